@@ -1,0 +1,179 @@
+"""The error tree, exit codes, `Where`, `Problem`, and how a problem is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+class Exit(IntEnum):
+    """What the shell sees.  Where several apply: 2, 70, 130, 4, 5, 1, 3, in that order."""
+
+    OK = 0
+    FAILED = 1
+    INVALID = 2
+    DIFFERS = 3
+    REFUSED = 4
+    HELD = 5
+    BUG = 70
+    INTERRUPTED = 130
+
+
+_PRECEDENCE = (Exit.INVALID, Exit.BUG, Exit.INTERRUPTED, Exit.REFUSED, Exit.HELD, Exit.FAILED, Exit.DIFFERS)
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """Return the exit code that wins when several apply; `Exit.OK` for none."""
+    found = set(codes)
+    return next((code for code in _PRECEDENCE if code in found), Exit.OK)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Where:
+    """A place in a file.  Line and column count from 1; 0 means unknown."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        parts = [self.file or "-"]
+        if self.line:
+            parts.append(str(self.line))
+            if self.column:
+                parts.append(str(self.column))
+        return ":".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with what the user gave, at its place, with a way out where one is known.
+
+    `code` is a short stable word for scripts (`unknown-key`, `too-long`); lint codes can be silenced.
+    """
+
+    where: Where
+    message: str
+    hint: str = ""
+    severity: Severity = "error"
+    code: str = "invalid"
+
+    def __str__(self) -> str:
+        label = "warning: " if self.severity == "warning" else ""
+        text = f"{self.where}: {label}{self.message}"
+        return f"{text}\nhint: {self.hint}" if self.hint else text
+
+    def as_json(self) -> dict[str, object]:
+        """Return the keys of contract section 8, `validate`."""
+        return {
+            "file": self.where.file,
+            "line": self.where.line or None,
+            "column": self.where.column or None,
+            "severity": self.severity,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint or None,
+        }
+
+
+class KieBatchError(Exception):
+    """Base of everything raised on purpose.  `exit_code` is what the shell sees.
+
+    - Invalid (2): bad usage or files; nothing was sent
+    - Refused (4): no key, no credits, over budget, another run is at work; the run can be resumed
+    - Interrupted (130): the user stopped it; the run can be resumed
+    """
+
+    exit_code: Exit = Exit.FAILED
+    status: str = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def problems_as_json(self) -> list[dict[str, object]]:
+        """Return the error in the shape that every `--json` answer uses."""
+        return [Problem(where=Where(), message=self.message, hint=self.hint, code=self.status).as_json()]
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+
+class Invalid(KieBatchError):
+    """What the user gave cannot be used.  Carries every problem found; nothing was sent."""
+
+    exit_code = Exit.INVALID
+    status = "invalid"
+
+    def __init__(self, problems: Sequence[Problem] | str, *, hint: str = "") -> None:
+        if isinstance(problems, str):
+            problems = [Problem(where=Where(), message=problems, hint=hint)]
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        first = self.problems[0]
+        super().__init__(first.message, hint=first.hint)
+
+    def problems_as_json(self) -> list[dict[str, object]]:
+        return [problem.as_json() for problem in self.problems]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            str(p) if p.where.file else (f"{p.message}\nhint: {p.hint}" if p.hint else p.message)
+            for p in self.problems
+        )
+
+
+class Refused(KieBatchError):
+    """The provider, the budget or another run says no.  Nothing more is sent; the run can be resumed."""
+
+    exit_code = Exit.REFUSED
+    status = "refused"
+
+
+class Interrupted(KieBatchError):
+    """The user stopped the run.  What is paid for can be collected by the next run."""
+
+    exit_code = Exit.INTERRUPTED
+    status = "interrupted"
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects the problems of a file so that they are reported together."""
+
+    found: list[Problem] = field(default_factory=list)
+
+    def error(self, where: Where, message: str, *, hint: str = "", code: str = "invalid") -> None:
+        self.found.append(Problem(where=where, message=message, hint=hint, code=code))
+
+    def warning(self, where: Where, message: str, *, hint: str = "", code: str = "warning") -> None:
+        self.found.append(Problem(where=where, message=message, hint=hint, code=code, severity="warning"))
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [p for p in self.found if p.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return [p for p in self.found if p.severity == "warning"]
+
+    def raise_if_errors(self) -> None:
+        """Raise `Invalid` with everything found, in file order, when there is at least one error."""
+        if self.errors:
+            raise Invalid(sorted(self.found, key=lambda p: (p.where.file, p.where.line, p.where.column)))
+
+
+def plain(text: object, limit: int = 2000) -> str:
+    """Make text from outside safe to print: no control or bidirectional characters, bounded length.
+
+    Provider messages, file names and titles reach a terminal through this alone.
+    """
+    kept = "".join(
+        c if c.isprintable() and not ("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069") else " "
+        for c in str(text)
+    )
+    return kept if len(kept) <= limit else kept[: limit - 1] + "…"

@@ -1,0 +1,470 @@
+"""The nouns, as frozen dataclasses: what a person wrote, what is wanted, what the provider answered, what is.
+
+The words are those of the contract, section 1.  Nothing here does I/O or reads a clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import rfc8785
+
+from kiebatch.errors import Where
+
+JSON = Any  # null, bool, int, float, str, list or dict with text keys: what `json.loads` gives
+Path = tuple[str | int, ...]
+Modality = Literal["image", "video", "audio", "text"]
+ROLES = ("source", "references", "start_frame", "end_frame", "mask")
+ASSET_FOLDERS: Mapping[str, str] = {"image": "images", "video": "clips", "audio": "audio", "text": "text"}
+
+
+# --- what a person wrote -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A scene file as plain values with the place of each, whatever form it was written in.
+
+    `places` maps the path of a value to its place; `keys` does so for the keys of mappings, which is
+    where a misspelt key is shown.  `form` is how it was written.  `notes` are warnings of the reader.
+    """
+
+    value: JSON
+    places: Mapping[Path, Where]
+    file: str
+    keys: Mapping[Path, Where] = field(default_factory=dict)
+    form: Literal["yaml", "markdown"] = "yaml"
+
+    def where(self, path: Sequence[str | int], *, key: bool = False) -> Where:
+        """Return the place of the value (or of the key) at `path`, else that of its nearest ancestor."""
+        found = self.keys.get(tuple(path)) if key else None
+        if found:
+            return found
+        for end in range(len(path), -1, -1):
+            place = self.places.get(tuple(path[:end]))
+            if place:
+                return place
+        return Where(self.file)
+
+
+SceneId = int | str
+ShotId = int | str | None
+
+
+def natural(text: object) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key that puts 2 before 10 and 12 before 12A."""
+    parts = re.findall(r"\d+|\D+", "" if text is None else str(text))
+    return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The identity of one wanted thing.
+
+    `shot` is None where the scene itself is the one shot.  `model` is set only where the shot asks for
+    several models: a shot with one model is one line of versions, whatever that model was.
+    """
+
+    scene: SceneId
+    shot: ShotId = None
+    model: str | None = None
+    take: int = 1
+
+    def __str__(self) -> str:
+        """Return the written form: `2b`, `2b#3`, `2b@kling-3.0/video`, `2.vo`, `intro.b`, `2.1`."""
+        text = self.shot_name
+        if self.model:
+            text += f"@{self.model}"
+        return f"{text}#{self.take}" if self.take > 1 else text
+
+    @property
+    def shot_name(self) -> str:
+        """The written form without model and take."""
+        scene = str(self.scene)
+        if self.shot is None:
+            return scene
+        shot = str(self.shot)
+        joined = len(shot) == 1 and shot.isalpha() and scene[-1:].isdecimal()
+        return f"{scene}{shot}" if joined else f"{scene}.{shot}"
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        return (natural(self.scene), natural(self.shot), self.model or "", self.take)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A picture, clip or sound in the user's project.  `path` is relative to the project folder, or absolute."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"file:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class WebURL:
+    """A medium that already has a public address."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class ShotOutput:
+    """What another slot makes.  `take` None means the pick, else take 1.
+
+    `frame` asks for one frame of a clip; `as_task` passes the provider's task itself, for extend and upscale.
+    """
+
+    slot: Slot
+    output: int = 1
+    frame: Literal["first", "last"] | None = None
+    as_task: bool = False
+
+    def __str__(self) -> str:
+        suffix = f"/{self.output}" if self.output > 1 else ""
+        if self.frame:
+            suffix += f"/frame:{self.frame}"
+        return f"{'task' if self.as_task else 'shot'}:{self.slot}{suffix}"
+
+
+Ref = LocalFile | WebURL | ShotOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleMedia:
+    """One medium that a shot gives for a role (`references`, `start_frame`, ...), where the author named it."""
+
+    role: str
+    ref: Ref
+    where: Where = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What one slot asks of one model, after defaults, styles and characters; before the model's own fields.
+
+    `default_params` go only where the model has the field, `params` must fit.  `duration_s` is the shot's
+    length on the timeline; it fills the model's own length field when `params` leaves that open.
+    """
+
+    prompt: str = ""
+    negative: tuple[str, ...] = ()
+    params: Mapping[str, JSON] = field(default_factory=dict)
+    default_params: Mapping[str, JSON] = field(default_factory=dict)
+    media: tuple[RoleMedia, ...] = ()
+    duration_s: float | None = None
+    seed: int | None = None
+    voice: str | None = None
+    takes: int = 1
+    fold_negative: bool = False
+
+
+# --- what is wanted ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """Credits for one job.  `bound` is the most it can cost; `unknown` has no amount."""
+
+    amount: float | None
+    kind: Literal["exact", "bound", "unknown"]
+    as_of: str | None = None
+
+    def as_json(self) -> dict[str, JSON]:
+        return {"amount": self.amount, "kind": self.kind, "as_of": self.as_of}
+
+
+USD_PER_CREDIT = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """One medium of a job at its place in the model's input: `input[field]`, or `input[field][index]`."""
+
+    role: str
+    field: str
+    index: int | None
+    ref: Ref
+    where: Where = field(compare=False, default=Where())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One slot's fully resolved request: the one call that costs credits.
+
+    `input` is what would be sent, with each medium as the text of its `Ref` (`file:...`, `shot:...`);
+    `media` says where those stand.  `authored` is what the author asked for, without media: it and the
+    content of the media make the fingerprint.  What the catalogue filled in stands in `input` alone.
+    """
+
+    slot: Slot
+    model: str
+    asked: str  # the model as the author named it; an alias stays with the model that the manifest names
+    family: str
+    endpoint: str
+    modality: Modality
+    prompt: str
+    input: Mapping[str, JSON]
+    authored: Mapping[str, JSON]
+    media: tuple[Media, ...] = ()
+    output: str | None = None  # the author's file stem
+    price: Price = Price(amount=None, kind="unknown")
+    expected_s: float = 60.0  # how long the model usually takes
+    defaulted: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    fallback: Job | None = None
+    where: Where = field(compare=False, default=Where())
+
+    @property
+    def needs(self) -> tuple[Slot, ...]:
+        """The slots whose outputs this job starts from, each once, in order."""
+        return tuple(dict.fromkeys(m.ref.slot for m in self.media if isinstance(m.ref, ShotOutput)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """One picture, clip or sound the author asked for; `jobs` has one per model and take.
+
+    `kind` tells dialogue and music from the shots of the picture.  A shot without jobs is a card on the board.
+    """
+
+    id: ShotId
+    kind: Literal["shot", "vo", "music", "sfx"] = "shot"
+    title: str = ""
+    notes: str = ""
+    prompt: str = ""  # as resolved for its first job, or as written when there is none
+    duration_s: float | None = None
+    camera: str = ""
+    text_overlay: str = ""
+    transition: str = ""
+    skip: str = ""
+    takes: int = 1
+    models: tuple[str, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    where: Where = field(compare=False, default=Where())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One scene, in the order of the file.  `group` is the act or sequence it stands under."""
+
+    id: SceneId
+    title: str = ""
+    notes: str = ""
+    group: str = ""
+    duration_s: float | None = None
+    camera: str = ""
+    text_overlay: str = ""
+    transition: str = ""
+    skip: str = ""
+    dialogue: str = ""  # the words of the voice-over, also where no model speaks them
+    shots: tuple[Shot, ...] = ()
+    where: Where = field(compare=False, default=Where())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A scene file, read, checked and resolved."""
+
+    file: str  # the scene file, as given
+    title: str = ""
+    notes: str = ""
+    assets: str = "assets"  # the assets folder, relative to the project folder
+    run: Mapping[str, JSON] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
+    scenes: tuple[Scene, ...] = ()
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        return tuple(job for scene in self.scenes for shot in scene.shots for job in shot.jobs)
+
+
+def canonical_url(url: str) -> str:
+    """Return a URL's text without signature parameters, so that a renewed link is the same picture."""
+    parts = urlsplit(url)
+    kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _SIGNATURE.match(k)]
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(kept), ""))
+
+
+_SIGNATURE = re.compile(
+    r"(?i)^(x-(amz|goog|oss)-.*|awsaccesskeyid|signature|sig|expires|expiry|token|se|sp|sv|sr|st|skoid|sktid|policy|key-pair-id|googleaccessid|ossaccesskeyid|security-token)$"
+)
+
+
+def fingerprint(job: Job, digest: Callable[[Ref], str]) -> str:
+    """Return `sha256:...` over the canonical JSON (RFC 8785) of what the author asked for.
+
+    `digest` names the content of a medium: the sha256 of a local file or of another slot's asset.
+    URLs are named by their own text.  ValueError where a number is beyond 2^53.
+    """
+    roles: dict[str, list[str]] = {}
+    for medium in job.media:
+        ref = medium.ref
+        if isinstance(ref, WebURL):
+            named = canonical_url(ref.url)
+        else:
+            named = digest(ref)
+            if isinstance(ref, ShotOutput) and ref.frame:
+                named += f" frame:{ref.frame}"
+        roles.setdefault(medium.role, []).append(named)
+    wanted = {**job.authored, "model": job.model, "roles": roles}
+    return "sha256:" + hashlib.sha256(rfc8785.dumps(wanted)).hexdigest()
+
+
+# --- the wire ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call to the API.  `path` begins with `/`; `host` says which of the two documented hosts serves it."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    body: Mapping[str, JSON] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer of the API, read as protocol section 1.4 says.
+
+    `code` is the body's own code where there is one, else the HTTP status; `has_code` tells which.
+    `data` is whatever stood under `data`.  `body` is the whole parsed body, or None when it was no JSON object.
+    """
+
+    http_status: int
+    code: int
+    message: str = ""
+    data: JSON = None
+    body: JSON = None
+    has_code: bool = True
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One result of a finished task, numbered from 1: a media URL, or a text."""
+
+    number: int
+    url: str | None = None
+    text: str | None = None
+    label: str = ""  # what the provider calls it, where one task gives unlike things (`vocal`, `last_frame`)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Not over.  `state` is the provider's own word, also when we do not know it."""
+
+    state: str = ""
+    progress: float | None = None  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Over, with its outputs; `outputs` is empty when the provider named none (re-read for a while)."""
+
+    outputs: tuple[Output, ...] = ()
+    credits: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFailed:
+    """Over, without outputs.  `refunded` is None where the provider did not say."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    refunded: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """The provider shows no such record: normal for some seconds after a submission, later an error."""
+
+    message: str = ""
+
+
+Status = Running | Done | TaskFailed | Absent
+
+
+# --- what is -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFacts:
+    """What the bytes of a file say it is.  Pixels and seconds are None where they do not apply or are unknown."""
+
+    kind: Modality
+    media_type: str  # image/png, video/mp4, ...
+    extension: str  # .png, .mp4, ...: by the bytes, never by the name
+    size_bytes: int = 0
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One downloaded file and its entry in the manifest (contract section 5).
+
+    Keys that an entry of another tool lacks are None here; keys that we do not know are kept in `extra`.
+    """
+
+    id: str
+    type: str
+    filename: str
+    prompt: str = ""
+    model: str = ""
+    parameters: Mapping[str, JSON] = field(default_factory=dict)
+    created_at: str = ""
+    scene_id: SceneId | None = None
+    version: int = 1
+    superseded_by: str | None = None
+    shot: ShotId = None
+    take: int = 1
+    output: int = 1
+    task_id: str | None = None
+    fingerprint: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    media_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None  # seconds, for clips and sound
+    credits: float | None = None
+    draft: bool = False
+    made_from: tuple[str, ...] = ()
+    extra: Mapping[str, JSON] = field(default_factory=dict)
+
+    @property
+    def current(self) -> bool:
+        return self.superseded_by is None
+
+
+def parse_slot(text: str, known: Iterable[Slot]) -> list[Slot]:
+    """Return the slots among `known` that `text` names, in their order; a shot's name means all of it.
+
+    `2b` names every take and model of shot b, `2b#3` one take, `2b@MODEL` one model's takes, `2` a whole scene.
+    """
+    base, _, take = text.partition("#")
+    base, _, model = base.partition("@")
+    found = []
+    for slot in known:
+        if base not in (slot.shot_name, str(slot.scene)):
+            continue
+        if model and slot.model != model:
+            continue
+        if take and str(slot.take) != take:
+            continue
+        found.append(slot)
+    exact = [slot for slot in found if slot.shot_name == base]
+    return exact or found
