@@ -1,0 +1,185 @@
+"""Turns YAML text into a Document; refuses duplicate keys and YAML 1.1 surprises.
+
+Scalars are those of YAML 1.2, but a number with a leading zero stays text: `16:9`, `no`, `on`, `010` and
+`2026-03-01` are what they look like.  Aliases and merge keys work within a bound.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from kiebatch.errors import Invalid, Problem, Problems, Where
+from kiebatch.model import JSON, Document, Path
+
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_DEPTH = 60
+_MAX_NODES = 400_000  # a film of 5,000 shots has some 100,000; an alias bomb has billions
+_TAG = "tag:yaml.org,2002:"
+
+
+class _Loader(_BASE):  # type: ignore[misc]  # the base is chosen at run time
+    yaml_implicit_resolvers: Mapping[str, Any] = {}
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("int", r"^(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+)$", "-+0123456789"),
+    (
+        "float",
+        r"^[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|(?:0|[1-9][0-9]*)[eE][-+]?[0-9]+)$",
+        "-+.0123456789",
+    ),
+):
+    _Loader.add_implicit_resolver(_TAG + _tag, re.compile(_pattern), list(_first))
+
+
+def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) -> Document:
+    """Return the values of a YAML text with their places.
+
+    `line_offset` shifts places for YAML that stands inside another file.  Raises `Invalid` with every
+    duplicate key, or with the one syntax error, at its place.
+    """
+
+    def at(mark: Any) -> Where:
+        return Where(file, mark.line + 1 + line_offset, mark.column + 1 + column_offset)
+
+    text = text.removeprefix("\ufeff")
+    try:
+        _refuse_depths(text, file)
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        where = at(error.problem_mark) if error.problem_mark else Where(file)
+        said = error.problem or "cannot be read"
+        raise Invalid(
+            [Problem(where=where, message=f"not valid YAML: {said}", hint=_hint(text, where, line_offset))]
+        ) from None
+    except yaml.YAMLError as error:
+        bad = getattr(error, "position", None)
+        place = _place(text, bad, file) if isinstance(bad, int) else Where(file)
+        raise Invalid([Problem(where=place, message=f"not valid YAML: {str(error).splitlines()[0]}")]) from None
+    walk = _Walk(at, file)
+    value = walk.value(root, (), 0) if root is not None else None
+    walk.problems.raise_if_errors()
+    return Document(value=value, places=walk.places, keys=walk.keys, file=file)
+
+
+def _refuse_depths(text: str, file: str) -> None:
+    """Raise `Invalid` before the C parser, which recurses, sees thousands of levels."""
+    indent = max((len(line) - len(line.lstrip(" ")) for line in text.splitlines()), default=0)
+    if text.count("[") + text.count("{") + text.count("- -") < _MAX_DEPTH and indent < _MAX_DEPTH:
+        return
+    level = 0
+    for event in yaml.parse(text, Loader=_BASE):
+        if isinstance(event, yaml.CollectionStartEvent):
+            level += 1
+            if level > _MAX_DEPTH:
+                where = Where(file, event.start_mark.line + 1, event.start_mark.column + 1)
+                raise Invalid([Problem(where=where, message=f"nested deeper than {_MAX_DEPTH} levels")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            level -= 1
+
+
+def _place(text: str, position: int, file: str) -> Where:
+    before = text[:position]
+    return Where(file, before.count("\n") + 1, position - before.rfind("\n"))
+
+
+def _hint(text: str, where: Where, line_offset: int) -> str:
+    lines = text.splitlines()
+    number = where.line - line_offset
+    line = lines[number - 1] if 0 < number <= len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "YAML is indented with spaces; this line begins with a tab"
+    near = "\n".join(lines[max(0, number - 2) : number])
+    if re.search(r":\s+[^\"'\[{|>#\s][^#\n]*: ", near):
+        return 'text that holds ": " needs quotes around it'
+    if re.search(r":\s+\{[a-z]", near):
+        return 'text that begins with "{" needs quotes around it'
+    return ""
+
+
+class _Walk:
+    """Builds values from nodes and remembers where each stood."""
+
+    def __init__(self, at: Any, file: str) -> None:
+        self.at = at
+        self.file = file
+        self.places: dict[Path, Where] = {}
+        self.keys: dict[Path, Where] = {}
+        self.problems = Problems()
+        self.nodes = 0
+
+    def value(self, node: Any, path: Path, depth: int) -> JSON:
+        self.nodes += 1
+        if depth > _MAX_DEPTH or self.nodes > _MAX_NODES:
+            what = "nested too deeply" if depth > _MAX_DEPTH else "its aliases expand to too many values"
+            raise Invalid([Problem(where=self.at(node.start_mark), message=f"refused: {what}")])
+        self.places[path] = self.at(node.start_mark)
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
+        found: dict[str, JSON] = {}
+        own: set[str] = set()
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.error(self.at(key_node.start_mark), "a key must be a single word or text")
+                continue
+            key = str(key_node.value)
+            if key == "<<" and not key_node.style:
+                self.merge(found, own, value_node, path, depth)
+                continue
+            if key in own:
+                first = self.keys[(*path, key)]
+                self.problems.error(
+                    self.at(key_node.start_mark),
+                    f"the key `{key}` is given twice; the first is at line {first.line}",
+                    code="duplicate-key",
+                )
+                continue
+            own.add(key)
+            self.keys[(*path, key)] = self.at(key_node.start_mark)
+            found[key] = self.value(value_node, (*path, key), depth + 1)
+        return found
+
+    def merge(self, found: dict[str, JSON], own: set[str], node: Any, path: Path, depth: int) -> None:
+        """Take over the keys of `<<: *anchor` that the mapping does not give itself."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                self.problems.error(self.at(node.start_mark), "`<<` takes a mapping, as in `<<: *name`")
+                return
+            before_places, before_keys = dict(self.places), dict(self.keys)
+            merged = self.value(source, path, depth + 1)
+            for key, value in merged.items():
+                if key not in found:
+                    found[key] = value
+            # what the mapping gives itself keeps its own places
+            self.places.update(before_places)
+            self.keys.update(before_keys)
+
+    def scalar(self, node: Any) -> JSON:
+        tag, text = node.tag, node.value
+        if tag == _TAG + "str":
+            return text
+        if node.style in ("'", '"', "|", ">"):
+            return text
+        if tag == _TAG + "null":
+            return None
+        if tag == _TAG + "bool":
+            return text.lower() == "true"
+        if tag == _TAG + "int":
+            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+        if tag == _TAG + "float":
+            return float(text)
+        self.problems.error(self.at(node.start_mark), f"the YAML tag `{tag}` is not used in scene files")
+        return text
