@@ -130,14 +130,17 @@ class _Walk:
             return [self.value(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
         found: dict[str, JSON] = {}
         own: set[str] = set()
+        # Merged keys first, so that what the mapping gives itself overwrites them, places too.
         for key_node, value_node in node.value:
+            if _merges(key_node):
+                self.merge(found, value_node, path, depth)
+        for key_node, value_node in node.value:
+            if _merges(key_node):
+                continue
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problems.error(self.at(key_node.start_mark), "a key must be a single word or text")
                 continue
             key = str(key_node.value)
-            if key == "<<" and not key_node.style:
-                self.merge(found, own, value_node, path, depth)
-                continue
             if key in own:
                 first = self.keys[(*path, key)]
                 self.problems.error(
@@ -151,21 +154,14 @@ class _Walk:
             found[key] = self.value(value_node, (*path, key), depth + 1)
         return found
 
-    def merge(self, found: dict[str, JSON], own: set[str], node: Any, path: Path, depth: int) -> None:
-        """Take over the keys of `<<: *anchor` that the mapping does not give itself."""
+    def merge(self, found: dict[str, JSON], node: Any, path: Path, depth: int) -> None:
+        """Take over the keys of `<<: *anchor`; of several sources the first wins."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in sources:
+        for source in reversed(sources):
             if not isinstance(source, yaml.MappingNode):
                 self.problems.error(self.at(node.start_mark), "`<<` takes a mapping, as in `<<: *name`")
                 return
-            before_places, before_keys = dict(self.places), dict(self.keys)
-            merged = self.value(source, path, depth + 1)
-            for key, value in merged.items():
-                if key not in found:
-                    found[key] = value
-            # what the mapping gives itself keeps its own places
-            self.places.update(before_places)
-            self.keys.update(before_keys)
+            found.update(self.value(source, path, depth + 1))
 
     def scalar(self, node: Any) -> JSON:
         tag, text = node.tag, node.value
@@ -183,3 +179,7 @@ class _Walk:
             return float(text)
         self.problems.error(self.at(node.start_mark), f"the YAML tag `{tag}` is not used in scene files")
         return text
+
+
+def _merges(key_node: Any) -> bool:
+    return isinstance(key_node, yaml.ScalarNode) and key_node.value == "<<" and not key_node.style
