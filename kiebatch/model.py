@@ -146,6 +146,7 @@ class RoleMedia:
     role: str
     ref: Ref
     where: Where = field(compare=False)
+    kind: Modality | None = None  # what it is, where that is known before its bytes are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +217,7 @@ class Job:
     input: Mapping[str, JSON]
     authored: Mapping[str, JSON]
     media: tuple[Media, ...] = ()
-    output: str | None = None  # the author's file stem
+    output: str | None = None  # the author's own name: a path in the assets folder, without ending
     price: Price = Price(amount=None, kind="unknown")
     expected_s: float = 60.0  # how long the model usually takes
     defaulted: tuple[str, ...] = ()
@@ -468,3 +469,87 @@ def parse_slot(text: str, known: Iterable[Slot]) -> list[Slot]:
         found.append(slot)
     exact = [slot for slot in found if slot.shot_name == base]
     return exact or found
+
+
+# --- what happened -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One submission of one job, as the journal tells it.
+
+    - intended: about to be sent; found so after a crash it counts as held
+    - held: nobody knows whether it was charged
+    - submitted: the provider took it; `task_id` is known and the result is not yet here
+    - refused: certainly free, never became a task
+    - failed: the task is over without a result; `billed` False when known to be refunded
+    - lost: done, but its result could not be had; the task can be collected again
+    - saved: its assets are on the disk; `recorded` once they are in the manifest, too
+    - forgotten: the user decided so
+    """
+
+    id: int
+    slot: Slot
+    model: str
+    family: str
+    fingerprint: str
+    state: Literal["intended", "held", "submitted", "refused", "failed", "lost", "saved", "forgotten"]
+    job: Mapping[str, JSON]  # `job_record`: enough to collect and to write the asset
+    task_id: str | None = None
+    code: str = ""
+    message: str = ""
+    retryable: bool = False
+    billed: bool | None = None
+    credits: float | None = None  # reserved before, as charged after
+    intended_at: float = 0.0  # seconds since the epoch
+    submitted_at: float | None = None
+    ended_at: float | None = None
+    balance_before: float | None = None
+    balance_after: float | None = None
+    recorded: bool = False
+    may_resubmit: bool = False  # the user said so
+
+    @property
+    def open(self) -> bool:
+        """Whether a task of ours may still bring a result."""
+        return self.state == "submitted" or self.state == "lost"
+
+    @property
+    def undecided(self) -> bool:
+        return self.state in ("held", "intended")
+
+
+def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
+    """Return what the journal keeps of a job: enough to collect its task and write its assets."""
+    return {
+        "slot": [job.slot.scene, job.slot.shot, job.slot.model, job.slot.take],
+        "model": job.model,
+        "family": job.family,
+        "endpoint": job.endpoint,
+        "modality": job.modality,
+        "prompt": job.prompt,
+        "input": dict(job.input),
+        "output": job.output,
+        "expected_s": job.expected_s,
+        "price": [job.price.amount, job.price.kind, job.price.as_of],
+        "made_from": list(made_from),
+    }
+
+
+def job_of(record: Mapping[str, JSON]) -> Job:
+    """Return the job that `job_record` kept.  What only matters before a submission is gone."""
+    amount, kind, as_of = record["price"]
+    return Job(
+        slot=Slot(*record["slot"]),
+        model=record["model"],
+        asked=record["model"],
+        family=record["family"],
+        endpoint=record["endpoint"],
+        modality=record["modality"],
+        prompt=record["prompt"],
+        input=record["input"],
+        authored={},
+        output=record.get("output"),
+        price=Price(amount=amount, kind=kind, as_of=as_of),
+        expected_s=record["expected_s"],
+    )
