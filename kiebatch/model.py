@@ -5,6 +5,7 @@ The words are those of the contract, section 1.  Nothing here does I/O or reads 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -195,7 +196,7 @@ class Media:
     field: str
     index: int | None
     ref: Ref
-    where: Where = field(compare=False, default=Where())
+    where: Where = dataclasses.field(compare=False, default=Where())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +224,7 @@ class Job:
     defaulted: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fallback: Job | None = None
+    unpicked: tuple[str, ...] = ()  # shots it starts from, of which nobody has picked a take yet
     where: Where = field(compare=False, default=Where())
 
     @property
