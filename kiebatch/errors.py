@@ -141,6 +141,24 @@ class Interrupted(KieBatchError):
     status = "interrupted"
 
 
+class CallFailed(KieBatchError):
+    """One call over the network came to nothing; it ends that call, not the run.
+
+    `code` is the provider's, or one of ours: `no-answer`, `gone` (a dead link), `too-big`, `truncated`, `not-media`,
+    `forbidden-address`, `bad-redirect`, `no-url`, `not-found`, `timeout`.  `retryable` says that later may differ.
+    """
+
+    status = "failed"
+
+    def __init__(
+        self, code: str, message: str, *, retryable: bool, retry_after_s: float | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(plain(message), hint=hint)
+        self.code = code
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+
+
 @dataclass(slots=True)
 class Problems:
     """Collects the problems of a file so that they are reported together."""

@@ -19,10 +19,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
+from kiebatch.errors import plain
 from kiebatch.model import Reply
 
 LONGEST_WAIT_S = 120.0  # the longest `Retry-After` that is honoured
@@ -73,7 +75,7 @@ class ReadVerdict:
 
 _TOO_FAST = frozenset({429, 430})
 _BUSY = frozenset({455, 550})
-_STOP = frozenset({401, 402, 403, 433})
+STOP = frozenset({401, 402, 403, 433})
 _REFUSED = frozenset({400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 451, 505})
 _TASK_OVER = frozenset({408, 501, 531})
 
@@ -107,7 +109,7 @@ def submit(answer: Answer, task_id: str | None = None) -> SubmitVerdict:
 
 def _submit_kind(reply: Reply) -> Literal["later", "refused", "stop", "unknown"]:
     code, text = reply.code, reply.message
-    if code in _STOP or (code in (429, 500) and _NO_CREDITS.search(text)):
+    if code in STOP or (code in (429, 500) and _NO_CREDITS.search(text)):
         return "stop"
     if code in _TOO_FAST or code in _BUSY or (code == 405 and _TOO_FAST_TEXT.search(text)):
         return "later"
@@ -126,7 +128,7 @@ def read(operation: Operation, answer: Answer) -> ReadVerdict:
         return ReadVerdict(kind="retry", code="no-answer", message=answer.reason)
     kind: Literal["ok", "retry", "fail"]
     code, text = answer.code, answer.message
-    if code in _STOP or (operation == "balance" and _NO_CREDITS.search(text)):
+    if code in STOP or (operation == "balance" and _NO_CREDITS.search(text)):
         kind = "fail"
     elif code in _TOO_FAST or code in _BUSY or (code == 405 and _TOO_FAST_TEXT.search(text)):
         kind = "retry"
@@ -157,6 +159,27 @@ def wait_s(attempt: int, rng: random.Random, asked_s: float | None = None) -> fl
         return usual
     asked = min(max(asked_s, 0.0), LONGEST_WAIT_S)
     return max(usual, asked * rng.uniform(1.0, 1.1)) if asked else usual
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return what the `retry-after` header asks for, in seconds; a date counts from the answer's own `date`."""
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", value):
+        return float(value)
+    try:
+        until, since = parsedate_to_datetime(value), parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, (until - since).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def reason(error: BaseException) -> str:
+    """Return in words why a call got no answer."""
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+    if "timeout" in kind and "connect" not in kind:
+        kind = "no answer in time"
+    text = plain(str(error), 200)
+    return f"{kind}: {text}" if text else kind
 
 
 def _code(reply: Reply) -> str:
