@@ -25,6 +25,7 @@ from kiebatch.model import (
     Attempt,
     Job,
     LocalFile,
+    Modality,
     Project,
     Ref,
     SceneId,
@@ -41,10 +42,14 @@ TYPES: Mapping[str, str] = {"image": "image", "video": "video", "audio": "audio"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What a command asked for.  No selector means everything."""
+    """What a command asked for.  No selector means everything.
+
+    `until_picks` stops before jobs that start from a shot of which nobody has picked a take.
+    """
 
     only: tuple[str, ...] = ()
     force: bool = False
+    until_picks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +303,7 @@ class _Decision:
         return [
             a
             for a in self.attempts.get(_key(slot.scene, slot.shot, slot.take), ())
-            if slot.model is None or a.slot.model in (None, slot.model) and a.model == slot.model
+            if slot.model is None or (a.slot.model in (None, slot.model) and a.model == slot.model)
         ]
 
     # -- one slot
@@ -338,6 +343,8 @@ class _Decision:
         if unrecorded and not forced:
             return entry("restore", "saved, not yet recorded", attempt=unrecorded[-1])
         blocked = self._blocked_by(job)
+        if not blocked and self.selection.until_picks and job.unpicked:
+            blocked = f"waits for a pick of {', '.join(job.unpicked)}"
         if blocked:
             return entry("blocked", blocked)
         if forced and (made or in_flight):
@@ -605,18 +612,19 @@ def asset_name(
     sha256: str,
     extension: str,
     taken: Callable[[str], bool],
+    kind: Modality | None = None,
 ) -> str:
     """Return the path of an asset inside the assets folder, `images/scene-02-a-t3.png` (contract section 6).
 
     A later version carries its number and the first 8 hex digits of its sha256, and so does a first one
-    whose plain name is taken.
+    whose plain name is taken.  `kind` is what the bytes are, where that is not what the model makes.
     """
     slot = job.slot
     if job.output:
         folder, _, stem = job.output.rpartition("/")
-        folder = folder or ASSET_FOLDERS[job.modality]
+        folder = folder or ASSET_FOLDERS[kind or job.modality]
     else:
-        folder = ASSET_FOLDERS[job.modality]
+        folder = ASSET_FOLDERS[kind or job.modality]
         scene = f"{slot.scene:02d}" if isinstance(slot.scene, int) else _word(slot.scene)
         stem = f"scene-{scene}"
         if slot.shot is not None:

@@ -13,8 +13,8 @@ from typing import Any, Literal, cast
 
 import jsonschema
 
-from kiebatch import catalogue as models
 from kiebatch import addresses, inputs, lint, schemas
+from kiebatch import catalogue as models
 from kiebatch.errors import Invalid, Problem, Problems, Where
 from kiebatch.model import (
     JSON,
@@ -48,7 +48,17 @@ _SOUNDS: tuple[tuple[str, Literal["vo", "music", "sfx"]], ...] = (
     ("music", "music"),
     ("sound_effects", "sfx"),
 )
-_INHERITED = ("model", "params", "takes", "seed", "style", "characters", "negative_prompt", "fallback", "type")
+_INHERITED = (
+    "model",
+    "params",
+    "takes",
+    "seed",
+    "style",
+    "characters",
+    "negative_prompt",
+    "fallback",
+    "type",
+)
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}")
 
 
@@ -165,7 +175,9 @@ def _say(error: Any, document: Document, problems: Problems) -> None:
     elif error.validator == "const":
         problems.error(where, f"{subject} must be `{error.validator_value}`, found {found}")
     elif error.validator in ("type", "anyOf", "oneOf"):
-        problems.error(where, f"{subject} must be {_expected(error.schema)}, found {found}", code="wrong-type")
+        problems.error(
+            where, f"{subject} must be {_expected(error.schema)}, found {found}", code="wrong-type"
+        )
     elif error.validator == "pattern" and error.schema.get("pattern", "").startswith("^[0-9]+/"):
         problems.error(where, f"{subject} must look like `20/10s`, found {found}")
     elif error.validator in ("pattern", "maxLength"):
@@ -261,7 +273,9 @@ def _in(path: Path, document: Document) -> str:
             if step == key and isinstance(path[i + 1], int):
                 found = _at(document.value, path[: i + 2])
                 ident = found.get("id") if isinstance(found, dict) else None
-                parts.append(f"{word} {ident}" if ident is not None else f"{word} number {int(path[i + 1]) + 1}")
+                parts.append(
+                    f"{word} {ident}" if ident is not None else f"{word} number {int(path[i + 1]) + 1}"
+                )
                 break
     return ", ".join(parts) + ": " if parts else ""
 
@@ -567,7 +581,9 @@ class _Builder:
             self._models[key] = self._look_up(name, modality, kept, path)
         return self._models[key]
 
-    def _look_up(self, name: str, modality: str | None, kept: tuple[str, ...], path: Path) -> models.Model | None:
+    def _look_up(
+        self, name: str, modality: str | None, kept: tuple[str, ...], path: Path
+    ) -> models.Model | None:
         for keep in (*kept, None):
             try:
                 model = self.catalogue.resolve(name, keep=keep)
@@ -595,7 +611,11 @@ class _Builder:
 
     def _scene(self, scene: Mapping[str, JSON], path: Path, wanted: Sequence[_Wanted]) -> Scene:
         voice = scene.get("voiceover")
-        dialogue = voice if isinstance(voice, str) else (voice or {}).get("text") or (voice or {}).get("prompt") or ""
+        dialogue = (
+            voice
+            if isinstance(voice, str)
+            else (voice or {}).get("text") or (voice or {}).get("prompt") or ""
+        )
         return Scene(
             id=scene["id"],
             title=scene.get("title") or "",
@@ -635,7 +655,9 @@ class _Builder:
     def _prompt_text(self, wanted: _Wanted) -> str | None:
         if wanted.kind != "shot" and "text" in wanted.raw and "prompt" in wanted.raw:
             self.error(
-                (*wanted.path, "text"), f"`{wanted.name}` has both `text` and `prompt`", hint="they mean the same"
+                (*wanted.path, "text"),
+                f"`{wanted.name}` has both `text` and `prompt`",
+                hint="they mean the same",
             )
         for key in ("prompt", "text"):
             if key in wanted.raw:
@@ -647,7 +669,9 @@ class _Builder:
         prompt = self._prompt_text(wanted)
         given = "prompt" in wanted.sources
         if given and not str(prompt or "").strip():
-            self.error(wanted.sources["prompt"], f"shot `{wanted.name}`: the prompt is empty", code="empty-prompt")
+            self.error(
+                wanted.sources["prompt"], f"shot `{wanted.name}`: the prompt is empty", code="empty-prompt"
+            )
             return ()
         names_model = "model" in wanted.raw or "model" in wanted.inherited
         has_media = any(role in wanted.raw for role in ROLES)
@@ -679,11 +703,9 @@ class _Builder:
             return None
         first = take == 1 and not spare
         slot = wanted.slot(model, take)
-        before = len(self.problems.errors)
         ask = self._ask(wanted, model, slot, prompt, quiet=not first)
-        if ask is None or (first and len(self.problems.errors) > before):
-            if ask is None:
-                return None
+        if ask is None:
+            return None
         built = inputs.build(model, ask)
         warnings: list[str] = []
         broken = False
@@ -692,7 +714,9 @@ class _Builder:
             if finding.severity == "error":
                 broken = True
                 if first or spare:
-                    self.error(path, f"shot `{wanted.name}`: {finding.message}", hint=finding.hint, code=finding.code)
+                    self.error(
+                        path, f"shot `{wanted.name}`: {finding.message}", hint=finding.hint, code=finding.code
+                    )
             elif finding.code not in self._ignored(wanted):
                 warnings.append(finding.message)
                 if first:
@@ -715,7 +739,9 @@ class _Builder:
             self._check_endpoint(wanted, model)
         if broken:
             return None
-        if any(isinstance(v, int) and not isinstance(v, bool) and abs(v) > 2**53 for v in built.input.values()):
+        if any(
+            isinstance(v, int) and not isinstance(v, bool) and abs(v) > 2**53 for v in built.input.values()
+        ):
             return None
         price = models.price(model, built.input)
         job = Job(
@@ -734,10 +760,24 @@ class _Builder:
             expected_s=model.expected_s,
             defaulted=built.defaulted,
             warnings=tuple(warnings),
+            unpicked=self._unpicked(wanted),
             where=self.where(wanted.path),
         )
         fallback = None if spare else self._fallback(wanted, model, take, prompt)
         return replace(job, fallback=fallback) if fallback else job
+
+    def _unpicked(self, wanted: _Wanted) -> tuple[str, ...]:
+        """Return the shots that a shot starts from without naming a take, and that nobody has picked."""
+        found = []
+        for role in ROLES:
+            value = wanted.raw.get(role)
+            for one in value if isinstance(value, list) else [value]:
+                if not isinstance(one, dict) or one.get("take") or "#" in str(one.get("shot", "")):
+                    continue
+                base = str(one["shot"]).partition("@")[0]
+                if self.options.picked(base) is None:
+                    found.append(base)
+        return tuple(dict.fromkeys(found))
 
     def _fallback(self, wanted: _Wanted, model: models.Model, take: int, prompt: str) -> Job | None:
         name, path = self._setting(wanted, model, "fallback")
@@ -747,7 +787,9 @@ class _Builder:
         if spare is None or spare.id == model.id:
             return None
         if spare.modality != model.modality:
-            self.error(path, f"the fallback `{spare.id}` makes {spare.modality}, and `{model.id}` {model.modality}")
+            self.error(
+                path, f"the fallback `{spare.id}` makes {spare.modality}, and `{model.id}` {model.modality}"
+            )
             return None
         job = self._job(wanted, str(name), spare, take, prompt, spare=True)
         # The fallback stands in for the same slot: the line of versions goes on under it.
@@ -796,7 +838,9 @@ class _Builder:
         _, path = self._setting(wanted, model, head)
         return path
 
-    def _ask(self, wanted: _Wanted, model: models.Model, slot: Slot, prompt: str, *, quiet: bool) -> Ask | None:
+    def _ask(
+        self, wanted: _Wanted, model: models.Model, slot: Slot, prompt: str, *, quiet: bool
+    ) -> Ask | None:
         style, style_path = self._setting(wanted, model, "style")
         names, names_path = self._setting(wanted, model, "characters")
         text, used = self._expand(wanted, prompt, quiet=quiet)
@@ -1004,7 +1048,9 @@ class _Builder:
         elif len(other.models) > 1:
             have = ", ".join(m.id for _, m in other.models)
             return refuse(
-                "shot", f"`{base}` is made by several models", f"say which: {{shot: {base}, model: ...}} of {have}"
+                "shot",
+                f"`{base}` is made by several models",
+                f"say which: {{shot: {base}, model: ...}} of {have}",
             )
         take = value.get("take") or (int(take_text) if take_text.isdecimal() else None)
         if take is None:
@@ -1057,7 +1103,9 @@ class _Builder:
             return None
         other = self.outputs.setdefault(stem.lower(), wanted)
         if other is not wanted:
-            self.error(path, f"shots `{other.name}` and `{wanted.name}` both write `{text}`", code="duplicate")
+            self.error(
+                path, f"shots `{other.name}` and `{wanted.name}` both write `{text}`", code="duplicate"
+            )
         return stem
 
     # -- the whole
@@ -1068,7 +1116,9 @@ class _Builder:
             written = str(job.slot).lower()
             other = seen.setdefault(written, job.slot)
             if other != job.slot:
-                self.problems.error(job.where, f"two slots read alike: `{job.slot}` and `{other}`", code="duplicate-id")
+                self.problems.error(
+                    job.where, f"two slots read alike: `{job.slot}` and `{other}`", code="duplicate-id"
+                )
 
     def _check_cycles(self, project: Project) -> None:
         by_slot = {job.slot: job for job in project.jobs}

@@ -1,0 +1,1058 @@
+"""Runs a Plan: submit, poll, download, record; bounded, resumable, cancellable; emits events.
+
+For every job, in this order: a place in the rate window, the intent in the journal, the submission, the task id
+in the journal, the outputs, the assets.  A submission whose outcome is unknown is held and never sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from kiebatch import families, files, media
+from kiebatch.client import CallFailed, Client
+from kiebatch.collect import Collector, Lost, Offload
+from kiebatch.errors import Exit, Refused, plain, worst
+from kiebatch.events import Event, JobFailed, JobHeld, Noticed, Skipped, Submitted
+from kiebatch.files import Workspace
+from kiebatch.gate import Gate
+from kiebatch.journal import Journal
+from kiebatch.model import (
+    JSON,
+    Asset,
+    Attempt,
+    Done,
+    Job,
+    LocalFile,
+    Media,
+    Ref,
+    ShotOutput,
+    Slot,
+    TaskFailed,
+    WebURL,
+    fingerprint,
+    job_of,
+    job_record,
+)
+from kiebatch.planner import Entry, Plan, output_of
+from kiebatch.policy import SubmitVerdict
+from kiebatch.quota import Rate
+from kiebatch.record import Record
+from kiebatch.storage import Store
+from kiebatch.watch import GaveUp, Patience, Watch
+
+_LINK_LIVES_S = 600.0  # one field note says that result links live ten minutes
+_UPLOAD_LIVES_S = 60 * 3600.0  # uploads are deleted after three days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run may do.  Times in seconds."""
+
+    rate: Rate = Rate(starts=20, window_s=10.0)
+    poll_rate: Rate = Rate(starts=8, window_s=1.0)
+    in_flight: int = 300
+    order: Literal["file", "fastest"] = "file"
+    max_credits: float | None = None
+    canary: bool = True
+    canary_from: int = 20  # jobs of one model that make a batch large
+    canary_s: float = 60.0
+    quota_patience_s: float = 600.0  # without one acceptance
+    patience: Patience = Patience()
+    expected_scale: float = 1.0
+    callback_url: str | None = None
+    downloads: int = 8
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a run came to."""
+
+    run_id: str
+    assets: list[Asset] = field(default_factory=list)
+    failures: list[JobFailed] = field(default_factory=list)
+    held: list[JobHeld] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    planned: int = 0
+    kept: int = 0
+    missing: int = 0
+    succeeded: int = 0
+    estimated: float = 0.0
+    spent: float = 0.0
+    billed_for_failures: float = 0.0
+    stopped: str = ""  # why no more was submitted: interrupted, credits, key, budget, quota
+    stopped_because: str = ""
+
+    @property
+    def exit_code(self) -> Exit:
+        codes = []
+        if self.stopped == "interrupted":
+            codes.append(Exit.INTERRUPTED)
+        elif self.stopped:
+            codes.append(Exit.REFUSED)
+        if self.held:
+            codes.append(Exit.HELD)
+        if self.failures:
+            codes.append(Exit.FAILED)
+        if self.missing:
+            codes.append(Exit.DIFFERS)
+        return worst(codes)
+
+    @property
+    def status(self) -> str:
+        return {
+            Exit.OK: "success",
+            Exit.FAILED: "failed",
+            Exit.DIFFERS: "failed",
+            Exit.REFUSED: "refused",
+            Exit.HELD: "held",
+            Exit.INTERRUPTED: "interrupted",
+        }.get(self.exit_code, "error")
+
+    def as_json(self, entry: Callable[[Asset], dict[str, JSON]]) -> dict[str, JSON]:
+        """Return the document of contract section 7."""
+        return {
+            "status": self.status,
+            "run_id": self.run_id,
+            "jobs": {
+                "planned": self.planned,
+                "succeeded": self.succeeded,
+                "failed": len(self.failures),
+                "held": len(self.held),
+                "kept": self.kept,
+                "skipped": len(self.skipped),
+            },
+            "credits": {
+                "estimated": round(self.estimated, 4),
+                "spent": round(self.spent, 4),
+                "billed_for_failures": round(self.billed_for_failures, 4),
+            },
+            "assets": [entry(a) for a in self.assets],
+            "failures": [
+                {
+                    "slot": str(f.slot),
+                    "scene_id": f.slot.scene,
+                    "shot": f.slot.shot,
+                    "take": f.slot.take,
+                    "model": f.model,
+                    "task_id": f.task_id,
+                    "code": f.code,
+                    "message": f.message,
+                    "retryable": f.retryable,
+                    "hint": f.hint or None,
+                }
+                for f in self.failures
+            ],
+            "held": [{"slot": str(h.slot), "reason": h.reason} for h in self.held],
+            "skipped": [{"slot": str(s.slot), "reason": s.reason} for s in self.skipped],
+            "reason": self.stopped_because or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A job whose media have addresses: what is sent, what it is made from, and its final fingerprint."""
+
+    input: Mapping[str, JSON]
+    fingerprint: str
+    made_from: tuple[str, ...]
+    uploads: tuple[str, ...]
+
+
+class _Unsent(Exception):
+    """A job that was not sent, and why; its dependants are told."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Engine:
+    """One run of one plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_id: str,
+        workspace: Workspace,
+        client: Client,
+        gate: Gate,
+        journal: Journal,
+        record: Record,
+        limits: Limits,
+        now: Callable[[], float],
+        offload: Offload,
+        emit: Callable[[Event], object],
+        store: Store | None = None,
+        local_path: Callable[[str], Path],
+        media_digest: Callable[[str], str | None],
+        balance: float | None = None,
+    ) -> None:
+        self.plan = plan
+        self.run_id = run_id
+        self.workspace = workspace
+        self.client = client
+        self.gate = gate
+        self.journal = journal
+        self.record = record
+        self.limits = limits
+        self.now = now
+        self.offload = offload
+        self.store = store
+        self.local_path = local_path
+        self.media_digest = media_digest
+        self.outcome = Outcome(run_id=run_id)
+        self._emit_to = emit
+        self._balance = balance
+        self._reserved = 0.0
+        self._made: dict[Slot, tuple[Asset, ...]] = {}
+        self._lines: dict[Slot, tuple[Asset, ...]] = {}
+        self._not_made: dict[Slot, str] = {}
+        self._changed = asyncio.Event()
+        self._running = asyncio.Semaphore(limits.in_flight)
+        self._downloading = asyncio.Semaphore(limits.downloads)
+        self._uploads: dict[str, asyncio.Task[str]] = {}
+        self._frames: dict[str, asyncio.Task[Path]] = {}
+        self._collecting: dict[tuple[str, str, int], list[Attempt]] = {}
+        self._canaries: dict[str, Literal["first", "flying", "landed"]] = {}
+        self._broken_models: dict[str, str] = {}
+        self._last_accepted: float | None = None
+        self._trouble_since: float | None = None
+        self._flush_task: asyncio.Task[None] | None = None
+        self.watch = Watch(
+            client,
+            book=lambda: gate.read(limits.poll_rate),
+            past=journal.durations,
+            emit=self._emit,
+            patience=limits.patience,
+            scale=limits.expected_scale,
+        )
+        self._collector = Collector(
+            workspace=workspace,
+            client=client,
+            journal=journal,
+            record=record,
+            store=store,
+            emit=self._emit,
+            now=now,
+            offload=offload,
+            ask_again=self._ask_again,
+        )
+
+    # -- the run
+
+    async def run(self) -> Outcome:
+        """Do what the plan says.  Returns when everything submitted is collected, failed or held."""
+        entries = [e for e in self.plan.entries if e.selected]
+        out = self.outcome
+        out.planned = sum(1 for e in entries if e.work)
+        out.kept = sum(1 for e in entries if e.action in ("keep", "altered"))
+        out.estimated = self.plan.credits()
+        for entry in self.plan.entries:
+            self._lines[entry.slot] = entry.current
+            if entry.action in ("keep", "altered") or not entry.selected:
+                self._made[entry.slot] = entry.current
+        for entry in entries:
+            if entry.action == "blocked":
+                self._report_blocked(entry)
+            elif entry.action == "missing":
+                out.missing += 1
+                self._not_made[entry.slot] = "its file is missing"
+                self._emit(Noticed(message=f"{entry.slot}: {plain(entry.note)}", level="warning"))
+            elif entry.action == "altered":
+                self._emit(Noticed(message=f"{entry.slot}: {plain(entry.note)}", level="warning"))
+        for attempt in self.plan.collect:
+            self._collecting.setdefault(_place(attempt.slot), []).append(attempt)
+        waiting = [e for e in entries if e.work]
+        if self.limits.order == "fastest":
+            waiting = self._fastest_first(waiting)
+        self._choose_canaries(waiting)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._flush_task = asyncio.create_task(self._flush_now_and_then())
+                places = {_place(e.slot) for e in waiting if e.action == "generate"}
+                for place, attempts in list(self._collecting.items()):
+                    if place not in places:
+                        group.create_task(self._collect_old(place, attempts))
+                await self._feed(waiting, group)
+        except BaseExceptionGroup as many:
+            raise _first(many) from None
+        finally:
+            if self._flush_task:
+                self._flush_task.cancel()
+            for task in (*self._uploads.values(), *self._frames.values()):
+                task.cancel()
+            self.record.flush(force=True)
+        return out
+
+    def stop_submitting(self, why: str, because: str = "") -> None:
+        """Send nothing more; what is paid for is still collected."""
+        if not self.outcome.stopped:
+            self.outcome.stopped = why
+            self.outcome.stopped_because = because
+            self._changed.set()
+
+    @property
+    def stopping(self) -> bool:
+        return bool(self.outcome.stopped)
+
+    def _emit(self, event: Event) -> None:
+        match event:
+            case JobFailed():
+                self.outcome.failures.append(event)
+            case JobHeld():
+                self.outcome.held.append(event)
+            case Skipped():
+                self.outcome.skipped.append(event)
+            case _:
+                pass
+        self._emit_to(event)
+
+    async def _flush_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(max(0.05, self.record.due_in_s if self.record.due_in_s is not None else 0.5))
+            self.record.flush()
+
+    def _report_blocked(self, entry: Entry) -> None:
+        self._not_made[entry.slot] = entry.reason
+        if entry.reason == "held":
+            self._emit(JobHeld(slot=entry.slot, reason=plain(entry.note) or "the outcome is unknown"))
+        elif entry.reason == "failed before" and entry.attempt:
+            attempt = entry.attempt
+            self._emit(
+                JobFailed(
+                    slot=entry.slot,
+                    model=attempt.model,
+                    task_id=attempt.task_id,
+                    code=attempt.code,
+                    message=plain(attempt.message),
+                    billed=False,  # nothing more was billed now
+                    hint="it failed before and would fail again: change it, or ask with --only failed",
+                )
+            )
+        else:
+            self._emit(Skipped(slot=entry.slot, reason=entry.reason))
+
+    def _fastest_first(self, waiting: Sequence[Entry]) -> list[Entry]:
+        """Order so that the batch ends soonest: the longest chain of work behind a job goes first."""
+        users: dict[Slot, list[Entry]] = {}
+        for entry in waiting:
+            for slot in entry.job.needs if entry.job else ():
+                users.setdefault(slot, []).append(entry)
+        length: dict[Slot, float] = {}
+        for entry in reversed(_topological(waiting)):
+            longest = max((length.get(u.slot, 0.0) for u in users.get(entry.slot, ())), default=0.0)
+            own = self._usual_s(entry.job) if entry.job else 0.0
+            length[entry.slot] = own + longest
+        return sorted(waiting, key=lambda e: -length[e.slot])
+
+    def _usual_s(self, job: Job) -> float:
+        past = self.journal.durations(job.model)
+        return past[len(past) // 2] if past else job.expected_s
+
+    def _choose_canaries(self, waiting: Sequence[Entry]) -> None:
+        if not self.limits.canary:
+            return
+        counts: dict[str, int] = {}
+        for entry in waiting:
+            if entry.job and entry.action == "generate":
+                counts[entry.job.model] = counts.get(entry.job.model, 0) + 1
+        for model, count in counts.items():
+            if count >= self.limits.canary_from and not self.journal.has_succeeded(model):
+                self._canaries[model] = "first"
+
+    async def _feed(self, waiting: list[Entry], group: asyncio.TaskGroup) -> None:
+        """Start jobs in order, each when what it starts from is made and a place in flight is free."""
+        while waiting:
+            self._changed.clear()
+            chosen: Entry | None = None
+            for entry in waiting:
+                verdict = self._ready(entry)
+                if verdict == "wait":
+                    continue
+                chosen = entry
+                break
+            if chosen is None:
+                await self._changed.wait()
+                continue
+            reason = self._why_not(chosen)
+            if reason:
+                waiting.remove(chosen)
+                self._skip(chosen.slot, reason)
+                continue
+            if chosen.action == "restore":
+                waiting.remove(chosen)
+                group.create_task(self._restore(chosen))
+                continue
+            acquire = asyncio.ensure_future(self._running.acquire())
+            change = asyncio.ensure_future(self._changed.wait())
+            await asyncio.wait({acquire, change}, return_when=asyncio.FIRST_COMPLETED)
+            change.cancel()
+            if not acquire.done():
+                acquire.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await acquire
+                if not acquire.cancelled():
+                    self._running.release()
+                continue
+            waiting.remove(chosen)
+            model = chosen.job.model if chosen.job else ""
+            if self._canaries.get(model) == "first":
+                self._canaries[model] = "flying"
+                group.create_task(self._let_the_others_go(model))
+            group.create_task(self._generate(chosen))
+
+    def _ready(self, entry: Entry) -> Literal["go", "wait"]:
+        if self._why_not(entry):
+            return "go"
+        if entry.job:
+            if entry.action == "generate" and self._canaries.get(entry.job.model) == "flying":
+                return "wait"
+            if any(slot not in self._made for slot in entry.job.needs):
+                return "wait"
+        return "go"
+
+    def _why_not(self, entry: Entry) -> str:
+        """Return why an entry will not be sent, or nothing."""
+        if entry.job:
+            for slot in entry.job.needs:
+                if slot in self._not_made:
+                    return f"upstream {slot}: {self._not_made[slot]}"
+        if entry.action == "generate" and self.stopping:
+            return self.outcome.stopped_because or self.outcome.stopped
+        if entry.action == "generate" and entry.job and entry.job.model in self._broken_models:
+            return f"the first job of {entry.job.model} failed: {self._broken_models[entry.job.model]}"
+        return ""
+
+    def _skip(self, slot: Slot, reason: str) -> None:
+        self._not_made[slot] = reason
+        self._changed.set()
+        self._emit(Skipped(slot=slot, reason=reason))
+
+    async def _let_the_others_go(self, model: str) -> None:
+        """Open the door behind a canary, when it has landed or after a while."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.limits.canary_s
+        while self._canaries.get(model) == "flying" and loop.time() < until and not self.stopping:
+            await asyncio.sleep(min(0.05, max(0.001, until - loop.time())))
+        self._canaries[model] = "landed"
+        self._changed.set()
+
+    # -- one job
+
+    async def _generate(self, entry: Entry) -> None:
+        """Make one slot's assets: its model first, then its fallback."""
+        job = entry.job
+        assert job is not None
+        released = False
+
+        def release() -> None:
+            nonlocal released
+            if not released:
+                released = True
+                self._running.release()
+
+        try:
+            await self._collect_first(entry)
+            failure = await self._make(entry, job, release)
+            if failure and job.fallback and not self.stopping:
+                self._emit(
+                    Noticed(
+                        message=f"{entry.slot}: {plain(failure.message)}; trying {job.fallback.model} instead"
+                    )
+                )
+                failure = await self._make(entry, job.fallback, release)
+            if failure:
+                self._fail(entry, job, failure)
+        except _Unsent as unsent:
+            if self._canaries.get(job.model) == "flying":
+                self._canaries[job.model] = "landed"
+            self._skip(entry.slot, unsent.reason)
+        finally:
+            release()
+            self._changed.set()
+
+    def _fail(self, entry: Entry, job: Job, failure: JobFailed) -> None:
+        self._not_made[entry.slot] = f"it failed ({failure.code})"
+        if self._canaries.get(job.model) == "flying":
+            self._broken_models[job.model] = plain(failure.message)
+            self._canaries[job.model] = "landed"
+        self._emit(failure)
+
+    async def _collect_first(self, entry: Entry) -> None:
+        """Bring home what was paid for this slot before, so that the new version comes after it."""
+        attempts = self._collecting.get(_place(entry.slot), [])
+        if attempts:
+            await self._collect_old(_place(entry.slot), attempts, line=entry.slot)
+
+    async def _make(self, entry: Entry, job: Job, release: Callable[[], None]) -> JobFailed | None:
+        """Send one job and see it through.  A failure that allows a fallback is returned, others are reported."""
+        try:
+            bound = await self._bind(job)
+        except CallFailed as failure:
+            return _failed(
+                job, None, failure.code, failure.message, retryable=failure.retryable, billed=False
+            )
+        except media.Undecodable as error:
+            return _failed(job, None, "bad-input", str(error), retryable=False, billed=False)
+        line = self._lines.get(entry.slot, ())
+        same = [a for a in line if a.fingerprint == bound.fingerprint and a.draft == self.workspace.draft]
+        if same and entry.reason != "forced" and all(self._there(a) for a in line):
+            self.outcome.kept += 1
+            self._finish(entry.slot, line)
+            return None
+        endpoint = families.get(job.family, job.endpoint)
+        price = job.price.amount
+        self._reserve(price)
+        try:
+            attempt, verdict, bound = await self._submit(entry, job, bound, endpoint)
+        except BaseException:
+            self._unreserve(price)
+            raise
+        if verdict.kind != "accepted" or verdict.task_id is None:
+            if verdict.kind == "unknown":
+                # The reservation stays: it may have been charged.
+                await self._hold(entry.slot, attempt, verdict)
+                return None
+            self._unreserve(price)
+            if verdict.kind == "stop":
+                self._stop_for(verdict)
+            hint = endpoint.current and f"this endpoint is closed; use the model `{endpoint.current}`"
+            closed = verdict.code in ("404", "505") and job.family != "jobs"
+            return _failed(
+                job,
+                None,
+                verdict.code,
+                verdict.message or "refused",
+                retryable=verdict.kind in ("later", "stop"),
+                billed=False,
+                hint=hint if closed else "",
+            )
+        task_id = verdict.task_id
+        born = self.now()
+        self.outcome.spent += price or 0.0
+        self._emit(Submitted(slot=entry.slot, task_id=task_id, credits=price))
+        ended: Done | TaskFailed | GaveUp
+        if endpoint.at_once and verdict.reply is not None:
+            status = endpoint.status(verdict.reply)
+            ended = status if isinstance(status, Done | TaskFailed) else GaveUp("no-output", "no result came")
+        else:
+            ended = await self.watch.wait(job, endpoint, task_id, 0.0)
+        release()
+        if isinstance(ended, Done | TaskFailed):
+            self._learn(job, self.now() - born)
+        return await self._conclude(
+            entry.slot, attempt, job, bound.fingerprint, task_id, ended, bound.made_from, price
+        )
+
+    def _there(self, asset: Asset) -> bool:
+        return self.workspace.asset_path(asset.filename).exists()
+
+    def _learn(self, job: Job, seconds: float) -> None:
+        if seconds > 0:
+            self.journal.took(job.model, seconds)
+
+    async def _conclude(
+        self,
+        slot: Slot,
+        attempt: int,
+        job: Job,
+        print_: str,
+        task_id: str,
+        ended: Done | TaskFailed | GaveUp,
+        made_from: Sequence[str],
+        credits: float | None,
+        *,
+        current: bool = True,
+    ) -> JobFailed | None:
+        """Write down how a task ended, and bring home what it made."""
+        if isinstance(ended, GaveUp):
+            if ended.code != "timeout":
+                self.journal.lost(attempt, ended.code, ended.message)
+            failure = _failed(
+                job,
+                task_id,
+                ended.code,
+                ended.message,
+                retryable=True,
+                billed=True,
+                hint="the next run collects it; nothing is sent again",
+            )
+            self._not_made[slot] = ended.message
+            self._landed(job, failure)
+            self._emit(failure)
+            return None
+        if isinstance(ended, TaskFailed):
+            billed = None if ended.refunded is None else not ended.refunded
+            self.journal.failed(attempt, ended.code, ended.message, retryable=ended.retryable, billed=billed)
+            if billed is not False:
+                self.outcome.billed_for_failures += credits or 0.0
+            else:
+                self._unreserve(credits)
+            return _failed(
+                job,
+                task_id,
+                ended.code,
+                ended.message,
+                retryable=ended.retryable,
+                billed=billed,
+                hint="a later run does it again, as a new charge" if ended.retryable else "",
+            )
+        async with self._downloading:
+            got = await self._collector.collect(
+                attempt,
+                job,
+                print_,
+                task_id,
+                ended,
+                replaces=lambda: self._lines.get(slot, ()),
+                made_from=made_from,
+                credits=credits,
+            )
+        if isinstance(got, Lost):
+            failure = _failed(
+                job,
+                task_id,
+                got.code,
+                got.message,
+                retryable=True,
+                billed=True,
+                hint="the task is kept: the next run collects it at no cost",
+            )
+            self._not_made[slot] = got.message
+            self._landed(job, failure)
+            self._emit(failure)
+            return None
+        self._landed(job, None)
+        self.outcome.assets.extend(got)
+        if current:
+            self.outcome.succeeded += 1
+            self._finish(slot, got)
+        else:
+            self._lines[slot] = got
+        return None
+
+    def _landed(self, job: Job, failure: JobFailed | None) -> None:
+        if self._canaries.get(job.model) == "flying":
+            if failure and failure.code != "timeout":
+                self._broken_models[job.model] = plain(failure.message)
+            self._canaries[job.model] = "landed"
+
+    def _finish(self, slot: Slot, assets: tuple[Asset, ...]) -> None:
+        self._lines[slot] = assets
+        self._made[slot] = assets
+        self._changed.set()
+
+    # -- submission
+
+    async def _submit(
+        self, entry: Entry, job: Job, bound: _Bound, endpoint: families.Endpoint
+    ) -> tuple[int, SubmitVerdict, _Bound]:
+        """Send a job until it is taken, refused or unknown.  Raises `_Unsent` when the run stops first."""
+        renewed = False
+        while True:
+            await self.gate.start(self.limits.rate)
+            if self.stopping:
+                raise _Unsent(self.outcome.stopped_because or self.outcome.stopped)
+            if job.model in self._broken_models:
+                raise _Unsent(f"the first job of {job.model} failed: {self._broken_models[job.model]}")
+            attempt = self.journal.intend(
+                run_id=self.run_id,
+                slot=entry.slot,
+                model=job.model,
+                family=job.family,
+                fingerprint=bound.fingerprint,
+                job=job_record(job, bound.made_from),
+                credits=job.price.amount,
+                balance=None if self._balance is None else self._balance - self.outcome.spent,
+            )
+            request = endpoint.request(job.model, bound.input, self.limits.callback_url)
+            verdict = await self.client.submit(request, lambda reply: endpoint.task(reply, bound.input))
+            if verdict.kind == "accepted" and verdict.task_id is not None:
+                self.journal.submitted(attempt, verdict.task_id)
+                self._last_accepted = asyncio.get_running_loop().time()
+                self._trouble_since = None
+                return attempt, verdict, bound
+            if verdict.kind == "unknown":
+                return attempt, verdict, bound
+            self.journal.refused(attempt, verdict.code, verdict.message)
+            if verdict.kind == "later":
+                await self._wait_out(verdict)
+                continue
+            if verdict.code == "451" and bound.uploads and not renewed:
+                renewed = True
+                for url in bound.uploads:
+                    self.journal.forget_upload(url)
+                self._uploads.clear()
+                bound = await self._bind(job)
+                continue
+            return attempt, verdict, bound
+
+    async def _wait_out(self, verdict: SubmitVerdict) -> None:
+        """Pause after an answer that certainly cost nothing; end the run when that goes on too long."""
+        moment = asyncio.get_running_loop().time()
+        if self._trouble_since is None:
+            self._trouble_since = moment
+            self._emit(
+                Noticed(
+                    message=f"the provider takes no jobs at the moment ({plain(verdict.message)}); waiting"
+                )
+            )
+        if moment - self._trouble_since >= self.limits.quota_patience_s:
+            self.stop_submitting(
+                "quota",
+                f"no job was accepted for {self.limits.quota_patience_s:g} s: {plain(verdict.message)}",
+            )
+        pause = self.gate.penalise(verdict.retry_after_s)
+        if not verdict.too_fast:
+            await asyncio.sleep(min(pause, 30.0))
+
+    def _stop_for(self, verdict: SubmitVerdict) -> None:
+        key = verdict.code in ("401", "403")
+        self.stop_submitting(
+            "key" if key else "credits",
+            f"the provider says: {plain(verdict.message) or verdict.code}",
+        )
+
+    def _reserve(self, price: float | None) -> None:
+        """Take a job's price out of the cap before it is sent, whatever else is in the air."""
+        cap = self.limits.max_credits
+        if cap is not None and self._reserved + (price or 0.0) > cap + 1e-9:
+            self.stop_submitting("budget", f"the cap of {cap:g} credits is reached")
+            raise _Unsent(self.outcome.stopped_because)
+        self._reserved += price or 0.0
+
+    def _unreserve(self, price: float | None) -> None:
+        self._reserved -= price or 0.0
+
+    async def _hold(self, slot: Slot, attempt: int, verdict: SubmitVerdict) -> None:
+        reason = f"the answer to the submission was no answer ({plain(verdict.message) or verdict.code})"
+        self.journal.held(attempt, reason)
+        self._not_made[slot] = "held"
+        self._emit(JobHeld(slot=slot, reason=reason))
+        self._changed.set()
+        balance = None
+        with contextlib.suppress(CallFailed, Refused):
+            balance = await self.client.balance()
+        if balance is not None:
+            self.journal.held(attempt, reason, balance)
+
+    # -- known tasks
+
+    async def _restore(self, entry: Entry) -> None:
+        """Bring back what was paid for: a known task, a store's result, or a file that is gone."""
+        try:
+            if entry.attempt is not None:
+                await self._collect_attempt(entry.attempt, entry.slot, current=True)
+            elif entry.reason == "paid for already":
+                await self._from_store(entry)
+            else:
+                await self._bring_back(entry)
+        finally:
+            self._changed.set()
+
+    async def _collect_old(
+        self, place: tuple[str, str, int], attempts: Sequence[Attempt], line: Slot | None = None
+    ) -> None:
+        """Collect tasks that were paid for and that today's file no longer asks for, oldest first."""
+        for attempt in attempts:
+            slot = line or attempt.slot
+            if slot not in self._lines:
+                self._lines[slot] = self.record.manifest.current(slot.scene, slot.shot, slot.take)
+            await self._collect_attempt(attempt, slot, current=False)
+        self._collecting.pop(place, None)
+
+    async def _collect_attempt(self, attempt: Attempt, slot: Slot, *, current: bool) -> None:
+        job = replace(job_of(attempt.job), slot=slot)
+        made_from = tuple(attempt.job.get("made_from") or ())
+        if attempt.state == "saved":
+            assets = [s.asset for s in self.journal.outputs_of(attempt.id) if s.asset]
+            if assets and all(self._there(a) for a in assets):
+                already = {(a.task_id, a.output) for a in self.record.manifest.assets}
+                if all((a.task_id, a.output) in already for a in assets):
+                    self.journal.recorded([attempt.id])
+                    entered = tuple(
+                        a for a in self.record.manifest.assets if a.task_id == assets[0].task_id and a.current
+                    )
+                else:
+                    entered = self.record.record(assets, self._lines.get(slot, ()), attempt.id)
+                    self.outcome.assets.extend(entered)
+                if current:
+                    self.outcome.succeeded += 1
+                    self._finish(slot, entered)
+                else:
+                    self._lines[slot] = entered
+                return
+        endpoint = families.get(job.family, job.endpoint)
+        task_id = attempt.task_id
+        if task_id is None:
+            return
+        age = max(0.0, self.now() - (attempt.submitted_at or attempt.intended_at))
+        known = [s.output for s in self.journal.outputs_of(attempt.id)]
+        ended: Done | TaskFailed | GaveUp
+        if endpoint.at_once:
+            ended = Done(outputs=tuple(known)) if known else GaveUp("no-output", "its answer was lost")
+        else:
+            ended = await self.watch.wait(job, endpoint, task_id, age, read_first=True)
+        failure = await self._conclude(
+            slot,
+            attempt.id,
+            job,
+            attempt.fingerprint,
+            task_id,
+            ended,
+            made_from,
+            attempt.credits,
+            current=current,
+        )
+        if failure:
+            if current:
+                self._not_made[slot] = failure.message
+            self._emit(failure)
+
+    async def _from_store(self, entry: Entry) -> None:
+        job, print_ = entry.job, entry.fingerprint
+        assert job is not None
+        assert print_ is not None
+        stored = self.store.get(print_, entry.slot.take) if self.store else []
+        if not stored:
+            self._skip(entry.slot, "its stored result is damaged; run again without --cache")
+            return
+        assets = []
+        for one in stored:
+            fresh = await self._offload_copy(one.path, one.asset.filename, job, one.asset)
+            assets.append(fresh)
+        entered = self.record.record(assets, self._lines.get(entry.slot, ()))
+        self.outcome.assets.extend(entered)
+        self.outcome.succeeded += 1
+        self._finish(entry.slot, entered)
+
+    async def _offload_copy(self, source: Path, filename: str, job: Job, asset: Asset) -> Asset:
+        """Copy a stored file to the name it had, and return its entry for this slot."""
+        target = self.workspace.asset_path(filename)
+        if not target.exists():
+            data = await self.offload(source.read_bytes)
+            files.replace(target, data)
+        elif files.sha256(target) != asset.sha256:
+            target = target.with_name(f"{target.stem}-{(asset.sha256 or '')[:8]}{target.suffix}")
+            files.replace(target, await self.offload(source.read_bytes))
+        slot = job.slot
+        return replace(
+            asset,
+            filename=self.workspace.name_of(target),
+            scene_id=slot.scene,
+            shot=slot.shot,
+            take=slot.take,
+            superseded_by=None,
+        )
+
+    async def _bring_back(self, entry: Entry) -> None:
+        """Fetch files that are gone, byte for byte, from the store or from the provider."""
+        for asset in entry.current:
+            path = self.workspace.asset_path(asset.filename)
+            if path.exists():
+                continue
+            stored = self.store.get(asset.fingerprint or "", asset.take) if self.store else []
+            same = next((s for s in stored if s.asset.sha256 == asset.sha256), None)
+            if same:
+                files.replace(path, await self.offload(same.path.read_bytes))
+                continue
+            lost = await self._ask_for_file(entry, asset)
+            if lost:
+                self.outcome.missing += 1
+                self._not_made[entry.slot] = "its file is missing"
+                self._emit(
+                    Noticed(
+                        message=f"{entry.slot}: {asset.filename} is gone and could not be fetched again "
+                        f"({plain(lost.message)}): put it back, or use --force",
+                        level="warning",
+                    )
+                )
+                return
+        self.outcome.succeeded += 1
+        self._finish(entry.slot, entry.current)
+
+    async def _ask_for_file(self, entry: Entry, asset: Asset) -> Lost | None:
+        if not asset.task_id or entry.job is None:
+            return Lost("gone", "its task is not known")
+        job = replace(entry.job, model=asset.model)
+        done = await self._ask_again(job, asset.task_id)
+        if done is None:
+            return Lost("gone", "the provider no longer has it")
+        async with self._downloading:
+            return await self._collector.fetch_again(job, asset, done)
+
+    async def _ask_again(self, job: Job, task_id: str) -> Done | None:
+        """Read a finished task's record once more; None when it brings nothing."""
+        endpoint = families.get(job.family, job.endpoint)
+        if endpoint.at_once:
+            return None
+        try:
+            status = endpoint.status(
+                await self.client.read(
+                    endpoint.record(task_id), before=lambda: self.gate.read(self.limits.poll_rate)
+                )
+            )
+        except CallFailed:
+            return None
+        return status if isinstance(status, Done) and status.outputs else None
+
+    # -- media
+
+    async def _bind(self, job: Job) -> _Bound:
+        """Give every medium an address, uploading what must be; return the final request and fingerprint."""
+        bound: dict[str, JSON] = {k: list(v) if isinstance(v, list) else v for k, v in job.input.items()}
+        made_from: list[str] = []
+        uploads: list[str] = []
+        for medium in job.media:
+            if isinstance(medium.ref, ShotOutput):
+                asset = self._upstream(medium.ref)
+                made_from.append(asset.id)
+        print_ = fingerprint(job, self._digest)
+        found = await asyncio.gather(*(self._address(m, uploads) for m in job.media))
+        for medium, address in zip(job.media, found, strict=True):
+            if medium.index is None:
+                bound[medium.field] = address
+            else:
+                bound[medium.field][medium.index] = address
+        return _Bound(bound, print_, tuple(dict.fromkeys(made_from)), tuple(uploads))
+
+    def _upstream(self, ref: ShotOutput) -> Asset:
+        asset = output_of(self._made.get(ref.slot, ()), ref)
+        if asset is None:
+            raise _Unsent(f"upstream {ref.slot} has no output {ref.output}")
+        return asset
+
+    def _digest(self, ref: Ref) -> str:
+        if isinstance(ref, LocalFile):
+            digest = self.media_digest(ref.path)
+            if digest is None:
+                raise _Unsent(f"{ref.path} is gone")
+            return digest
+        assert isinstance(ref, ShotOutput)
+        return self._upstream(ref).sha256 or ""
+
+    async def _address(self, medium: Media, uploads: list[str]) -> str:
+        ref = medium.ref
+        if isinstance(ref, WebURL):
+            return ref.url
+        if isinstance(ref, LocalFile):
+            path = self.local_path(ref.path)
+        else:
+            asset = self._upstream(ref)
+            if ref.as_task:
+                if not asset.task_id:
+                    raise _Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")
+                return asset.task_id
+            path = self.workspace.asset_path(asset.filename)
+            if ref.frame:
+                path = await self._frame(path, asset.sha256 or "", ref.frame)
+            else:
+                link = self._living_link(asset)
+                if link:
+                    return link
+        url = await self._upload(path)
+        uploads.append(url)
+        return url
+
+    def _living_link(self, asset: Asset) -> str | None:
+        """Return a finished task's own link while that surely lives."""
+        for attempt in self.journal.attempts(states=("saved",)):
+            if attempt.task_id == asset.task_id:
+                for saved in self.journal.outputs_of(attempt.id):
+                    if saved.output.number == asset.output and self.now() - saved.seen_at < _LINK_LIVES_S:
+                        return saved.output.url
+        return None
+
+    async def _frame(self, clip: Path, digest: str, which: Literal["first", "last"]) -> Path:
+        target = self.workspace.state / "frames" / f"{digest}-{which}.png"
+        if target.exists():
+            return target
+        key = str(target)
+        if key not in self._frames:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._frames[key] = asyncio.ensure_future(self._cut(clip, which, target))
+        return await self._frames[key]
+
+    async def _cut(self, clip: Path, which: Literal["first", "last"], target: Path) -> Path:
+        await self.offload(media.frame, clip, which, target)
+        return target
+
+    async def _upload(self, path: Path) -> str:
+        """Upload a file once per content, and remember where it lies."""
+        if not path.exists():
+            raise _Unsent(f"{files.shown(path)} is gone")
+        digest: str = await self.offload(files.sha256, path)
+        host = self.client.upload_url
+        known = self.journal.upload(digest, host, max_age_s=_UPLOAD_LIVES_S)
+        if known:
+            return known
+        if digest not in self._uploads:
+            self._uploads[digest] = asyncio.ensure_future(self._send_file(path, digest, host))
+        return await asyncio.shield(self._uploads[digest])
+
+    async def _send_file(self, path: Path, digest: str, host: str) -> str:
+        facts = await self.offload(media.facts, path)
+        url = await self.client.upload(path, f"{digest[:32]}{facts.extension}", facts.media_type)
+        self.journal.uploaded(digest, host, url)
+        self._emit(Noticed(message=f"uploaded {files.shown(path)}", level="debug"))
+        return url
+
+
+def _place(slot: Slot) -> tuple[str, str, int]:
+    return str(slot.scene).lower(), "" if slot.shot is None else str(slot.shot).lower(), slot.take
+
+
+def _failed(
+    job: Job,
+    task_id: str | None,
+    code: str,
+    message: str,
+    *,
+    retryable: bool,
+    billed: bool | None,
+    hint: str = "",
+) -> JobFailed:
+    return JobFailed(
+        slot=job.slot,
+        model=job.model,
+        task_id=task_id,
+        code=plain(code, 60),
+        message=plain(message),
+        retryable=retryable,
+        billed=billed,
+        hint=hint,
+    )
+
+
+def _topological(entries: Sequence[Entry]) -> list[Entry]:
+    by_slot = {e.slot: e for e in entries}
+    done: dict[Slot, None] = {}
+
+    def visit(entry: Entry) -> None:
+        stack = [entry]
+        while stack:
+            top = stack[-1]
+            needs = top.job.needs if top.job else ()
+            waiting = [by_slot[s] for s in needs if s in by_slot and s not in done]
+            if waiting:
+                stack.extend(waiting)
+            else:
+                done[stack.pop().slot] = None
+
+    for entry in entries:
+        if entry.slot not in done:
+            visit(entry)
+    return [by_slot[s] for s in done]
+
+
+def _first(many: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the exception that ends the run: the first real one inside nested groups."""
+    for error in many.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return many

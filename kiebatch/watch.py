@@ -1,0 +1,133 @@
+"""Reads a task's record until it is over, within the poll budget that all tasks share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from kiebatch import polling
+from kiebatch.client import CallFailed, Client
+from kiebatch.events import Event, Waiting
+from kiebatch.families import Endpoint
+from kiebatch.model import Absent, Done, Job, Running, Status, TaskFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for what, in seconds."""
+
+    interval_s: float = 2.0  # the shortest time between two reads of one task
+    unseen_s: float = 90.0  # a fresh task may be invisible for so long (protocol 3.4)
+    empty_s: float = 30.0  # a finished task may name no output for so long (3.5)
+    timeout_s: Mapping[str, float] = field(
+        default_factory=lambda: {"image": 600.0, "video": 3600.0, "audio": 1200.0, "text": 1200.0}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """The wait ended, the task did not: it can be collected later.  `code` is timeout, not-found or no-output."""
+
+    code: str
+    message: str
+
+
+class Watch:
+    """Watches all running tasks of a run.
+
+    `book` is awaited before every read.  `past` gives the durations learnt of a model, ascending; `scale`
+    shortens the catalogue's estimates for a server that is faster than the provider.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        book: Callable[[], Awaitable[object]],
+        past: Callable[[str], list[float]],
+        emit: Callable[[Event], object],
+        patience: Patience,
+        scale: float = 1.0,
+    ) -> None:
+        self._client = client
+        self._book = book
+        self._past = past
+        self._emit = emit
+        self._patience = patience
+        self._scale = scale
+        self._nudged: dict[str, asyncio.Event] = {}
+        self.slow_net_s: float | None = None  # with callbacks: polling is a safety net at this interval
+
+    def nudge(self, task_id: str) -> None:
+        """Read a task now: something said that it is over.  Unknown ids and repeats are harmless."""
+        if task_id in self._nudged:
+            self._nudged[task_id].set()
+
+    async def wait(
+        self, job: Job, endpoint: Endpoint, task_id: str, age_s: float, *, read_first: bool = False
+    ) -> Done | TaskFailed | GaveUp:
+        """Return how a task ended.  `age_s` is its age now; `read_first` reads at once, as for an old task."""
+        loop = asyncio.get_running_loop()
+        born = loop.time() - age_s
+        patience = self._patience
+        limit_s = patience.timeout_s[job.modality]
+        began = loop.time()
+        ages = polling.read_times(job.expected_s * self._scale, self._past(job.model))
+        nudged = self._nudged.setdefault(task_id, asyncio.Event())
+        empty_since: float | None = None
+        unseen_since: float | None = None
+        try:
+            while True:
+                age = loop.time() - born
+                if not read_first:
+                    due = polling.next_read(age, ages, patience.interval_s) - age
+                    if empty_since is not None or unseen_since is not None:
+                        due = patience.interval_s
+                    elif self.slow_net_s:
+                        due = max(due, self.slow_net_s)
+                    left = limit_s - (loop.time() - began)
+                    await _sleep(min(due, max(left, 0.0)), nudged)
+                read_first = False
+                nudged.clear()
+                status = await self._read(endpoint, task_id)
+                if isinstance(status, TaskFailed) or (isinstance(status, Done) and status.outputs):
+                    return status
+                now = loop.time()
+                if isinstance(status, Done):
+                    empty_since = empty_since if empty_since is not None else now
+                    if now - empty_since >= patience.empty_s:
+                        return GaveUp("no-output", "the task finished without naming an output")
+                elif isinstance(status, Absent):
+                    unseen_since = unseen_since if unseen_since is not None else now
+                    if now - unseen_since >= patience.unseen_s:
+                        return GaveUp("not-found", f"the provider does not know the task: {status.message}")
+                elif isinstance(status, Running):
+                    unseen_since = None
+                    self._emit(
+                        Waiting(slot=job.slot, task_id=task_id, state=status.state, progress=status.progress)
+                    )
+                if now - began >= limit_s:
+                    return GaveUp(
+                        "timeout", f"not over after {limit_s:g} s; the next run collects it at no cost"
+                    )
+        finally:
+            self._nudged.pop(task_id, None)
+
+    async def _read(self, endpoint: Endpoint, task_id: str) -> Status | None:
+        """Return one status; None when no readable answer came, which costs nothing but time."""
+        try:
+            reply = await self._client.read(endpoint.record(task_id), before=self._book)
+        except CallFailed as failure:
+            if failure.retryable:
+                return None
+            return Absent(message=failure.message)
+        return endpoint.status(reply)
+
+
+async def _sleep(seconds: float, nudged: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(max(seconds, 0.0)):
+            await nudged.wait()
+    except TimeoutError:
+        return
