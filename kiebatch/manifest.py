@@ -10,7 +10,7 @@ import json
 import re
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -381,6 +381,9 @@ def _find(manifest: Manifest, asset: Asset) -> int:
     index = bisect_left(manifest._keys, _key(asset))
     if index < len(manifest.assets) and manifest.assets[index].id == asset.id:
         return index
+    for index, other in enumerate(manifest.assets):  # the caller's copy is from before a change of the entry
+        if other.id == asset.id:
+            return index
     raise ValueError(f"the manifest has no such entry: {asset.id}")
 
 
@@ -475,8 +478,9 @@ def repaired(assets: Sequence[Asset]) -> tuple[tuple[Asset, ...], tuple[Repair, 
     repairs: list[Repair] = []
     found = _with_ids(sorted(assets, key=_key), repairs)
     found = _without_broken_links(found, repairs)
-    found = _with_one_head(found, repairs)
+    found, rivals = _with_one_head(found, repairs)
     found = _with_rising_versions(found, repairs)
+    found = _with_own_files(found, rivals) if rivals else found
     return tuple(sorted(found, key=_key) if repairs else found), tuple(repairs)
 
 
@@ -487,7 +491,7 @@ def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
     taken = _mentioned(assets)
     result: list[Asset] = []
     moved: list[tuple[Asset, Asset, str]] = []  # who keeps the id, who lost it, and that one's new id
-    for asset in assets:
+    for asset in sorted(assets, key=lambda a: (a.created_at, _key(a))):
         holder = first.get(asset.id) if asset.id else None
         if asset.id and holder is None:
             first[asset.id] = asset
@@ -562,25 +566,21 @@ def _without_broken_links(assets: list[Asset], repairs: list[Repair]) -> list[As
     return [_changed(a, superseded_by=None) if a.id in cut else a for a in assets] if cut else assets
 
 
-def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
+def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> tuple[list[Asset], set[str]]:
     heads: defaultdict[tuple[Any, ...], list[Asset]] = defaultdict(list)
     for asset in assets:
         # Other tools may well keep several pictures of one scene side by side, so only entries of ours.
         if asset.superseded_by is None and asset.sha256 is not None and asset.scene_id is not None:
             heads[(*_place(asset), asset.output, asset.model)].append(asset)
     links: dict[str, str] = {}
-    for rivals in heads.values():
-        if len(rivals) < 2:
-            continue
-        rivals.sort(key=lambda a: (a.created_at, a.version, a.sha256 or ""))
-        for old, new in pairwise(rivals):
+    for together in heads.values():
+        for old, new in pairwise(sorted(together, key=lambda a: (a.created_at, a.version, a.sha256 or ""))):
             links[old.id] = new.id
             repairs.append(
                 Repair("chain", new.id, f"`{old.id}` and `{new.id}` were both the newest of one slot")
             )
-    return (
-        [_changed(a, superseded_by=links[a.id]) if a.id in links else a for a in assets] if links else assets
-    )
+    rivals = {*links, *links.values()}
+    return [_changed(a, superseded_by=links[a.id]) if a.id in links else a for a in assets], rivals
 
 
 def _with_rising_versions(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
@@ -605,3 +605,337 @@ def _with_rising_versions(assets: list[Asset], repairs: list[Repair]) -> list[As
         if versions
         else assets
     )
+
+
+def _with_own_files(assets: Sequence[Asset], rivals: Container[str]) -> list[Asset]:
+    """Give each of the entries `rivals` a file name of its own; the file itself is moved by `verify --fix`.
+
+    Two branches that both made the first version of a slot wrote two pictures under one name.
+    """
+    holders: dict[str, Asset] = {}
+    result = []
+    for asset in sorted(assets, key=lambda a: (a.version, a.created_at, a.sha256 or "")):
+        if asset.id in rivals and asset.sha256:
+            holder = holders.setdefault(asset.filename, asset)
+            if holder.sha256 != asset.sha256:
+                name = version_name(asset.filename, asset.version, asset.sha256)
+                asset = _changed(asset, filename=name)
+        result.append(asset)
+    return result
+
+
+def version_name(filename: str, version: int, sha256: str) -> str:
+    """Return the name of a later version's file (contract section 6): `scene-02-a.v2-1f3a9c2e.png`."""
+    folder, slash, name = filename.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    stem = re.sub(r"\.v\d+-[0-9a-f]{8}$", "", stem if dot else name)
+    return f"{folder}{slash}{stem}.v{version}-{sha256[:8]}{dot}{ending if dot else ''}"
+
+
+# --- merging -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One fact that both branches changed, differently: what stands in the merged record, and what does not.
+
+    `asset` is the entry's id in the merged record, or empty for a key of the manifest itself; `key` is
+    `deleted` where one branch removed an entry that the other changed, which stays.
+    """
+
+    asset: str
+    key: str
+    kept: JSON
+    other: JSON
+
+
+_LINKS = ("id", "version", "superseded_by", "made_from")
+_Facts = dict[str, JSON]
+
+
+@dataclass(slots=True)
+class _Thing:
+    """One asset, as each of the three records has it."""
+
+    base: Asset | None = None
+    ours: Asset | None = None
+    theirs: Asset | None = None
+    merged: Asset | None = None
+    next: set[int] = field(default_factory=set)  # what supersedes it, by place in the list of things
+
+
+def merge(base: Manifest, ours: Manifest, theirs: Manifest) -> tuple[Manifest, list[Conflict]]:
+    """Join two records that both came from `base`, entry by entry.
+
+    New versions of both sides stay: where both superseded one version, the one made later becomes the newest.
+    Ours keep their ids, theirs are renumbered where they must be; apart from ids the result does not depend on
+    which side is which.  A fact that both changed keeps one value, and the entry gets the key `merge_conflict`
+    with the other, which `verify` shows.
+    """
+    things, ids = _things(base, ours, theirs)
+    conflicts: list[tuple[int, str, JSON, JSON]] = []
+    for index, thing in enumerate(things):
+        _merge_facts(thing, index, conflicts)
+    names = _merged_ids(things)
+    _merge_links(things, ids)
+    _in_a_row(things)
+    assets = []
+    for index, thing in enumerate(things):
+        if thing.merged is not None:
+            link = names[min(thing.next)] if thing.next else None
+            made_from = _merged_sources(thing, ids, names)
+            assets.append(_changed(thing.merged, id=names[index], superseded_by=link, made_from=made_from))
+    mended, _ = repaired(assets)
+    both = _new_names(things, "ours") & _new_names(things, "theirs")
+    rivals = {
+        names[i] for i, t in enumerate(things) if t.base is None and t.merged and t.merged.filename in both
+    }
+    if rivals:
+        mended = tuple(sorted(_with_own_files(mended, rivals), key=_key))
+    head: list[Conflict] = []
+    tops = [{"source": m.source, **m.extra} for m in (base, ours, theirs)]
+    top, others = _three_way(tops[0], tops[1], tops[2])
+    head.extend(Conflict("", key, top.get(key), other) for key, other in others.items())
+    source = top.pop("source", None)
+    merged = Manifest(mended, source, top)
+    return merged, head + [
+        Conflict(names[i], key, kept, other) for i, key, kept, other in conflicts if i in names
+    ]
+
+
+def _new_names(things: Iterable[_Thing], side: str) -> set[str]:
+    other = "theirs" if side == "ours" else "ours"
+    alone = (getattr(t, side) for t in things if t.base is None and getattr(t, other) is None)
+    return {asset.filename for asset in alone}
+
+
+def _birth(asset: Asset) -> tuple[JSON, ...]:
+    """What stays the same when an entry is edited, moved or renumbered."""
+    if asset.sha256:
+        return (asset.created_at, asset.sha256, asset.task_id, asset.output)
+    return (asset.created_at, asset.filename, asset.task_id, asset.output)
+
+
+def _things(base: Manifest, ours: Manifest, theirs: Manifest) -> tuple[list[_Thing], list[dict[str, int]]]:
+    """Return what there is on any side, and for each side (base, ours, theirs) the place of each id in that list."""
+    things = [_Thing(base=asset) for asset in base.assets]
+    ids: list[dict[str, int]] = [{asset.id: index for index, asset in enumerate(base.assets)}, {}, {}]
+    born: defaultdict[tuple[JSON, ...], list[int]] = defaultdict(list)
+    for index, asset in enumerate(base.assets):
+        born[_birth(asset)].append(index)
+    for number, (side, record) in enumerate((("ours", ours), ("theirs", theirs)), start=1):
+        rest = []
+        for asset in record.assets:
+            index = ids[0].get(asset.id, -1)
+            original = things[index].base if index >= 0 else None
+            if original is not None and _birth(original) == _birth(asset):
+                setattr(things[index], side, asset)
+                ids[number][asset.id] = index
+            else:
+                rest.append(asset)
+        for asset in rest:
+            index = _counterpart(things, born[_birth(asset)], asset, side)
+            if index < 0:
+                index = len(things)
+                things.append(_Thing())
+                born[_birth(asset)].append(index)
+            setattr(things[index], side, asset)
+            ids[number][asset.id] = index
+    return things, ids
+
+
+def _counterpart(things: Sequence[_Thing], candidates: Sequence[int], asset: Asset, side: str) -> int:
+    free = [index for index in candidates if getattr(things[index], side) is None]
+    for index in free:
+        other = things[index].base or things[index].ours
+        if other and _place(other) == _place(asset) and other.model == asset.model:
+            return index
+    known = [index for index in free if things[index].base]
+    return known[0] if len(known) == 1 else -1  # moved to another shot, and renumbered
+
+
+def _facts(asset: Asset) -> _Facts:
+    return {key: value for key, value in entry(asset).items() if key not in _LINKS}
+
+
+def _merge_facts(thing: _Thing, index: int, conflicts: list[tuple[int, str, JSON, JSON]]) -> None:
+    base, ours, theirs = thing.base, thing.ours, thing.theirs
+    if ours is None or theirs is None:
+        there = ours or theirs
+        if base is None:
+            thing.merged = there
+        elif there is not None and _facts(there) != _facts(base):
+            thing.merged = there
+            conflicts.append((index, "deleted", False, True))
+        return
+    old, mine, yours = _facts(base) if base else {}, _facts(ours), _facts(theirs)
+    facts, others = _three_way(old, mine, yours)
+    for key, other in others.items():
+        conflicts.append((index, key, facts.get(key), other))
+    if others:
+        facts[MARK] = {**facts.get(MARK, {}), **others}
+    same = facts == mine
+    version = max(ours.version, theirs.version)
+    thing.merged = _changed(ours if same else _asset({"id": "", **facts}), version=version)
+
+
+def _three_way(base: _Facts, ours: _Facts, theirs: _Facts) -> tuple[_Facts, _Facts]:
+    """Return the merged facts and, for what both changed, the values that lost.
+
+    One side wins for all of them, so that a prompt and its fingerprint stay together; which one depends on
+    the values alone.
+    """
+    absent = object()
+    merged: _Facts = {}
+    torn = []
+    for key in {**base, **ours, **theirs}:
+        old, mine, yours = base.get(key, absent), ours.get(key, absent), theirs.get(key, absent)
+        if mine == yours or yours == old:
+            value = mine
+        elif mine == old:
+            value = yours
+        else:
+            torn.append(key)
+            value = None
+        if value is not absent:
+            merged[key] = value
+    texts = [json.dumps([side.get(key) for key in sorted(torn)], sort_keys=True) for side in (ours, theirs)]
+    winner, loser = (ours, theirs) if texts[0] >= texts[1] else (theirs, ours)
+    for key in torn:
+        merged[key] = winner.get(key)
+    return merged, {key: loser.get(key) for key in torn}
+
+
+def _merged_ids(things: Sequence[_Thing]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    late = []
+    for index, thing in enumerate(things):
+        if thing.merged is not None and thing.ours is not None:
+            names[index] = thing.ours.id
+        elif thing.merged is not None:
+            late.append(index)
+    taken = set(names.values())
+    renumbered = []
+    for index in late:
+        id = (things[index].theirs or things[index].base or Asset(id="", type="", filename="")).id
+        if id in taken:
+            renumbered.append(index)
+        else:
+            names[index] = id
+            taken.add(id)
+    numbers: dict[str, int] = {}
+    for index in renumbered:
+        merged = things[index].merged
+        prefix = _prefix(merged.type if merged else "")
+        number = numbers.get(prefix, 1)
+        while f"{prefix}-{number:03d}" in taken:
+            number += 1
+        numbers[prefix] = number
+        names[index] = f"{prefix}-{number:03d}"
+        taken.add(names[index])
+    return names
+
+
+def _merge_links(things: Sequence[_Thing], ids: Sequence[Mapping[str, int]]) -> None:
+    for thing in things:
+        sides = [
+            _link(asset, known)
+            for asset, known in zip((thing.base, thing.ours, thing.theirs), ids, strict=True)
+        ]
+        old, mine, yours = sides
+        if thing.ours is None or yours == mine:
+            found = {yours}
+        elif thing.theirs is None or yours == old:
+            found = {mine}
+        elif mine == old:
+            found = {yours}
+        else:
+            found = {mine, yours}
+        thing.next = {index for index in found if index is not None and things[index].merged is not None}
+
+
+def _link(asset: Asset | None, known: Mapping[str, int]) -> int | None:
+    return known.get(asset.superseded_by or "") if asset else None
+
+
+def _merged_sources(
+    thing: _Thing, ids: Sequence[Mapping[str, int]], names: Mapping[int, str]
+) -> tuple[str, ...]:
+    number, asset = (1, thing.ours) if thing.ours else (2, thing.theirs)
+    links = asset.made_from if asset else ()
+    return tuple(names.get(ids[number].get(link, -1), link) for link in links)
+
+
+def _in_a_row(things: Sequence[_Thing]) -> None:
+    """Where both sides superseded one version, put everything that came after it in one row, by time."""
+    forks = [index for index, thing in enumerate(things) if len(thing.next) > 1]
+    if not forks:
+        return
+    after: defaultdict[int, set[int]] = defaultdict(set)  # by fork
+    for fork in forks:
+        pending = list(things[fork].next)
+        while pending:
+            index = pending.pop()
+            if index not in after[fork]:
+                after[fork].add(index)
+                pending.extend(things[index].next)
+    while forks:
+        # Forks whose followers overlap (the outputs of one task, say) are put in order together.
+        together = [forks.pop()]
+        followers = set(after[together[0]])
+        while more := [fork for fork in forks if fork in followers or not followers.isdisjoint(after[fork])]:
+            forks = [fork for fork in forks if fork not in more]
+            together += more
+            followers |= set().union(*(after[fork] for fork in more))
+        _line_up(things, [fork for fork in together if fork not in followers], followers)
+
+
+def _line_up(things: Sequence[_Thing], forks: Sequence[int], followers: set[int]) -> None:
+    def merged(index: int) -> Asset:
+        asset = things[index].merged
+        assert asset is not None
+        return asset
+
+    batches: defaultdict[object, list[int]] = defaultdict(list)  # the outputs of one task
+    for index in followers:
+        batches[merged(index).task_id or index].append(index)
+    batch_of = {index: key for key, batch in batches.items() for index in batch}
+    times = {key: min(merged(i).created_at for i in batch) for key, batch in batches.items()}
+    for _ in batches:  # a clock may have gone wrong: nothing comes before what it superseded
+        late = [
+            (batch_of[follower], times[key])
+            for key, batch in batches.items()
+            for index in batch
+            for follower in things[index].next
+            if batch_of[follower] != key and times[batch_of[follower]] < times[key]
+        ]
+        if not late:
+            break
+        for key, time in late:
+            times[key] = max(times[key], time)
+
+    def rank(key: object) -> tuple[JSON, ...]:
+        batch = [merged(index) for index in batches[key]]
+        return (
+            times[key],
+            max(a.version for a in batch),
+            min((a.sha256 or "", a.filename, a.model, a.prompt) for a in batch),
+        )
+
+    order = [sorted(batches[key], key=lambda i: (merged(i).output, i)) for key in sorted(batches, key=rank)]
+    for index in forks:
+        things[index].next = {_same_output(things, index, order[0])}
+    for batch, following in pairwise(order):
+        for index in batch:
+            things[index].next = {_same_output(things, index, following)}
+    for index in order[-1]:
+        things[index].next = set()
+
+
+def _same_output(things: Sequence[_Thing], index: int, batch: Sequence[int]) -> int:
+    asset = things[index].merged
+    outputs = [things[i].merged for i in batch]
+    same = (
+        i for i, other in zip(batch, outputs, strict=True) if asset and other and asset.output == other.output
+    )
+    return next(same, batch[0])

@@ -1,0 +1,510 @@
+"""The record: laws of reading, writing, adding and merging."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kiebatch import manifest
+from kiebatch.errors import Invalid
+from kiebatch.manifest import Conflict, Manifest
+from kiebatch.model import Asset
+
+MODELS = ("google/nano-banana", "kling-3.0/video")
+
+
+def an_asset(scene: int = 1, shot: str | None = None, minute: int = 0, **facts: object) -> Asset:
+    """An asset as the engine hands it over: without id, with everything a download tells."""
+    seed = f"{scene} {shot} {minute} {sorted(facts.items())}"
+    given: dict[str, object] = {
+        "type": "image",
+        "filename": f"assets/images/scene-{scene:02d}.png",
+        "prompt": "A small boat nears the lighthouse at dusk",
+        "model": MODELS[0],
+        "parameters": {
+            "size": "16:9",
+            "endpoint": "/api/v1/jobs/createTask",
+            "input": {"image_size": "16:9"},
+        },
+        "created_at": f"2026-03-01T10:{minute:02d}:00.000Z",
+        "task_id": f"task-{seed}",
+        "fingerprint": "sha256:" + hashlib.sha256(seed.encode()).hexdigest(),
+        "sha256": hashlib.sha256(seed.encode()).hexdigest(),
+        "bytes": 123456,
+        "media_type": "image/png",
+        "width": 1344,
+        "height": 768,
+        "credits": 4,
+    }
+    return Asset(id="", scene_id=scene, shot=shot, **{**given, **facts})  # type: ignore[arg-type]
+
+
+def made(record: Manifest, *assets: Asset) -> Manifest:
+    """Enter each asset as the newest of its slot, as a run does."""
+    for asset in assets:
+        there = record.current(asset.scene_id, asset.shot, asset.take)
+        record, _ = manifest.record(record, [asset], [old for old in there if old.model == asset.model])
+    return record
+
+
+def text(entries: Sequence[object], **top: object) -> str:
+    return json.dumps({"kiebatch": 1, **top, "assets": entries})
+
+
+# --- the bytes -----------------------------------------------------------------------------------------
+
+
+def test_an_entry_is_written_in_the_order_of_the_contract() -> None:
+    first = made(Manifest(), an_asset(shot="a", made_from=("img-009",)))
+
+    second = made(first, an_asset(shot="a", minute=1, duration=5.0, draft=True, output=1))
+
+    assert list(json.loads(manifest.dump(second))["assets"][0]) == [
+        "id", "type", "filename", "prompt", "model", "parameters", "created_at", "scene_id", "version", "superseded_by",
+        "shot", "take", "task_id", "fingerprint", "sha256", "bytes", "media_type", "width", "height", "credits", "made_from",
+    ]  # fmt: skip
+    newest = json.loads(manifest.dump(second))["assets"][1]
+    assert "superseded_by" not in newest
+    assert newest["duration"] == 5.0
+    assert newest["draft"] is True
+
+
+def test_the_text_is_what_the_json_library_would_write() -> None:
+    record = made(
+        Manifest(source="dawn.yaml", extra={"version": "1.0"}), an_asset(prompt='Wörter "in"\n\u2028 \ud800')
+    )
+
+    written = manifest.dump(record)
+
+    plain = json.dumps(json.loads(written), indent=2, ensure_ascii=False) + "\n"
+    assert written == plain.replace("\ud800", "\\ud800")
+    assert written.encode()
+    assert list(json.loads(written)) == ["kiebatch", "source", "version", "assets"]
+
+
+def test_a_manifest_of_another_tool_keeps_every_key() -> None:
+    foreign = {
+        "version": "1.0",
+        "assets": [
+            {"id": "img-001", "type": "image", "filename": "assets/images/scene-01.png", "prompt": "Dusk", "model": "4o Image",
+             "parameters": {"size": "3:2", "endpoint": "4o"}, "created_at": "2026-01-01T00:00:00.000Z", "scene_id": 1,
+             "version": 1, "notes": {"by": "Kim"}, "width": "1344 px", "tags": []},
+        ],
+    }  # fmt: skip
+
+    again = json.loads(manifest.dump(manifest.parse(json.dumps(foreign), "manifest.json")))
+
+    assert again == {"kiebatch": 1, **foreign}
+
+
+def test_an_entry_that_another_tool_appended_finds_its_place() -> None:
+    record = made(Manifest(), an_asset(2), an_asset(10))
+    appended = json.loads(manifest.dump(record))
+    appended["assets"].append(
+        {"id": "img-003", "type": "image", "filename": "x.png", "prompt": "", "model": "4o Image", "parameters": {},
+         "created_at": "", "scene_id": 3, "version": 1}
+    )  # fmt: skip
+
+    read = manifest.parse(json.dumps(appended), "manifest.json")
+
+    assert [asset.scene_id for asset in read.assets] == [2, 3, 10]
+    assert read.repairs == ()
+    assert made(read, an_asset(4)).by_id["img-004"].scene_id == 4
+
+
+def test_empty_text_is_an_empty_record() -> None:
+    assert manifest.parse("\n", "manifest.json") == Manifest()
+    assert manifest.parse(manifest.dump(Manifest()), "manifest.json") == Manifest()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("[1]", "manifest.json: a manifest is an object with a list `assets`, found a list"),
+        ('{"assets": {}}', "manifest.json: `assets` must be a list, found an object"),
+        ('{"assets": ["x"]}', "manifest.json: entry 1 of `assets` must be an object, found a text"),
+        (
+            '{"kiebatch": 2}',
+            "this manifest has format 2, this kiebatch reads format 1\nhint: install a newer",
+        ),
+        ('{"kiebatch": true}', "this manifest has format true"),
+        ('{\n  "assets": [,]}', "manifest.json:2:14: this is no JSON: Expecting value"),
+        ('{"assets": [{"credits": NaN}]}', "`NaN` is no JSON number"),
+        ("[" * 100_000, "nested too deeply"),
+        (
+            '{\n<<<<<<< HEAD\n"a": 1\n=======\n"a": 2\n>>>>>>> b\n}',
+            "manifest.json:2: git left conflict markers here",
+        ),
+    ],
+)
+def test_text_that_is_no_manifest_is_refused_in_plain_words(wrong: str, message: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        manifest.parse(wrong, "manifest.json")
+
+    assert message in str(refused.value)
+
+
+# --- adding --------------------------------------------------------------------------------------------
+
+
+def test_ids_are_counted_for_each_type() -> None:
+    clip = an_asset(1, "b", type="video", filename="assets/clips/scene-01-b.mp4")
+
+    record = made(Manifest(), an_asset(1), clip, an_asset(2))
+
+    assert [asset.id for asset in record.assets] == ["img-001", "vid-001", "img-002"]
+
+
+def test_a_gap_is_filled_unless_something_still_names_it() -> None:
+    record = made(Manifest(), *(an_asset(scene) for scene in (1, 2, 3, 4)))
+    kept = [asset for asset in record.assets if asset.scene_id not in (2, 3)]
+    gaps = manifest.parse(
+        text([{**manifest.entry(kept[0]), "made_from": ["img-002"]}, manifest.entry(kept[1])]), "m"
+    )
+
+    assert [asset.id for asset in made(gaps, an_asset(5), an_asset(6)).assets] == [
+        "img-001",
+        "img-004",
+        "img-003",
+        "img-005",
+    ]
+
+
+def test_each_output_supersedes_the_output_of_its_number() -> None:
+    record, old = manifest.record(Manifest(), [an_asset(output=n, task_id="t1") for n in (1, 2, 3)])
+
+    record, new = manifest.record(record, [an_asset(minute=1, output=n, task_id="t2") for n in (1, 2)], old)
+
+    assert [asset.version for asset in new] == [2, 2]
+    assert [record.by_id[asset.id].superseded_by for asset in old] == [new[0].id, new[1].id, new[0].id]
+    assert record.current(1) == new
+
+
+def test_what_stands_for_a_take_is_found_whatever_its_model() -> None:
+    record = made(
+        Manifest(),
+        an_asset(2, "a"),
+        an_asset(2, "a", take=2),
+        an_asset(2, "a", model=MODELS[1]),
+        an_asset(2, "ab"),
+    )
+
+    assert [asset.model for asset in record.current(2, "a")] == [MODELS[0], MODELS[1]]
+    assert [asset.take for asset in record.current("2", "a", 2)] == [2]
+    assert record.current(2) == ()
+
+
+def test_twenty_thousand_assets_are_entered_and_written_quickly(elapsed: Callable[[], float]) -> None:
+    record = made(Manifest(), *(an_asset(scene) for scene in range(300)))
+    assets = [
+        manifest._changed(a, scene_id=n, id=f"img-{n:03d}")
+        for n in range(1, 20_001)
+        for a in record.assets[:1]
+    ]
+    record = Manifest(tuple(assets))
+    manifest.dump(record)
+    start = elapsed()
+
+    for scene in range(100):
+        record = made(record, an_asset(scene))
+        manifest.dump(record)
+
+    assert elapsed() - start < 10  # 0.1 s for one
+
+
+@pytest.fixture
+def elapsed() -> Callable[[], float]:
+    import time
+
+    return time.process_time
+
+
+# --- repairs -------------------------------------------------------------------------------------------
+
+
+def test_two_entries_with_one_id_are_told_apart() -> None:
+    one, two = (manifest.entry(manifest._changed(an_asset(scene), id="img-001")) for scene in (1, 2))
+    clip = {**manifest.entry(an_asset(2, "b")), "id": "vid-001", "made_from": ["img-001"]}
+
+    read = manifest.parse(text([one, two, clip]), "manifest.json")
+
+    assert [asset.id for asset in read.assets] == ["img-001", "img-002", "vid-001"]
+    assert read.by_id["vid-001"].made_from == ("img-002",)
+    assert [repair.kind for repair in read.repairs] == ["id"]
+
+
+def test_an_entry_that_stands_there_twice_is_one() -> None:
+    one = manifest.entry(manifest._changed(an_asset(), id="img-001"))
+
+    assert len(manifest.parse(text([one, one]), "manifest.json").assets) == 1
+
+
+def test_two_newest_versions_of_one_slot_become_a_chain_with_files_of_their_own() -> None:
+    early, late = an_asset(minute=1), an_asset(minute=2)
+    entries = [{**manifest.entry(asset), "id": "img-001"} for asset in (late, early)]
+
+    read = manifest.parse(text(entries), "manifest.json")
+
+    old, new = read.assets
+    assert (old.created_at, old.version, old.superseded_by) == (early.created_at, 1, new.id)
+    assert (new.created_at, new.version, new.superseded_by) == (late.created_at, 2, None)
+    assert new.filename == f"assets/images/scene-01.v2-{(late.sha256 or '')[:8]}.png"
+    assert old.filename == early.filename
+
+
+def test_both_branches_replaced_one_version_under_the_same_new_id() -> None:
+    base = made(Manifest(), an_asset())
+    ours = made(base, an_asset(minute=1))
+    theirs, _ = manifest.record(base, [an_asset(minute=2, model="flux-2/pro")], base.assets)
+    joined = [manifest.entry(asset) for asset in (*ours.assets, theirs.by_id["img-002"])]
+
+    read = manifest.parse(text(joined), "manifest.json")
+
+    assert [asset.version for asset in manifest.lines(read.assets)[0]] == [1, 2, 3]
+    assert [asset.created_at for asset in read.current(1)] == ["2026-03-01T10:02:00.000Z"]
+
+
+def test_links_to_nowhere_and_in_circles_are_cut() -> None:
+    entries = [
+        {**manifest.entry(an_asset(1)), "id": "img-001", "superseded_by": "img-009"},
+        {**manifest.entry(an_asset(2)), "id": "img-002", "superseded_by": "img-003"},
+        {**manifest.entry(an_asset(2, minute=1)), "id": "img-003", "version": 2, "superseded_by": "img-002"},
+    ]
+
+    read = manifest.parse(text(entries), "manifest.json")
+
+    assert [asset.superseded_by for asset in read.assets] == [None, "img-003", None]
+    assert [repair.kind for repair in read.repairs] == ["chain", "chain"]
+
+
+def test_pictures_that_another_tool_keeps_side_by_side_are_left_alone() -> None:
+    entries = [
+        {
+            "id": f"img-00{n}",
+            "type": "image",
+            "filename": f"{n}.png",
+            "model": "4o Image",
+            "scene_id": 1,
+            "version": 1,
+        }
+        for n in (1, 2)
+    ]
+
+    assert len(manifest.parse(text(entries), "manifest.json").current(1)) == 2
+
+
+# --- merging -------------------------------------------------------------------------------------------
+
+
+def canonical(record: Manifest) -> list[object]:
+    """The record without its ids: links become what they point at."""
+
+    def facts(asset: Asset) -> dict[str, object]:
+        links = ("id", "superseded_by", "made_from")
+        return {key: value for key, value in manifest.entry(asset).items() if key not in links}
+
+    rows = []
+    for asset in record.assets:
+        links = [asset.superseded_by, *asset.made_from]
+        rows.append(
+            [facts(asset), [facts(record.by_id[link]) if link in record.by_id else link for link in links]]
+        )
+    return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def assert_sound(record: Manifest) -> None:
+    ids = [asset.id for asset in record.assets]
+    assert len(set(ids)) == len(ids)
+    assert manifest.repaired(record.assets) == (record.assets, ())
+    assert manifest.parse(manifest.dump(record), "m") == record
+    for asset in record.assets:
+        if asset.superseded_by:
+            assert record.by_id[asset.superseded_by].version > asset.version
+
+
+def test_new_versions_of_both_branches_stay_and_the_later_is_the_newest() -> None:
+    base = made(Manifest(), an_asset(1), an_asset(2))
+    ours = made(base, an_asset(1, minute=5, credits=5), an_asset(3))
+    theirs = made(base, an_asset(1, minute=3, credits=3), an_asset(4))
+
+    merged, conflicts = manifest.merge(base, ours, theirs)
+
+    assert conflicts == []
+    assert_sound(merged)
+    assert sorted(merged.by_id) == [f"img-{n:03d}" for n in range(1, 7)]
+    line = list(merged.of(1))
+    assert [(asset.version, asset.credits) for asset in line] == [(1, 4), (2, 3), (3, 5)]
+    assert [asset.superseded_by for asset in line] == [line[1].id, line[2].id, None]
+    assert line[2].id == ours.current(1)[0].id
+
+
+def test_both_made_the_first_version_of_a_slot() -> None:
+    ours, theirs = made(Manifest(), an_asset(minute=1)), made(Manifest(), an_asset(minute=2))
+
+    merged, conflicts = manifest.merge(Manifest(), theirs, ours)
+
+    assert conflicts == []
+    assert [(asset.version, asset.created_at[14:16]) for asset in merged.assets] == [(1, "01"), (2, "02")]
+    assert merged.assets[0].filename == "assets/images/scene-01.png"
+    assert merged.assets[1].filename.startswith("assets/images/scene-01.v2-")
+
+
+def test_links_follow_entries_that_were_renumbered() -> None:
+    base = made(Manifest(), an_asset(1))
+    ours = made(base, an_asset(2))
+    theirs = made(base, an_asset(3))
+    theirs = made(theirs, an_asset(4, made_from=(theirs.current(3)[0].id, "img-001")))
+
+    merged, _ = manifest.merge(base, ours, theirs)
+
+    assert merged.current(4)[0].made_from == (merged.current(3)[0].id, "img-001")
+    assert merged.current(3)[0].id != theirs.current(3)[0].id
+
+
+def test_a_fact_that_both_changed_keeps_one_value_and_shows_the_other() -> None:
+    base = made(Manifest(source="a.yaml"), an_asset())
+    ours = manifest.changed(base, base.assets[0], prompt="ours", fingerprint="sha256:1")
+    theirs = manifest.changed(base, base.assets[0], prompt="theirs", fingerprint="sha256:2")
+
+    merged, conflicts = manifest.merge(base, ours, theirs)
+
+    kept = merged.assets[0]
+    assert {kept.prompt, kept.extra[manifest.MARK]["prompt"]} == {"ours", "theirs"}
+    assert (kept.prompt == "ours") == (kept.fingerprint == "sha256:1")
+    assert Conflict("img-001", "prompt", kept.prompt, kept.extra[manifest.MARK]["prompt"]) in conflicts
+    assert manifest.merge(base, theirs, ours)[0] == merged
+
+
+def test_an_entry_removed_here_and_edited_there_stays() -> None:
+    base = made(Manifest(), an_asset(1), an_asset(2))
+    ours = Manifest(())
+    theirs = manifest.changed(base, base.assets[0], prompt="better words")
+
+    merged, conflicts = manifest.merge(base, ours, theirs)
+
+    assert [asset.prompt for asset in merged.assets] == ["better words"]
+    assert [conflict.key for conflict in conflicts] == ["deleted"]
+
+
+def test_keys_of_other_tools_survive_a_merge_from_both_sides() -> None:
+    entry = {"id": "img-001", "filename": "a.png", "scene_id": 1, "created_at": "1"}
+    base = manifest.parse(text([entry], version="1.0"), "m")
+    ours = manifest.parse(text([{**entry, "stars": 3}], version="1.0", tool="x"), "m")
+    theirs = manifest.parse(
+        text([{**entry, "by": "Kim"}, {**entry, "id": "img-002", "filename": "b.png"}], version="1.1"), "m"
+    )
+
+    merged, conflicts = manifest.merge(base, ours, theirs)
+
+    assert conflicts == []
+    assert merged.extra == {"version": "1.1", "tool": "x"}
+    assert merged.by_id["img-001"].extra == {"stars": 3, "by": "Kim"}
+    assert merged.by_id["img-002"].filename == "b.png"
+
+
+@st.composite
+def histories(draw: st.DrawFn, side: str, base: Manifest) -> Manifest:
+    """A branch: slots made anew, made first, accepted, moved, removed, by a clock that may stand still."""
+    record = base
+    for step in range(draw(st.integers(0, 5))):
+        action = draw(st.sampled_from(["make", "make", "make", "accept", "move", "remove"]))
+        if action == "make":
+            scene, shot = draw(st.integers(1, 3)), draw(st.sampled_from([None, "a"]))
+            count = draw(st.integers(1, 2))
+            there = record.current(scene, shot)
+            several = draw(st.booleans())
+            model = draw(st.sampled_from(MODELS))
+            minute = draw(st.integers(0, 9))
+            batch = [
+                an_asset(scene, shot, minute, output=n, model=model, task_id=f"{side}-{step}", sha256=hashlib.sha256(f"{side} {step} {n} {len(record.assets)}".encode()).hexdigest())
+                for n in range(1, count + 1)
+            ]  # fmt: skip
+            replaces = [old for old in there if old.model == model or not several]
+            record, _ = manifest.record(record, batch, replaces)
+        elif record.assets:
+            asset = draw(st.sampled_from(record.assets))
+            if action == "accept":
+                record = manifest.changed(record, asset, fingerprint=f"sha256:{side}{step}")
+            elif (
+                action == "move" and asset.superseded_by is None and asset.version == 1 and asset.output == 1
+            ):
+                record = manifest.changed(record, asset, scene_id=draw(st.integers(7, 9)))
+            elif action == "remove":
+                record = manifest.parse(text([manifest.entry(a) for a in record.assets if a != asset]), "m")
+    return manifest.parse(manifest.dump(record), "m")
+
+
+@st.composite
+def branches(draw: st.DrawFn) -> tuple[Manifest, Manifest, Manifest]:
+    base = draw(histories("base", Manifest()))
+    return base, draw(histories("ours", base)), draw(histories("theirs", base))
+
+
+@given(branches())
+@settings(max_examples=150, deadline=None)
+def test_merging_commutes_apart_from_ids_and_never_breaks_a_chain(
+    sides: tuple[Manifest, Manifest, Manifest],
+) -> None:
+    base, ours, theirs = sides
+
+    here, _ = manifest.merge(base, ours, theirs)
+    there, _ = manifest.merge(base, theirs, ours)
+
+    assert_sound(here)
+    assert canonical(here) == canonical(there)
+
+
+@given(branches())
+@settings(max_examples=100, deadline=None)
+def test_nothing_that_a_branch_made_is_lost(sides: tuple[Manifest, Manifest, Manifest]) -> None:
+    base, ours, theirs = sides
+    known = {asset.sha256 for asset in base.assets}
+
+    merged, _ = manifest.merge(base, ours, theirs)
+
+    new = {asset.sha256 for side in (ours, theirs) for asset in side.assets} - known
+    assert new <= {asset.sha256 for asset in merged.assets}
+
+
+@given(branches())
+@settings(max_examples=100, deadline=None)
+def test_a_branch_that_did_nothing_takes_what_the_other_did(
+    sides: tuple[Manifest, Manifest, Manifest],
+) -> None:
+    base, ours, _ = sides
+
+    assert manifest.merge(base, ours, base) == (ours, [])
+    assert canonical(manifest.merge(base, base, ours)[0]) == canonical(ours)
+    assert manifest.merge(base, ours, ours) == (ours, [])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=8,
+)
+any_entry = st.dictionaries(st.sampled_from([*manifest._KEYS, "notes", "x", ""]), json_values, max_size=8)
+
+
+@given(st.lists(any_entry, max_size=4), st.dictionaries(st.text(), json_values, max_size=3))
+@settings(deadline=None)
+def test_whatever_another_tool_wrote_is_read_and_then_stays_as_it_is(
+    entries: list[dict[str, object]], top: dict[str, object]
+) -> None:
+    top.pop("kiebatch", None)
+    top.pop("assets", None)
+
+    read = manifest.parse(json.dumps({**top, "assets": entries}), "m")
+
+    written = manifest.dump(read)
+    assert manifest.dump(manifest.parse(written, "m")) == written
+    assert manifest.parse(written, "m").repairs == ()
+    kept = [asset.extra for asset in read.assets]
+    assert all(
+        "notes" not in entry or any(e.get("notes") == entry["notes"] for e in kept) for entry in entries
+    )
