@@ -190,12 +190,16 @@ USD_PER_CREDIT = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """One medium of a job at its place in the model's input: `input[field]`, or `input[field][index]`."""
+    """One medium of a job at its place in the model's input.
+
+    That is `input[field]`, or `input[field][index]` in a list, or `input[field][index][key]` in a list of objects.
+    """
 
     role: str
     field: str
     index: int | None
     ref: Ref
+    key: str | None = None
     where: Where = dataclasses.field(compare=False, default=Where())
 
 
