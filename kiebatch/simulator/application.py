@@ -1,0 +1,154 @@
+"""The simulator as an ASGI application: bytes in, bytes out, and the ways in which bytes fail to come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from kiebatch.simulator import control, drawing, service
+from kiebatch.simulator.state import Simulator
+from kiebatch.simulator.wire import Answer, Call, Cut
+
+JSON = Any
+MAX_BODY = 256 * 2**20
+_CHUNK = 64 * 1024
+
+
+class Application:
+    """Serves one simulator.  With a pool, media are drawn in it; without, at once and in one thread."""
+
+    def __init__(self, simulator: Simulator, pool: Executor | None = None) -> None:
+        self.simulator = simulator
+        self.pool = pool
+        self.start_settings = simulator.settings
+        self.on_shutdown: Callable[[], None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path = scope["method"], scope["path"]
+        if service.hangs_up(self.simulator, method, path):
+            self.simulator.requests["cut"] += 1
+            raise Cut
+        call = await _read(scope, receive)
+        if path.startswith(control.PREFIX):
+            reply = control.answer(self.simulator, call, self.start_settings)
+        else:
+            reply = service.answer(self.simulator, call)
+        if reply.wanted is not None:
+            reply.body = await self._draw(reply)
+        if path.startswith("/media/"):
+            reply = service.part(reply, call.headers.get("range"))
+        if reply.delay_s:
+            await asyncio.sleep(reply.delay_s)
+        await _write(reply, call, send)
+
+    async def _draw(self, reply: Answer) -> bytes:
+        assert reply.wanted is not None
+        if self.pool is None:
+            return drawing.draw(reply.wanted)
+        return await asyncio.get_running_loop().run_in_executor(self.pool, drawing.draw, reply.wanted)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                if self.pool is not None:
+                    self.pool.shutdown(wait=False, cancel_futures=True)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def application(simulator: Simulator, pool: Executor | None = None) -> Application:
+    """Return the ASGI application around a simulator, for uvicorn or for an in-process transport.
+
+    Where a fault cuts the connection, `Cut` is raised for whoever serves the application to act on.
+    """
+    return Application(simulator, pool)
+
+
+async def _read(scope: Scope, receive: Receive) -> Call:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    call = Call(
+        method=scope["method"],
+        path=scope["path"],
+        headers=headers,
+        origin=f"{scope['scheme']}://{headers.get('host', 'localhost')}",
+    )
+    request = Request(scope, receive)
+    if scope["query_string"]:
+        call.query = dict(request.query_params)
+    if call.method != "POST":
+        return call
+    if headers.get("content-type", "").startswith("multipart/form-data"):
+        await _read_form(request, call)
+        return call
+    raw = await request.body()
+    try:
+        call.body = json.loads(raw or b"null")
+    except ValueError:
+        call.malformed = True
+    return call
+
+
+async def _read_form(request: Request, call: Call) -> None:
+    try:
+        async with request.form() as form:
+            call.body = {}
+            for name, value in form.items():
+                if isinstance(value, str):
+                    call.body[name] = value
+                else:
+                    call.body[name] = {
+                        "data": await value.read(),
+                        "filename": value.filename or "",
+                        "content_type": value.content_type or "",
+                    }
+    except Exception as error:  # whatever a multipart parser makes of a broken body
+        call.malformed = True
+        call.body = {"error": str(error)}
+
+
+async def _write(reply: Answer, call: Call, send: Send) -> None:
+    body = b"" if call.method == "HEAD" else reply.body
+    cut = reply.cut_at if reply.cut_share is None else int(len(body) * reply.cut_share)
+    stall = reply.stall_at if reply.stall_share is None else int(len(body) * reply.stall_share)
+    if reply.cut_share == 0.0 or cut == 0:
+        raise Cut
+    headers = [(b"content-type", reply.media_type.encode("latin-1"))]
+    chunked = False
+    for name, value in reply.headers:
+        chunked |= name == "transfer-encoding"
+        if name != "transfer-encoding":
+            headers.append((name.encode("latin-1"), value.encode("latin-1")))
+    if reply.media_type.startswith("application/json") and "gzip" in call.headers.get("accept-encoding", ""):
+        # As the proxy in front of the API does it: no length, so the server sends chunks (protocol 1.1).
+        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        body = packer.compress(body) + packer.flush()
+        headers.append((b"content-encoding", b"gzip"))
+    elif not chunked:
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    stop = len(body) if cut is None and stall is None else min(x for x in (cut, stall) if x is not None)
+    for start in range(0, stop, _CHUNK):
+        await send(
+            {"type": "http.response.body", "body": body[start : min(stop, start + _CHUNK)], "more_body": True}
+        )
+    if stall is not None:
+        await asyncio.sleep(3600)
+    if cut is not None:
+        raise Cut
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,158 @@
+"""Reads from a request what its outputs look like: kind, format, pixels, seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from kiebatch.simulator.wanted import Wanted
+
+JSON = Any
+Modality = Literal["image", "video", "audio", "text"]
+_SHAPES = {"square": "1:1", "square_hd": "1:1", "portrait": "3:4", "landscape": "4:3"}
+_LONG = {
+    "480p": 854,
+    "540p": 960,
+    "580p": 1032,
+    "720p": 1280,
+    "768p": 1366,
+    "1080p": 1920,
+    "2k": 2560,
+    "4k": 3840,
+}
+_STILL = {"0.5k": 512, "1k": 1024, "2k": 2048, "3k": 3072, "4k": 4096}
+_PROMPTS = ("prompt", "text", "input_text", "lyrics", "script", "content", "title", "tags")
+# Seconds of generated sound per character of a text that is read aloud.
+_READING_S = 0.065
+
+
+def digest(model: str, given: JSON) -> str:
+    """Return a digest of a request: the same for the same one, whatever the order of its keys."""
+    text = json.dumps([model, given], sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def prompt_of(given: Mapping[str, JSON]) -> str:
+    """Return the words that were asked for."""
+    for key in _PROMPTS:
+        value = given.get(key)
+        if isinstance(value, str) and value.strip():
+            return value
+    lines = given.get("dialogue") or given.get("multi_prompt")
+    if isinstance(lines, list):
+        said = (
+            line if isinstance(line, str) else prompt_of(line)
+            for line in lines
+            if isinstance(line, str | dict)
+        )
+        return " ".join(said)
+    return ""
+
+
+def ratio_of(given: Mapping[str, JSON], default: str) -> tuple[float, float]:
+    """Return width and height as small numbers: `aspect_ratio`, or one of its other spellings."""
+    for key in ("aspect_ratio", "aspectRatio", "image_size", "size", "ratio", "video_size", "orientation"):
+        value = str(given.get(key, "")).lower()
+        base = value.split("_")[0] if value.startswith(("portrait", "landscape")) else value
+        found = re.search(r"(\d+(?:\.\d+)?)\s*[:_x*/]\s*(\d+(?:\.\d+)?)", value)
+        if found and float(found[1]) > 0 and float(found[2]) > 0:
+            wide, high = float(found[1]), float(found[2])
+            if base == "portrait" and wide > high:
+                wide, high = high, wide
+            return wide, high
+        if base in _SHAPES:
+            default = _SHAPES[base]
+            break
+    return float(default.split(":")[0]), float(default.split(":")[1])
+
+
+def pixels_of(given: Mapping[str, JSON], modality: str, scale: float) -> tuple[int, int]:
+    """Return the pixels of a still or clip, even numbers: the ratio asked for, in the resolution asked for.
+
+    A still of `1K` has about a million pixels whatever its ratio; a clip of `720p` has a short side of 720.
+    An explicit size of pixels (`1024x1536`, `1024*1536`) is taken as it is.
+    """
+    for key in ("size", "image_size", "resolution"):
+        found = re.fullmatch(r"(\d{3,4})\s*[x*]\s*(\d{3,4})", str(given.get(key, "")))
+        if found:
+            return _even(int(found[1]) * scale), _even(int(found[2]) * scale)
+    wide, high = ratio_of(given, "1:1" if modality == "image" else "16:9")
+    resolution = str(
+        given.get("resolution") or given.get("image_resolution") or given.get("quality") or ""
+    ).lower()
+    if modality == "image":
+        side = _STILL.get(resolution, 1024) * scale
+        width = side * math.sqrt(wide / high)
+        return _even(width), _even(width * high / wide)
+    short = _LONG.get(resolution, 1280) * 9 / 16 * scale
+    factor = short / min(wide, high)
+    return _even(wide * factor), _even(high * factor)
+
+
+def format_of(given: Mapping[str, JSON], modality: str) -> str:
+    """Return the format by the provider's name of it."""
+    if modality == "video":
+        return "mp4"
+    asked = str(given.get("output_format") or given.get("outputFormat") or given.get("format") or "").lower()
+    if modality == "audio":
+        return "wav" if asked.startswith(("wav", "pcm")) else "mp3"
+    return {"jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}.get(asked, "png")
+
+
+def seconds_of(given: Mapping[str, JSON], modality: str) -> float:
+    """Return the length of a clip or a sound."""
+    for key in ("duration", "duration_seconds", "length", "n_frames"):
+        found = re.match(r"\d+(?:\.\d+)?", str(given.get(key, "")))
+        if found and float(found[0]) > 0:
+            return float(found[0])
+    if modality == "audio":
+        return min(600.0, max(1.0, len(prompt_of(given)) * _READING_S))
+    return 5.0
+
+
+def count_of(given: Mapping[str, JSON]) -> int:
+    """Return how many outputs were asked for."""
+    for key in ("num_images", "max_images", "n", "nVariants", "num_outputs"):
+        value = str(given.get(key, ""))
+        if value.isdecimal() and 1 <= int(value) <= 15:
+            return int(value)
+    return 1
+
+
+def outputs(
+    model: str,
+    modality: Modality,
+    given: Mapping[str, JSON],
+    *,
+    label: str = "",
+    scale: float = 1.0,
+    count: int | None = None,
+) -> list[Wanted]:
+    """Return what to draw for a request, in the order of its outputs; empty for results that are text."""
+    if modality == "text":
+        return []
+    width, height = pixels_of(given, modality, scale)
+    made = [
+        Wanted(
+            kind=modality,
+            format=format_of(given, modality),
+            model=model,
+            prompt=prompt_of(given),
+            key=digest(model, given),
+            width=width,
+            height=height,
+            seconds=seconds_of(given, modality),
+            number=number,
+            label=label,
+        )
+        for number in range(1, (count or count_of(given)) + 1)
+    ]
+    return made
+
+
+def _even(value: float) -> int:
+    return max(16, round(value / 2) * 2)

@@ -1,0 +1,116 @@
+"""The common API: balance, links to results, the listing of models and of prices (protocol 2.3 and 7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from kiebatch.catalogue import Model
+from kiebatch.simulator import models
+from kiebatch.simulator.state import Simulator
+from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, ok
+
+JSON = Any
+LINK_TTL_S = 1200.0
+MODELS = "/api/v1/models"
+
+
+def credit(sim: Simulator, call: Call) -> Answer:
+    return ok(sim.balance)
+
+
+def download_url(sim: Simulator, call: Call) -> Answer:
+    """Give a 20-minute link to a result, also when its own link is over; foreign URLs are `url is wrong`."""
+    return ok(temporary_link(sim, call.origin, str(call.body.get("url") or "")))
+
+
+def temporary_link(sim: Simulator, origin: str, url: str) -> str:
+    path = sim.own_path(origin, url)
+    stored = sim.media.get(path) if path else None
+    if stored is None or stored.wanted is None or sim.clock() < stored.available_at:
+        raise Refusal(422, "url is wrong")
+    now = sim.clock()
+    link = f"/media/links/{sim.new_id()}.{stored.wanted.extension}"
+    sim.media[link] = replace(stored, available_at=now, expires_at=now + LINK_TTL_S)
+    return f"{sim.media_root(origin)}{link}?X-Amz-Expires={int(LINK_TTL_S)}&X-Amz-Signature=0"
+
+
+def list_models(sim: Simulator, call: Call) -> Answer:
+    kinds = {k.strip().lower() for k in call.query.get("taskType", "").split(",") if k.strip()}
+    provider, words = call.query.get("provider", "").lower(), call.query.get("q", "").lower()
+    found = [
+        entry
+        for model in models.listed()
+        if (entry := _entry(model))
+        and (not kinds or kinds & {t.lower() for t in entry["taskType"]})
+        and (not provider or provider == entry["provider"].lower())
+        and words in f"{model.id} {model.title}".lower()
+    ]
+    return ok({"total": len(found), "models": found})
+
+
+def one_model(sim: Simulator, call: Call) -> Answer:
+    """Answer `/models/{id}/schema|price|success-rate`; the id may hold a slash (protocol 7.3)."""
+    model_id, _, what = call.path.removeprefix(MODELS + "/").rpartition("/")
+    model = models.find(model_id)
+    if model is None or what not in ("schema", "price", "success-rate"):
+        raise Refusal(404, UNKNOWN_MODEL if model is None else "")
+    if what == "schema":
+        return ok(
+            {
+                "model": model.id,
+                "openapi": {"openapi": "3.0.1", "components": {"schemas": {"input": model.input}}},
+            }
+        )
+    if what == "price":
+        return ok({"model": model.id, "pricingDesc": _prices(model)})
+    return ok({"model": model.id, "successRate": 0.98})
+
+
+def price_page(sim: Simulator, call: Call) -> Answer:
+    """Answer the public price list, page by page; needs no key."""
+    number = max(1, int(call.body.get("pageNum") or 1))
+    size = min(100, max(1, int(call.body.get("pageSize") or 10)))
+    rows = [
+        {
+            "modelDescription": f"{model.title}, {row.get('when') or 'default'}",
+            "interfaceType": model.modality,
+            "provider": model.maker,
+            "creditPrice": str(row.get("amount")),
+            "creditUnit": f"per {row.get('per', 'request')}",
+            "usdPrice": str(row.get("usd", "")),
+            "anchor": f"https://kie.ai/market?model={model.id}",
+        }
+        for model in models.listed()
+        for row in model.prices
+    ]
+    page = rows[(number - 1) * size : number * size]
+    return ok(
+        {"records": page, "total": len(rows), "size": size, "current": number, "pages": -(-len(rows) // size)}
+    )
+
+
+def _entry(model: Model) -> dict[str, JSON]:
+    return {
+        "model": model.id,
+        "slug": model.id.replace("/", "-"),
+        "title": model.title,
+        "provider": model.maker,
+        "taskType": [
+            task.replace("-", " ").title().replace(" To ", " to ") for task in model.tasks or (model.task,)
+        ],
+        "description": None,
+        "pricingDesc": _prices(model),
+    }
+
+
+def _prices(model: Model) -> str:
+    return "; ".join(f"{row.get('amount')} credits per {row.get('per', 'request')}" for row in model.prices)
+
+
+ROUTES = {
+    ("GET", "/api/v1/chat/credit"): ("credit", credit),
+    ("POST", "/api/v1/common/download-url"): ("link", download_url),
+    ("GET", MODELS): ("other", list_models),
+}
+PUBLIC_ROUTES = {("POST", "/client/v1/model-pricing/page"): ("other", price_page)}

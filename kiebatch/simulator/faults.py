@@ -1,0 +1,209 @@
+"""Trouble on request: single faults at a known call, and storms that strike by lot."""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from kiebatch.errors import Invalid
+
+OPERATIONS = ("submit", "poll", "credit", "upload", "download", "link", "callback", "other")
+# What happens to a call ...
+TRANSPORT = {
+    "code": "the body carries this code, with HTTP 200 (value: code)",
+    "http": "the same with a real HTTP status (value: code)",
+    "html": "an HTML page of the proxy (value: HTTP status)",
+    "empty": "HTTP 200 and an empty body",
+    "garbage": "HTTP 200 and something that is no JSON object (value: list, number, text, broken)",
+    "no-data": "code 200 with `data` null",
+    "cut": "the connection is cut without an answer",
+    "cut-early": "the connection is cut before the request's body is read",
+    "cut-middle": "the connection is cut in the middle of the answer",
+    "slow": "the answer comes late (value: seconds)",
+    "retry-after": "code 429 with HTTP 429 and a Retry-After header (value: seconds)",
+}
+# ... to the task that a submission makes ...
+TASK = {
+    "fail": "the task fails (value: its code, then blank and text)",
+    "fail-envelope": "the task fails, told by the envelope's code alone (value: 501 or 408)",
+    "stuck": "the task never ends",
+    "lasts": "the task takes this long (value: seconds, not scaled)",
+    "fresh": "its record is null for so long (value: seconds, not scaled)",
+    "state": "while it runs its state reads so (value: word)",
+    "no-output": "success without a URL (value: text, null, object or list: the kind of emptiness)",
+    "object": "resultJson is an object instead of a text",
+    "outputs": "so many outputs (value: number)",
+    "links-die": "its result links stop working after so long (value: seconds)",
+}
+# ... to a download ...
+DOWNLOAD = {
+    "expired": "403, the link is over",
+    "gone": "404",
+    "truncate": "the connection ends in the middle of the file",
+    "stall": "the file stops in the middle and the rest never comes",
+    "wrong-type": "another Content-Type than the bytes have",
+    "wrong-medium": "another medium than was asked for (an MP4 for a still, a PNG for a clip)",
+    "page": "an HTML page with HTTP 200 in place of the file",
+    "no-length": "no Content-Length",
+    "redirect": "302 to another address (value: URL)",
+}
+# ... and to a callback.
+CALLBACK = {
+    "lost": "the callback is never sent",
+    "twice": "the callback is sent twice",
+    "late": "the callback comes late (value: seconds)",
+    "forged": "the callback's signature is wrong",
+}
+KINDS = {**TRANSPORT, **TASK, **DOWNLOAD, **CALLBACK}
+
+_TEXT = re.compile(
+    r"(?P<on>[a-z/][\w/.-]*)(?:~(?P<model>[^@%=]+))?"
+    r"(?:@(?P<nth>\d+)(?:x(?P<times>\d+))?|%(?P<chance>[\d.]+))?"
+    r"=(?P<kind>[a-z-]+)(?::(?P<value>[^+]*))?(?P<after>\+after)?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One kind of trouble and when it strikes.
+
+    - `on`: the operation, or a path of the API that begins with `/`
+    - `nth`: the first call it strikes, counted among matching calls from when it was set; it strikes
+      `times` calls in a row.  With `chance` (0 to 1) it strikes by lot instead, for ever
+    - `when`: `before` leaves the call without effect; `after` lets it act, then spoils the answer
+    """
+
+    on: str
+    kind: str
+    value: str = ""
+    nth: int = 1
+    times: int = 1
+    chance: float | None = None
+    when: Literal["before", "after"] = "before"
+    model: str = "*"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise Invalid(f"unknown fault `{self.kind}`", hint="one of: " + ", ".join(KINDS))
+        if self.on not in OPERATIONS and not self.on.startswith("/"):
+            raise Invalid(
+                f"a fault cannot strike `{self.on}`", hint="one of: " + ", ".join(OPERATIONS) + ", or a path"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `WHERE[~MODEL][@NTH[xTIMES] or %CHANCE]=KIND[:VALUE][+after]`; `Invalid` when it is none.
+
+        `submit@3=html:502+after`: the third submission makes its task, is charged and answers an HTML page.
+        `poll%0.05=code:500`: one status read in twenty fails.
+        """
+        found = _TEXT.fullmatch(text.strip())
+        if found is None:
+            raise Invalid(
+                f"`{text}` is no fault", hint="like `submit@3=html:502+after` or `poll%0.05=code:500`"
+            )
+        part = found.groupdict()
+        return cls(
+            on=part["on"],
+            kind=part["kind"],
+            value=part["value"] or "",
+            nth=int(part["nth"] or 1),
+            times=int(part["times"] or 1),
+            chance=float(part["chance"]) if part["chance"] else None,
+            when="after" if part["after"] else "before",
+            model=part["model"] or "*",
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Faults:
+    """The faults that are set, and how often each was passed by."""
+
+    def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
+        self._lot = random.Random(f"faults {seed}")
+        self._set: list[list[Any]] = []  # [fault, matching calls so far]
+        self.struck: list[tuple[str, Fault]] = []
+        for fault in faults:
+            self.add(fault)
+
+    def add(self, fault: Fault) -> None:
+        self._set.append([fault, 0])
+
+    def clear(self) -> None:
+        self._set.clear()
+
+    @property
+    def active(self) -> list[Fault]:
+        return [fault for fault, _ in self._set]
+
+    def strike(
+        self, operation: str, path: str, model: str | None, kinds: Sequence[str] | dict[str, str]
+    ) -> list[Fault]:
+        """Return the faults among `kinds` that strike this call, in the order they were set.
+
+        `model` None means not known yet: faults that name a model wait.
+        """
+        if not self._set:
+            return []
+        found = []
+        for entry in self._set:
+            fault: Fault = entry[0]
+            if fault.kind not in kinds or fault.on not in (operation, path):
+                continue
+            if fault.model != "*" and (model is None or not fnmatch.fnmatchcase(model, fault.model)):
+                continue
+            entry[1] += 1
+            if fault.chance is not None:
+                strikes = self._lot.random() < fault.chance
+            else:
+                strikes = fault.nth <= entry[1] < fault.nth + fault.times
+            if strikes:
+                found.append(fault)
+                self.struck.append((path, fault))
+        return found
+
+
+def storm(strength: float) -> list[Fault]:
+    """Return weather of every kind; `strength` 1 spoils roughly one call in six, 0.1 one in sixty."""
+    one_in = {
+        ("submit", "code", "429", "before"): 0.05,
+        ("submit", "html", "502", "before"): 0.01,
+        ("submit", "html", "520", "after"): 0.01,
+        ("submit", "cut", "", "before"): 0.01,
+        ("submit", "cut", "", "after"): 0.01,
+        ("submit", "code", "500", "before"): 0.01,
+        ("submit", "slow", "0.2", "before"): 0.02,
+        ("submit", "fail", "500 Internal error, please try again later.", "before"): 0.03,
+        ("submit", "fresh", "0.5", "before"): 0.03,
+        ("submit", "no-output", "list", "before"): 0.01,
+        ("submit", "object", "", "before"): 0.02,
+        ("poll", "code", "429", "before"): 0.03,
+        ("poll", "code", "500", "before"): 0.02,
+        ("poll", "html", "502", "before"): 0.02,
+        ("poll", "empty", "", "before"): 0.01,
+        ("poll", "cut", "", "before"): 0.02,
+        ("poll", "no-data", "", "before"): 0.01,
+        ("upload", "html", "502", "before"): 0.03,
+        ("upload", "cut", "", "before"): 0.02,
+        ("download", "gone", "", "before"): 0.02,
+        ("download", "truncate", "", "before"): 0.04,
+        ("download", "page", "", "before"): 0.02,
+        ("download", "html", "503", "before"): 0.03,
+        ("credit", "html", "502", "before"): 0.05,
+    }
+    return [
+        Fault(
+            on=on,
+            kind=kind,
+            value=value,
+            when="after" if when == "after" else "before",
+            chance=share * strength,
+        )
+        for (on, kind, value, when), share in one_in.items()
+    ]

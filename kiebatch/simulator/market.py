@@ -1,0 +1,187 @@
+"""The Market API: `createTask` and `recordInfo` (protocol 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kiebatch.catalogue import Model
+from kiebatch.simulator import models
+from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, compact, millis, ok
+
+JSON = Any
+# Most models stay in `waiting` until they are done, these in `generating`; none was seen in both (protocol 3.3).
+_GENERATING = ("kling", "seedream", "gpt-image")
+_EMPTY: Mapping[str, JSON] = {"text": "", "null": None, "object": "{}", "list": '{"resultUrls":[]}'}
+
+
+def create(sim: Simulator, call: Call) -> Answer:
+    sim.admit()
+    body = call.body
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise Refusal(sim.settings.missing_field_code, _required(sim, "model"))
+    given = body.get("input")
+    if not isinstance(given, Mapping):
+        raise Refusal(sim.settings.missing_field_code, _required(sim, "input"))
+    known = models.find(model) or (models.guess(model) if sim.settings.unknown_models else None)
+    if known is None:
+        raise Refusal(sim.settings.unknown_model_code, UNKNOWN_MODEL)
+    if known.status == "withdrawn" or model in sim.settings.paused:
+        raise Refusal(500, "This interface is temporarily paused")
+    check(sim, known, given)
+    modality = "text" if known.task == "speech-to-text" else known.modality
+    task = sim.create(
+        call,
+        family="jobs",
+        operation="createTask",
+        model=model,
+        modality=modality,
+        given=given,
+        credits=models.credits(known, given, modality),
+        text={"text": "He stops, and listens.", "language_code": "eng"} if modality == "text" else None,
+        callback=body.get("callBackUrl"),
+    )
+    if given.get("return_last_frame") and task.outputs and not task.error:
+        _publish_last_frame(sim, task)
+    return ok({"taskId": task.id, "recordId": task.id})
+
+
+def check(sim: Simulator, known: Model, given: Mapping[str, JSON]) -> None:
+    """Refuse what the model's schema refuses, in the provider's words (protocol 1.6); note unknown fields.
+
+    Numbers and switches are taken as text too, and fields that no schema names are taken (protocol 3.1).
+    """
+    for name in known.input.get("required") or ():
+        if given.get(name) in (None, "", []):
+            raise Refusal(sim.settings.missing_field_code, _required(sim, name))
+    for name, value in given.items():
+        schema = known.properties.get(name)
+        if schema is None:
+            if known.known:
+                sim.unknown_fields[f"{known.id} {name}"] += 1
+        elif value is not None:
+            _check_value(name, schema, value)
+
+
+def _check_value(name: str, schema: Mapping[str, JSON], value: JSON) -> None:
+    if "enum" in schema and value not in schema["enum"] and str(value) not in map(str, schema["enum"]):
+        raise Refusal(422, f"{name} is not within the range of allowed options")
+    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
+        raise Refusal(422, f"{name} exceeds range: at most {schema['maxLength']} characters")
+    if isinstance(value, list):
+        if len(value) > schema.get("maxItems", len(value)):
+            raise Refusal(422, f"{name} exceeds range: at most {schema['maxItems']} items")
+        if len(value) < schema.get("minItems", 0):
+            raise Refusal(422, f"{name} is required")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = schema.get("minimum", value), schema.get("maximum", value)
+        if not low <= value <= high:
+            raise Refusal(422, f"{name} out of range: {low} to {high}")
+    types = schema.get("type")
+    if types in ("array", "object") and not isinstance(value, list if types == "array" else Mapping):
+        raise Refusal(422, f"{name} does not match: expected {types}")
+    if types == "string" and isinstance(value, list | Mapping):
+        raise Refusal(422, f"{name} does not match: expected string")
+
+
+def _required(sim: Simulator, name: str) -> str:
+    return f"{name} is required" if sim.settings.missing_field_code == 500 else "This field is required"
+
+
+def _publish_last_frame(sim: Simulator, task: Task) -> None:
+    frame = replace(task.outputs[0], kind="image", format="png", part="last_frame")
+    path = sim.result_path(task, frame)
+    sim.publish(path, frame, task.ends_at)
+    task.facts["lastFrameUrl"] = path
+
+
+def read(sim: Simulator, call: Call) -> Answer:
+    sim.admit_read()
+    task_id = call.query.get("taskId")
+    if not task_id:
+        raise Refusal(400, "taskId is required")
+    task = sim.tasks.get(task_id)
+    now = sim.clock()
+    if task is None or task.family != "jobs" or task.phase(now) == "absent":
+        raise Refusal(
+            sim.settings.absent_code, "recordInfo is null" if sim.settings.absent_code == 422 else ""
+        )
+    if task.phase(now) == "failed" and "fail-envelope" in task.quirks:
+        raise Refusal(int(task.quirks["fail-envelope"]))
+    return ok(record(sim, task, call.origin))
+
+
+def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
+    """Return a task's record: the ten keys of protocol 3.2 in their order, and extra ones if so set."""
+    now = sim.clock()
+    phase = task.phase(now)
+    over = phase in ("done", "failed")
+    data: dict[str, JSON] = {
+        "taskId": task.id,
+        "model": task.model,
+        "state": _state(sim, task, now),
+        "param": task.facts.get("param") or _param(task),
+        "resultJson": _result(sim, task, origin) if phase == "done" else "",
+        "failCode": task.error[0] if phase == "failed" and task.error else None,
+        "failMsg": task.error[1] if phase == "failed" and task.error else None,
+        "costTime": int(task.ends_at - task.made_at) if over else None,
+        "completeTime": millis(task.ends_at) if over else None,
+        "createTime": millis(task.made_at),
+    }
+    if sim.settings.extra_keys:
+        data["updateTime"] = millis(min(now, task.ends_at))
+        data["progress"] = int(100 * task.progress(now))
+        data["creditsConsumed"] = (
+            (0 if task.error and sim.settings.refunds else task.charge.credits) if over else None
+        )
+    return data
+
+
+def _param(task: Task) -> str:
+    """Return the request as the record tells it: JSON in JSON, keys in another order (protocol 3.2)."""
+    shuffled = dict(sorted(task.input.items(), key=lambda pair: hash_order(pair[0])))
+    task.facts["param"] = compact({"input": compact(shuffled), "model": task.model})
+    return str(task.facts["param"])
+
+
+def hash_order(key: str) -> int:
+    """Return where a hash map of the provider's puts a key: any order but the client's, always the same."""
+    value = 0
+    for letter in key:
+        value = (31 * value + ord(letter)) & 0xFFFFFFFF
+    return (value ^ value >> 16) & 15
+
+
+def _state(sim: Simulator, task: Task, now: float) -> str:
+    phase = task.phase(now)
+    if phase == "done":
+        return "success"
+    if phase == "failed":
+        return "fail"
+    if "state" in task.quirks:
+        return task.quirks["state"]
+    if sim.settings.queuing and task.progress(now) < 1 / 3:
+        return "queuing"
+    return "generating" if task.model.startswith(_GENERATING) else "waiting"
+
+
+def _result(sim: Simulator, task: Task, origin: str) -> JSON:
+    if "no-output" in task.quirks:
+        return _EMPTY.get(task.quirks["no-output"], "")
+    root = sim.media_root(origin)
+    if task.text is not None:
+        result: dict[str, JSON] = {"resultObject": task.text}
+    else:
+        result = {"resultUrls": [root + sim.result_path(task, wanted) for wanted in task.outputs]}
+        if "lastFrameUrl" in task.facts:
+            result["lastFrameUrl"] = [root + task.facts["lastFrameUrl"]]
+    return result if "object" in task.quirks else compact(result)
+
+
+ROUTES = {
+    ("POST", "/api/v1/jobs/createTask"): ("submit", create),
+    ("GET", "/api/v1/jobs/recordInfo"): ("poll", read),
+}

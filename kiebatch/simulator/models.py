@@ -1,0 +1,60 @@
+"""What the simulator needs to know of a model: its kind, its inputs, its price.  The one place that asks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from kiebatch import catalogue
+from kiebatch.catalogue import Model
+
+JSON = Any
+FALLBACK_CREDITS: Mapping[str, float] = {"image": 4.0, "video": 60.0, "audio": 6.0, "text": 1.0}
+_KINDS = (
+    ("text", r"speech-to-text|recognition|detection|transcri"),
+    ("audio", r"eleven|speech|sound|audio|music|suno|tts|lyria|voice"),
+    (
+        "video",
+        r"video|kling|veo|wan/|hailuo|seedance|sora|runway|pixverse|happyhorse|avatar|talk|lip|animate|minimax",
+    ),
+)
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> catalogue.Catalogue:
+    return catalogue.load()
+
+
+@lru_cache(maxsize=1024)
+def find(model: str) -> Model | None:
+    """Return a Market model by its exact id, or None: `createTask` takes no aliases."""
+    found = _catalogue().get(model)
+    return found if found and found.family == "jobs" else None
+
+
+@lru_cache(maxsize=256)
+def dedicated(model: str) -> Model | None:
+    """Return the catalogue's entry of a dedicated family's engine (`veo3_fast`), or None."""
+    return _catalogue().get(model)
+
+
+def guess(model: str) -> Model:
+    """Return what a model of this name would be, for simulators that take any."""
+    kind: Any = next((kind for kind, words in _KINDS if re.search(words, model)), "image")
+    return catalogue.unknown(model, kind)
+
+
+def credits(known: Model | None, given: Mapping[str, JSON], modality: str) -> float:
+    """Return what one task costs, in credits: the catalogue's price, else a fixed one for its kind."""
+    if known is not None and known.known:
+        amount = catalogue.price(known, given).amount
+        if amount is not None:
+            return float(amount)
+    return FALLBACK_CREDITS[modality]
+
+
+def listed() -> list[Model]:
+    """Return every Market model, for the model listing (protocol 7.3)."""
+    return [m for m in _catalogue().all() if m.family == "jobs" and m.status != "withdrawn"]

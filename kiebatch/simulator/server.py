@@ -1,0 +1,139 @@
+"""Serves a simulator on a real socket; run as a program by `background`."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import platform
+import signal
+import socket
+import sys
+import threading
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kiebatch.simulator.application import Application, application
+from kiebatch.simulator.faults import Fault
+from kiebatch.simulator.settings import Settings
+from kiebatch.simulator.state import Simulator
+from kiebatch.simulator.wire import Cut
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 that can hang up in the middle, when the application says so."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.app = partial(_or_cut, self.app, transport)
+
+
+async def _or_cut(
+    app: ASGIApp, transport: asyncio.Transport, scope: Scope, receive: Receive, send: Send
+) -> None:
+    try:
+        await app(scope, receive, send)
+    except Cut:
+        transport.abort()
+
+
+def listen(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
+    """Return a listening socket on the loopback interface; port 0 takes a free one.  OSError if taken."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind((host, port))
+    found.listen(1024)
+    return found
+
+
+def url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn around one simulator.  Signals are left to the process that runs it."""
+
+    def __init__(self, app: Application) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Protocol,
+                ws="none",
+                loop="asyncio",
+                lifespan="on",
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=1,
+                backlog=1024,
+            )
+        )
+
+    def install_signal_handlers(self) -> None: ...
+
+
+def drawing_pool() -> Executor:
+    """Return one process that draws, started when first needed and gone with this one."""
+    import multiprocessing
+
+    return ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=die_with_parent
+    )
+
+
+def die_with_parent() -> None:
+    """End this process when its parent ends, however that happens.
+
+    Linux does it by itself (PR_SET_PDEATHSIG); elsewhere a thread notices that the parent is another one.
+    """
+    parent = os.getppid()
+    if platform.system() == "Linux":
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(0)
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            threading.Event().wait(0.5)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """Serve until standard input ends: `background` holds the other end of that pipe.
+
+    Reads one line of JSON (`settings`, `faults`, `captions`, `port`), answers with one line: the URL.
+    """
+    wish = json.loads(sys.stdin.buffer.readline())
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who still wants its results
+    sim = Simulator(Settings.from_json(wish["settings"]))
+    for fault in wish["faults"]:
+        sim.faults.add(Fault(**fault))
+    sim.captions.update(wish["captions"])
+    listening = listen(wish["port"])
+    server = Server(application(sim, drawing_pool()))
+
+    def end_with_input() -> None:
+        while os.read(0, 4096):
+            pass
+        server.should_exit = True
+
+    threading.Thread(target=end_with_input, daemon=True).start()
+    print(url_of(listening), flush=True)
+    server.run(sockets=[listening])
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,345 @@
+"""The simulator's state: tasks, the ledger of charges, media, balance and limits.  No I/O, no threads."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from time import time
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from kiebatch.simulator import asked, times
+from kiebatch.simulator.faults import TASK, Fault, Faults
+from kiebatch.simulator.settings import Settings
+from kiebatch.simulator.wanted import Wanted
+from kiebatch.simulator.wire import TEXTS, Call, Refusal
+
+JSON = Any
+Phase = Literal["absent", "running", "done", "failed"]
+ACCOUNT = "100001"
+
+
+@dataclass(slots=True, kw_only=True)
+class Charge:
+    """One accepted submission: what it was and what it cost."""
+
+    task_id: str
+    family: str
+    model: str
+    input: Mapping[str, JSON]
+    credits: float
+    time: float
+    refunded: bool = False
+
+    def as_json(self) -> dict[str, JSON]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """The provider's record of one submission.  Times are seconds of the simulator's clock."""
+
+    id: str
+    family: str
+    operation: str
+    model: str
+    body: Mapping[str, JSON]
+    input: Mapping[str, JSON]
+    made_at: float
+    visible_at: float
+    ends_at: float
+    charge: Charge
+    nth: int
+    outputs: list[Wanted] = field(default_factory=list)
+    text: JSON = None  # results that are no media
+    error: tuple[str, str] | None = None  # code and text, when it is going to fail
+    callback: str | None = None
+    quirks: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, JSON] = field(default_factory=dict)  # what its family remembers of it
+
+    def phase(self, now: float) -> Phase:
+        if now < self.visible_at:
+            return "absent"
+        if now < self.ends_at:
+            return "running"
+        return "failed" if self.error else "done"
+
+    def progress(self, now: float) -> float:
+        """Return the share of its time that has passed, 0 to 1."""
+        if math.isinf(self.ends_at):
+            return 0.5
+        span = self.ends_at - self.made_at
+        return 1.0 if span <= 0 else min(1.0, max(0.0, (now - self.made_at) / span))
+
+
+@dataclass(slots=True, kw_only=True)
+class Medium:
+    """One file of the media host: an upload's bytes, or a result that is drawn when asked for."""
+
+    media_type: str
+    available_at: float
+    expires_at: float
+    data: bytes | None = None
+    wanted: Wanted | None = None
+
+
+class Simulator:
+    """A whole account at a provider that is not there.
+
+    `ledger` holds every charge, in order; `tasks` every task by its id; `media` every file by its path;
+    `requests` counts calls by operation; `key_leaks` lists media requests that carried a key.
+    """
+
+    def __init__(self, settings: Settings | None = None, clock: Callable[[], float] = time) -> None:
+        self.clock = clock
+        self.settings = settings or Settings()
+        self.reset()
+
+    def reset(self, settings: Settings | None = None) -> None:
+        """Forget everything that happened; with new settings if given."""
+        self.settings = settings or self.settings
+        self.ledger: list[Charge] = []
+        self.tasks: dict[str, Task] = {}
+        self.media: dict[str, Medium] = {}
+        self.uploads: list[str] = []
+        self.requests: Counter[str] = Counter()
+        self.refusals: Counter[int] = Counter()
+        self.key_leaks: list[str] = []
+        self.unknown_fields: Counter[str] = Counter()
+        self.callbacks: list[tuple[float, int, str, str]] = []  # due, order, task id, stage
+        self.captions: dict[str, str] = {}
+        self.faults = Faults(self.settings.seed)
+        self._balance = self.settings.balance
+        self._starts: deque[float] = deque()
+        self._reads: deque[float] = deque()
+        self._made: Counter[str] = Counter()
+        self._unsettled: list[tuple[float, str]] = []
+        self._counter = 0
+        self._ids = 0
+
+    # --- money and limits ------------------------------------------------------------------------------
+
+    @property
+    def balance(self) -> float:
+        """The credits left, refunds that are due included."""
+        self._settle()
+        return self._balance
+
+    @balance.setter
+    def balance(self, credits: float) -> None:
+        self._settle()
+        self._balance = credits
+
+    @property
+    def charged(self) -> float:
+        """The credits that were taken and not given back."""
+        self._settle()
+        return round(sum(charge.credits for charge in self.ledger if not charge.refunded), 4)
+
+    def _settle(self) -> None:
+        now = self.clock()
+        while self._unsettled and self._unsettled[0][0] <= now:
+            charge = self.tasks[heapq.heappop(self._unsettled)[1]].charge
+            if self.settings.refunds and not charge.refunded:
+                charge.refunded = True
+                self._balance = round(self._balance + charge.credits, 4)
+
+    def admit(self) -> None:
+        """Take one submission into the account's sliding window; `Refusal` 429 when it is full."""
+        limit, now = self.settings.starts, self.clock()
+        if not limit:
+            return
+        while self._starts and self._starts[0] <= now - self.settings.window_s:
+            self._starts.popleft()
+        if len(self._starts) >= limit:
+            raise Refusal(429)
+        self._starts.append(now)
+
+    def admit_read(self) -> None:
+        """Count one status read; `Refusal` 429 when there are more than the settings allow in a second."""
+        limit, now = self.settings.reads_per_s, self.clock()
+        if not limit:
+            return
+        while self._reads and self._reads[0] <= now - 1.0:
+            self._reads.popleft()
+        if len(self._reads) >= limit:
+            raise Refusal(429)
+        self._reads.append(now)
+
+    # --- tasks -----------------------------------------------------------------------------------------
+
+    def create(
+        self,
+        call: Call,
+        *,
+        family: str,
+        operation: str,
+        model: str,
+        modality: asked.Modality,
+        given: Mapping[str, JSON],
+        credits: float,
+        outputs: list[Wanted] | None = None,
+        text: JSON = None,
+        facts: dict[str, JSON] | None = None,
+        duration_s: float | None = None,
+        callback: str | None = None,
+    ) -> Task:
+        """Charge for a task and begin it; `Refusal` when there is no money for it or an input cannot be had.
+
+        `outputs` None means: by the request.  `duration_s` None means: by lot.
+        """
+        settings, now = self.settings, self.clock()
+        unreachable = self.unreachable(call.origin, given)
+        if unreachable and settings.unfetchable == "submit":
+            raise Refusal(451)
+        if settings.key_cap is not None and self.charged + credits > settings.key_cap:
+            raise Refusal(433)
+        if self.balance < credits:
+            raise Refusal(settings.no_credit_code, TEXTS[402])
+
+        nth = self._made[model] = self._made[model] + 1
+        self._counter += 1
+        if duration_s is None:
+            duration_s = times.generation_s(settings.seed, model, modality, nth)
+        if outputs is None:
+            label = self.captions.get(asked.prompt_of(given), "")
+            outputs = asked.outputs(model, modality, given, label=label, scale=settings.pixels)
+        charge = Charge(
+            task_id=self.new_id(), family=family, model=model, input=given, credits=credits, time=now
+        )
+        task = Task(
+            id=charge.task_id,
+            family=family,
+            operation=operation,
+            model=model,
+            body=call.body,
+            input=given,
+            made_at=now,
+            visible_at=now + settings.fresh_s / settings.speed,
+            ends_at=now + duration_s / settings.speed,
+            charge=charge,
+            nth=self._counter,
+            outputs=outputs,
+            text=text,
+            callback=callback,
+            facts=facts or {},
+        )
+        if unreachable:
+            task.error = ("451", TEXTS[451])
+        ttl_s = settings.result_ttl_s
+        for fault in self.faults.strike("submit", call.path, model, TASK):
+            ttl_s = _apply(fault, task, ttl_s)
+        self.tasks[task.id] = task
+        self.ledger.append(charge)
+        self._balance = round(self._balance - credits, 4)
+        if task.error:
+            heapq.heappush(self._unsettled, (task.ends_at, task.id))
+        else:
+            for wanted in task.outputs:
+                self.publish(self.result_path(task, wanted), wanted, task.ends_at, ttl_s)
+        if callback and not math.isinf(task.ends_at):
+            self.schedule(task, task.ends_at, "end")
+        return task
+
+    def new_id(self) -> str:
+        """Return an id that no task of this or another simulator has: 32 hex digits."""
+        self._ids += 1
+        return hashlib.md5(
+            f"{self.settings.instance} {self.settings.seed} {self._ids}".encode(), usedforsecurity=False
+        ).hexdigest()
+
+    def schedule(self, task: Task, due: float, stage: str) -> None:
+        """Have a callback sent at `due`, if the task wants any."""
+        if task.callback:
+            heapq.heappush(self.callbacks, (due, len(self.tasks), task.id, stage))
+
+    def due_callbacks(self) -> Iterator[tuple[Task, str]]:
+        """Take the callbacks whose time has come, oldest first."""
+        while self.callbacks and self.callbacks[0][0] <= self.clock():
+            _, _, task_id, stage = heapq.heappop(self.callbacks)
+            yield self.tasks[task_id], stage
+
+    # --- media -----------------------------------------------------------------------------------------
+
+    def result_path(self, task: Task, wanted: Wanted) -> str:
+        stem = f"{wanted.number}-{wanted.part}" if wanted.part else str(wanted.number)
+        return f"/media/{task.family}/{task.id}_{stem}.{wanted.extension}"
+
+    def publish(self, path: str, wanted: Wanted, available_at: float, ttl_s: float | None = None) -> None:
+        ttl_s = self.settings.result_ttl_s if ttl_s is None else ttl_s
+        self.media[path] = Medium(
+            media_type=wanted.media_type,
+            available_at=available_at,
+            expires_at=available_at + ttl_s,
+            wanted=wanted,
+        )
+
+    def media_root(self, origin: str) -> str:
+        """Return what media paths are appended to, for a client that came to `origin`."""
+        return (self.settings.media_url or origin).rstrip("/")
+
+    def own_path(self, origin: str, url: str) -> str | None:
+        """Return the media path that a URL of ours names; None for other people's URLs."""
+        parts = urlsplit(url)
+        ours = {urlsplit(origin).netloc, urlsplit(self.settings.media_url or origin).netloc}
+        if parts.netloc not in ours or not parts.path.startswith("/media/"):
+            return None
+        return unquote(parts.path)
+
+    def medium(self, path: str) -> Medium | None:
+        """Return a file that can be had now, or None."""
+        found = self.media.get(path)
+        return found if found and found.available_at <= self.clock() < found.expires_at else None
+
+    def unreachable(self, origin: str, given: JSON) -> list[str]:
+        """Return the URLs of ours in a request that lead nowhere.  Other people's are never fetched."""
+        wrong = []
+        for url in _urls(given):
+            path = self.own_path(origin, url)
+            if path is not None:
+                if self.medium(path) is None:
+                    wrong.append(url)
+            elif urlsplit(url).netloc == urlsplit(origin).netloc:
+                wrong.append(url)
+        return wrong
+
+
+def _urls(value: JSON) -> Iterator[str]:
+    if isinstance(value, str):
+        if value.startswith(("http://", "https://")):
+            yield value
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            if not key.lower().startswith("callback"):
+                yield from _urls(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _urls(part)
+
+
+def _apply(fault: Fault, task: Task, ttl_s: float) -> float:
+    """Let a fault strike a task that begins; return how long its links will live."""
+    if fault.kind in ("fail", "fail-envelope"):
+        code, _, text = fault.value.partition(" ")
+        code = code or ("501" if fault.kind == "fail-envelope" else "500")
+        task.error = (code, text or TEXTS.get(int(code) if code.isdecimal() else 0, "Generation failed"))
+        if fault.kind == "fail-envelope":
+            task.quirks["fail-envelope"] = code
+    elif fault.kind == "stuck":
+        task.ends_at = math.inf
+    elif fault.kind == "lasts":
+        task.ends_at = task.made_at + float(fault.value)
+    elif fault.kind == "fresh":
+        task.visible_at = task.made_at + float(fault.value)
+    elif fault.kind == "links-die":
+        return float(fault.value)
+    elif fault.kind == "outputs" and task.outputs:
+        first = task.outputs[0]
+        task.outputs = [replace(first, number=n) for n in range(1, int(fault.value) + 1)]
+    else:
+        task.quirks[fault.kind] = fault.value
+    return ttl_s

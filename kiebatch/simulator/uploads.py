@@ -1,0 +1,96 @@
+"""File upload, three ways (protocol 6).  Nothing outside the simulator is ever fetched."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from kiebatch.simulator.state import ACCOUNT, Medium, Simulator
+from kiebatch.simulator.wire import Answer, Call, Refusal, as_json, iso
+
+JSON = Any
+
+
+class UploadRefusal(Refusal):
+    """The upload host's error envelope: a leading `success`, no `data`."""
+
+    def answer(self, real_status: bool) -> Answer:
+        body = {"success": False, "code": self.code, "msg": self.msg}
+        return as_json(body, self.code if real_status else 200)
+
+
+def by_stream(sim: Simulator, call: Call) -> Answer:
+    sent = call.body.get("file")
+    if not isinstance(sent, Mapping):
+        raise UploadRefusal(400, "Missing required parameter: file")
+    return _store(sim, call, sent["data"], sent["filename"], sent["content_type"])
+
+
+def by_base64(sim: Simulator, call: Call) -> Answer:
+    text = call.body.get("base64Data")
+    if not isinstance(text, str) or not text:
+        raise UploadRefusal(400, "Missing required parameter: base64Data")
+    found = re.match(r"data:([\w/+.-]+)?(?:;[^,]*)?,", text)
+    try:
+        data = base64.b64decode(text[found.end() :] if found else text, validate=True)
+    except binascii.Error:
+        raise UploadRefusal(500, "Base64 decoding failed: the data is no valid base64") from None
+    return _store(sim, call, data, "", str(found[1] or "") if found else "")
+
+
+def by_url(sim: Simulator, call: Call) -> Answer:
+    url = call.body.get("fileUrl")
+    if not isinstance(url, str) or not url:
+        raise UploadRefusal(400, "Missing required parameter: fileUrl")
+    path = sim.own_path(call.origin, url)
+    stored = sim.medium(path) if path else None
+    if stored is None:
+        raise UploadRefusal(500, "Failed to fetch the file from the URL")
+    return _store(sim, call, stored, urlsplit(url).path.rsplit("/", 1)[-1], stored.media_type)
+
+
+def _store(sim: Simulator, call: Call, data: bytes | Medium, sent_name: str, media_type: str) -> Answer:
+    folder = call.body.get("uploadPath")
+    if not isinstance(folder, str) or not folder:
+        raise UploadRefusal(400, "Missing required parameter: uploadPath")
+    name = str(call.body.get("fileName") or sent_name or sim.new_id())
+    media_type = media_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    now = sim.clock()
+    file_path = f"kieai/{ACCOUNT}/{folder.strip('/')}/{name}"
+    path = f"/media/{file_path}"
+    sim.media[path] = Medium(  # the same path and name overwrites
+        media_type=media_type,
+        available_at=now,
+        expires_at=now + sim.settings.upload_ttl_s,
+        data=data if isinstance(data, bytes) else data.data,
+        wanted=None if isinstance(data, bytes) else data.wanted,
+    )
+    sim.uploads.append(path)
+    return as_json(
+        {
+            "success": True,
+            "code": 200,
+            "msg": "File uploaded successfully",
+            "data": {
+                "success": True,
+                "fileName": name,
+                "filePath": file_path,
+                "downloadUrl": sim.media_root(call.origin) + quote(path),
+                "fileSize": len(data) if isinstance(data, bytes) else len(data.data or b""),
+                "mimeType": media_type,
+                "uploadedAt": iso(now, milliseconds=True),
+            },
+        }
+    )
+
+
+ROUTES = {
+    ("POST", "/api/file-stream-upload"): ("upload", by_stream),
+    ("POST", "/api/file-base64-upload"): ("upload", by_base64),
+    ("POST", "/api/file-url-upload"): ("upload", by_url),
+}
