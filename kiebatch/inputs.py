@@ -1,0 +1,1567 @@
+"""Turns what a shot asks for into one model's own input fields, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Literal
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from kiebatch import catalogue
+from kiebatch.catalogue import Model, values_at
+from kiebatch.errors import Severity
+from kiebatch.model import JSON, Ask, LocalFile, Media, MediaFacts, Ref, RoleMedia, ShotOutput, WebURL
+
+LARGEST = 2**53  # beyond it JSON readers round, and another number would be sent than was written
+_KINDS = {
+    "image": (
+        "jpg",
+        "jpeg",
+        "png",
+        "webp",
+        "gif",
+        "bmp",
+        "tif",
+        "tiff",
+        "jfif",
+        "pjpeg",
+        "pjp",
+        "avif",
+        "heic",
+    ),
+    "video": ("mp4", "mov", "webm", "mkv", "m4v", "avi"),
+    "audio": ("mp3", "wav", "m4a", "aac", "ogg", "flac", "opus"),
+}
+_A_KIND = {"image": "a picture", "video": "a clip", "audio": "sound", "task": "the task of another shot"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with a job.
+
+    `field` is what it is about, as the person wrote it: `prompt`, `params.aspect_ratio`, `references`, `duration`,
+    `model`.  `code` is a short stable word; warnings can be silenced by it.
+    """
+
+    field: str
+    message: str
+    hint: str = ""
+    severity: Severity = "error"
+    code: str = "invalid-input"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A job's input.
+
+    `input` is what would be sent, with each medium as the text of its ref; `media` says where those stand.
+    `authored` is what the author asked for, in one spelling whatever the words were, for the fingerprint: without
+    media and without what the catalogue filled in.  `defaulted` names what was filled in.
+    """
+
+    input: Mapping[str, JSON]
+    media: tuple[Media, ...] = ()
+    authored: Mapping[str, JSON] = field(default_factory=dict)
+    defaulted: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not any(f.severity == "error" for f in self.findings)
+
+
+def build(model: Model, ask: Ask) -> Built:
+    """Return the model's own input for what a shot asks, with every finding.  Reads no file."""
+    return _Builder(model, ask).build()
+
+
+class _Builder:
+    """Collects the fields of one job; `words` remembers under which word the author gave each."""
+
+    def __init__(self, model: Model, ask: Ask) -> None:
+        self.model = model
+        self.ask = ask
+        self.input: dict[str, JSON] = {}
+        self.words: dict[str, str] = {}
+        self.media: list[Media] = []
+        self.defaulted: list[str] = []
+        self.lengths: set[str] = set()  # fields filled from the shot's duration
+        self.implied: set[str] = (
+            set()
+        )  # fields that follow from a role, and say nothing that the role does not
+        self.wrapped: dict[str, JSON] = {}  # what the author said that stands inside a nested field
+        self.findings: list[Finding] = []
+
+    def build(self) -> Built:
+        self._status()
+        self._params()
+        self._prompt()
+        self._negative()
+        self._seed()
+        self._voice()
+        self._media()
+        self._default_params()
+        authored = set(self.input) - {m.field for m in self.media} - self.implied
+        self._duration()
+        self._fill()
+        self._check()
+        authored |= self.lengths & set(self.input)
+        self._warn()
+        return Built(
+            input=dict(self.input),
+            media=tuple(self.media),
+            authored=self.wrapped
+            | {name: self.input[name] for name in sorted(authored) if name in self.input},
+            defaulted=tuple(self.defaulted),
+            findings=tuple(dict.fromkeys(self.findings)),
+        )
+
+    # -- saying
+
+    def error(self, field: str, message: str, *, hint: str = "", code: str = "invalid-input") -> None:
+        self.findings.append(Finding(field=field, message=message, hint=hint, code=code))
+
+    def warn(self, field: str, message: str, *, hint: str = "", code: str) -> None:
+        self.findings.append(Finding(field=field, message=message, hint=hint, severity="warning", code=code))
+
+    def word(self, name: str) -> str:
+        """Return what the author wrote that ended in the model's field `name`."""
+        if name in self.words:
+            return self.words[name]
+        for role, fields in self.model.roles.items():
+            if name in fields.values():
+                return role
+        for friendly in ("prompt", "seed", "negative_prompt", "voice"):
+            target = self.model.fields.get(friendly)
+            if target and target.name == name:
+                return friendly
+        return f"params.{name}"
+
+    def set(self, name: str, value: JSON, word: str) -> None:
+        if name in self.input and self.words.get(name) != word:
+            self.error(
+                word,
+                f"`{_bare(self.words[name])}` and `{_bare(word)}` both set `{name}`",
+                hint="say it once",
+                code="said-twice",
+            )
+            return
+        self.input[name] = value
+        self.words[name] = word
+
+    # -- what the author wrote
+
+    def _status(self) -> None:
+        if self.model.status == "superseded":
+            newer = self.model.superseded_by
+            self.warn(
+                "model",
+                f"`{self.model.id}` is an older form and may stop any day",
+                hint=f"`{newer}` takes its place" if newer else "",
+                code="superseded",
+            )
+        elif self.model.status == "withdrawn":
+            self.error(
+                "model", f"`{self.model.id}` is withdrawn: the service has closed it", code="withdrawn"
+            )
+
+    def _params(self) -> None:
+        for name, value in self.ask.params.items():
+            if value is not None:
+                self._param(name, value)
+
+    def _param(self, name: str, value: JSON) -> None:
+        word = f"params.{name}"
+        target = self.model.fields.get(name)
+        if target and name in catalogue.FRIENDLY and target.wrap is None:
+            # A raw field may bear a friendly name and hold the model's own spelling: both are understood.
+            self.set(target.name, self._friendly(name, value), word)
+        elif name in self.model.properties or not self.model.known:
+            self._raw(name, value, word)
+        else:
+            self._unknown_param(name, value, word)
+
+    def _raw(self, name: str, value: JSON, word: str) -> None:
+        schema = self.model.properties.get(name, {})
+        if "media" in schema and schema["media"].get("kind") in ("image", "video", "audio"):
+            refs = value if isinstance(value, list) else [value]
+            if all(isinstance(r, str) for r in refs):
+                self._raw_media(name, [str(r) for r in refs], isinstance(value, list), word)
+                return
+        for url in _urls_in(value):
+            if not _is_web(url) and not self._asset(url) and "media" in str(schema):
+                self.error(word, f"`{url}` is no http address", hint=self._role_hint(name), code="local-path")
+        friendly = next((f for f, t in self.model.fields.items() if t.name == name and t.values), None)
+        self.set(name, _coerced(schema, value, name == self._own("seed") or friendly is not None), word)
+
+    def _raw_media(self, name: str, refs: list[str], is_list: bool, word: str) -> None:
+        role = next((r for r, fields in self.model.roles.items() if name in fields.values()), "references")
+        for ref in refs:
+            if not _is_web(ref) and not self._asset(ref):
+                self.error(
+                    word,
+                    f"`{ref}` is no http address",
+                    hint=self._role_hint(name) or "upload it first; only its address can stand here",
+                    code="local-path",
+                )
+                return
+        before = [m for m in self.media if m.field == name]
+        if before:
+            self.error(
+                word,
+                f"`{before[0].role}` and `{_bare(word)}` both set `{name}`",
+                hint="say it once",
+                code="said-twice",
+            )
+            return
+        self.words[name] = word
+        array = self.model.properties[name].get("type") == "array"
+        if not is_list and array:
+            is_list = True
+        if is_list and not array and len(refs) == 1:
+            is_list = False
+        self.input[name] = refs if is_list else refs[0] if refs else ""
+        for i, ref in enumerate(refs):
+            self.media.append(Media(role=role, field=name, index=i if is_list else None, ref=WebURL(ref)))
+
+    def _role_hint(self, name: str) -> str:
+        for role, fields in self.model.roles.items():
+            if name in fields.values():
+                return f"files of yours go under `{role}:`; they are uploaded for you"
+        return ""
+
+    def _asset(self, ref: str) -> bool:
+        return self.model.accepts_asset_ids and ref.startswith("asset://")
+
+    def _unknown_param(self, name: str, value: JSON, word: str) -> None:
+        model = self.model
+        old = catalogue.index()["fields"].get(name)
+        hint = ""
+        if name in catalogue.FRIENDLY:
+            self.error(
+                word, f"`{model.id}` has no `{name}`", hint=self._no_friendly(name), code="no-such-field"
+            )
+            return
+        if old and "say" in old:
+            hint = str(old["say"])
+        elif old and self._can(str(old["use"])):
+            hint = f"write `{_bare(str(old['use']))}`"
+        elif old and old["use"] == "params.count":
+            hint = self._no_friendly("count")
+        else:
+            choices = [*model.properties, *model.fields]
+            near = get_close_matches(name, choices, n=1, cutoff=0.6)
+            hint = (
+                f"did you mean `{near[0]}`?"
+                if near
+                else "it takes " + _listing(n for n in model.properties if "media" not in model.properties[n])
+            )
+        if model.input.get("additionalProperties", True) is False or old:
+            self.error(word, f"`{model.id}` has no field `{name}`", hint=hint, code="no-such-field")
+            return
+        self.warn(
+            word,
+            f"`{model.id}` is not known to have a field `{name}`; it is sent as it is",
+            hint=hint,
+            code="unsure-field",
+        )
+        self.set(name, value, word)
+
+    def _can(self, use: str) -> bool:
+        name = use.removeprefix("params.")
+        return name in self.model.fields or name in self.model.roles or name in self.model.properties
+
+    def _no_friendly(self, name: str) -> str:
+        if name == "count":
+            return "`takes: N` makes several, each as a job of its own"
+        if name == "duration":
+            return "the length of its clips cannot be chosen"
+        if name == "negative_prompt":
+            return "say in the prompt what should be there instead"
+        takes = _listing(n for n, p in self.model.properties.items() if "media" not in p)
+        return f"it takes {takes}" if takes else ""
+
+    def _own(self, friendly: str) -> str | None:
+        target = self.model.fields.get(friendly)
+        return target.name if target else None
+
+    def _friendly(self, name: str, value: JSON) -> JSON:
+        """Return a friendly value in the model's own unit and spelling."""
+        target = self.model.fields[name]
+        schema = self.model.properties.get(target.name, {})
+        if target.values:
+            for said, own in target.values.items():
+                if str(said).lower() == str(value).lower():
+                    return own
+        return _coerced(schema, value, True)
+
+    def _prompt(self) -> None:
+        text = self.ask.prompt.strip()
+        target = self.model.fields.get("prompt")
+        if not text:
+            return
+        if target is None:
+            self.error(
+                "prompt",
+                f"`{self.model.id}` takes no prompt",
+                hint="leave the prompt out; give it its media instead",
+                code="no-prompt",
+            )
+            return
+        if target.wrap is None:
+            self.set(target.name, text, "prompt")
+        elif target.name not in self.input:
+            self.set(target.name, self._wrapped(target.wrap, prompt=text), "prompt")
+            self.implied.add(target.name)
+            self.wrapped["prompt"] = text
+            if self.ask.voice and self._prompt_wraps_voice():
+                self.wrapped["voice"] = self._voice_id()
+        else:
+            self.error(
+                "prompt",
+                f"`prompt` and `params.{target.name}` say the same",
+                hint="say it once",
+                code="said-twice",
+            )
+
+    def _wrapped(self, template: JSON, *, prompt: str = "") -> JSON:
+        """Fill `{prompt}` and `{voice}` into a template of a nested field."""
+        if isinstance(template, list):
+            return [self._wrapped(one, prompt=prompt) for one in template]
+        if isinstance(template, dict):
+            return {key: self._wrapped(one, prompt=prompt) for key, one in template.items()}
+        if template == "{prompt}":
+            return prompt
+        if template == "{voice}":
+            return self._voice_id() or self.model.default_voice or ""
+        return template
+
+    def _negative(self) -> None:
+        unwanted = [text.strip() for text in self.ask.negative if text.strip()]
+        if not unwanted:
+            return
+        own = self._own("negative_prompt")
+        if own:
+            if own in self.input:
+                self.set(own, "", "negative_prompt")  # says that it was said twice
+            else:
+                self.set(own, ", ".join(unwanted), "negative_prompt")
+            return
+        target = self.model.fields.get("prompt")
+        if (
+            self.ask.fold_negative
+            and target
+            and target.wrap is None
+            and isinstance(self.input.get(target.name), str)
+        ):
+            self.input[target.name] = f"{self.input[target.name].rstrip()} Avoid: {', '.join(unwanted)}."
+            return
+        self.warn(
+            "negative_prompt",
+            f"`{self.model.id}` has no negative prompt; it is not sent",
+            hint="`--fold-negative` puts it into the prompt as words to avoid",
+            code="no-negative-prompt",
+        )
+
+    def _seed(self) -> None:
+        if self.ask.seed is None:
+            return
+        own = self._own("seed")
+        if own is None:
+            self.warn("seed", f"`{self.model.id}` has no seed; it is not sent", code="no-seed")
+            return
+        self.set(own, _coerced(self.model.properties.get(own, {}), self.ask.seed, True), "seed")
+
+    def _voice_id(self) -> str:
+        voice = (self.ask.voice or "").strip()
+        by_name = {name.lower(): id for name, id in self.model.voices.items()}
+        return by_name.get(voice.lower(), voice)
+
+    def _voice(self) -> None:
+        target = self.model.fields.get("voice")
+        raw = self.ask.params.get("voice")
+        if isinstance(raw, str) and target and target.wrap is None and not self.ask.voice:
+            self.ask = replace(self.ask, voice=raw)
+            self.input[target.name] = self._voice_id()
+            self._check_voice("params.voice")
+            return
+        if not self.ask.voice:
+            if (
+                target
+                and target.wrap is not None
+                and target.name not in self.input
+                and self.model.default_voice
+            ):
+                self.input[target.name] = self._wrapped(target.wrap)
+                self.implied.add(target.name)
+                self.defaulted.append("voice")
+            elif target and target.wrap is None and self._prompt_wraps_voice() and self.model.default_voice:
+                self.defaulted.append("voice")
+            return
+        if target is None:
+            self.error("voice", f"`{self.model.id}` has no voices to choose from", code="no-voice")
+            return
+        self._check_voice("voice")
+        if target.wrap is not None:
+            self.set(target.name, self._wrapped(target.wrap), "voice")
+            self.implied.add(target.name)
+            self.wrapped["voice"] = self._voice_id()
+        elif not self._prompt_wraps_voice():
+            self.set(target.name, self._voice_id(), "voice")
+
+    def _prompt_wraps_voice(self) -> bool:
+        prompt = self.model.fields.get("prompt")
+        return prompt is not None and "{voice}" in str(prompt.wrap)
+
+    def _check_voice(self, word: str) -> None:
+        voice = str(self.ask.voice).strip()
+        names = self.model.voices
+        if not names or voice in names.values() or voice.lower() in (n.lower() for n in names):
+            return
+        near = get_close_matches(voice, list(names), n=1, cutoff=0.6)
+        self.warn(
+            word,
+            f"`{voice}` is no voice that the catalogue knows; it is sent as written",
+            hint=f"did you mean `{near[0]}`?"
+            if near
+            else f"`kiebatch models {self.model.id}` lists the voices",
+            code="unknown-voice",
+        )
+
+    # -- media
+
+    def _media(self) -> None:
+        by_field: dict[str, list[RoleMedia]] = {}
+        for role in ("source", "start_frame", "end_frame", "references", "mask"):
+            for medium in (m for m in self.ask.media if m.role == role):
+                own = self._field_for(medium)
+                if own:
+                    by_field.setdefault(own, []).append(medium)
+            if any(m.role == role for m in self.ask.media):
+                for name, value in self.model.sets.get(role, {}).items():
+                    if name not in self.input:
+                        self.input[name] = value
+                        self.words[name] = role
+                        self.implied.add(name)
+        for name, given in by_field.items():
+            self._place(name, given)
+
+    def _field_for(self, medium: RoleMedia) -> str | None:
+        fields = self.model.roles.get(medium.role)
+        if not self.model.known:
+            self.error(
+                medium.role,
+                f"the catalogue does not know `{self.model.id}`, so it cannot tell which field takes `{medium.role}`",
+                hint="give its address in the model's own field under `params:`",
+                code="no-role",
+            )
+            return None
+        if not fields:
+            self.error(
+                medium.role,
+                f"`{self.model.id}` takes no `{medium.role}`",
+                hint=self._roles_hint(),
+                code="no-role",
+            )
+            return None
+        kind = _kind(medium)
+        if kind == "task" and "task" not in fields:
+            self.error(
+                medium.role,
+                f"`{self.model.id}` cannot start from another shot's task",
+                hint="leave out `as: task`; its file is used then",
+                code="wrong-kind",
+            )
+            return None
+        if kind is not None and kind in fields:
+            return fields[kind]
+        files = {k: f for k, f in fields.items() if k != "task"}
+        if kind is None and files:
+            return next(iter(files.values()))
+        if not files:
+            self.error(
+                medium.role,
+                f"`{self.model.id}` starts from another shot's task, not from a file",
+                hint="write `{shot: 2a, as: task}`",
+                code="wrong-kind",
+            )
+            return None
+        self.error(
+            medium.role,
+            f"`{self.model.id}` takes {_or(_A_KIND[k] for k in files)} as `{medium.role}`, found {_A_KIND[str(kind)]}",
+            hint=self._roles_hint(kind),
+            code="wrong-kind",
+        )
+        return None
+
+    def _roles_hint(self, kind: str | None = None) -> str:
+        roles = [role for role, fields in self.model.roles.items() if kind is None or kind in fields]
+        if not roles:
+            noun = {"video": "clips", "audio": "sound"}.get(str(kind), "pictures")
+            return f"it takes no {noun}" if kind else "it works from words alone"
+        return "it takes " + _listing(roles)
+
+    def _place(self, name: str, given: list[RoleMedia]) -> None:
+        schema = self.model.properties.get(name, {})
+        if name in self.input:
+            self.set(name, "", given[0].role)
+            return
+        roles = [m.role for m in given]
+        if schema.get("type") != "array":
+            if len(given) > 1:
+                self.error(
+                    given[1].role,
+                    f"`{self.model.id}` takes one {_A_KIND[str(_kind(given[0]) or 'image')].split()[-1]} there, found {len(given)}",
+                    code="too-many",
+                )
+            self.words[name] = roles[0]
+            self.input[name] = str(given[0].ref)
+            self.media.append(
+                Media(role=roles[0], field=name, index=None, ref=given[0].ref, where=given[0].where)
+            )
+            return
+        if "end_frame" in roles and "start_frame" not in roles:
+            self.error(
+                "end_frame",
+                f"`{self.model.id}` needs a `start_frame` beside the `end_frame`",
+                hint="it takes one list, and its first picture opens the clip",
+                code="needs-start-frame",
+            )
+        if (
+            self.model.sets.get("references")
+            and "references" in roles
+            and {"start_frame", "end_frame"} & set(roles)
+        ):
+            self.error(
+                "references",
+                f"`{self.model.id}` takes either frames or references",
+                hint="leave one of them out",
+                code="exclusive",
+            )
+        key = next(
+            (k for k, p in (schema.get("items", {}).get("properties") or {}).items() if "media" in p), None
+        )
+        self.words[name] = roles[0]
+        self.input[name] = [{key: str(m.ref)} if key else str(m.ref) for m in given]
+        for i, m in enumerate(given):
+            self.media.append(Media(role=m.role, field=name, index=i, key=key, ref=m.ref, where=m.where))
+
+    # -- what is filled in
+
+    def _default_params(self) -> None:
+        """Put the file's defaults where the model has the field and nothing else filled it."""
+        for name, value in self.ask.default_params.items():
+            if value is None:
+                continue
+            target = self.model.fields.get(name)
+            own = target.name if target and target.wrap is None else name
+            if own in self.input or own not in self.model.properties:
+                continue
+            made = self._friendly(name, value) if target and target.wrap is None else value
+            schema = self.model.properties[own]
+            if "media" in schema:
+                continue
+            made = _coerced(schema, made, True)
+            if Draft202012Validator(schema).is_valid(made):
+                self.input[own] = made
+                self.words[own] = f"params.{name}"
+            else:
+                # The defaults of a file are meant for many models: what one cannot do is said, not refused.
+                self.warn(
+                    f"params.{name}",
+                    f"`{self.model.id}` does not take `{name}: {_say(value)}` from the defaults; it is not sent",
+                    hint=_allowed_hint(schema, target.values if target else None),
+                    code="default-not-taken",
+                )
+
+    def _duration(self) -> None:
+        own = self._own("duration")
+        if own is None or own in self.input or self.ask.duration_s is None:
+            return
+        schema = self.model.properties.get(own, {})
+        wanted = self.ask.duration_s
+        fits = [n for n in _lengths(schema) if n >= wanted - 1e-9]
+        if not fits:
+            longest = max(_lengths(schema), default=None)
+            if longest is None:
+                return
+            self.error(
+                "duration",
+                f"`{self.model.id}` makes at most {_say(longest)} s, and the shot lasts {_say(wanted)} s",
+                hint=f"shorten the shot, or say `params: {{duration: {_say(longest)}}}` for the longest it makes",
+                code="too-long",
+            )
+            return
+        length = min(fits)
+        self.input[own] = _coerced(schema, int(length) if length == int(length) else length, True)
+        self.words[own] = "duration"
+        self.lengths.add(own)
+        self.defaulted.append(own)
+
+    def _fill(self) -> None:
+        required = self.model.input.get("required") or ()
+        for name, value in self.model.fill.items():
+            if name not in self.input:
+                self.input[name] = value
+                self.defaulted.append(name)
+        for name in required:
+            if name not in self.input and name in self.model.defaults:
+                self.input[name] = self.model.defaults[name]
+                self.defaulted.append(name)
+
+    # -- what is wrong
+
+    def _check(self) -> None:
+        for name, value in self.input.items():
+            if any(abs(n) > LARGEST for n in _integers(value)):
+                self.error(
+                    self.word(name),
+                    f"`{_bare(self.word(name))}` is larger than 2^53",
+                    hint="programs on the way would round it",
+                    code="too-large",
+                )
+        wrong = {f.field for f in self.findings if f.severity == "error"}  # once is enough
+        for problem in self.model.validator.iter_errors(self.input):
+            found = self._said(problem)
+            if found and found.field not in wrong:
+                self.findings.append(found)
+        for rule in self.model.constraints:
+            broken = list(_broken(self.model, rule, self.input, self.word))
+            filled = self.lengths & _fields_of(rule) if broken else set()
+            if filled:
+                # The shot's length may not be said here: the model then chooses it.
+                trimmed = {k: v for k, v in self.input.items() if k not in filled}
+                if not list(_broken(self.model, rule, trimmed, self.word)):
+                    for name in filled:
+                        del self.input[name]
+                        self.defaulted.remove(name)
+                        self.lengths.discard(name)
+                    continue
+            self.findings += [f for f in broken if f.field not in wrong]
+
+    def _said(self, problem: ValidationError) -> Finding | None:
+        """Put one finding of the schema into words."""
+        path = list(problem.absolute_path)
+        model = self.model
+        if not path and problem.validator == "required":
+            name = _quoted(problem.message)
+            word = self.word(name)
+            return Finding(
+                field=word if not word.startswith("params.") else "params",
+                message=f"`{model.id}` needs {self._thing(name, word)}",
+                hint=self._need_hint(name, word),
+                code="needs-input",
+            )
+        if not path and problem.validator == "additionalProperties":
+            return None  # said when the field was read
+        if not path:
+            return Finding(field="params", message=problem.message[:200])
+        top = str(path[0])
+        word = self.word(top)
+        name = (
+            _bare(word)
+            if len(path) == 1
+            else _bare(word) + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path[1:])
+        )
+        schema = model.properties.get(top, {})
+        is_media = any(m.field == top for m in self.media)
+        target = next((t for t in model.fields.values() if t.name == top and t.values), None)
+        values = target.values if target and len(path) == 1 else None
+        value: JSON = problem.instance
+        limit: JSON = problem.validator_value
+        say = {
+            "enum": f"`{name}` cannot be `{_say(value)}` on `{model.id}`",
+            "const": f"`{name}` must be `{_say(limit)}`, found `{_say(value)}`",
+            "type": f"`{name}` must be {_type(limit)}, found `{_say(value)}`",
+            "minimum": f"`{name}` must be at least {_say(limit)}, found {_say(value)}",
+            "exclusiveMinimum": f"`{name}` must be above {_say(limit)}, found {_say(value)}",
+            "maximum": f"`{name}` must be at most {_say(limit)}, found {_say(value)}",
+            "multipleOf": f"`{name}` must be a multiple of {_say(limit)}, found {_say(value)}",
+            "pattern": f"`{name}` cannot be `{_say(value)}` on `{model.id}`",
+            "anyOf": f"`{name}` cannot be `{_say(value)}` on `{model.id}`",
+        }
+        key = str(problem.validator)
+        if key == "maxLength":
+            over = f"`{name}` has {len(value)} characters; `{model.id}` takes {limit}"
+            return Finding(field=word, message=over, hint=f"{len(value) - limit} too many", code="too-long")
+        if key == "minLength":
+            return Finding(
+                field=word,
+                message=f"`{name}` is too short: `{model.id}` wants at least {limit} characters",
+                code="too-short",
+            )
+        if key in ("maxItems", "minItems"):
+            noun = _noun(schema, is_media)
+            many = "at most" if key == "maxItems" else "at least"
+            return Finding(
+                field=word,
+                message=f"`{model.id}` takes {many} {limit} {noun if limit != 1 else noun.removesuffix('s')} as `{name}`, found {len(value)}",
+                code="too-many" if key == "maxItems" else "too-few",
+            )
+        if key == "required":
+            return Finding(
+                field=word, message=f"`{name}` needs `{_quoted(problem.message)}`", code="needs-input"
+            )
+        hint = ""
+        if key in ("enum", "pattern", "anyOf", "minimum", "maximum", "type", "multipleOf"):
+            leaf = schema if len(path) == 1 else problem.schema
+            hint = _allowed_hint(leaf if isinstance(leaf, Mapping) else {}, values, value)
+        return Finding(
+            field=word,
+            message=say.get(key, f"`{name}`: {problem.message[:200]}"),
+            hint=hint,
+            code="not-allowed",
+        )
+
+    def _thing(self, name: str, word: str) -> str:
+        roles = [r for r, fields in self.model.roles.items() if name in fields.values()]
+        if roles:
+            kind = next(k for k, own in self.model.roles[roles[0]].items() if own == name)
+            return f"{_A_KIND[kind]} as {_or(f'`{r}`' for r in roles)}"
+        if word in ("prompt", "voice", "seed"):
+            return f"a {word}"
+        return f"`{_bare(word)}`"
+
+    def _need_hint(self, name: str, word: str) -> str:
+        schema = self.model.properties.get(name, {})
+        if word.startswith("params.") and "enum" in schema:
+            target = next((t for t in self.model.fields.values() if t.name == name), None)
+            return _allowed_hint(schema, target.values if target else None)
+        if any(
+            f == "task" for fields in self.model.roles.values() for f, own in fields.items() if own == name
+        ):
+            return "write `{shot: 2a, as: task}`"
+        return ""
+
+    def _warn(self) -> None:
+        model = self.model
+        own_seed = self._own("seed")
+        fixed = model.defaults.get(own_seed or "")
+        if self.ask.takes > 1 and own_seed not in self.input and fixed not in (None, -1, "-1"):
+            self.warn(
+                "takes",
+                f"`{model.id}` uses seed {_say(fixed)} unless told otherwise, so takes may come out alike",
+                hint="`seed: stable` gives each take a seed of its own",
+                code="same-seed",
+            )
+        for name, value in self.input.items():
+            schema = model.properties.get(name, {})
+            if schema.get("deprecated") and name in self.words:
+                self.warn(
+                    self.word(name),
+                    f"`{name}` is going away on `{model.id}`",
+                    hint=str(schema.get("description") or ""),
+                    code="deprecated-field",
+                )
+            if value in (schema.get("discontinued") or ()):
+                self.warn(
+                    self.word(name),
+                    f"`{name}: {_say(value)}` is marked as discontinued",
+                    hint=_allowed_hint(
+                        {"enum": [v for v in schema["enum"] if v not in schema["discontinued"]]}, None
+                    ),
+                    code="discontinued-value",
+                )
+        self._warn_costs()
+
+    def _warn_costs(self) -> None:
+        model = self.model
+        count = catalogue.count(model, {**model.defaults, **self.input}).value
+        said = model.outputs.get("count")
+        field = said.get("field") if isinstance(said, Mapping) else None
+        per_output = any(row["per"] == "output" for row in model.prices)
+        if field and field not in self.input and count and count > 1 and per_output:
+            word = next((f for f, t in model.fields.items() if t.name == field), field)
+            self.warn(
+                "model",
+                f"`{model.id}` makes and bills {_say(count)} pictures unless told otherwise",
+                hint=f"say `params: {{{word}: 1}}` for one",
+                code="many-outputs",
+            )
+        if said is None and per_output:
+            self.warn(
+                "model",
+                f"how many pictures `{model.id}` makes, and so its price, is known only afterwards",
+                code="unknown-count",
+            )
+
+
+# --- rules between fields ------------------------------------------------------------------------------
+
+_Word = Callable[[str], str]
+
+
+def _fields_of(rule: Mapping[str, JSON]) -> set[str]:
+    names: set[str] = set(rule.get("fields") or ())
+    for part in (rule.get("if") or {}, rule.get("then") or {}):
+        names |= set(part.get("required") or ()) | set(part.get("properties") or ())
+    return names
+
+
+def _holds(rule: Mapping[str, JSON], input: Mapping[str, JSON]) -> bool:
+    """Whether a rule applies: its `if` is plain JSON Schema over what is sent."""
+    return "if" not in rule or Draft202012Validator(rule["if"]).is_valid(input)
+
+
+def _broken(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    """Yield what breaks one rule between fields.  Rules about the bytes of media are in `check_media`."""
+    if not _holds(rule, input):
+        return
+    if "then" in rule:
+        yield from _then(model, rule, input, word)
+        return
+    check = _KIND_OF_RULE.get(rule["kind"])
+    if check:
+        yield from check(model, rule, input, word)
+
+
+def _then(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    when = _spoken(rule["if"], word)
+    why = f"; {rule['why']}" if rule.get("why") else ""
+    said = set(rule["if"].get("required") or ()) | set(rule["if"].get("properties") or ())
+    wanted = rule["then"].get("properties") or {}
+    for name, own in wanted.items():
+        if own is False and name in input:
+            yield Finding(
+                field=word(name),
+                message=f"`{model.id}` takes no `{_bare(word(name))}` {when}{why}",
+                hint="leave one of the two out",
+                code="not-together",
+            )
+    then = {**rule["then"], "properties": {n: own for n, own in wanted.items() if own is not False}}
+    for problem in Draft202012Validator(then).iter_errors(input):
+        if problem.validator == "required":
+            name = _quoted(problem.message)
+            own = wanted.get(name)
+            value = f": {_say(own['const'])}" if isinstance(own, Mapping) and "const" in own else ""
+            yield Finding(
+                field=_place_of(word(name), said, input, word),
+                message=f"`{model.id}` needs `{_bare(word(name))}{value}` {when}".rstrip() + why,
+                code="needs-input",
+            )
+            continue
+        name = str(problem.absolute_path[0])
+        own = wanted[name]
+        found = input.get(name)
+        shown = _bare(word(name))
+        if problem.validator == "maxItems":
+            message, hint = (
+                f"`{model.id}` takes at most {problem.validator_value} as `{shown}` {when}, found {len(found)}",
+                "",
+            )
+        elif problem.validator == "maxLength":
+            message = (
+                f"`{shown}` has {len(found)} characters; `{model.id}` takes {problem.validator_value} {when}"
+            )
+            hint = f"{len(found) - int(problem.validator_value)} too many"
+        else:
+            message = f"`{shown}` cannot be `{_say(found)}` on `{model.id}` {when}"
+            left = [
+                v for v in model.properties[name].get("enum") or () if Draft202012Validator(own).is_valid(v)
+            ]
+            hint = _near_hint(left, found) if left else _allowed_hint(own, None)
+        yield Finding(field=word(name), message=message + why, hint=hint, code="not-together")
+
+
+def _place_of(name: str, said: set[str], input: Mapping[str, JSON], word: _Word) -> str:
+    """Return where to show that something is missing: at what calls for it, where that was written."""
+    if not name.startswith("params."):
+        return name
+    given = [f for f in sorted(said) if f in input]
+    return word(given[0]) if given else "params"
+
+
+def _spoken(condition: Mapping[str, JSON], word: _Word) -> str:
+    """Say an `if` in words."""
+    parts = []
+    properties = condition.get("properties") or {}
+    for name, wanted in properties.items():
+        shown = _bare(word(name))
+        if "const" in wanted:
+            parts.append(f"with `{shown}: {_say(wanted['const'])}`")
+        elif "enum" in wanted:
+            parts.append(f"with `{shown}` {_or(f'`{_say(v)}`' for v in wanted['enum'])}")
+        elif "minItems" in wanted:
+            parts.append(f"with {wanted['minItems']} or more as `{shown}`")
+    parts += [f"with `{_bare(word(n))}`" for n in condition.get("required") or () if n not in properties]
+    for not_ in (condition.get("not") or {}, *(c.get("not") or {} for c in condition.get("allOf") or ())):
+        parts += [f"without `{_bare(word(n))}`" for n in not_.get("required") or ()]
+    return " and ".join(parts) or "always"
+
+
+def _given(input: Mapping[str, JSON], name: str) -> bool:
+    return input.get(name) not in (None, "", [], {})
+
+
+def _whys(rule: Mapping[str, JSON]) -> str:
+    return f" ({rule['why']})" if rule.get("why") else ""
+
+
+def _when(rule: Mapping[str, JSON], word: _Word) -> str:
+    return f" {_spoken(rule['if'], word)}" if "if" in rule else ""
+
+
+def _at_least_one(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    if not any(_given(input, name) for name in rule["fields"]):
+        names = list(dict.fromkeys(_bare(word(n)) for n in rule["fields"]))
+        place = names[0] if not word(rule["fields"][0]).startswith("params.") else "params"
+        yield Finding(
+            field=place,
+            message=f"`{model.id}` needs at least one of {_listing(names)}{_when(rule, word)}{_whys(rule)}",
+            code="needs-input",
+        )
+
+
+def _exactly_one(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    full = [g for g in rule["groups"] if all(_given(input, n) for n in g)]
+    ways = " or ".join(" with ".join(f"`{_bare(word(n))}`" for n in g) for g in rule["groups"])
+    if not full:
+        started = next((n for g in rule["groups"] for n in g if _given(input, n)), rule["groups"][0][0])
+        yield Finding(
+            field=_field(word(started)), message=f"`{model.id}` needs {ways}{_whys(rule)}", code="needs-input"
+        )
+    elif len(full) > 1:
+        yield Finding(
+            field=word(full[1][0]), message=f"`{model.id}` takes {ways}, not both", code="not-together"
+        )
+
+
+def _exclusive(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    used = [[n for n in g if _given(input, n)] for g in rule["groups"]]
+    given = [g for g in used if g]
+    if len(given) > 1:
+        first, second = word(given[0][0]), word(given[1][0])
+        yield Finding(
+            field=second,
+            message=f"`{model.id}` takes `{_bare(first)}` or `{_bare(second)}`, not both{_whys(rule)}",
+            hint="leave one of them out",
+            code="not-together",
+        )
+
+
+def _ignored(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    for name in rule["fields"]:
+        if name in input:
+            yield Finding(
+                field=word(name),
+                message=f"`{model.id}` ignores `{_bare(word(name))}`{_when(rule, word)}",
+                severity="warning",
+                code="ignored-field",
+            )
+
+
+def _max_total(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    weights = rule.get("weights") or {}
+    total = 0
+    for name in rule["fields"]:
+        value = input.get(name)
+        total += (len(value) if isinstance(value, list) else 1 if _given(input, name) else 0) * weights.get(
+            name, 1
+        )
+    if total > rule["max"]:
+        given = [n for n in rule["fields"] if _given(input, n)]
+        double = "".join(
+            f"; each `{_bare(word(n))}` counts {w}" for n, w in weights.items() if w > 1 and n in given
+        )
+        yield Finding(
+            field=word(given[-1]),
+            message=f"`{model.id}` takes at most {rule['max']} of {_listing(_bare(word(n)) for n in given)} together, found {total}{double}",
+            code="too-many",
+        )
+
+
+def _max_total_length(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    total = sum(len(str(text)) for text in values_at(input, rule["path"]))
+    if total > rule["max"]:
+        name = word(_top(rule["path"]))
+        yield Finding(
+            field=name,
+            message=f"`{_bare(name)}` has {total} characters in all; `{model.id}` takes {rule['max']}",
+            hint=f"{total - rule['max']} too many",
+            code="too-long",
+        )
+
+
+def _max_counted_length(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    text = str(input.get(rule["field"]) or "")
+    names = re.findall(r"@[\w-]+", text)
+    total = len(text) - sum(map(len, names)) + rule["each"] * len(names)
+    if names and len(text) <= rule["max"] < total:
+        name = word(rule["field"])
+        yield Finding(
+            field=name,
+            message=f"`{_bare(name)}` counts as {total} characters; `{model.id}` takes {rule['max']}{_whys(rule)}",
+            code="too-long",
+        )
+
+
+def _gap(model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word) -> Iterable[Finding]:
+    starts, ends = values_at(input, rule["from"]), values_at(input, rule["to"])
+    for start, end in zip(starts, ends, strict=False):
+        if not isinstance(start, int | float) or not isinstance(end, int | float):
+            continue
+        gap = end - start
+        if gap < rule["min"] or gap > rule.get("max", math.inf):
+            limits = (
+                f"{_say(rule['min'])} to {_say(rule['max'])}"
+                if "max" in rule
+                else f"at least {_say(rule['min'])}"
+            )
+            yield Finding(
+                field=word(_top(rule["to"])),
+                message=f"`{model.id}` wants {limits} s between `{rule['from']}` and `{rule['to']}`, found {_say(gap)}{_whys(rule)}",
+                code="not-together",
+            )
+
+
+def _sum_of(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    numbers = [float(n) for n in values_at(input, rule["path"]) if isinstance(n, int | float)]
+    if not numbers:
+        return
+    total, name = sum(numbers), _top(rule["path"])
+    for key, most, say in (("equals", False, "must add up to"), ("at_most", True, "may add up to at most")):
+        limit = _as_number(input.get(rule.get(key, "")))
+        if key not in rule or limit is None:
+            continue
+        if total > limit + 1e-6 or (total < limit - 1e-6 and not most):
+            yield Finding(
+                field=word(name),
+                message=f"the lengths in `{_bare(word(name))}` {say} `{_bare(word(rule[key]))}: {_say(limit)}`, found {_say(total)}",
+                code="not-together",
+            )
+    if total < rule.get("min", -math.inf) or total > rule.get("max", math.inf):
+        yield Finding(
+            field=word(name),
+            message=f"the lengths in `{_bare(word(name))}` must add up to {_say(rule['min'])} to {_say(rule['max'])}, found {_say(total)}",
+            code="not-together",
+        )
+
+
+def _same_length(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    lists = {n: len(input[n]) if isinstance(input.get(n), list) else 0 for n in rule["fields"]}
+    if len(set(lists.values())) > 1:
+        a, b = rule["fields"][:2]
+        yield Finding(
+            field=word(a),
+            message=f"`{_bare(word(a))}` must be as long as `{_bare(word(b))}`, found {lists[a]} and {lists[b]}",
+            code="not-together",
+        )
+
+
+def _refers_to(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    known = values_at(input, rule["to_path"])
+    for value in values_at(input, rule["path"]):
+        if value not in known:
+            yield Finding(
+                field=word(_top(rule["path"])),
+                message=f"`{_say(value)}` in `{rule['path']}` is none of `{rule['to_path']}`",
+                hint=_near_hint(known, value),
+                code="not-together",
+            )
+
+
+def _unique(
+    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
+) -> Iterable[Finding]:
+    values = values_at(input, rule["path"])
+    for value in {str(v) for v in values if values.count(v) > 1}:
+        yield Finding(
+            field=word(_top(rule["path"])),
+            message=f"`{value}` stands twice in `{rule['path']}`",
+            code="not-together",
+        )
+
+
+_KIND_OF_RULE: Mapping[
+    str, Callable[[Model, Mapping[str, JSON], Mapping[str, JSON], _Word], Iterable[Finding]]
+] = {
+    "at_least_one": _at_least_one,
+    "exactly_one": _exactly_one,
+    "exclusive": _exclusive,
+    "ignored": _ignored,
+    "max_total": _max_total,
+    "max_total_length": _max_total_length,
+    "max_counted_length": _max_counted_length,
+    "gap": _gap,
+    "sum": _sum_of,
+    "same_length": _same_length,
+    "refers_to": _refers_to,
+    "unique": _unique,
+}
+
+
+# --- media ---------------------------------------------------------------------------------------------
+
+
+def check_media(
+    model: Model,
+    media: Sequence[Media],
+    facts: Mapping[str, MediaFacts],
+    input: Mapping[str, JSON] | None = None,
+) -> tuple[Finding, ...]:
+    """Return what is wrong with the files of a job, before any upload: formats, bytes, pixels, seconds, mask size.
+
+    `facts` is keyed by the text of a ref; media without facts (addresses, outputs that are not made yet) are passed
+    over.  `input` is the job's input, for rules that depend on other fields.
+    """
+    found: list[Finding] = []
+    by_field: dict[str, list[tuple[Media, MediaFacts]]] = {}
+    for medium in media:
+        fact = facts.get(str(medium.ref))
+        if fact:
+            by_field.setdefault(medium.field, []).append((medium, fact))
+    for name, given in by_field.items():
+        limits = _limits(model, name)
+        for medium, fact in given:
+            found += _one_medium(model, medium, fact, limits)
+        lengths = [fact.duration_s for _, fact in given if fact.duration_s is not None]
+        if limits.get("total_max_s") and sum(lengths) > limits["total_max_s"] + 0.05:
+            found.append(
+                Finding(
+                    field=given[-1][0].role,
+                    message=f"`{model.id}` takes {_say(limits['total_max_s'])} s in all there, found {_say(round(sum(lengths), 1))} s",
+                    code="too-long",
+                )
+            )
+    sent = input or {}
+    for rule in model.constraints:
+        if not _holds(rule, sent):
+            continue
+        check = _MEDIA_RULES.get(str(rule.get("kind")))
+        if check:
+            found += check(model, rule, by_field, sent)
+    return tuple(dict.fromkeys(found))
+
+
+def _limits(model: Model, name: str) -> Mapping[str, JSON]:
+    schema = model.properties.get(name, {})
+    if "media" in schema:
+        return dict(schema["media"])
+    nested = (schema.get("items") or {}).get("properties") or {}
+    return next((dict(p["media"]) for p in nested.values() if "media" in p), {})
+
+
+_SAME_FORMAT = {
+    "jpg": "jpeg",
+    "jfif": "jpeg",
+    "pjpeg": "jpeg",
+    "pjp": "jpeg",
+    "tif": "tiff",
+    "mov": "mov",
+    "m4v": "mp4",
+}
+
+
+def _format(text: str) -> str:
+    text = text.lower().lstrip(".")
+    return _SAME_FORMAT.get(text, text)
+
+
+def _one_medium(
+    model: Model, medium: Media, fact: MediaFacts, limits: Mapping[str, JSON]
+) -> Iterable[Finding]:
+    shown = f"`{_path(medium.ref)}`"
+
+    def finding(message: str, hint: str = "", code: str = "media") -> Finding:
+        return Finding(field=medium.role, message=message, hint=hint, code=code)
+
+    kinds = limits.get("kind")
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds or ())
+    if kinds and fact.kind not in kinds:
+        yield finding(
+            f"{shown} is {_A_KIND.get(fact.kind, fact.kind)}; `{model.id}` takes {_or(_A_KIND.get(k, k) for k in kinds)} there",
+            code="wrong-kind",
+        )
+        return
+    formats = [str(f) for f in limits.get("formats") or ()]
+    if formats and _format(fact.extension) not in {_format(f) for f in formats}:
+        yield finding(
+            f"{shown} is {fact.media_type}; `{model.id}` takes {_or(formats)}",
+            hint=f"convert it to {formats[0]}",
+            code="wrong-format",
+        )
+    most = limits.get("max_mb")
+    if most and fact.size_bytes > most * 1024 * 1024:
+        yield finding(
+            f"{shown} has {fact.size_bytes / 1024 / 1024:.1f} MB; `{model.id}` takes {_say(most)} MB",
+            hint="make it smaller",
+            code="too-large",
+        )
+    if fact.width and fact.height:
+        yield from _pixels(model, shown, fact.width, fact.height, limits, finding)
+    if fact.duration_s is not None:
+        if "max_s" in limits and fact.duration_s > limits["max_s"] + 0.05:
+            yield finding(
+                f"{shown} lasts {fact.duration_s:.1f} s; `{model.id}` takes {_say(limits['max_s'])} s",
+                hint="cut it",
+                code="too-long",
+            )
+        if "min_s" in limits and fact.duration_s < limits["min_s"] - 0.05:
+            yield finding(
+                f"{shown} lasts {fact.duration_s:.1f} s; `{model.id}` wants at least {_say(limits['min_s'])} s",
+                code="too-short",
+            )
+
+
+def _pixels(
+    model: Model,
+    shown: str,
+    width: int,
+    height: int,
+    limits: Mapping[str, JSON],
+    finding: Callable[..., Finding],
+) -> Iterable[Finding]:
+    short, long_, size = min(width, height), max(width, height), f"{shown} has {width} x {height} pixels"
+    least = max(limits.get("min_side") or 0, limits.get("min_short_side") or 0)
+    if short < least:
+        yield finding(f"{size}; `{model.id}` wants at least {_say(least)} on each side", code="too-small")
+    most = min(limits.get("max_side") or math.inf, limits.get("max_long_side") or math.inf)
+    if long_ > most:
+        yield finding(
+            f"{size}; `{model.id}` takes at most {_say(most)} on a side",
+            hint="make it smaller",
+            code="too-large",
+        )
+    area = width * height
+    if area > (limits.get("max_pixels") or math.inf):
+        yield finding(
+            f"{size}; `{model.id}` takes at most {limits['max_pixels'] / 1e6:.1f} megapixels",
+            hint="make it smaller",
+            code="too-large",
+        )
+    if area < (limits.get("min_pixels") or 0):
+        yield finding(
+            f"{size}; `{model.id}` wants at least {limits['min_pixels'] / 1e6:.2f} megapixels",
+            code="too-small",
+        )
+    ratio = width / height
+    low, high = limits.get("min_ratio") or 0, limits.get("max_ratio") or math.inf
+    if not low - 1e-3 <= ratio <= high + 1e-3:
+        yield finding(
+            f"{size}; `{model.id}` takes shapes from {_say(low)} to {_say(high)} (width by height), found {ratio:.2f}",
+            hint="crop it",
+            code="wrong-shape",
+        )
+
+
+_ByField = Mapping[str, Sequence[tuple[Media, MediaFacts]]]
+
+
+def _same_size(
+    model: Model, rule: Mapping[str, JSON], given: _ByField, sent: Mapping[str, JSON]
+) -> Iterable[Finding]:
+    sizes = [
+        (m, f.width, f.height) for name in rule["fields"] for m, f in list(given.get(name, ()))[:1] if f.width
+    ]
+    for medium, width, height in sizes[1:]:
+        first = sizes[0]
+        if (width, height) != first[1:]:
+            yield Finding(
+                field=medium.role,
+                message=f"`{_path(medium.ref)}` has {width} x {height} pixels, and `{_path(first[0].ref)}` {first[1]} x {first[2]}: they must be equal",
+                code="mask-size",
+            )
+
+
+def _max_seconds(
+    model: Model, rule: Mapping[str, JSON], given: _ByField, sent: Mapping[str, JSON]
+) -> Iterable[Finding]:
+    for medium, fact in given.get(rule["field"], ()):
+        if fact.duration_s is not None and fact.duration_s > rule["max"] + 0.05:
+            when = _spoken(rule["if"], lambda n: f"params.{n}") if "if" in rule else ""
+            yield Finding(
+                field=medium.role,
+                message=f"`{_path(medium.ref)}` lasts {fact.duration_s:.1f} s; `{model.id}` takes {_say(rule['max'])} s {when}".rstrip(),
+                hint="cut it",
+                code="too-long",
+            )
+
+
+def _max_seconds_total(
+    model: Model, rule: Mapping[str, JSON], given: _ByField, sent: Mapping[str, JSON]
+) -> Iterable[Finding]:
+    total, last = 0.0, "params"
+    for name in rule["fields"]:
+        for medium, fact in given.get(name, ()):
+            total, last = total + (fact.duration_s or 0), medium.role
+        total += max(0.0, _as_number(sent.get(name)) or 0) if name not in given else 0
+    if total > rule["max"] + 0.05 and last != "params":
+        yield Finding(
+            field=last,
+            message=f"`{model.id}` takes {_say(rule['max'])} s of {_listing(rule['fields'])} together, found {_say(round(total, 1))}",
+            code="too-long",
+        )
+
+
+def _max_output_side(
+    model: Model, rule: Mapping[str, JSON], given: _ByField, sent: Mapping[str, JSON]
+) -> Iterable[Finding]:
+    factor = _as_number(sent.get(rule["factor"], model.defaults.get(rule["factor"]))) or 1
+    for medium, fact in given.get(rule["field"], ()):
+        side = max(fact.width or 0, fact.height or 0) * factor
+        if side > rule["max"]:
+            yield Finding(
+                field=medium.role,
+                message=f"`{_path(medium.ref)}` times {_say(factor)} would be {_say(side)} pixels on a side; `{model.id}` makes {rule['max']}",
+                hint="choose a smaller factor",
+                code="too-large",
+            )
+
+
+_MEDIA_RULES: Mapping[
+    str, Callable[[Model, Mapping[str, JSON], _ByField, Mapping[str, JSON]], Iterable[Finding]]
+] = {
+    "same_size": _same_size,
+    "max_seconds": _max_seconds,
+    "max_seconds_total": _max_seconds_total,
+    "max_output_side": _max_output_side,
+}
+
+
+# --- small words ---------------------------------------------------------------------------------------
+
+
+def _kind(medium: RoleMedia) -> Literal["image", "video", "audio", "task"] | None:
+    """Return what a medium is, as far as can be told without its bytes."""
+    ref = medium.ref
+    if isinstance(ref, ShotOutput):
+        if ref.as_task:
+            return "task"
+        if ref.frame:
+            return "image"
+    if medium.kind in ("image", "video", "audio"):
+        return medium.kind
+    if medium.role == "mask":
+        return "image"
+    name = (
+        ref.path
+        if isinstance(ref, LocalFile)
+        else ref.url.split("?")[0].split("#")[0]
+        if isinstance(ref, WebURL)
+        else ""
+    )
+    ending = name.rsplit(".", 1)[-1].lower() if "." in name.rsplit("/", 1)[-1] else ""
+    for kind, endings in _KINDS.items():
+        if ending in endings:
+            return kind  # type: ignore[return-value]
+    return None
+
+
+def _path(ref: Ref) -> str:
+    return ref.path if isinstance(ref, LocalFile) else str(ref)
+
+
+def _is_web(text: str) -> bool:
+    return bool(re.match(r"(?i)^https?://[^/\s]+", text))
+
+
+def _urls_in(value: JSON) -> Iterable[str]:
+    """Yield the texts in a nested value that stand under a key that names an address."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if re.search(r"(?i)url", str(key)):
+                yield from (str(v) for v in (one if isinstance(one, list) else [one]))
+            else:
+                yield from _urls_in(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _urls_in(one)
+
+
+def _coerced(schema: Mapping[str, JSON], value: JSON, friendly: bool) -> JSON:
+    """Return a value in the type and spelling that the schema has, where there is no doubt about it.
+
+    `5` becomes `"5"` for a field whose numbers are text, `4k` becomes `4K`; anything else is left for the check.
+    """
+    wanted = schema.get("type")
+    options = schema.get("enum")
+    if isinstance(value, bool):
+        return value
+    if wanted == "string" and isinstance(value, int | float):
+        text = _say(value)
+        if friendly or options or "pattern" in schema:
+            value = text
+    elif wanted in ("integer", "number") and isinstance(value, str):
+        number = _as_number(value.strip().removesuffix("s") if friendly else value)
+        if number is not None:
+            value = int(number) if number == int(number) else number
+    elif wanted in ("integer", "number") and isinstance(value, float) and value == int(value):
+        value = int(value)
+    if wanted == "string" and isinstance(value, str) and options and friendly and value not in options:
+        bare = value.strip().removesuffix("s") if re.fullmatch(r"\d+s", value.strip()) else value.strip()
+        for option in options:
+            if isinstance(option, str) and option.lower() in (value.strip().lower(), bare.lower()):
+                return option
+    return value
+
+
+def _lengths(schema: Mapping[str, JSON]) -> list[float]:
+    """Return the lengths in seconds that a duration field takes, ascending."""
+    if "enum" in schema:
+        numbers = [_as_number(v) for v in schema["enum"]]
+        return sorted(n for n in numbers if n is not None and n > 0)
+    found: list[float] = []
+    for part in (schema, *(schema.get("anyOf") or ())):
+        if "maximum" in part:
+            low = float(part.get("minimum", part.get("exclusiveMinimum", 0)))
+            step = float(schema.get("multipleOf") or (1 if schema.get("type") != "number" else 0.5))
+            count = round((float(part["maximum"]) - low) / step)
+            found += [low + i * step for i in range(count + 1) if low + i * step > 0]
+    if not found and "pattern" in schema:
+        found = [float(n) for n in range(1, 61) if re.search(str(schema["pattern"]), str(n))]
+    return sorted(found)
+
+
+def _allowed_hint(schema: Mapping[str, JSON], values: Mapping[str, JSON] | None, found: JSON = None) -> str:
+    if values:
+        return _near_hint([*values], found)
+    if "enum" in schema:
+        return _near_hint(list(schema["enum"]), found)
+    if "const" in schema:
+        return f"it takes `{_say(schema['const'])}`"
+    lengths = _lengths(schema) if "anyOf" in schema or "pattern" in schema else []
+    if lengths:
+        also = [v for part in schema.get("anyOf") or () for v in part.get("enum") or ()]
+        return f"{_say(lengths[0])} to {_say(lengths[-1])}" + (
+            f", or {_or(_say(v) for v in also)}" if also else ""
+        )
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f"{_say(low)} to {_say(high)}"
+    return ""
+
+
+def _near_hint(options: Sequence[JSON], found: JSON) -> str:
+    """Say what is allowed, and which of it is nearest to what was found."""
+    if not options:
+        return ""
+    near = _nearest(options, found) if found is not None else None
+    listed = (
+        "it takes " + _or(f"`{_say(v)}`" for v in options[:24]) + (" and more" if len(options) > 24 else "")
+    )
+    return f"{listed}; the nearest is `{_say(near)}`" if near is not None and len(options) > 1 else listed
+
+
+def _nearest(options: Sequence[JSON], found: JSON) -> JSON:
+    number = _size(found)
+    sized = [(abs(math.log(n / number)), o) for o in options for n in [_size(o)] if n and number]
+    if sized:
+        return min(sized, key=lambda pair: pair[0])[1]
+    close = get_close_matches(str(found).lower(), [str(o).lower() for o in options], n=1, cutoff=0.5)
+    return next((o for o in options if close and str(o).lower() == close[0]), None)
+
+
+def _size(value: JSON) -> float | None:
+    """Return a shape, a resolution or a number as one number that can be compared."""
+    text = str(value).lower()
+    ratio = re.fullmatch(r"(\d+(?:\.\d+)?)[:x/](\d+(?:\.\d+)?)", text)
+    if ratio:
+        return float(ratio[1]) / float(ratio[2]) if float(ratio[2]) else None
+    lines = re.fullmatch(r"(\d+(?:\.\d+)?)(k|p|s)?", text)
+    if lines and float(lines[1]) > 0:
+        return float(lines[1]) * (1000 if lines[2] == "k" else 1)
+    return None
+
+
+def _as_number(value: JSON) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _integers(value: JSON) -> Iterable[int]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _integers(one)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _integers(one)
+
+
+def _say(value: JSON) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value)[:80]
+
+
+def _bare(word: str) -> str:
+    return word.removeprefix("params.")
+
+
+def _field(word: str) -> str:
+    return word if not word.startswith("params.") else "params"
+
+
+def _top(path: str) -> str:
+    return path.split(".")[0].removesuffix("[]")
+
+
+def _quoted(message: str) -> str:
+    found = re.match(r"'([^']*)'", message)
+    return found[1] if found else message
+
+
+def _type(wanted: JSON) -> str:
+    return {
+        "string": "text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "array": "a list",
+        "object": "a mapping",
+    }.get(str(wanted), str(wanted))
+
+
+def _noun(schema: Mapping[str, JSON], is_media: bool) -> str:
+    kind = (schema.get("media") or {}).get("kind")
+    return (
+        {"image": "pictures", "video": "clips", "audio": "sounds"}.get(str(kind), "items")
+        if is_media
+        else "items"
+    )
+
+
+def _or(words: Iterable[str]) -> str:
+    listed = list(words)
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} or {listed[-1]}" if listed else ""
+
+
+def _listing(words: Iterable[str]) -> str:
+    return ", ".join(f"`{w}`" for w in dict.fromkeys(words))
