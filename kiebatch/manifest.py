@@ -18,7 +18,7 @@ from json.encoder import encode_basestring
 from typing import Any, Literal
 
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Asset, SceneId, ShotId, natural
+from kiebatch.model import JSON, Asset, SceneId, ShotId, Slot, natural
 
 FORMAT = 1
 PREFIXES: Mapping[str, str] = {"image": "img", "video": "vid", "audio": "aud", "text": "txt"}
@@ -58,13 +58,15 @@ _ALWAYS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """One thing that was wrong with a record and is mended in memory.  `kind` is that of `verify`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair(Problem):
+    """One thing that was wrong with a record and is mended in memory.  `code` is the `kind` of `verify`."""
 
-    kind: Literal["id", "chain"]
-    asset: str  # the entry's id, after the repair
-    message: str
+    asset: str = ""  # the entry's id, after the repair
+
+
+def _repair(code: Literal["id", "chain"], asset: str, message: str) -> Repair:
+    return Repair(where=Where(), message=message, severity="warning", code=code, asset=asset)
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def parse(text: str, file: str) -> Manifest:
     if source is not None and not isinstance(source, str):
         value["source"], source = source, None
     assets, repairs = repaired([_asset(entry) for entry in entries])
-    return Manifest(assets, source, value, repairs)
+    return Manifest(assets, source, value, tuple(replace(repair, where=Where(file)) for repair in repairs))
 
 
 def _refuse_constant(word: str) -> None:
@@ -460,7 +462,38 @@ def lines(assets: Iterable[Asset]) -> list[tuple[Asset, ...]]:
     grouped: dict[str, list[Asset]] = {}
     for id, asset in by_id.items():
         grouped.setdefault(end(id), []).append(asset)
-    return [tuple(sorted(line, key=lambda a: (a.version, a.output, _key(a)))) for line in grouped.values()]
+    return [_oldest_first(line) for line in grouped.values()]
+
+
+def slots(assets: Sequence[Asset]) -> dict[Slot, tuple[Asset, ...]]:
+    """Return all versions by slot, in the record's order, each from old to new.
+
+    A take whose current assets are of several models has one slot for each; else its slot names no model,
+    whatever models came before.  An entry without a scene is a slot of its own, named by its file.
+    """
+    takes: dict[tuple[str | None, str | None, int], list[Asset]] = {}
+    result: dict[Slot, tuple[Asset, ...]] = {}
+    for asset in assets:
+        if asset.scene_id is None:
+            result[Slot(asset.filename)] = (asset,)
+        else:
+            takes.setdefault(_place(asset), []).append(asset)
+    for found in takes.values():
+        first = found[0]
+        slot = Slot(first.scene_id if first.scene_id is not None else "", first.shot, None, first.take)
+        if len(found) == 1 or len({asset.model for asset in found if asset.current}) <= 1:
+            result[slot] = tuple(found) if len(found) == 1 else _oldest_first(found)
+            continue
+        by_model: dict[str, list[Asset]] = {}
+        for line in lines(found):
+            by_model.setdefault(line[-1].model, []).extend(line)
+        for model, versions in by_model.items():
+            result[replace(slot, model=model)] = _oldest_first(versions)
+    return result
+
+
+def _oldest_first(assets: Iterable[Asset]) -> tuple[Asset, ...]:
+    return tuple(sorted(assets, key=lambda a: (a.version, a.output, _key(a))))
 
 
 def _place(asset: Asset) -> tuple[str | None, str | None, int]:
@@ -498,7 +531,7 @@ def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
             result.append(asset)
             continue
         if holder == asset:
-            repairs.append(Repair("id", asset.id, f"`{asset.id}` stood there twice, word for word"))
+            repairs.append(_repair("id", asset.id, f"`{asset.id}` stood there twice, word for word"))
             continue
         id = _free_id(_prefix(asset.type), taken)
         taken.add(id)
@@ -507,7 +540,7 @@ def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
             if holder
             else f"gave `{id}` to an entry without an id"
         )
-        repairs.append(Repair("id", id, why))
+        repairs.append(_repair("id", id, why))
         result.append(_changed(asset, id=id))
         if holder:
             moved.append((holder, asset, id))
@@ -551,7 +584,7 @@ def _without_broken_links(assets: list[Asset], repairs: list[Repair]) -> list[As
                 break
             if link not in by_id:
                 cut.add(id)
-                repairs.append(Repair("chain", id, f"`{id}` was superseded by `{link}`, which is not there"))
+                repairs.append(_repair("chain", id, f"`{id}` was superseded by `{link}`, which is not there"))
                 break
             id = link
         else:
@@ -560,7 +593,7 @@ def _without_broken_links(assets: list[Asset], repairs: list[Repair]) -> list[As
                 newest = max(circle, key=lambda a: (a.version, a.created_at, _key(a)))
                 cut.add(newest.id)
                 repairs.append(
-                    Repair("chain", newest.id, f"`{newest.id}` was superseded by an older version of itself")
+                    _repair("chain", newest.id, f"`{newest.id}` was superseded by an older version of itself")
                 )
         sound.update(path)
     return [_changed(a, superseded_by=None) if a.id in cut else a for a in assets] if cut else assets
@@ -577,7 +610,7 @@ def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> tuple[list[Ass
         for old, new in pairwise(sorted(together, key=lambda a: (a.created_at, a.version, a.sha256 or ""))):
             links[old.id] = new.id
             repairs.append(
-                Repair("chain", new.id, f"`{old.id}` and `{new.id}` were both the newest of one slot")
+                _repair("chain", new.id, f"`{old.id}` and `{new.id}` were both the newest of one slot")
             )
     rivals = {*links, *links.values()}
     return [_changed(a, superseded_by=links[a.id]) if a.id in links else a for a in assets], rivals
@@ -598,7 +631,7 @@ def _with_rising_versions(assets: list[Asset], repairs: list[Repair]) -> list[As
             old = new
     for id, version in versions.items():
         repairs.append(
-            Repair("chain", id, f"`{id}` is version {version}: it comes after version {version - 1}")
+            _repair("chain", id, f"`{id}` is version {version}: it comes after version {version - 1}")
         )
     return (
         [_changed(a, version=versions[a.id]) if a.id in versions else a for a in assets]

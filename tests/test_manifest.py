@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiebatch import manifest
+from kiebatch import manifest, schemas
 from kiebatch.errors import Invalid
 from kiebatch.manifest import Conflict, Manifest
 from kiebatch.model import Asset
@@ -199,6 +200,7 @@ def test_what_stands_for_a_take_is_found_whatever_its_model() -> None:
     assert record.current(2) == ()
 
 
+@pytest.mark.slow
 def test_twenty_thousand_assets_are_entered_and_written_quickly(elapsed: Callable[[], float]) -> None:
     record = made(Manifest(), *(an_asset(scene) for scene in range(300)))
     assets = [
@@ -235,7 +237,7 @@ def test_two_entries_with_one_id_are_told_apart() -> None:
 
     assert [asset.id for asset in read.assets] == ["img-001", "img-002", "vid-001"]
     assert read.by_id["vid-001"].made_from == ("img-002",)
-    assert [repair.kind for repair in read.repairs] == ["id"]
+    assert [repair.code for repair in read.repairs] == ["id"]
 
 
 def test_an_entry_that_stands_there_twice_is_one() -> None:
@@ -279,7 +281,7 @@ def test_links_to_nowhere_and_in_circles_are_cut() -> None:
     read = manifest.parse(text(entries), "manifest.json")
 
     assert [asset.superseded_by for asset in read.assets] == [None, "img-003", None]
-    assert [repair.kind for repair in read.repairs] == ["chain", "chain"]
+    assert [repair.code for repair in read.repairs] == ["chain", "chain"]
 
 
 def test_pictures_that_another_tool_keeps_side_by_side_are_left_alone() -> None:
@@ -296,6 +298,29 @@ def test_pictures_that_another_tool_keeps_side_by_side_are_left_alone() -> None:
     ]
 
     assert len(manifest.parse(text(entries), "manifest.json").current(1)) == 2
+
+
+def test_versions_are_told_by_slot() -> None:
+    record = made(
+        Manifest(), an_asset(1), an_asset(1, minute=1), an_asset(2, "a"), an_asset(2, "a", model=MODELS[1])
+    )
+    record = made(record, an_asset(2, "a", minute=3), an_asset(2, "b", take=2))
+    record, _ = manifest.record(record, [an_asset(1, minute=2, model=MODELS[1])], record.current(1))
+
+    told = {
+        str(slot): [asset.version for asset in line] for slot, line in manifest.slots(record.assets).items()
+    }
+
+    assert told == {"1": [1, 2, 3], "2a@google/nano-banana": [1, 2], "2a@kling-3.0/video": [1], "2b#2": [1]}
+
+
+def test_the_schema_takes_what_is_written() -> None:
+    record = made(
+        Manifest(source="dawn.yaml"), an_asset(shot="a"), an_asset(shot="a", minute=1, draft=True, output=2)
+    )
+    record, _ = manifest.record(record, [Asset(id="", type="text", filename="assets/text/x.txt")])
+
+    jsonschema.Draft202012Validator(schemas.load("manifest")).validate(json.loads(manifest.dump(record)))
 
 
 # --- merging -------------------------------------------------------------------------------------------
