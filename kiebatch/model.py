@@ -365,6 +365,7 @@ class Output:
     url: str | None = None
     text: str | None = None
     label: str = ""  # what the provider calls it, where one task gives unlike things (`vocal`, `last_frame`)
+    id: str = ""  # the provider's own id, where it has one that later calls ask for (a Suno track's `audioId`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,19 @@ connection; tests are pairs of values.  Families import neither httpx nor the cl
 from __future__ import annotations
 
 from kiebatch.errors import Invalid
-from kiebatch.families import jobs
-from kiebatch.families.endpoint import PLACEHOLDER_CALLBACK, Endpoint
+from kiebatch.families import aleph, flux_kontext, gpt4o_image, jobs, runway, suno, veo
+from kiebatch.families.endpoint import PLACEHOLDER_CALLBACK, Endpoint, switched_off
 
-__all__ = ["PLACEHOLDER_CALLBACK", "Endpoint", "all_endpoints", "get"]
+__all__ = ["PLACEHOLDER_CALLBACK", "Endpoint", "all_endpoints", "get", "switched_off"]
 
 _FAMILIES: dict[str, tuple[Endpoint, ...]] = {
     "jobs": jobs.ENDPOINTS,
+    "gpt4o-image": gpt4o_image.ENDPOINTS,
+    "flux-kontext": flux_kontext.ENDPOINTS,
+    "veo": veo.ENDPOINTS,
+    "runway": runway.ENDPOINTS,
+    "aleph": aleph.ENDPOINTS,
+    "suno": suno.ENDPOINTS,
 }
 
 

@@ -5,10 +5,11 @@ Protocol sections 1.4, 1.6, 3.3 to 3.5, 4 and 11.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from kiebatch.model import JSON, Absent, Done, Output, Reply, Request, Running, Status, TaskFailed
@@ -27,19 +28,89 @@ class Place:
     label: str = ""
 
 
+def places(*paths: str) -> tuple[Place, ...]:
+    """Return places without labels."""
+    return tuple(Place(path=path) for path in paths)
+
+
+def labelled(under: str, labels: Mapping[str, str]) -> tuple[Place, ...]:
+    """Return places `under` a key, for results that are unlike each other: keys with the label of each."""
+    return tuple(Place(path=f"{under}.{key}", label=label) for key, label in labels.items())
+
+
+# Protocol 5.4: what a separation gives.  Those that were not asked for are null.
+STEMS: Mapping[str, str] = {
+    "vocalUrl": "vocal",
+    "instrumentalUrl": "instrumental",
+    "backingVocalsUrl": "backing_vocals",
+    "drumsUrl": "drums",
+    "bassUrl": "bass",
+    "guitarUrl": "guitar",
+    "pianoUrl": "piano",
+    "keyboardUrl": "keyboard",
+    "percussionUrl": "percussion",
+    "stringsUrl": "strings",
+    "synthUrl": "synth",
+    "fxUrl": "fx",
+    "brassUrl": "brass",
+    "woodwindsUrl": "woodwinds",
+}
+
+
+# --- finding the task in the answer to a submission ----------------------------------------------------
+
+
 def task_id_of(reply: Reply, _input: Mapping[str, JSON]) -> str | None:
     """Return the task id of an accepted submission: `taskId`, or one of its other spellings."""
     return first_text(reply.data, "taskId", "task_id", "recordId") if reply.code == 200 else None
+
+
+def existing_task(reply: Reply, _input: Mapping[str, JSON]) -> str | None:
+    """As `task_id_of`, also where the thing exists already and the refusal names the task that made it."""
+    return first_text(reply.data, "taskId", "task_id") if reply.code in (200, 400, 409) else None
+
+
+def made_at_once(reply: Reply, _input: Mapping[str, JSON]) -> str | None:
+    """Return a name for a task that is over with its submission: the provider's, or one from the answer."""
+    if reply.code != 200 or reply.data in (None, "", {}, []):
+        return None
+    text = json.dumps(reply.data, sort_keys=True, default=str)
+    return task_id_of(reply, {}) or f"at-once-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+# --- the endpoint --------------------------------------------------------------------------------------
+
+
+def by_record(endpoint: Endpoint, reply: Reply) -> Status:
+    """Return what a reply says by its record, and by the envelope where that alone speaks.
+
+    A failure may stand in the envelope's code with no record (501, 408, 531: protocol 3.3); no record under
+    any other code means that the task is not visible (3.4).
+    """
+    seen = endpoint.parse(endpoint, reply.data) if isinstance(reply.data, Mapping) and reply.data else None
+    if isinstance(seen, Done | TaskFailed):
+        return seen
+    if reply.code in (408, 501, 531):
+        return TaskFailed(
+            code=str(reply.code),
+            message=reply.message or "the provider gives no reason",
+            retryable=transient(reply.code, reply.message),
+            refunded=True if reply.code == 531 else None,
+        )
+    if seen is not None and reply.code == 200:
+        return seen
+    return Absent(message=reply.message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One paid call of a family, and how to read what comes back.
 
-    - `parse` turns the record under `data` into a status
+    - `parse` turns the record under `data` into a status; `judge` the whole reply
     - `main` lists the places of the results; the first that names any wins.  `extra` adds labelled ones
     - `record_path` is None where the answer to the submission is the result itself
-    - `current` names the model that replaced this endpoint, for messages
+    - `body` makes the request's body of the model and its input
+    - `find_task` finds the task id in a reply to a submission, `find_record` makes the request that reads it
     """
 
     family: str
@@ -51,11 +122,9 @@ class Endpoint:
     method: Literal["GET", "POST"] = "POST"
     body: Callable[[str, Mapping[str, JSON]], dict[str, JSON]] = lambda model, job_input: dict(job_input)
     callback: Literal["optional", "required", "none"] = "optional"
-    callback_field: str = "callBackUrl"
     find_task: Callable[[Reply, Mapping[str, JSON]], str | None] = task_id_of
     find_record: Callable[[Endpoint, str], Request] | None = None
-    read_early: Callable[[Endpoint, Reply], Status | None] = lambda endpoint, reply: None
-    current: str = ""
+    judge: Callable[[Endpoint, Reply], Status] = by_record
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -64,7 +133,7 @@ class Endpoint:
 
     @property
     def at_once(self) -> bool:
-        """Whether the answer to the submission already is the result: there is no record to read later."""
+        """Whether the answer to the submission already is the result: `status` reads it, there is no record."""
         return self.record_path is None
 
     def request(self, model: str, job_input: Mapping[str, JSON], callback_url: str | None = None) -> Request:
@@ -73,16 +142,22 @@ class Endpoint:
         Where the API refuses a job without a callback URL, a harmless one on a reserved domain is sent.
         """
         body = self.body(model, job_input)
-        if self.callback == "required" and not callback_url:
-            callback_url = PLACEHOLDER_CALLBACK
+        if self.callback == "required":
+            callback_url = callback_url or PLACEHOLDER_CALLBACK
         if callback_url and self.callback != "none":
-            body[self.callback_field] = callback_url
+            body["callBackUrl"] = callback_url
         if self.method == "GET":
-            return Request(method="GET", path=self.path, query={k: _query(v) for k, v in body.items()})
+            query = {
+                key: value if isinstance(value, str) else json.dumps(value) for key, value in body.items()
+            }
+            return Request(method="GET", path=self.path, query=query)
         return Request(method="POST", path=self.path, body=body)
 
     def task(self, reply: Reply, job_input: Mapping[str, JSON] | None = None) -> str | None:
-        """Return the task id in the answer to a submission, or None.  Task ids are opaque text."""
+        """Return the task id in the answer to a submission, or None.  Task ids are opaque text.
+
+        `job_input` is needed where the task is one that the job itself named (Veo upgrades).
+        """
         return self.find_task(reply, job_input or {})
 
     def record(self, task_id: str) -> Request:
@@ -94,27 +169,8 @@ class Endpoint:
         return Request(method="GET", path=self.record_path, query={"taskId": task_id})
 
     def status(self, reply: Reply) -> Status:
-        """Return what a reply says about the task.  Never raises, whatever the reply holds.
-
-        A failure may stand in the record or in the envelope's code alone (501, 408, 531: protocol 3.3); no record
-        under code 200, 404 or 422 means that the task is not visible (3.4).
-        """
-        early = self.read_early(self, reply)
-        if early is not None:
-            return early
-        seen = self.parse(self, reply.data) if isinstance(reply.data, Mapping) and reply.data else None
-        if isinstance(seen, Done | TaskFailed):
-            return seen
-        if reply.code in (408, 501, 531):
-            return TaskFailed(
-                code=str(reply.code),
-                message=reply.message,
-                retryable=reply.code in (408, 531) or transient(reply.code, reply.message),
-                refunded=True if reply.code == 531 else None,
-            )
-        if seen is not None and reply.code == 200:
-            return seen
-        return Absent(message=reply.message)
+        """Return what a reply says about the task.  Never raises, whatever the reply holds."""
+        return self.judge(self, reply)
 
     def outputs(self, record: Record) -> tuple[Output, ...]:
         """Return the results that the record names, numbered from 1, each URL once."""
@@ -131,92 +187,55 @@ class Endpoint:
         )
 
 
-def _query(value: JSON) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def switched_off(code: str, current: str | None) -> str:
+    """Return the hint for a submission that a dedicated endpoint refused with `code`, or nothing.
+
+    404 and 505 mean that the endpoint is gone or off; `current` is the model that replaced it, if any.
+    """
+    if code.removeprefix("HTTP ") not in ("404", "505"):
+        return ""
+    if current:
+        return f"this dedicated endpoint seems to be switched off; the current form is model `{current}`"
+    return "this endpoint seems to be switched off"
 
 
-# --- careful reading -----------------------------------------------------------------------------------
+# --- what a state field means --------------------------------------------------------------------------
 
 
-def at(record: JSON, path: str) -> JSON:
-    """Return the value at a dotted path, or None.  A JSON text on the way is read as what it holds."""
-    value = record
-    for key in path.split("."):
-        value = parsed(value)
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(key)
-    return value
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the words and flags of a state field mean, in lower case.
+
+    A word in no list is running: shown, and bounded by the time limit.  With `proof`, results that are there beat
+    a word we do not know, for fields whose words have been seen to vary (protocol 5.6, 11.8).
+    """
+
+    done: frozenset[str]
+    failed: frozenset[str]
+    running: frozenset[str]
+    proof: bool = True
+
+    def read(self, endpoint: Endpoint, record: Record, *values: JSON) -> Status:
+        """Return the status of a record whose state fields hold `values`: over, if one of them says so."""
+        states = [state for state in map(word, values) if state]
+        outputs = endpoint.outputs(record)
+        if any(state in self.done for state in states) or (self.proof and outputs and self._unknown(states)):
+            return Done(outputs=outputs, credits=credits_of(record))
+        for state in states:
+            if state in self.failed:
+                return failure(record, state)
+        return Running(state=states[0] if states else "", progress=fraction(record.get("progress")))
+
+    def _unknown(self, states: list[str]) -> bool:
+        return bool(states) and not any(state in self.running | self.failed for state in states)
 
 
-def parsed(value: JSON) -> JSON:
-    """Return what a JSON text holds; anything else unchanged."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
-
-
-def urls(value: JSON) -> list[str]:
-    """Return the URLs of a result field: one, a list, a JSON text, or `[http://a, http://b]` without quotes."""
-    value = parsed(value)
-    if isinstance(value, str):
-        value = re.split(r"\s*,\s+|\s*,(?=https?://)", value.strip().removeprefix("[").removesuffix("]"))
-    if not isinstance(value, list):
-        return []
-    texts = (text.strip().strip("\"'") for text in value if isinstance(text, str))
-    return [text for text in texts if re.match(r"(?i)https?://[^\s/]", text)]
-
-
-def first_text(record: JSON, *keys: str) -> str | None:
-    """Return the first of `keys` that holds a text or a number, as text."""
-    if isinstance(record, Mapping):
-        for key in keys:
-            value = record.get(key)
-            if isinstance(value, str) and value.strip():
-                return value.strip()
-            if isinstance(value, int) and not isinstance(value, bool):
-                return str(value)
-    return None
-
-
-def number(value: JSON) -> float | None:
-    """Return a number or a numeric text as a number, else None."""
-    if isinstance(value, bool):
-        return None
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        return None
-    return found if abs(found) < 1e15 else None
-
-
-def word(value: JSON) -> str:
-    """Return a state as a lower-case word: `success`, `2`, `text_success`; `` for none."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None or isinstance(value, bool | list | dict) else str(value).strip().lower()
-
-
-def credits_of(record: Record) -> float | None:
-    """Return what the provider says the task cost, if it does (protocol 2.4: expect none)."""
-    for key in ("creditsConsumed", "consumeCredits", "credits_consumed"):
-        found = number(record.get(key))
-        if found is not None:
-            return found
-    return None
-
-
-def failed(
-    record: Record, code_keys: Iterable[str], message_keys: Iterable[str], state: str = ""
-) -> TaskFailed:
+def failure(record: Record, state: str = "") -> TaskFailed:
     """Return the failure that a record tells, with whatever code and words it has."""
-    code = first_text(record, *code_keys)
+    code = first_text(record, "errorCode", "failCode")
     if code in (None, "0", "200"):
-        code = state or "failed"
-    message = first_text(record, *message_keys) or state or "the provider gives no reason"
+        code = state if state and not state.isdecimal() else "failed"
+    message = first_text(record, "errorMessage", "failMsg", "errorMsg") or "the provider gives no reason"
     return TaskFailed(
         code=code,
         message=message,
@@ -225,6 +244,7 @@ def failed(
     )
 
 
+_TRANSIENT_CODES = frozenset({"408", "429", "455", "500", "501", "502", "503", "504", "531"})
 _TRANSIENT_TEXT = re.compile(
     r"(?i)try again later|internal error|concurrent generations|server (error|exception|busy)|timed? ?out|overload"
 )
@@ -235,44 +255,94 @@ def transient(code: object, message: str) -> bool:
     """Whether the same job may well succeed when it is bought again, by the user's choice (protocol 4.4, 9.2)."""
     if _FINAL_TEXT.search(message):
         return False
-    return str(code) in ("408", "429", "455", "500", "501", "502", "503", "504", "531") or bool(
-        _TRANSIENT_TEXT.search(message)
-    )
+    return str(code) in _TRANSIENT_CODES or bool(_TRANSIENT_TEXT.search(message))
+
+
+# --- careful reading -----------------------------------------------------------------------------------
+
+
+def at(record: JSON, path: str) -> JSON:
+    """Return the value at a dotted path, or None; a list of them where the path leads through a list.
+
+    A JSON text on the way is read as what it holds.
+    """
+    value = record
+    for key in path.split("."):
+        value = parsed(value)
+        if isinstance(value, list):
+            value = [item.get(key) for item in value if isinstance(item, Mapping)]
+        elif isinstance(value, Mapping):
+            value = value.get(key)
+        else:
+            return None
+    return value
+
+
+def parsed(value: JSON) -> JSON:
+    """Return what a JSON text holds; anything else unchanged."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def urls(value: JSON) -> list[str]:
+    """Return the URLs of a result field: one, a list, a JSON text, or `[http://a, http://b]` without quotes."""
+    value = parsed(value)
+    if isinstance(value, str):
+        inside = value.strip().removeprefix("[").removesuffix("]")
+        value = re.split(r",\s+|,(?=\s*[\"']?https?://)", inside)
+    if not isinstance(value, list):
+        return []
+    texts = (text.strip().strip("\"'") for text in value if isinstance(text, str))
+    return [text for text in texts if re.match(r"(?i)https?://[^\s/]", text)]
+
+
+def as_text(value: JSON) -> str:
+    """Return a result that is no media as the text of a file: words as they are, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def first_text(record: JSON, *keys: str) -> str | None:
+    """Return the first of `keys` that holds a text or a whole number, as text."""
+    if isinstance(record, Mapping):
+        for key in keys:
+            value = record.get(key)
+            if isinstance(value, str) and value.strip():
+                return value.strip()
+            if isinstance(value, int) and not isinstance(value, bool):
+                return str(value)
+    return None
+
+
+def word(value: JSON) -> str:
+    """Return a state as a lower-case word: `success`, `2`, `text_success`; empty for none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None or isinstance(value, bool | list | dict) else str(value).strip().lower()
+
+
+def amount(value: JSON) -> float | None:
+    """Return a number or a numeric text as a number, else None."""
+    try:
+        found = None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if found is not None and abs(found) < 1e15 else None
+
+
+def credits_of(record: Record) -> float | None:
+    """Return what the provider says the task cost, if it does (protocol 2.4: expect nothing)."""
+    found = (amount(record.get(key)) for key in ("creditsConsumed", "consumeCredits", "credits_consumed"))
+    return next((credits for credits in found if credits is not None), None)
 
 
 def fraction(value: JSON) -> float | None:
-    """Return progress as 0 to 1, from percents, fractions or their texts.
-
-    `1` alone is ambiguous; a text with a decimal point (`"1.00"`) is a fraction, an integer is a percentage.
-    """
-    found = number(value)
+    """Return progress as 0 to 1.  A text with a point (`"0.50"`) and a small float are shares, else percents."""
+    found = amount(value)
     if found is None:
         return None
-    is_fraction = found <= 1 and (isinstance(value, float) or (isinstance(value, str) and "." in value))
-    return min(max(found if is_fraction else found / 100, 0.0), 1.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """What the words of one state field mean.  A word in no list is running: shown, and bounded by the time limit."""
-
-    done: frozenset[str]
-    failed: frozenset[str]
-    running: frozenset[str] = field(default=frozenset())
-
-    def read(
-        self,
-        endpoint: Endpoint,
-        record: Record,
-        value: JSON,
-        *,
-        code_keys: Iterable[str] = ("errorCode", "failCode"),
-        message_keys: Iterable[str] = ("errorMessage", "failMsg", "errorMsg"),
-    ) -> Status:
-        """Return the status of a record whose state field holds `value`."""
-        state = word(value)
-        if state in self.done:
-            return Done(outputs=endpoint.outputs(record), credits=credits_of(record))
-        if state in self.failed:
-            return failed(record, code_keys, message_keys, state)
-        return Running(state=state, progress=fraction(record.get("progress")))
+    is_share = found <= 1 and (isinstance(value, float) or (isinstance(value, str) and "." in value))
+    return min(max(found if is_share else found / 100, 0.0), 1.0)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kiebatch.families.endpoint import Endpoint, Place, Record, Words, at, parsed
+from kiebatch.families.endpoint import (
+    STEMS,
+    Endpoint,
+    Place,
+    Record,
+    Words,
+    as_text,
+    labelled,
+    parsed,
+    places,
+)
 from kiebatch.model import JSON, Done, Output, Status
 
 # The synonyms are those of other layers around the API (protocol 3.3).
@@ -18,6 +27,18 @@ WORDS = Words(
     failed=frozenset(
         {"fail", "failed", "error", "canceled", "timeout", "create_task_failed", "generate_failed"}
     ),
+    proof=False,
+)
+
+# Results that are words or values instead of media; all but the first were written down without `resultObject`.
+_TEXTS = (
+    "resultObject",
+    "character_id",
+    "persona_id",
+    "personaId",
+    "voice_id",
+    "alignedWords",
+    "instruments",
 )
 
 
@@ -27,26 +48,23 @@ def _body(model: str, job_input: Mapping[str, JSON]) -> dict[str, JSON]:
 
 def _parse(endpoint: Endpoint, record: Record) -> Status:
     status = WORDS.read(endpoint, record, record.get("state"))
-    if isinstance(status, Done):
-        text = _text(parsed(record.get("resultJson")))
-        if text is not None:
-            made = Output(number=len(status.outputs) + 1, text=text)
-            return replace(status, outputs=(*status.outputs, made))
+    if isinstance(status, Done) and (text := _text(parsed(record.get("resultJson")))):
+        made = Output(number=len(status.outputs) + 1, text=text)
+        return replace(status, outputs=(*status.outputs, made))
     return status
 
 
 def _text(found: JSON) -> str | None:
-    """Return a result that is words or values instead of media: speech to text, detections, character ids."""
-    value = at(found, "resultObject")
-    if value is None and isinstance(found, Mapping) and "character_id" in found:
-        value = found
-    if value in (None, "", {}, []):
+    if not isinstance(found, Mapping):
         return None
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    for key in _TEXTS:
+        if found.get(key) not in (None, "", {}, []):
+            return as_text(found["resultObject"] if key == "resultObject" else found)
+    return None
 
 
-# The frame lists are named in the singular and hold lists (protocol 3.5).  `param` echoes the input's URLs and
-# is never read.
+# `resultJson` is a text that holds JSON, or that JSON itself; the frame lists are named in the singular.  `param`
+# echoes the input's URLs and is never read.  The last places are those of the music models (one client's word).
 ENDPOINTS = (
     Endpoint(
         family="jobs",
@@ -54,14 +72,22 @@ ENDPOINTS = (
         record_path="/api/v1/jobs/recordInfo",
         body=_body,
         parse=_parse,
-        main=tuple(
-            Place(path=f"resultJson.{key}")
-            for key in ("resultUrls", "result_urls", "resultUrl", "videoUrl", "audioUrl")
+        main=places(
+            "resultJson.resultUrls",
+            "resultJson.result_urls",
+            "resultJson.resultUrl",
+            "resultJson.videoUrl",
+            "resultJson.audioUrl",
+            "resultJson.data.audio_url",
+            "resultJson.data.audioUrl",
+            "resultJson.audioWavUrl",
+            "resultJson.images",
         ),
         extra=(
             Place(path="resultJson.firstFrameUrl", label="first_frame"),
             Place(path="resultJson.lastFrameUrl", label="last_frame"),
             Place(path="resultJson.resultWaterMarkUrls", label="watermarked"),
+            *labelled("resultJson", STEMS),
         ),
     ),
 )

@@ -1,0 +1,27 @@
+"""4o Image, the dedicated API (protocol 4.1)."""
+
+from __future__ import annotations
+
+from kiebatch.families.endpoint import Endpoint, Record, Words, places
+from kiebatch.model import Status
+
+WORDS = Words(
+    running=frozenset({"0", "generating"}),
+    done=frozenset({"1", "success"}),
+    failed=frozenset({"2", "3", "create_task_failed", "generate_failed"}),
+)
+
+
+def _parse(endpoint: Endpoint, record: Record) -> Status:
+    return WORDS.read(endpoint, record, record.get("successFlag"), record.get("status"))
+
+
+ENDPOINTS = (
+    Endpoint(
+        family="gpt4o-image",
+        path="/api/v1/gpt4o-image/generate",
+        record_path="/api/v1/gpt4o-image/record-info",
+        parse=_parse,
+        main=places("response.resultUrls", "response.result_urls", "info.result_urls"),
+    ),
+)

@@ -1,0 +1,29 @@
+"""Runway, the dedicated API: generate and extend (protocol 4.4).  The record's path ends in `detail`."""
+
+from __future__ import annotations
+
+from kiebatch.families.endpoint import Endpoint, Record, Words, places
+from kiebatch.model import Status
+
+# `queueing` is spelled otherwise than in the Market API.
+WORDS = Words(
+    running=frozenset({"wait", "waiting", "queueing", "queuing", "generating"}),
+    done=frozenset({"success"}),
+    failed=frozenset({"fail", "failed"}),
+)
+
+
+def _parse(endpoint: Endpoint, record: Record) -> Status:
+    return WORDS.read(endpoint, record, record.get("state"))
+
+
+ENDPOINTS = tuple(
+    Endpoint(
+        family="runway",
+        path=path,
+        record_path="/api/v1/runway/record-detail",
+        parse=_parse,
+        main=places("videoInfo.videoUrl", "video_url"),
+    )
+    for path in ("/api/v1/runway/generate", "/api/v1/runway/extend")
+)
