@@ -142,13 +142,12 @@ async def _write(reply: Answer, call: Call, send: Send) -> None:
     elif not chunked:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    stop = len(body) if cut is None and stall is None else min(x for x in (cut, stall) if x is not None)
-    for start in range(0, stop, _CHUNK):
-        await send(
-            {"type": "http.response.body", "body": body[start : min(stop, start + _CHUNK)], "more_body": True}
-        )
+    stop = min(x for x in (len(body), cut, stall) if x is not None)
+    for start in range(0, max(stop, 1), _CHUNK):
+        end = min(stop, start + _CHUNK)
+        more = end < stop or cut is not None or stall is not None
+        await send({"type": "http.response.body", "body": body[start:end], "more_body": more})
     if stall is not None:
         await asyncio.sleep(3600)
     if cut is not None:
         raise Cut
-    await send({"type": "http.response.body", "body": b"", "more_body": False})

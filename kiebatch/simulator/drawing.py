@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import random
 import textwrap
 import wave
 from importlib import resources
@@ -13,12 +14,13 @@ from PIL import Image, ImageDraw, ImageFont
 from kiebatch.simulator.wanted import Wanted
 
 _MEDIA = resources.files("kiebatch.simulator") / "media"
+_SWATCH = 64 * 64  # pixels, up to which a still holds no words
 
 
 def draw(wanted: Wanted) -> bytes:
     """Return the bytes of one output: the same for the same value."""
     if wanted.kind == "image":
-        return _still(wanted)
+        return _swatch(wanted) if wanted.width * wanted.height <= _SWATCH else _still(wanted)
     if wanted.kind == "video":
         shape = "1x1" if wanted.width == wanted.height else "16x9" if wanted.width > wanted.height else "9x16"
         length = "10s" if wanted.seconds > 7 and shape == "16x9" else "5s"
@@ -27,6 +29,21 @@ def draw(wanted: Wanted) -> bytes:
         return _wav(wanted)
     length = "2s" if wanted.seconds < 3.5 else "5s" if wanted.seconds < 12 else "20s"
     return _stamped_mp3((_MEDIA / f"sound-{length}.mp3").read_bytes(), wanted)
+
+
+def _swatch(wanted: Wanted) -> bytes:
+    """Return a still too small for words: noise from the digest."""
+    noise = random.Random(_digest(wanted)).randbytes(wanted.width * wanted.height * 3)
+    return _encoded(Image.frombytes("RGB", (wanted.width, wanted.height), noise), wanted)
+
+
+def _encoded(image: Image.Image, wanted: Wanted) -> bytes:
+    out = io.BytesIO()
+    if wanted.format == "png":
+        image.save(out, "PNG", compress_level=1)
+    else:
+        image.save(out, "JPEG" if wanted.format in ("jpeg", "jpg") else "WEBP", quality=85)
+    return out.getvalue()
 
 
 def _digest(wanted: Wanted) -> bytes:
@@ -50,12 +67,7 @@ def _still(wanted: Wanted) -> bytes:
     head = " ".join(part for part in (wanted.label, wanted.model, f"#{wanted.number}", wanted.part) if part)
     lines = [head, "", *textwrap.wrap(wanted.prompt, max(8, int(width / (size * 0.55))))[:10]]
     pen.multiline_text((size, size), "\n".join(lines), fill=(235, 232, 220), font=font)
-    out = io.BytesIO()
-    if wanted.format == "png":
-        image.save(out, "PNG", compress_level=1)
-    else:
-        image.save(out, "JPEG" if wanted.format in ("jpeg", "jpg") else "WEBP", quality=85)
-    return out.getvalue()
+    return _encoded(image, wanted)
 
 
 def _stamped_mp4(data: bytes, wanted: Wanted) -> bytes:
