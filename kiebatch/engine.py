@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,8 +54,8 @@ _UPLOAD_LIVES_S = 60 * 3600.0  # uploads are deleted after three days
 class Limits:
     """What a run may do.  Times in seconds."""
 
-    rate: Rate = Rate(starts=20, window_s=10.0)
-    poll_rate: Rate = Rate(starts=8, window_s=1.0)
+    rate: Rate
+    poll_rate: Rate
     in_flight: int = 300
     order: Literal["file", "fastest"] = "file"
     max_credits: float | None = None
@@ -62,7 +63,7 @@ class Limits:
     canary_from: int = 20  # jobs of one model that make a batch large
     canary_s: float = 60.0
     quota_patience_s: float = 600.0  # without one acceptance
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
     expected_scale: float = 1.0
     callback_url: str | None = None
     downloads: int = 8
@@ -221,6 +222,7 @@ class Engine:
         self._collecting: dict[tuple[str, str, int], list[Attempt]] = {}
         self._canaries: dict[str, Literal["first", "flying", "landed"]] = {}
         self._broken_models: dict[str, str] = {}
+        self._landings: dict[str, asyncio.Event] = {}
         self._last_accepted: float | None = None
         self._trouble_since: float | None = None
         self._flush_task: asyncio.Task[None] | None = None
@@ -436,12 +438,22 @@ class Engine:
 
     async def _let_the_others_go(self, model: str) -> None:
         """Open the door behind a canary, when it has landed or after a while."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.limits.canary_s
-        while self._canaries.get(model) == "flying" and loop.time() < until and not self.stopping:
-            await asyncio.sleep(min(0.05, max(0.001, until - loop.time())))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.canary_s):
+                await self._canary_landed(model).wait()
         self._canaries[model] = "landed"
         self._changed.set()
+
+    def _canary_landed(self, model: str) -> asyncio.Event:
+        return self._landings.setdefault(model, asyncio.Event())
+
+    def _land(self, model: str, broken: str = "") -> None:
+        """Note that a model's first job is over; with `broken` its other jobs stay unsent."""
+        if self._canaries.get(model) == "flying":
+            if broken:
+                self._broken_models[model] = broken
+            self._canaries[model] = "landed"
+        self._canary_landed(model).set()
 
     # -- one job
 
@@ -470,8 +482,7 @@ class Engine:
             if failure:
                 self._fail(entry, job, failure)
         except _Unsent as unsent:
-            if self._canaries.get(job.model) == "flying":
-                self._canaries[job.model] = "landed"
+            self._land(job.model)
             self._skip(entry.slot, unsent.reason)
         finally:
             release()
@@ -479,9 +490,7 @@ class Engine:
 
     def _fail(self, entry: Entry, job: Job, failure: JobFailed) -> None:
         self._not_made[entry.slot] = f"it failed ({failure.code})"
-        if self._canaries.get(job.model) == "flying":
-            self._broken_models[job.model] = plain(failure.message)
-            self._canaries[job.model] = "landed"
+        self._land(job.model, plain(failure.message) or failure.code)
         self._emit(failure)
 
     async def _collect_first(self, entry: Entry) -> None:
@@ -584,7 +593,7 @@ class Engine:
                 hint="the next run collects it; nothing is sent again",
             )
             self._not_made[slot] = ended.message
-            self._landed(job, failure)
+            self._land(job.model, "" if ended.code == "timeout" else failure.message)
             self._emit(failure)
             return None
         if isinstance(ended, TaskFailed):
@@ -625,10 +634,10 @@ class Engine:
                 hint="the task is kept: the next run collects it at no cost",
             )
             self._not_made[slot] = got.message
-            self._landed(job, failure)
+            self._land(job.model, failure.message)
             self._emit(failure)
             return None
-        self._landed(job, None)
+        self._land(job.model)
         self.outcome.assets.extend(got)
         if current:
             self.outcome.succeeded += 1
@@ -636,12 +645,6 @@ class Engine:
         else:
             self._lines[slot] = got
         return None
-
-    def _landed(self, job: Job, failure: JobFailed | None) -> None:
-        if self._canaries.get(job.model) == "flying":
-            if failure and failure.code != "timeout":
-                self._broken_models[job.model] = plain(failure.message)
-            self._canaries[job.model] = "landed"
 
     def _finish(self, slot: Slot, assets: tuple[Asset, ...]) -> None:
         self._lines[slot] = assets
@@ -672,7 +675,8 @@ class Engine:
                 balance=None if self._balance is None else self._balance - self.outcome.spent,
             )
             request = endpoint.request(job.model, bound.input, self.limits.callback_url)
-            verdict = await self.client.submit(request, lambda reply: endpoint.task(reply, bound.input))
+            sent = bound.input
+            verdict = await self.client.submit(request, lambda reply, sent=sent: endpoint.task(reply, sent))  # type: ignore[misc]
             if verdict.kind == "accepted" and verdict.task_id is not None:
                 self.journal.submitted(attempt, verdict.task_id)
                 self._last_accepted = asyncio.get_running_loop().time()
@@ -906,7 +910,7 @@ class Engine:
 
     async def _bind(self, job: Job) -> _Bound:
         """Give every medium an address, uploading what must be; return the final request and fingerprint."""
-        bound: dict[str, JSON] = {k: list(v) if isinstance(v, list) else v for k, v in job.input.items()}
+        bound: dict[str, JSON] = copy.deepcopy(dict(job.input))
         made_from: list[str] = []
         uploads: list[str] = []
         for medium in job.media:
@@ -918,8 +922,10 @@ class Engine:
         for medium, address in zip(job.media, found, strict=True):
             if medium.index is None:
                 bound[medium.field] = address
-            else:
+            elif medium.key is None:
                 bound[medium.field][medium.index] = address
+            else:
+                bound[medium.field][medium.index][medium.key] = address
         return _Bound(bound, print_, tuple(dict.fromkeys(made_from)), tuple(uploads))
 
     def _upstream(self, ref: ShotOutput) -> Asset:
