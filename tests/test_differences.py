@@ -7,11 +7,11 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from records import an_asset, made
 
 from kiebatch import differences, manifest
 from kiebatch.differences import between, word_diff
 from kiebatch.manifest import Manifest
-from tests.test_manifest import an_asset, made
 
 
 def sent(**inputs: object) -> dict[str, object]:
