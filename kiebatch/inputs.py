@@ -851,7 +851,7 @@ def _then(
             continue
         name = str(problem.absolute_path[0])
         own = wanted[name]
-        found = input.get(name)
+        found: JSON = input.get(name)
         shown = _bare(word(name))
         if problem.validator == "maxItems":
             message, hint = (
