@@ -6,6 +6,7 @@ Protocol 2.2 (links die), 1.2 (never a key) and 11.11.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 import re
@@ -13,7 +14,6 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -26,7 +26,6 @@ from kiebatch.model import Reply
 
 _TIMES = httpx.Timeout(connect=10, read=120, write=60, pool=None)
 _STALLED_S = 120.0
-_CHUNK = 65536
 _REDIRECTS = 5
 # A connection is opened to an address that was checked for one host name; another name that lives at the same
 # address must not get it.
@@ -134,7 +133,7 @@ class Downloads:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CallFailed("no-answer", policy.reason(error), retryable=True) from error
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _follow(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
         """Yield the response at the end of the redirects, every hop of them checked."""
         for _ in range(_REDIRECTS + 1):
@@ -143,7 +142,8 @@ class Downloads:
                 if response.status_code not in (301, 302, 303, 307, 308):
                     yield response
                     return
-                url = urljoin(url, response.headers.get("location", ""))
+                with contextlib.suppress(ValueError):
+                    url = urljoin(url, response.headers.get("location", ""))
             finally:
                 await response.aclose()
         raise CallFailed("bad-redirect", "the result's host redirects without end", retryable=False)
@@ -279,7 +279,7 @@ async def _keep(
         raise too_big
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     size = start
-    chunks = response.aiter_bytes(_CHUNK)
+    chunks = response.aiter_bytes()  # as they come: chunks of a fixed size would be lost half-filled by a cut
     head = await anext(chunks, b"")
     if not start and (media_type == "text/html" or _is_page(head)):
         raise CallFailed("not-media", "a web page came instead of the result", retryable=True)

@@ -88,7 +88,8 @@ async def serving(answer: Callable[[Seen], Say]) -> AsyncIterator[Server]:
         if say.cut == 0:
             return False
         content = say.body if isinstance(say.body, bytes) else json.dumps(say.body).encode()
-        fields = {"Content-Length": str(len(content)), **say.headers}
+        length = {} if "Transfer-Encoding" in say.headers else {"Content-Length": str(len(content))}
+        fields = length | say.headers
         lines = [f"HTTP/1.1 {say.status} Said", *(f"{k}: {v}" for k, v in fields.items())]
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + content[: say.cut])
         await writer.drain()
