@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from kiebatch.catalogue import Model
 from kiebatch.simulator.wanted import Wanted
 
 JSON = Any
@@ -25,6 +26,11 @@ _LONG = {
     "4k": 3840,
 }
 _STILL = {"0.5k": 512, "1k": 1024, "2k": 2048, "3k": 3072, "4k": 4096}
+_FORMATS: Mapping[Modality, tuple[str, ...]] = {
+    "image": ("png", "jpeg", "jpg", "webp"),
+    "video": ("mp4", "mov"),
+    "audio": ("mp3", "wav", "pcm", "ulaw", "alaw", "opus"),
+}
 _PROMPTS = ("prompt", "text", "input_text", "lyrics", "script", "content", "title", "tags")
 # Seconds of generated sound per character of a text that is read aloud.
 _READING_S = 0.065
@@ -93,14 +99,25 @@ def pixels_of(given: Mapping[str, JSON], modality: str, scale: float) -> tuple[i
     return _even(wide * factor), _even(high * factor)
 
 
-def format_of(given: Mapping[str, JSON], modality: str) -> str:
-    """Return the format by the provider's name of it."""
-    if modality == "video":
-        return "mp4"
+def kind_of(known: Model) -> Modality:
+    """Return what a model makes: by the formats of its outputs, else by its modality."""
+    first = (known.outputs.get("formats") or [""])[0]
+    if not first:
+        return known.modality
+    return next((kind for kind, formats in _FORMATS.items() if first in formats), "text")
+
+
+def format_of(known: Model, given: Mapping[str, JSON]) -> str:
+    """Return the format of an output by the provider's name of it (`jpeg`, never `jpg`)."""
+    kind = kind_of(known)
+    formats = known.outputs.get("formats") or []
     asked = str(given.get("output_format") or given.get("outputFormat") or given.get("format") or "").lower()
-    if modality == "audio":
-        return "wav" if asked.startswith(("wav", "pcm")) else "mp3"
-    return {"jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}.get(asked, "png")
+    asked = asked.split("_")[0] or (formats[0] if formats else "")
+    asked = {"jpg": "jpeg", "pcm": "wav"}.get(asked, asked)
+    drawn = {"image": ("png", "jpeg", "webp"), "video": ("mp4",), "audio": ("mp3", "wav"), "text": ("",)}[
+        kind
+    ]
+    return asked if asked in drawn else drawn[0]
 
 
 def seconds_of(given: Mapping[str, JSON], modality: str) -> float:
@@ -114,44 +131,57 @@ def seconds_of(given: Mapping[str, JSON], modality: str) -> float:
     return 5.0
 
 
-def count_of(given: Mapping[str, JSON]) -> int:
-    """Return how many outputs were asked for."""
-    for key in ("num_images", "max_images", "n", "nVariants", "num_outputs"):
+def count_of(known: Model, given: Mapping[str, JSON]) -> int:
+    """Return how many outputs a request makes: what the catalogue says, a field of the request, else one."""
+    spec = known.outputs.get("count")
+    if isinstance(spec, int):
+        return spec
+    if isinstance(spec, Mapping):
+        value = str(given.get(spec.get("field", ""), ""))
+        if value.isdecimal() and 1 <= int(value) <= 15:
+            return int(value)
+        for case in spec.get("when", ()):
+            if all(given.get(name) == wanted for name, wanted in case["if"].items()):
+                return int(case["default"])
+        return int(spec.get("default", 1))
+    for key in ("num_images", "max_images", "n", "nVariants"):
         value = str(given.get(key, ""))
         if value.isdecimal() and 1 <= int(value) <= 15:
             return int(value)
     return 1
 
 
-def outputs(
-    model: str,
-    modality: Modality,
-    given: Mapping[str, JSON],
-    *,
-    label: str = "",
-    scale: float = 1.0,
-    count: int | None = None,
-) -> list[Wanted]:
+def outputs(known: Model, given: Mapping[str, JSON], *, label: str = "", scale: float = 1.0) -> list[Wanted]:
     """Return what to draw for a request, in the order of its outputs; empty for results that are text."""
-    if modality == "text":
+    kind = kind_of(known)
+    if kind == "text":
         return []
-    width, height = pixels_of(given, modality, scale)
-    made = [
+    sent = {**known.defaults, **given}
+    width, height = pixels_of(sent, kind, scale)
+    return [
         Wanted(
-            kind=modality,
-            format=format_of(given, modality),
-            model=model,
+            kind=kind,
+            format=format_of(known, sent),
+            model=known.id,
             prompt=prompt_of(given),
-            key=digest(model, given),
+            key=digest(known.id, given),
             width=width,
             height=height,
-            seconds=seconds_of(given, modality),
+            seconds=seconds_of(sent, kind),
             number=number,
             label=label,
         )
-        for number in range(1, (count or count_of(given)) + 1)
+        for number in range(1, count_of(known, sent) + 1)
     ]
-    return made
+
+
+def text_result(known: Model, given: Mapping[str, JSON]) -> JSON:
+    """Return a result that is words or values: what the simulator has in place of a transcript or an id."""
+    key = digest(known.id, given)
+    first = (known.outputs.get("formats") or ["text"])[0]
+    if first.endswith("_id"):
+        return {first: f"{first.removesuffix('_id')}_{key[:12]}"}
+    return {"text": prompt_of(given) or "He stops, and listens.", "language_code": "eng", "key": key[:12]}
 
 
 def _even(value: float) -> int:

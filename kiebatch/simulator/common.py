@@ -12,6 +12,7 @@ from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, ok
 
 JSON = Any
 LINK_TTL_S = 1200.0
+USD_PER_CREDIT = 0.005
 MODELS = "/api/v1/models"
 
 
@@ -76,9 +77,9 @@ def price_page(sim: Simulator, call: Call) -> Answer:
             "modelDescription": f"{model.title}, {row.get('when') or 'default'}",
             "interfaceType": model.modality,
             "provider": model.maker,
-            "creditPrice": str(row.get("amount")),
+            "creditPrice": str(row.get("credits", "")),
             "creditUnit": f"per {row.get('per', 'request')}",
-            "usdPrice": str(row.get("usd", "")),
+            "usdPrice": str(round(row.get("credits", 0) * USD_PER_CREDIT, 4)),
             "anchor": f"https://kie.ai/market?model={model.id}",
         }
         for model in models.listed()
@@ -105,7 +106,7 @@ def _entry(model: Model) -> dict[str, JSON]:
 
 
 def _prices(model: Model) -> str:
-    return "; ".join(f"{row.get('amount')} credits per {row.get('per', 'request')}" for row in model.prices)
+    return "; ".join(f"{row.get('credits')} credits per {row.get('per', 'request')}" for row in model.prices)
 
 
 ROUTES = {

@@ -36,6 +36,12 @@ TASK = {
     "state": "while it runs its state reads so (value: word)",
     "no-output": "success without a URL (value: text, null, object or list: the kind of emptiness)",
     "object": "resultJson is an object instead of a text",
+    "tracks": "resultJson holds a list of tracks under `data` in place of `resultUrls` (Market music)",
+    "snake": "result keys in snake_case (4o: `result_urls`)",
+    "urls-as-text": "lists of URLs as a text (Veo; value: json or brackets)",
+    "top-level": "the results stand beside `response` (Veo)",
+    "flag-as-text": "flags as numeric texts",
+    "callback-exception": "the state at the end is CALLBACK_EXCEPTION (Suno)",
     "outputs": "so many outputs (value: number)",
     "links-die": "its result links stop working after so long (value: seconds)",
 }

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kiebatch.catalogue import Model
-from kiebatch.simulator import models
+from kiebatch.simulator import asked, models, validation
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, compact, millis, ok
 
@@ -22,80 +21,23 @@ def create(sim: Simulator, call: Call) -> Answer:
     body = call.body
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        raise Refusal(sim.settings.missing_field_code, _required(sim, "model"))
+        raise Refusal(sim.settings.missing_field_code, validation.required(sim, "model"))
     given = body.get("input")
     if not isinstance(given, Mapping):
-        raise Refusal(sim.settings.missing_field_code, _required(sim, "input"))
+        raise Refusal(sim.settings.missing_field_code, validation.required(sim, "input"))
     known = models.find(model) or (models.guess(model) if sim.settings.unknown_models else None)
     if known is None:
         raise Refusal(sim.settings.unknown_model_code, UNKNOWN_MODEL)
     if known.status == "withdrawn" or model in sim.settings.paused:
         raise Refusal(500, "This interface is temporarily paused")
-    check(sim, known, given)
-    modality = "text" if known.task == "speech-to-text" else known.modality
-    task = sim.create(
-        call,
-        family="jobs",
-        operation="createTask",
-        model=model,
-        modality=modality,
-        given=given,
-        credits=models.credits(known, given, modality),
-        text={"text": "He stops, and listens.", "language_code": "eng"} if modality == "text" else None,
-        callback=body.get("callBackUrl"),
-    )
+    validation.check(sim, known, given)
+    task = sim.create(call, known, given, family="jobs", operation="createTask")
+    if asked.kind_of(known) == "text":
+        task.facts["resultObject"] = asked.text_result(known, given)
     if given.get("return_last_frame") and task.outputs and not task.error:
-        _publish_last_frame(sim, task)
+        frame = replace(task.outputs[0], kind="image", format="png", part="last_frame")
+        task.facts["lastFrameUrl"] = sim.publish(task, frame)
     return ok({"taskId": task.id, "recordId": task.id})
-
-
-def check(sim: Simulator, known: Model, given: Mapping[str, JSON]) -> None:
-    """Refuse what the model's schema refuses, in the provider's words (protocol 1.6); note unknown fields.
-
-    Numbers and switches are taken as text too, and fields that no schema names are taken (protocol 3.1).
-    """
-    for name in known.input.get("required") or ():
-        if given.get(name) in (None, "", []):
-            raise Refusal(sim.settings.missing_field_code, _required(sim, name))
-    for name, value in given.items():
-        schema = known.properties.get(name)
-        if schema is None:
-            if known.known:
-                sim.unknown_fields[f"{known.id} {name}"] += 1
-        elif value is not None:
-            _check_value(name, schema, value)
-
-
-def _check_value(name: str, schema: Mapping[str, JSON], value: JSON) -> None:
-    if "enum" in schema and value not in schema["enum"] and str(value) not in map(str, schema["enum"]):
-        raise Refusal(422, f"{name} is not within the range of allowed options")
-    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
-        raise Refusal(422, f"{name} exceeds range: at most {schema['maxLength']} characters")
-    if isinstance(value, list):
-        if len(value) > schema.get("maxItems", len(value)):
-            raise Refusal(422, f"{name} exceeds range: at most {schema['maxItems']} items")
-        if len(value) < schema.get("minItems", 0):
-            raise Refusal(422, f"{name} is required")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = schema.get("minimum", value), schema.get("maximum", value)
-        if not low <= value <= high:
-            raise Refusal(422, f"{name} out of range: {low} to {high}")
-    types = schema.get("type")
-    if types in ("array", "object") and not isinstance(value, list if types == "array" else Mapping):
-        raise Refusal(422, f"{name} does not match: expected {types}")
-    if types == "string" and isinstance(value, list | Mapping):
-        raise Refusal(422, f"{name} does not match: expected string")
-
-
-def _required(sim: Simulator, name: str) -> str:
-    return f"{name} is required" if sim.settings.missing_field_code == 500 else "This field is required"
-
-
-def _publish_last_frame(sim: Simulator, task: Task) -> None:
-    frame = replace(task.outputs[0], kind="image", format="png", part="last_frame")
-    path = sim.result_path(task, frame)
-    sim.publish(path, frame, task.ends_at)
-    task.facts["lastFrameUrl"] = path
 
 
 def read(sim: Simulator, call: Call) -> Answer:
@@ -172,13 +114,39 @@ def _result(sim: Simulator, task: Task, origin: str) -> JSON:
     if "no-output" in task.quirks:
         return _EMPTY.get(task.quirks["no-output"], "")
     root = sim.media_root(origin)
-    if task.text is not None:
-        result: dict[str, JSON] = {"resultObject": task.text}
+    urls = [root + sim.result_path(task, wanted) for wanted in task.outputs]
+    result: dict[str, JSON]
+    if "resultObject" in task.facts:
+        result = {"resultObject": task.facts["resultObject"]}
+    elif "tracks" in task.quirks:
+        seconds = [wanted.seconds for wanted in task.outputs]
+        result = {
+            "data": [
+                {"audio_url": u, "id": u[-32:], "duration": s} for u, s in zip(urls, seconds, strict=True)
+            ]
+        }
     else:
-        result = {"resultUrls": [root + sim.result_path(task, wanted) for wanted in task.outputs]}
+        result = {"resultUrls": urls}
         if "lastFrameUrl" in task.facts:
             result["lastFrameUrl"] = [root + task.facts["lastFrameUrl"]]
     return result if "object" in task.quirks else compact(result)
+
+
+def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
+    """Return the body of a callback (protocol 8): the record and the credits, or what failed."""
+    data = record(sim, task, task.origin)
+    if not task.error:
+        data |= {
+            "consumeCredits": task.charge.credits,
+            "remainedCredits": sim.balance,
+            "updateTime": millis(task.ends_at),
+        }
+        return {"code": 200, "msg": "Playground task completed successfully.", "data": data}
+    kept = ("taskId", "model", "state", "failCode", "failMsg", "completeTime")
+    failed = {key: data[key] for key in kept} | {
+        "consumeCredits": 0 if sim.settings.refunds else task.charge.credits
+    }
+    return {"code": 501, "msg": "Playground task failed.", "data": failed}
 
 
 ROUTES = {

@@ -36,8 +36,9 @@ def find(model: str) -> Model | None:
 
 @lru_cache(maxsize=256)
 def dedicated(model: str) -> Model | None:
-    """Return the catalogue's entry of a dedicated family's engine (`veo3_fast`), or None."""
-    return _catalogue().get(model)
+    """Return the catalogue's entry of a dedicated endpoint (`veo3_fast`, `suno/generate`), or None."""
+    found = _catalogue().get(model)
+    return found if found and found.family != "jobs" else None
 
 
 def guess(model: str) -> Model:
@@ -46,13 +47,13 @@ def guess(model: str) -> Model:
     return catalogue.unknown(model, kind)
 
 
-def credits(known: Model | None, given: Mapping[str, JSON], modality: str) -> float:
+def credits(known: Model, given: Mapping[str, JSON]) -> float:
     """Return what one task costs, in credits: the catalogue's price, else a fixed one for its kind."""
-    if known is not None and known.known:
+    if known.known:
         amount = catalogue.price(known, given).amount
         if amount is not None:
             return float(amount)
-    return FALLBACK_CREDITS[modality]
+    return FALLBACK_CREDITS[known.modality]
 
 
 def listed() -> list[Model]:

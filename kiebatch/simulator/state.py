@@ -12,7 +12,8 @@ from time import time
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from kiebatch.simulator import asked, times
+from kiebatch.catalogue import Model
+from kiebatch.simulator import asked, models, times
 from kiebatch.simulator.faults import TASK, Fault, Faults
 from kiebatch.simulator.settings import Settings
 from kiebatch.simulator.wanted import Wanted
@@ -46,20 +47,23 @@ class Task:
     id: str
     family: str
     operation: str
-    model: str
+    known: Model
     body: Mapping[str, JSON]
     input: Mapping[str, JSON]
+    origin: str  # where the submission was sent to
     made_at: float
     visible_at: float
     ends_at: float
     charge: Charge
-    nth: int
     outputs: list[Wanted] = field(default_factory=list)
-    text: JSON = None  # results that are no media
     error: tuple[str, str] | None = None  # code and text, when it is going to fail
     callback: str | None = None
     quirks: dict[str, str] = field(default_factory=dict)
     facts: dict[str, JSON] = field(default_factory=dict)  # what its family remembers of it
+
+    @property
+    def model(self) -> str:
+        return self.known.id
 
     def phase(self, now: float) -> Phase:
         if now < self.visible_at:
@@ -175,63 +179,57 @@ class Simulator:
     def create(
         self,
         call: Call,
+        known: Model,
+        given: Mapping[str, JSON],
         *,
         family: str,
         operation: str,
-        model: str,
-        modality: asked.Modality,
-        given: Mapping[str, JSON],
-        credits: float,
         outputs: list[Wanted] | None = None,
-        text: JSON = None,
         facts: dict[str, JSON] | None = None,
-        duration_s: float | None = None,
-        callback: str | None = None,
+        error: tuple[str, str] | None = None,
+        at_once: bool = False,
     ) -> Task:
         """Charge for a task and begin it; `Refusal` when there is no money for it or an input cannot be had.
 
-        `outputs` None means: by the request.  `duration_s` None means: by lot.
+        `outputs` None means: by the request.  `error` is how it is going to end, `at_once` that it ends now.
         """
         settings, now = self.settings, self.clock()
         unreachable = self.unreachable(call.origin, given)
         if unreachable and settings.unfetchable == "submit":
             raise Refusal(451)
+        credits = models.credits(known, given)
         if settings.key_cap is not None and self.charged + credits > settings.key_cap:
             raise Refusal(433)
         if self.balance < credits:
             raise Refusal(settings.no_credit_code, TEXTS[402])
 
-        nth = self._made[model] = self._made[model] + 1
-        self._counter += 1
-        if duration_s is None:
-            duration_s = times.generation_s(settings.seed, model, modality, nth)
+        self._made[known.id] += 1
+        kind = asked.kind_of(known)
+        lasts_s = 0.0 if at_once else times.generation_s(settings.seed, known.id, kind, self._made[known.id])
         if outputs is None:
-            label = self.captions.get(asked.prompt_of(given), "")
-            outputs = asked.outputs(model, modality, given, label=label, scale=settings.pixels)
+            outputs = self.drawings(known, given)
         charge = Charge(
-            task_id=self.new_id(), family=family, model=model, input=given, credits=credits, time=now
+            task_id=self.new_id(), family=family, model=known.id, input=given, credits=credits, time=now
         )
         task = Task(
             id=charge.task_id,
             family=family,
             operation=operation,
-            model=model,
+            known=known,
             body=call.body,
             input=given,
+            origin=call.origin,
             made_at=now,
             visible_at=now + settings.fresh_s / settings.speed,
-            ends_at=now + duration_s / settings.speed,
+            ends_at=now + lasts_s / settings.speed,
             charge=charge,
-            nth=self._counter,
             outputs=outputs,
-            text=text,
-            callback=callback,
+            callback=_callback(call.body),
             facts=facts or {},
+            error=("451", TEXTS[451]) if unreachable else error,
         )
-        if unreachable:
-            task.error = ("451", TEXTS[451])
         ttl_s = settings.result_ttl_s
-        for fault in self.faults.strike("submit", call.path, model, TASK):
+        for fault in self.faults.strike("submit", call.path, known.id, TASK):
             ttl_s = _apply(fault, task, ttl_s)
         self.tasks[task.id] = task
         self.ledger.append(charge)
@@ -240,10 +238,14 @@ class Simulator:
             heapq.heappush(self._unsettled, (task.ends_at, task.id))
         else:
             for wanted in task.outputs:
-                self.publish(self.result_path(task, wanted), wanted, task.ends_at, ttl_s)
-        if callback and not math.isinf(task.ends_at):
-            self.schedule(task, task.ends_at, "end")
+                self.publish(task, wanted, ttl_s=ttl_s)
+        self.schedule(task, task.ends_at, "end")
         return task
+
+    def drawings(self, known: Model, given: Mapping[str, JSON]) -> list[Wanted]:
+        """Return what the outputs of a request are going to show."""
+        label = self.captions.get(asked.prompt_of(given), "")
+        return asked.outputs(known, given, label=label, scale=self.settings.pixels)
 
     def new_id(self) -> str:
         """Return an id that no task of this or another simulator has: 32 hex digits."""
@@ -253,9 +255,10 @@ class Simulator:
         ).hexdigest()
 
     def schedule(self, task: Task, due: float, stage: str) -> None:
-        """Have a callback sent at `due`, if the task wants any."""
-        if task.callback:
-            heapq.heappush(self.callbacks, (due, len(self.tasks), task.id, stage))
+        """Have a callback sent at `due`, if the task wants any and ends one day."""
+        if task.callback and not math.isinf(due):
+            self._counter += 1
+            heapq.heappush(self.callbacks, (due, self._counter, task.id, stage))
 
     def due_callbacks(self) -> Iterator[tuple[Task, str]]:
         """Take the callbacks whose time has come, oldest first."""
@@ -269,7 +272,12 @@ class Simulator:
         stem = f"{wanted.number}-{wanted.part}" if wanted.part else str(wanted.number)
         return f"/media/{task.family}/{task.id}_{stem}.{wanted.extension}"
 
-    def publish(self, path: str, wanted: Wanted, available_at: float, ttl_s: float | None = None) -> None:
+    def publish(
+        self, task: Task, wanted: Wanted, *, available_at: float | None = None, ttl_s: float | None = None
+    ) -> str:
+        """Let a result be had from the end of its task on, or from another time; return its path."""
+        path = self.result_path(task, wanted)
+        available_at = task.ends_at if available_at is None else available_at
         ttl_s = self.settings.result_ttl_s if ttl_s is None else ttl_s
         self.media[path] = Medium(
             media_type=wanted.media_type,
@@ -277,6 +285,7 @@ class Simulator:
             expires_at=available_at + ttl_s,
             wanted=wanted,
         )
+        return path
 
     def media_root(self, origin: str) -> str:
         """Return what media paths are appended to, for a client that came to `origin`."""
@@ -308,13 +317,19 @@ class Simulator:
         return wrong
 
 
+def _callback(body: JSON) -> str | None:
+    """Return where the submission wants to be called back (protocol 1.3, both spellings)."""
+    found = body.get("callBackUrl") or body.get("calBackUrl") if isinstance(body, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
 def _urls(value: JSON) -> Iterator[str]:
     if isinstance(value, str):
         if value.startswith(("http://", "https://")):
             yield value
     elif isinstance(value, Mapping):
         for key, part in value.items():
-            if not key.lower().startswith("callback"):
+            if not key.lower().startswith(("callback", "calback")):
                 yield from _urls(part)
     elif isinstance(value, list):
         for part in value:
