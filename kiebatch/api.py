@@ -148,7 +148,9 @@ def _peek(workspace: Workspace) -> Iterator[Journal | None]:
     if not workspace.journal_path.exists():
         yield None
         return
-    with open_journal(workspace.journal_path, now=time.time, rebuild=lambda: _assets_of(workspace)) as journal:
+    with open_journal(
+        workspace.journal_path, now=time.time, rebuild=lambda: _assets_of(workspace)
+    ) as journal:
         yield journal
 
 
@@ -247,6 +249,9 @@ class Question:
     balance: float | None
 
 
+Confirm = Callable[[Question], bool]
+
+
 def run(
     opened: Opened,
     *,
@@ -254,7 +259,7 @@ def run(
     only: Sequence[str] = (),
     force: bool = False,
     emit: Callable[[Event], object] = lambda _event: None,
-    confirm: Callable[[Question], bool] | None = None,
+    confirm: Confirm | None = None,
     bound: Mapping[str, JSON] | None = None,
     edges: Edges | None = None,
     **options: Any,
@@ -288,7 +293,7 @@ async def run_async(
     only: Sequence[str] = (),
     force: bool = False,
     emit: Callable[[Event], object] = lambda _event: None,
-    confirm: Callable[[Question], bool] | None = None,
+    confirm: Confirm | None = None,
     bound: Mapping[str, JSON] | None = None,
     edges: Edges | None = None,
     signals: bool = False,
@@ -339,7 +344,7 @@ async def _carry_out(
     store: Store | None,
     settings: Settings,
     emit: Callable[[Event], object],
-    confirm: Callable[[Question], bool] | None,
+    confirm: Confirm | None,
     edges: Edges,
     run_id: str,
     *,
@@ -522,7 +527,9 @@ def preflight(todo: Plan, settings: Settings) -> str:
 # --- plans that bind -----------------------------------------------------------------------------------
 
 
-def save_plan(opened: Opened, todo: Plan, *, only: Sequence[str] = (), force: bool = False) -> dict[str, JSON]:
+def save_plan(
+    opened: Opened, todo: Plan, *, only: Sequence[str] = (), force: bool = False
+) -> dict[str, JSON]:
     """Return a plan as a document that `run(..., bound=...)` carries out exactly, once."""
     return {
         "kiebatch-plan": 1,
@@ -559,7 +566,9 @@ def read_plan(path: Path) -> dict[str, JSON]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.get("kiebatch-plan") != 1:
-        raise Invalid(f"{files.shown(path)} is no plan of this kiebatch", hint="make one with `kiebatch plan --out`")
+        raise Invalid(
+            f"{files.shown(path)} is no plan of this kiebatch", hint="make one with `kiebatch plan --out`"
+        )
     return found
 
 
@@ -631,7 +640,8 @@ def resolve(workspace: Workspace, slot: str, decision: str, task_id: str | None 
         if not chosen:
             names = ", ".join(str(s) for s in slots)
             raise Invalid(
-                f"nothing is held for `{slot}`", hint=f"held are {names}" if names else "nothing is held at all"
+                f"nothing is held for `{slot}`",
+                hint=f"held are {names}" if names else "nothing is held at all",
             )
         if len(chosen) > 1:
             names = ", ".join(str(a.slot) for a in chosen)
@@ -673,7 +683,9 @@ def _entries(todo: Plan, slots: Sequence[str]) -> list[Entry]:
     for text in slots:
         found = parse_slot(text, known)
         if not found:
-            raise Invalid(f"there is no slot `{text}`", hint=f"its slots are {', '.join(map(str, known[:12]))}")
+            raise Invalid(
+                f"there is no slot `{text}`", hint=f"its slots are {', '.join(map(str, known[:12]))}"
+            )
         chosen += [e for e in todo.entries if e.slot in found and e not in chosen]
     return chosen
 
@@ -760,5 +772,126 @@ def adopt(opened: Opened, slot: str, file: Path, *, now: Callable[[], float] = t
 
 def _only(entries: Sequence[Entry], slot: str) -> Entry:
     if len(entries) != 1:
-        raise Invalid(f"`{slot}` means several slots: {', '.join(str(e.slot) for e in entries)}", hint="name one")
+        raise Invalid(
+            f"`{slot}` means several slots: {', '.join(str(e.slot) for e in entries)}", hint="name one"
+        )
     return entries[0]
+
+
+# --- status --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotStatus:
+    """Where one slot stands."""
+
+    slot: str
+    state: str  # done, queued, in-flight, held, failed, missing, blocked
+    asset: str | None = None
+    task_id: str | None = None
+    expires_at: str | None = None
+    message: str = ""
+
+    def as_json(self) -> dict[str, JSON]:
+        return {name: getattr(self, name) or None for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectStatus:
+    """Where a project stands; `warnings` say what is unsaved and expires."""
+
+    slots: tuple[SlotStatus, ...]
+    counts: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
+
+
+def status(
+    path: str | Path | None = None,
+    *,
+    project: Path | None = None,
+    assets: Path | None = None,
+    state: Path | None = None,
+    draft: bool = False,
+    now: Callable[[], float] = time.time,
+) -> ProjectStatus:
+    """Return what is done, in flight, held or failed.  Sends nothing."""
+    opened = load(path, project=project, assets=assets, state=state, draft=draft)
+    todo = plan(opened, now=now)
+    with _peek(opened.workspace) as journal:
+        attempts = journal.attempts() if journal else []
+    slots: list[SlotStatus] = []
+    warnings: list[str] = []
+    mentioned: set[int] = set()
+    for entry in todo.entries:
+        if entry.action == "orphan":
+            continue
+        attempt = entry.attempt
+        if attempt:
+            mentioned.add(attempt.id)
+        slots.append(_slot_status(entry, attempt, now()))
+    for attempt in (*todo.collect, *(a for a in attempts if a.undecided or a.state == "lost")):
+        if attempt.id not in mentioned:
+            mentioned.add(attempt.id)
+            slots.append(
+                SlotStatus(
+                    slot=str(attempt.slot),
+                    state="held" if attempt.undecided else "in-flight",
+                    task_id=attempt.task_id,
+                    expires_at=_expires(attempt),
+                    message=attempt.message or "paid for, not yet collected",
+                )
+            )
+    unsaved = [a for a in attempts if a.open and a.submitted_at is not None]
+    if unsaved:
+        oldest = min(a.submitted_at or 0.0 for a in unsaved)
+        age = now() - oldest
+        # Result links often die within a day and media after fourteen (protocol 2.2).
+        left = max(0.0, 86400.0 - age)
+        when = (
+            f"links may expire in {left / 3600:.0f} h"
+            if left
+            else "links may have expired; media live 14 days"
+        )
+        warnings.append(
+            f"{len(unsaved)} paid task(s) are not yet saved ({when}): `kiebatch run` collects them"
+        )
+    counts: dict[str, int] = {}
+    for one in slots:
+        counts[one.state] = counts.get(one.state, 0) + 1
+    return ProjectStatus(slots=tuple(slots), counts=counts, warnings=tuple(warnings))
+
+
+def _expires(attempt: Attempt) -> str | None:
+    return stamp(attempt.submitted_at + _KEPT_BY_PROVIDER_S) if attempt.submitted_at else None
+
+
+def _slot_status(entry: Entry, attempt: Attempt | None, moment: float) -> SlotStatus:
+    asset = entry.current[0].id if entry.current else None
+    if entry.action in ("keep", "altered"):
+        return SlotStatus(slot=str(entry.slot), state="done", asset=asset, message=entry.note)
+    if entry.reason == "held":
+        return SlotStatus(slot=str(entry.slot), state="held", asset=asset, message=entry.note)
+    if entry.action == "restore" and attempt:
+        return SlotStatus(
+            slot=str(entry.slot),
+            state="in-flight",
+            asset=asset,
+            task_id=attempt.task_id,
+            expires_at=_expires(attempt),
+            message=attempt.message or "paid for, not yet collected",
+        )
+    if entry.action in ("missing", "restore"):
+        return SlotStatus(
+            slot=str(entry.slot), state="missing", asset=asset, message=entry.note or entry.reason
+        )
+    if entry.reason == "failed before" and attempt:
+        return SlotStatus(
+            slot=str(entry.slot),
+            state="failed",
+            asset=asset,
+            task_id=attempt.task_id,
+            message=f"{attempt.code} {attempt.message}".strip(),
+        )
+    if entry.action == "blocked":
+        return SlotStatus(slot=str(entry.slot), state="blocked", asset=asset, message=entry.reason)
+    return SlotStatus(slot=str(entry.slot), state="queued", asset=asset, message=entry.reason)

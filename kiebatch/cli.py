@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import json
 import os
 import sys
 import tempfile
 import traceback
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -44,13 +45,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+# Typer carries a click of its own and does not export the base of its usage errors.
+UsageError: Any = typer.BadParameter.__bases__[0]
+
+
 class Commands(TyperGroup):
     """Loads a command's module when it is called, so that `--help` and small commands start fast."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"kiebatch.commands.{COMMANDS[cmd_name][0]}")
@@ -58,16 +63,14 @@ class Commands(TyperGroup):
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
         try:
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            import difflib
-
+        except UsageError as error:
             near = difflib.get_close_matches(args[0], COMMANDS, n=1) if args else []
             if near:
                 error.message = f"no such command `{args[0]}`; did you mean `{near[0]}`?"
@@ -93,7 +96,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
 ) -> None:
     """A scene file becomes pictures, clips and sound through the kie.ai media API; nobody pays twice."""
 
@@ -112,13 +117,15 @@ def exit_code(args: list[str]) -> int:
         return int(result) if isinstance(result, int) else 0
     except KieBatchError as error:
         return _said(error.status, error.problems_as_json(), str(error), int(error.exit_code), as_json)
-    except (click.UsageError, click.BadParameter) as error:
+    except UsageError as error:
         message = error.format_message()
         usage = error.ctx.get_usage() if error.ctx else ""
-        return _said("invalid", [_problem(message)], f"{usage}\n{message}".strip(), int(Exit.INVALID), as_json)
-    except (click.Abort, KeyboardInterrupt):
+        return _said(
+            "invalid", [_problem(message)], f"{usage}\n{message}".strip(), int(Exit.INVALID), as_json
+        )
+    except (typer.Abort, KeyboardInterrupt):
         return _said("interrupted", [_problem("interrupted")], "interrupted", int(Exit.INTERRUPTED), as_json)
-    except click.exceptions.Exit as leave:
+    except typer.Exit as leave:
         return leave.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -144,8 +151,6 @@ def _problem(message: str) -> dict[str, object]:
 
 def _said(status: str, problems: list[dict[str, object]], text: str, code: int, as_json: bool) -> int:
     if as_json:
-        import json
-
         print(json.dumps({"status": status, "problems": problems}, ensure_ascii=False, indent=2))
     prefix = "" if status == "invalid" and not text.startswith("kiebatch") else "kiebatch: "
     print(f"{prefix}{text}", file=sys.stderr)

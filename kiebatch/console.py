@@ -94,7 +94,13 @@ class Progress:
     """Shows a run: a bar on a terminal, plain lines elsewhere, and `--events` for programs."""
 
     def __init__(
-        self, *, total: int, bar: bool, quiet: bool = False, events_file: Path | None = None, annotate: bool = False
+        self,
+        *,
+        total: int,
+        bar: bool,
+        quiet: bool = False,
+        events_file: Path | None = None,
+        annotate: bool = False,
     ) -> None:
         self._total = total
         self._done = self._failed = self._flying = 0
@@ -158,7 +164,8 @@ class Progress:
         if self._bar is not None:
             self._bar.n = min(self._total, self._done + self._failed)
             self._bar.set_postfix_str(
-                f"{self._flying} in flight, {self._failed} failed, {number(self._credits)} credits", refresh=False
+                f"{self._flying} in flight, {self._failed} failed, {number(self._credits)} credits",
+                refresh=False,
             )
             self._bar.refresh()
 

@@ -255,7 +255,9 @@ def _media_facts(
         if model is None or not job.media:
             continue
         for finding in inputs.check_media(model, job.media, known):
-            where = next((m.where for m in job.media if m.role == finding.field or m.field == finding.field), job.where)
+            where = next(
+                (m.where for m in job.media if m.role == finding.field or m.field == finding.field), job.where
+            )
             if (where, finding.message) not in seen:
                 seen.add((where, finding.message))
                 problems.append(

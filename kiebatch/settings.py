@@ -79,7 +79,11 @@ def settings(
     found: dict[str, Any] = {}
     for key, value in run.items():
         found["timeout_s" if key == "timeout" else key] = value
-    for key, name in (("api_key", "KIE_API_KEY"), ("base_url", "KIE_BASE_URL"), ("upload_url", "KIE_UPLOAD_URL")):
+    for key, name in (
+        ("api_key", "KIE_API_KEY"),
+        ("base_url", "KIE_BASE_URL"),
+        ("upload_url", "KIE_UPLOAD_URL"),
+    ):
         if environ.get(name):
             found[key] = environ[name]
     if "api_key" not in found and env_file is not None and env_file.is_file():

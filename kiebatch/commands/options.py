@@ -20,27 +20,44 @@ from kiebatch.settings import Settings, settings
 
 SceneFile = Annotated[Path, Argument(help="the scene file, YAML or Markdown, or the folder it lies in")]
 MaybeSceneFile = Annotated[
-    Path | None, Argument(help="the scene file; without it the project in the current folder", show_default=False)
+    Path | None,
+    Argument(help="the scene file; without it the project in the current folder", show_default=False),
 ]
 Json = Annotated[bool, Option("--json", help="print one JSON document on stdout, nothing else there")]
 Project = Annotated[Path | None, Option("--project", help="the project folder, instead of the current one")]
-Draft = Annotated[bool, Option("--draft", help="use the bundled simulator: no key, no credits; writes under draft/")]
+Draft = Annotated[
+    bool, Option("--draft", help="use the bundled simulator: no key, no credits; writes under draft/")
+]
 DraftFolder = Annotated[bool, Option("--draft", help="the draft/ folder instead of assets/")]
-Assets = Annotated[Path | None, Option("--assets", help="the assets folder [default: assets beside the scene file]")]
-State = Annotated[Path | None, Option("--state", help="where the journal lives [default: .kiebatch in the project]")]
+Assets = Annotated[
+    Path | None, Option("--assets", help="the assets folder [default: assets beside the scene file]")
+]
+State = Annotated[
+    Path | None, Option("--state", help="where the journal lives [default: .kiebatch in the project]")
+]
 Only = Annotated[
     list[str] | None,
-    Option("--only", help="2, 2b, 2b#3, 2-5, model:kling*, changed or failed; repeat for more", show_default=False),
+    Option(
+        "--only",
+        help="2, 2b, 2b#3, 2-5, model:kling*, changed or failed; repeat for more",
+        show_default=False,
+    ),
 ]
 Force = Annotated[bool, Option("--force", help="generate the selected slots anew although up to date")]
 Strict = Annotated[bool, Option("--strict", help="warnings are errors")]
 FoldNegative = Annotated[
-    bool, Option("--fold-negative", help="put negative prompts into the prompt where a model has no field for them")
+    bool,
+    Option(
+        "--fold-negative", help="put negative prompts into the prompt where a model has no field for them"
+    ),
 ]
 UntilPicks = Annotated[
-    bool, Option("--until", help="`picks`: stop before jobs that start from a shot that nobody has picked yet")
+    bool,
+    Option("--until", help="`picks`: stop before jobs that start from a shot that nobody has picked yet"),
 ]
-AllowUnknown = Annotated[bool, Option("--allow-unknown-model", help="send models that the catalogue does not know")]
+AllowUnknown = Annotated[
+    bool, Option("--allow-unknown-model", help="send models that the catalogue does not know")
+]
 AllowUnpriced = Annotated[bool, Option("--allow-unpriced", help="let jobs go whose price is not known")]
 ApiKey = Annotated[
     str | None,
@@ -57,9 +74,13 @@ BaseUrl = Annotated[
 UploadUrl = Annotated[
     str | None, Option("--upload-url", help="the upload host [env: KIE_UPLOAD_URL]", show_default=False)
 ]
-Cache = Annotated[Path | None, Option("--cache", help="a folder of results that fills itself; what is there is not bought again")]
+Cache = Annotated[
+    Path | None,
+    Option("--cache", help="a folder of results that fills itself; what is there is not bought again"),
+]
 MaxCredits = Annotated[
-    float | None, Option("--max-credits", min=0, help="hard cap on what this run may submit", show_default=False)
+    float | None,
+    Option("--max-credits", min=0, help="hard cap on what this run may submit", show_default=False),
 ]
 
 DRAFT_KEY = "draft"

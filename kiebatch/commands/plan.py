@@ -1,0 +1,143 @@
+"""`kiebatch plan`"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kiebatch import api, console, files
+from kiebatch.commands import options
+from kiebatch.errors import Exit, plain
+from kiebatch.planner import Entry, Plan
+
+app = typer.Typer()
+
+
+@app.command()
+def plan(
+    scene_file: options.MaybeSceneFile = None,
+    only: options.Only = None,
+    force: options.Force = False,
+    until: Annotated[
+        str | None, typer.Option("--until", help="`picks`: stop before shots that wait for a pick")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="exit 3 when there is work")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="save the plan for `run --plan`")] = None,
+    max_credits: options.MaxCredits = None,
+    cache: options.Cache = None,
+    draft: options.Draft = False,
+    project: options.Project = None,
+    assets: options.Assets = None,
+    state: options.State = None,
+    strict: options.Strict = False,
+    fold_negative: options.FoldNegative = False,
+    allow_unknown_model: options.AllowUnknown = False,
+    allow_unpriced: options.AllowUnpriced = False,
+    show_all: Annotated[bool, typer.Option("--all", help="list what is kept, too")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show what a run would do, why, and what it would cost.  Sends nothing.
+
+    Example: kiebatch plan scenes.yaml --only 2-5
+    """
+    chosen = options.read_settings(
+        None,
+        strict=strict or None,
+        fold_negative=fold_negative or None,
+        allow_unknown_model=allow_unknown_model or None,
+        allow_unpriced=allow_unpriced or None,
+        max_credits=max_credits,
+        draft=draft or None,
+    )
+    opened = options.opened(
+        scene_file, project=project, assets=assets, state=state, draft=draft, chosen=chosen
+    )
+    chosen = options.read_settings(
+        None,
+        dict(opened.project.run),
+        max_credits=max_credits,
+        draft=draft or None,
+        allow_unpriced=allow_unpriced or None,
+    )
+    todo = api.plan(opened, only=only or (), force=force, until_picks=options.until(until), cache=cache)
+    verdict = api.preflight(todo, chosen)
+    if out:
+        saved = api.save_plan(opened, todo, only=only or (), force=force)
+        files.replace(out, json.dumps(saved, ensure_ascii=False, indent=2) + "\n")
+    value = {
+        "status": todo.status,
+        "jobs": [e.as_json() for e in todo.entries if e.selected],
+        "totals": todo.totals(),
+        "preflight": verdict,
+    }
+    console.answer(value, lambda: table(todo, show_all=show_all), as_json=as_json)
+    if check and todo.status == "work":
+        console.leave(Exit.DIFFERS)
+
+
+def table(todo: Plan, *, show_all: bool = False) -> str:
+    """Return a plan as a table that a person reads in one look."""
+    entries = [e for e in todo.entries if e.selected]
+    quiet = ("keep", "orphan")
+    shown = [e for e in entries if show_all or e.action not in quiet]
+    lines = []
+    if shown:
+        rows = [_row(e) for e in shown]
+        lines.append(console.table(rows, ["slot", "action", "why", "model", "credits", "prompt"], right=(4,)))
+    for entry in shown:
+        if entry.note and entry.action in ("missing", "altered", "blocked"):
+            lines.append(f"{entry.slot}: {plain(entry.note)}")
+    if todo.collect:
+        lines.append(f"{len(todo.collect)} task(s) paid for earlier will be collected, at no cost")
+    kept = sum(1 for e in entries if e.action == "keep")
+    orphans = [str(e.slot) for e in entries if e.action == "orphan"]
+    totals = todo.totals()
+    parts = []
+    if totals["jobs"]:
+        dollars = f"${totals['usd']:.2f}"
+        known = f"{console.number(totals['credits'])} credits, about {dollars}"
+        dates = sorted({e.job.price.as_of for e in todo.generate if e.job and e.job.price.as_of})
+        parts.append(f"{totals['jobs']} to generate: {known}")
+        if dates:
+            parts[-1] += f" (prices of {dates[0]})"
+        if any(e.job and e.job.price.kind == "bound" for e in todo.generate):
+            parts.append("some prices are upper bounds")
+        if totals["unpriced"]:
+            parts.append(f"{totals['unpriced']} without a known price")
+        if len(totals["by_model"]) > 1:
+            each = ", ".join(f"{m} {console.number(c)}" for m, c in totals["by_model"].items())
+            parts.append(f"by model: {each}")
+    restore = sum(1 for e in entries if e.action == "restore")
+    if restore:
+        parts.append(f"{restore} to collect or restore at no cost")
+    if kept:
+        parts.append(f"{kept} up to date")
+    if orphans:
+        parts.append(f"{len(orphans)} no longer in the file: {', '.join(orphans[:8])}")
+    if todo.status == "up-to-date":
+        parts.insert(0, "nothing to do")
+    lines.append("; ".join(parts))
+    return "\n".join(lines)
+
+
+def _row(entry: Entry) -> list[str]:
+    job = entry.job
+    asset = entry.current[0] if entry.current else None
+    price = ""
+    if job and entry.action == "generate":
+        price = console.number(job.price.amount)
+        if job.price.kind == "bound":
+            price = f"≤{price}"
+    elif entry.action == "restore":
+        price = "0"
+    return [
+        str(entry.slot),
+        entry.action,
+        entry.reason,
+        job.model if job else (asset.model if asset else ""),
+        price,
+        console.short(job.prompt if job else (asset.prompt if asset else "")),
+    ]

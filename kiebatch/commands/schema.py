@@ -1,0 +1,24 @@
+"""`kiebatch schema`"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from kiebatch import schemas
+
+app = typer.Typer()
+
+
+@app.command()
+def schema(
+    which: Annotated[
+        Literal["scenes", "manifest", "model"], typer.Argument(help="which file's schema")
+    ] = "scenes",
+) -> None:
+    """Print a JSON schema; `scenes` is for editors, with every model's inputs.
+
+    Example: kiebatch schema > scenes.schema.json
+    """
+    print(schemas.path(which).read_text(encoding="utf-8"), end="")
