@@ -9,7 +9,7 @@ import fnmatch
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,7 +65,7 @@ class Facts:
     digests: Mapping[str, str | None] = field(default_factory=dict)
     media: Mapping[str, str] = field(default_factory=dict)
     attempts: Sequence[Attempt] = ()
-    stored: frozenset[tuple[str, int]] = frozenset()
+    stored: Container[tuple[str, int]] = frozenset()
     retrievable: Callable[[Asset], bool] = lambda _asset: False
     same_model: Callable[[str, str], bool] = lambda a, b: a == b
     draft: bool = False

@@ -750,7 +750,7 @@ class _Builder:
             asked=asked,
             family=model.family,
             endpoint=model.endpoint,
-            modality=cast(Modality, model.modality),
+            modality=model.modality,
             prompt=ask.prompt,
             input=built.input,
             authored=built.authored,

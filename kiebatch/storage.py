@@ -35,14 +35,11 @@ class Store:
         digest = fingerprint.removeprefix("sha256:")
         return self.folder / digest[:2] / f"{digest}-t{take}"
 
-    def keys(self) -> frozenset[tuple[str, int]]:
-        """Return the (fingerprint, take) pairs that are whole in the store."""
-        found = set()
-        for index in self.folder.glob("??/*-t*/entry.json"):
-            digest, _, take = index.parent.name.rpartition("-t")
-            if take.isdecimal():
-                found.add((f"sha256:{digest}", int(take)))
-        return frozenset(found)
+    def __contains__(self, key: object) -> bool:
+        """Whether the result of a (fingerprint, take) pair is whole in the store."""
+        if not isinstance(key, tuple) or len(key) != 2 or not key[0]:
+            return False
+        return (self._entry(str(key[0]), int(key[1])) / "entry.json").is_file()
 
     def get(self, fingerprint: str, take: int) -> list[Stored]:
         """Return a task's stored assets by output, or nothing when the store lacks one or it was altered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ app = typer.Typer()
 @app.command()
 def accept(
     slots: Annotated[list[str], typer.Argument(help="slots, as the plan writes them")],
-    scene_file: Annotated[options.Path | None, typer.Option("--file", help="the scene file")] = None,
+    scene_file: Annotated[Path | None, typer.Option("--file", help="the scene file")] = None,
     project: options.Project = None,
     draft: options.DraftFolder = False,
     assets: options.Assets = None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -86,7 +87,7 @@ def run(
 
     Example: kiebatch run scenes.yaml --draft
     """
-    given = {
+    given: dict[str, Any] = {
         "api_key": api_key,
         "base_url": base_url,
         "upload_url": upload_url,
@@ -124,14 +125,14 @@ def run(
     if todo.work or todo.collect:
         chosen = options.with_key(chosen)
     elif not draft:
-        chosen = options.replace(chosen, draft=False)
+        chosen = replace(chosen, draft=False)
     needs_simulator = draft and bool(todo.work or todo.collect)
     shown = console.Progress(total=len(todo.work), bar=options.progress_bar(no_progress), events_file=events)
     consent = _consent(chosen, yes=yes, as_json=as_json)
     with (
         shown,
         options.simulator(
-            chosen if needs_simulator else options.replace(chosen, draft=False), opened
+            chosen if needs_simulator else replace(chosen, draft=False), opened
         ) as ready,
     ):
         outcome = api.run(
