@@ -23,6 +23,7 @@ from jsonschema import Draft202012Validator
 from kiebatch import schemas
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, USD_PER_CREDIT, MediaFacts, Modality, Price
+from kiebatch.rules import as_number, values_at
 
 DATA = Path(__file__).parent / "data"
 FRIENDLY = ("prompt", "aspect_ratio", "resolution", "duration", "seed", "negative_prompt", "count", "voice")
@@ -603,7 +604,7 @@ def count(model: Model, sent: Mapping[str, JSON]) -> _Amount:
         for case in said.get("when") or ():
             if _holds(case["if"], sent, sent):
                 value = case["default"]
-    number = _number(value)
+    number = as_number(value)
     return _UNKNOWN if number is None else _Amount(number, exact=not said.get("at_most") or number == 1)
 
 
@@ -611,10 +612,10 @@ def seconds(model: Model, sent: Mapping[str, JSON], media: Mapping[str, MediaFac
     """Return how long a clip or sound will be, by its own length field or by the media it follows."""
     rule = model.outputs.get("seconds") or {}
     if "frames" in rule:
-        frames, rate = _number(sent.get(rule["frames"])), _number(sent.get(rule["rate"]))
+        frames, rate = as_number(sent.get(rule["frames"])), as_number(sent.get(rule["rate"]))
         return _Amount(frames / rate) if frames and rate else _UNKNOWN
     found = _UNKNOWN
-    value = _number(sent.get(rule.get("field", "")))
+    value = as_number(sent.get(rule.get("field", "")))
     if value is not None and value > 0:
         found = _Amount(value)
     else:
@@ -634,7 +635,7 @@ def seconds(model: Model, sent: Mapping[str, JSON], media: Mapping[str, MediaFac
 
 
 def _most(schema: Mapping[str, JSON]) -> float | None:
-    numbers = [n for n in map(_number, schema.get("enum") or ()) if n is not None]
+    numbers = [n for n in map(as_number, schema.get("enum") or ()) if n is not None]
     for part in (schema, *(schema.get("anyOf") or ())):
         if "maximum" in part:
             numbers.append(float(part["maximum"]))
@@ -677,7 +678,7 @@ def _megapixels(model: Model, sent: Mapping[str, JSON], media: Mapping[str, Medi
 
 def _by_side(row: Mapping[str, JSON], sent: Mapping[str, JSON], media: Mapping[str, MediaFacts]) -> _Amount:
     """Return the share of the dearest step that the size of the result costs."""
-    factor = _number(sent.get(row["factor"])) or 1
+    factor = as_number(sent.get(row["factor"])) or 1
     for name in row["of"]:
         for ref in _listed(sent.get(name)):
             facts = media.get(str(ref))
@@ -695,27 +696,7 @@ def _sum(*amounts: _Amount) -> _Amount:
     return _Amount(sum(a.value or 0 for a in amounts), all(a.exact for a in amounts))
 
 
-def _number(value: JSON) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
 def _listed(value: JSON) -> list[JSON]:
     if value is None or value == "":
         return []
     return [one for one in value if one] if isinstance(value, list) else [value]
-
-
-def values_at(value: JSON, path: str) -> list[JSON]:
-    """Return what stands at a path such as `text` or `dialogue[].text`, for each item of a list."""
-    found = [value]
-    for step in path.split("."):
-        name, is_list = step.removesuffix("[]"), step.endswith("[]")
-        found = [v[name] for v in found if isinstance(v, Mapping) and name in v]
-        if is_list:
-            found = [item for v in found if isinstance(v, list) for item in v]
-    return found

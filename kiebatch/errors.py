@@ -80,6 +80,21 @@ class Problem:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with a job, before anybody knows its place in a file.
+
+    `field` is what it is about, as the person wrote it: `prompt`, `params.aspect_ratio`, `references`, `duration`,
+    `model`.  `code` is a short stable word; warnings can be silenced by it.
+    """
+
+    field: str
+    message: str
+    hint: str = ""
+    severity: Severity = "error"
+    code: str = "invalid-input"
+
+
 class KieBatchError(Exception):
     """Base of everything raised on purpose.  `exit_code` is what the shell sees.
 

@@ -13,9 +13,22 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from kiebatch import catalogue
-from kiebatch.catalogue import Model, values_at
-from kiebatch.errors import Severity
+from kiebatch.catalogue import Model
+from kiebatch.errors import Finding
 from kiebatch.model import JSON, Ask, LocalFile, Media, MediaFacts, Ref, RoleMedia, ShotOutput, WebURL
+from kiebatch.rules import (
+    Names,
+    any_of,
+    applies,
+    as_number,
+    bare,
+    broken,
+    concerned,
+    options_hint,
+    quoted,
+    say,
+    spoken,
+)
 
 LARGEST = 2**53  # beyond it JSON readers round, and another number would be sent than was written
 _KINDS = {
@@ -38,21 +51,6 @@ _KINDS = {
     "audio": ("mp3", "wav", "m4a", "aac", "ogg", "flac", "opus"),
 }
 _A_KIND = {"image": "a picture", "video": "a clip", "audio": "sound", "task": "the task of another shot"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong with a job.
-
-    `field` is what it is about, as the person wrote it: `prompt`, `params.aspect_ratio`, `references`, `duration`,
-    `model`.  `code` is a short stable word; warnings can be silenced by it.
-    """
-
-    field: str
-    message: str
-    hint: str = ""
-    severity: Severity = "error"
-    code: str = "invalid-input"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +78,13 @@ def build(model: Model, ask: Ask) -> Built:
     return _Builder(model, ask).build()
 
 
+def names_of(model: Model, words: Mapping[str, str] | None = None) -> Names:
+    """Return how a person calls the model's own fields."""
+    said = ("prompt", "seed", "negative_prompt", "voice")
+    friendly = {model.fields[f].name: f for f in said if f in model.fields}
+    return Names(model.id, model.properties, model.roles, friendly, {} if words is None else words)
+
+
 class _Builder:
     """Collects the fields of one job; `words` remembers under which word the author gave each."""
 
@@ -88,9 +93,10 @@ class _Builder:
         self.ask = ask
         self.input: dict[str, JSON] = {}
         self.words: dict[str, str] = {}
+        self.names = names_of(model, self.words)
         self.media: list[Media] = []
         self.defaulted: list[str] = []
-        self.lengths: set[str] = set()  # fields filled from the shot's duration
+        self.filled: set[str] = set()  # fields that the shot's duration or the catalogue filled in
         self.implied: set[str] = (
             set()
         )  # fields that follow from a role, and say nothing that the role does not
@@ -110,7 +116,7 @@ class _Builder:
         self._duration()
         self._fill()
         self._check()
-        authored |= self.lengths & set(self.input)
+        authored |= {name for name in self.input if self.words.get(name) == "duration"}
         self._warn()
         return Built(
             input=dict(self.input),
@@ -130,23 +136,13 @@ class _Builder:
         self.findings.append(Finding(field=field, message=message, hint=hint, severity="warning", code=code))
 
     def word(self, name: str) -> str:
-        """Return what the author wrote that ended in the model's field `name`."""
-        if name in self.words:
-            return self.words[name]
-        for role, fields in self.model.roles.items():
-            if name in fields.values():
-                return role
-        for friendly in ("prompt", "seed", "negative_prompt", "voice"):
-            target = self.model.fields.get(friendly)
-            if target and target.name == name:
-                return friendly
-        return f"params.{name}"
+        return self.names.word(name)
 
     def set(self, name: str, value: JSON, word: str) -> None:
         if name in self.input and self.words.get(name) != word:
             self.error(
                 word,
-                f"`{_bare(self.words[name])}` and `{_bare(word)}` both set `{name}`",
+                f"`{bare(self.words[name])}` and `{bare(word)}` both set `{name}`",
                 hint="say it once",
                 code="said-twice",
             )
@@ -214,7 +210,7 @@ class _Builder:
         if before:
             self.error(
                 word,
-                f"`{before[0].role}` and `{_bare(word)}` both set `{name}`",
+                f"`{before[0].role}` and `{bare(word)}` both set `{name}`",
                 hint="say it once",
                 code="said-twice",
             )
@@ -250,7 +246,7 @@ class _Builder:
         if old and "say" in old:
             hint = str(old["say"])
         elif old and self._can(str(old["use"])):
-            hint = f"write `{_bare(str(old['use']))}`"
+            hint = f"write `{bare(str(old['use']))}`"
         elif old and old["use"] == "params.count":
             hint = self._no_friendly("count")
         else:
@@ -493,7 +489,7 @@ class _Builder:
             return None
         self.error(
             medium.role,
-            f"`{self.model.id}` takes {_or(_A_KIND[k] for k in files)} as `{medium.role}`, found {_A_KIND[str(kind)]}",
+            f"`{self.model.id}` takes {any_of(_A_KIND[k] for k in files)} as `{medium.role}`, found {_A_KIND[str(kind)]}",
             hint=self._roles_hint(kind),
             code="wrong-kind",
         )
@@ -574,7 +570,7 @@ class _Builder:
                 # The defaults of a file are meant for many models: what one cannot do is said, not refused.
                 self.warn(
                     f"params.{name}",
-                    f"`{self.model.id}` does not take `{name}: {_say(value)}` from the defaults; it is not sent",
+                    f"`{self.model.id}` does not take `{name}: {say(value)}` from the defaults; it is not sent",
                     hint=_allowed_hint(schema, target.values if target else None),
                     code="default-not-taken",
                 )
@@ -592,15 +588,15 @@ class _Builder:
                 return
             self.error(
                 "duration",
-                f"`{self.model.id}` makes at most {_say(longest)} s, and the shot lasts {_say(wanted)} s",
-                hint=f"shorten the shot, or say `params: {{duration: {_say(longest)}}}` for the longest it makes",
+                f"`{self.model.id}` makes at most {say(longest)} s, and the shot lasts {say(wanted)} s",
+                hint=f"shorten the shot, or say `params: {{duration: {say(longest)}}}` for the longest it makes",
                 code="too-long",
             )
             return
         length = min(fits)
         self.input[own] = _coerced(schema, int(length) if length == int(length) else length, True)
         self.words[own] = "duration"
-        self.lengths.add(own)
+        self.filled.add(own)
         self.defaulted.append(own)
 
     def _fill(self) -> None:
@@ -608,6 +604,7 @@ class _Builder:
         for name, value in self.model.fill.items():
             if name not in self.input:
                 self.input[name] = value
+                self.filled.add(name)
                 self.defaulted.append(name)
         for name in required:
             if name not in self.input and name in self.model.defaults:
@@ -621,7 +618,7 @@ class _Builder:
             if any(abs(n) > LARGEST for n in _integers(value)):
                 self.error(
                     self.word(name),
-                    f"`{_bare(self.word(name))}` is larger than 2^53",
+                    f"`{bare(self.word(name))}` is larger than 2^53",
                     hint="programs on the way would round it",
                     code="too-large",
                 )
@@ -630,26 +627,26 @@ class _Builder:
             found = self._said(problem)
             if found and found.field not in wrong:
                 self.findings.append(found)
+        required = set(self.model.input.get("required") or ())
         for rule in self.model.constraints:
-            broken = list(_broken(self.model, rule, self.input, self.word))
-            filled = self.lengths & _fields_of(rule) if broken else set()
+            wrongs = broken(rule, self.input, self.names)
+            # What the catalogue filled in may not be said here: then it is left to the service.
+            filled = (concerned(rule) & self.filled & set(self.input)) - required if wrongs else set()
             if filled:
-                # The shot's length may not be said here: the model then chooses it.
                 trimmed = {k: v for k, v in self.input.items() if k not in filled}
-                if not list(_broken(self.model, rule, trimmed, self.word)):
+                if not broken(rule, trimmed, self.names):
                     for name in filled:
                         del self.input[name]
                         self.defaulted.remove(name)
-                        self.lengths.discard(name)
                     continue
-            self.findings += [f for f in broken if f.field not in wrong]
+            self.findings += [f for f in wrongs if f.field not in wrong]
 
     def _said(self, problem: ValidationError) -> Finding | None:
         """Put one finding of the schema into words."""
         path = list(problem.absolute_path)
         model = self.model
         if not path and problem.validator == "required":
-            name = _quoted(problem.message)
+            name = quoted(problem.message)
             word = self.word(name)
             return Finding(
                 field=word if not word.startswith("params.") else "params",
@@ -664,9 +661,9 @@ class _Builder:
         top = str(path[0])
         word = self.word(top)
         name = (
-            _bare(word)
+            bare(word)
             if len(path) == 1
-            else _bare(word) + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path[1:])
+            else bare(word) + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path[1:])
         )
         schema = model.properties.get(top, {})
         is_media = any(m.field == top for m in self.media)
@@ -674,16 +671,16 @@ class _Builder:
         values = target.values if target and len(path) == 1 else None
         value: JSON = problem.instance
         limit: JSON = problem.validator_value
-        say = {
-            "enum": f"`{name}` cannot be `{_say(value)}` on `{model.id}`",
-            "const": f"`{name}` must be `{_say(limit)}`, found `{_say(value)}`",
-            "type": f"`{name}` must be {_type(limit)}, found `{_say(value)}`",
-            "minimum": f"`{name}` must be at least {_say(limit)}, found {_say(value)}",
-            "exclusiveMinimum": f"`{name}` must be above {_say(limit)}, found {_say(value)}",
-            "maximum": f"`{name}` must be at most {_say(limit)}, found {_say(value)}",
-            "multipleOf": f"`{name}` must be a multiple of {_say(limit)}, found {_say(value)}",
-            "pattern": f"`{name}` cannot be `{_say(value)}` on `{model.id}`",
-            "anyOf": f"`{name}` cannot be `{_say(value)}` on `{model.id}`",
+        messages = {
+            "enum": f"`{name}` cannot be `{say(value)}` on `{model.id}`",
+            "const": f"`{name}` must be `{say(limit)}`, found `{say(value)}`",
+            "type": f"`{name}` must be {_type(limit)}, found `{say(value)}`",
+            "minimum": f"`{name}` must be at least {say(limit)}, found {say(value)}",
+            "exclusiveMinimum": f"`{name}` must be above {say(limit)}, found {say(value)}",
+            "maximum": f"`{name}` must be at most {say(limit)}, found {say(value)}",
+            "multipleOf": f"`{name}` must be a multiple of {say(limit)}, found {say(value)}",
+            "pattern": f"`{name}` cannot be `{say(value)}` on `{model.id}`",
+            "anyOf": f"`{name}` cannot be `{say(value)}` on `{model.id}`",
         }
         key = str(problem.validator)
         if key == "maxLength":
@@ -705,7 +702,7 @@ class _Builder:
             )
         if key == "required":
             return Finding(
-                field=word, message=f"`{name}` needs `{_quoted(problem.message)}`", code="needs-input"
+                field=word, message=f"`{name}` needs `{quoted(problem.message)}`", code="needs-input"
             )
         hint = ""
         if key in ("enum", "pattern", "anyOf", "minimum", "maximum", "type", "multipleOf"):
@@ -713,7 +710,7 @@ class _Builder:
             hint = _allowed_hint(leaf if isinstance(leaf, Mapping) else {}, values, value)
         return Finding(
             field=word,
-            message=say.get(key, f"`{name}`: {problem.message[:200]}"),
+            message=messages.get(key, f"`{name}`: {problem.message[:200]}"),
             hint=hint,
             code="not-allowed",
         )
@@ -722,10 +719,10 @@ class _Builder:
         roles = [r for r, fields in self.model.roles.items() if name in fields.values()]
         if roles:
             kind = next(k for k, own in self.model.roles[roles[0]].items() if own == name)
-            return f"{_A_KIND[kind]} as {_or(f'`{r}`' for r in roles)}"
+            return f"{_A_KIND[kind]} as {any_of(f'`{r}`' for r in roles)}"
         if word in ("prompt", "voice", "seed"):
             return f"a {word}"
-        return f"`{_bare(word)}`"
+        return f"`{bare(word)}`"
 
     def _need_hint(self, name: str, word: str) -> str:
         schema = self.model.properties.get(name, {})
@@ -745,7 +742,7 @@ class _Builder:
         if self.ask.takes > 1 and own_seed not in self.input and fixed not in (None, -1, "-1"):
             self.warn(
                 "takes",
-                f"`{model.id}` uses seed {_say(fixed)} unless told otherwise, so takes may come out alike",
+                f"`{model.id}` uses seed {say(fixed)} unless told otherwise, so takes may come out alike",
                 hint="`seed: stable` gives each take a seed of its own",
                 code="same-seed",
             )
@@ -761,7 +758,7 @@ class _Builder:
             if value in (schema.get("discontinued") or ()):
                 self.warn(
                     self.word(name),
-                    f"`{name}: {_say(value)}` is marked as discontinued",
+                    f"`{name}: {say(value)}` is marked as discontinued",
                     hint=_allowed_hint(
                         {"enum": [v for v in schema["enum"] if v not in schema["discontinued"]]}, None
                     ),
@@ -779,7 +776,7 @@ class _Builder:
             word = next((f for f, t in model.fields.items() if t.name == field), field)
             self.warn(
                 "model",
-                f"`{model.id}` makes and bills {_say(count)} pictures unless told otherwise",
+                f"`{model.id}` makes and bills {say(count)} pictures unless told otherwise",
                 hint=f"say `params: {{{word}: 1}}` for one",
                 code="many-outputs",
             )
@@ -789,334 +786,6 @@ class _Builder:
                 f"how many pictures `{model.id}` makes, and so its price, is known only afterwards",
                 code="unknown-count",
             )
-
-
-# --- rules between fields ------------------------------------------------------------------------------
-
-_Word = Callable[[str], str]
-
-
-def _fields_of(rule: Mapping[str, JSON]) -> set[str]:
-    names: set[str] = set(rule.get("fields") or ())
-    for part in (rule.get("if") or {}, rule.get("then") or {}):
-        names |= set(part.get("required") or ()) | set(part.get("properties") or ())
-    return names
-
-
-def _holds(rule: Mapping[str, JSON], input: Mapping[str, JSON]) -> bool:
-    """Whether a rule applies: its `if` is plain JSON Schema over what is sent."""
-    return "if" not in rule or Draft202012Validator(rule["if"]).is_valid(input)
-
-
-def _broken(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    """Yield what breaks one rule between fields.  Rules about the bytes of media are in `check_media`."""
-    if not _holds(rule, input):
-        return
-    if "then" in rule:
-        yield from _then(model, rule, input, word)
-        return
-    check = _KIND_OF_RULE.get(rule["kind"])
-    if check:
-        yield from check(model, rule, input, word)
-
-
-def _then(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    when = _spoken(rule["if"], word)
-    why = f"; {rule['why']}" if rule.get("why") else ""
-    said = set(rule["if"].get("required") or ()) | set(rule["if"].get("properties") or ())
-    wanted = rule["then"].get("properties") or {}
-    for name, own in wanted.items():
-        if own is False and name in input:
-            yield Finding(
-                field=word(name),
-                message=f"`{model.id}` takes no `{_bare(word(name))}` {when}{why}",
-                hint="leave one of the two out",
-                code="not-together",
-            )
-    then = {**rule["then"], "properties": {n: own for n, own in wanted.items() if own is not False}}
-    for problem in Draft202012Validator(then).iter_errors(input):
-        if problem.validator == "required":
-            name = _quoted(problem.message)
-            own = wanted.get(name)
-            value = f": {_say(own['const'])}" if isinstance(own, Mapping) and "const" in own else ""
-            yield Finding(
-                field=_place_of(word(name), said, input, word),
-                message=f"`{model.id}` needs `{_bare(word(name))}{value}` {when}".rstrip() + why,
-                code="needs-input",
-            )
-            continue
-        name = str(problem.absolute_path[0])
-        own = wanted[name]
-        found: JSON = input.get(name)
-        shown = _bare(word(name))
-        if problem.validator == "maxItems":
-            message, hint = (
-                f"`{model.id}` takes at most {problem.validator_value} as `{shown}` {when}, found {len(found)}",
-                "",
-            )
-        elif problem.validator == "maxLength":
-            message = (
-                f"`{shown}` has {len(found)} characters; `{model.id}` takes {problem.validator_value} {when}"
-            )
-            hint = f"{len(found) - int(problem.validator_value)} too many"
-        else:
-            message = f"`{shown}` cannot be `{_say(found)}` on `{model.id}` {when}"
-            left = [
-                v for v in model.properties[name].get("enum") or () if Draft202012Validator(own).is_valid(v)
-            ]
-            hint = _near_hint(left, found) if left else _allowed_hint(own, None)
-        yield Finding(field=word(name), message=message + why, hint=hint, code="not-together")
-
-
-def _place_of(name: str, said: set[str], input: Mapping[str, JSON], word: _Word) -> str:
-    """Return where to show that something is missing: at what calls for it, where that was written."""
-    if not name.startswith("params."):
-        return name
-    given = [f for f in sorted(said) if f in input]
-    return word(given[0]) if given else "params"
-
-
-def _spoken(condition: Mapping[str, JSON], word: _Word) -> str:
-    """Say an `if` in words."""
-    parts = []
-    properties = condition.get("properties") or {}
-    for name, wanted in properties.items():
-        shown = _bare(word(name))
-        if "const" in wanted:
-            parts.append(f"with `{shown}: {_say(wanted['const'])}`")
-        elif "enum" in wanted:
-            parts.append(f"with `{shown}` {_or(f'`{_say(v)}`' for v in wanted['enum'])}")
-        elif "minItems" in wanted:
-            parts.append(f"with {wanted['minItems']} or more as `{shown}`")
-    parts += [f"with `{_bare(word(n))}`" for n in condition.get("required") or () if n not in properties]
-    for not_ in (condition.get("not") or {}, *(c.get("not") or {} for c in condition.get("allOf") or ())):
-        parts += [f"without `{_bare(word(n))}`" for n in not_.get("required") or ()]
-    return " and ".join(parts) or "always"
-
-
-def _given(input: Mapping[str, JSON], name: str) -> bool:
-    return input.get(name) not in (None, "", [], {})
-
-
-def _whys(rule: Mapping[str, JSON]) -> str:
-    return f" ({rule['why']})" if rule.get("why") else ""
-
-
-def _when(rule: Mapping[str, JSON], word: _Word) -> str:
-    return f" {_spoken(rule['if'], word)}" if "if" in rule else ""
-
-
-def _at_least_one(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    if not any(_given(input, name) for name in rule["fields"]):
-        names = list(dict.fromkeys(_bare(word(n)) for n in rule["fields"]))
-        place = names[0] if not word(rule["fields"][0]).startswith("params.") else "params"
-        yield Finding(
-            field=place,
-            message=f"`{model.id}` needs at least one of {_listing(names)}{_when(rule, word)}{_whys(rule)}",
-            code="needs-input",
-        )
-
-
-def _exactly_one(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    full = [g for g in rule["groups"] if all(_given(input, n) for n in g)]
-    ways = " or ".join(" with ".join(f"`{_bare(word(n))}`" for n in g) for g in rule["groups"])
-    if not full:
-        started = next((n for g in rule["groups"] for n in g if _given(input, n)), rule["groups"][0][0])
-        yield Finding(
-            field=_field(word(started)), message=f"`{model.id}` needs {ways}{_whys(rule)}", code="needs-input"
-        )
-    elif len(full) > 1:
-        yield Finding(
-            field=word(full[1][0]), message=f"`{model.id}` takes {ways}, not both", code="not-together"
-        )
-
-
-def _exclusive(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    used = [[n for n in g if _given(input, n)] for g in rule["groups"]]
-    given = [g for g in used if g]
-    if len(given) > 1:
-        first, second = word(given[0][0]), word(given[1][0])
-        yield Finding(
-            field=second,
-            message=f"`{model.id}` takes `{_bare(first)}` or `{_bare(second)}`, not both{_whys(rule)}",
-            hint="leave one of them out",
-            code="not-together",
-        )
-
-
-def _ignored(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    for name in rule["fields"]:
-        if name in input:
-            yield Finding(
-                field=word(name),
-                message=f"`{model.id}` ignores `{_bare(word(name))}`{_when(rule, word)}",
-                severity="warning",
-                code="ignored-field",
-            )
-
-
-def _max_total(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    weights = rule.get("weights") or {}
-    total = 0
-    for name in rule["fields"]:
-        value = input.get(name)
-        total += (len(value) if isinstance(value, list) else 1 if _given(input, name) else 0) * weights.get(
-            name, 1
-        )
-    if total > rule["max"]:
-        given = [n for n in rule["fields"] if _given(input, n)]
-        double = "".join(
-            f"; each `{_bare(word(n))}` counts {w}" for n, w in weights.items() if w > 1 and n in given
-        )
-        yield Finding(
-            field=word(given[-1]),
-            message=f"`{model.id}` takes at most {rule['max']} of {_listing(_bare(word(n)) for n in given)} together, found {total}{double}",
-            code="too-many",
-        )
-
-
-def _max_total_length(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    total = sum(len(str(text)) for text in values_at(input, rule["path"]))
-    if total > rule["max"]:
-        name = word(_top(rule["path"]))
-        yield Finding(
-            field=name,
-            message=f"`{_bare(name)}` has {total} characters in all; `{model.id}` takes {rule['max']}",
-            hint=f"{total - rule['max']} too many",
-            code="too-long",
-        )
-
-
-def _max_counted_length(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    text = str(input.get(rule["field"]) or "")
-    names = re.findall(r"@[\w-]+", text)
-    total = len(text) - sum(map(len, names)) + rule["each"] * len(names)
-    if names and len(text) <= rule["max"] < total:
-        name = word(rule["field"])
-        yield Finding(
-            field=name,
-            message=f"`{_bare(name)}` counts as {total} characters; `{model.id}` takes {rule['max']}{_whys(rule)}",
-            code="too-long",
-        )
-
-
-def _gap(model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word) -> Iterable[Finding]:
-    starts, ends = values_at(input, rule["from"]), values_at(input, rule["to"])
-    for start, end in zip(starts, ends, strict=False):
-        if not isinstance(start, int | float) or not isinstance(end, int | float):
-            continue
-        gap = end - start
-        if gap < rule["min"] or gap > rule.get("max", math.inf):
-            limits = (
-                f"{_say(rule['min'])} to {_say(rule['max'])}"
-                if "max" in rule
-                else f"at least {_say(rule['min'])}"
-            )
-            yield Finding(
-                field=word(_top(rule["to"])),
-                message=f"`{model.id}` wants {limits} s between `{rule['from']}` and `{rule['to']}`, found {_say(gap)}{_whys(rule)}",
-                code="not-together",
-            )
-
-
-def _sum_of(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    numbers = [float(n) for n in values_at(input, rule["path"]) if isinstance(n, int | float)]
-    if not numbers:
-        return
-    total, name = sum(numbers), _top(rule["path"])
-    for key, most, say in (("equals", False, "must add up to"), ("at_most", True, "may add up to at most")):
-        limit = _as_number(input.get(rule.get(key, "")))
-        if key not in rule or limit is None:
-            continue
-        if total > limit + 1e-6 or (total < limit - 1e-6 and not most):
-            yield Finding(
-                field=word(name),
-                message=f"the lengths in `{_bare(word(name))}` {say} `{_bare(word(rule[key]))}: {_say(limit)}`, found {_say(total)}",
-                code="not-together",
-            )
-    if total < rule.get("min", -math.inf) or total > rule.get("max", math.inf):
-        yield Finding(
-            field=word(name),
-            message=f"the lengths in `{_bare(word(name))}` must add up to {_say(rule['min'])} to {_say(rule['max'])}, found {_say(total)}",
-            code="not-together",
-        )
-
-
-def _same_length(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    lists = {n: len(input[n]) if isinstance(input.get(n), list) else 0 for n in rule["fields"]}
-    if len(set(lists.values())) > 1:
-        a, b = rule["fields"][:2]
-        yield Finding(
-            field=word(a),
-            message=f"`{_bare(word(a))}` must be as long as `{_bare(word(b))}`, found {lists[a]} and {lists[b]}",
-            code="not-together",
-        )
-
-
-def _refers_to(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    known = values_at(input, rule["to_path"])
-    for value in values_at(input, rule["path"]):
-        if value not in known:
-            yield Finding(
-                field=word(_top(rule["path"])),
-                message=f"`{_say(value)}` in `{rule['path']}` is none of `{rule['to_path']}`",
-                hint=_near_hint(known, value),
-                code="not-together",
-            )
-
-
-def _unique(
-    model: Model, rule: Mapping[str, JSON], input: Mapping[str, JSON], word: _Word
-) -> Iterable[Finding]:
-    values = values_at(input, rule["path"])
-    for value in {str(v) for v in values if values.count(v) > 1}:
-        yield Finding(
-            field=word(_top(rule["path"])),
-            message=f"`{value}` stands twice in `{rule['path']}`",
-            code="not-together",
-        )
-
-
-_KIND_OF_RULE: Mapping[
-    str, Callable[[Model, Mapping[str, JSON], Mapping[str, JSON], _Word], Iterable[Finding]]
-] = {
-    "at_least_one": _at_least_one,
-    "exactly_one": _exactly_one,
-    "exclusive": _exclusive,
-    "ignored": _ignored,
-    "max_total": _max_total,
-    "max_total_length": _max_total_length,
-    "max_counted_length": _max_counted_length,
-    "gap": _gap,
-    "sum": _sum_of,
-    "same_length": _same_length,
-    "refers_to": _refers_to,
-    "unique": _unique,
-}
 
 
 # --- media ---------------------------------------------------------------------------------------------
@@ -1148,13 +817,13 @@ def check_media(
             found.append(
                 Finding(
                     field=given[-1][0].role,
-                    message=f"`{model.id}` takes {_say(limits['total_max_s'])} s in all there, found {_say(round(sum(lengths), 1))} s",
+                    message=f"`{model.id}` takes {say(limits['total_max_s'])} s in all there, found {say(round(sum(lengths), 1))} s",
                     code="too-long",
                 )
             )
     sent = input or {}
     for rule in model.constraints:
-        if not _holds(rule, sent):
+        if not applies(rule, sent):
             continue
         check = _MEDIA_RULES.get(str(rule.get("kind")))
         if check:
@@ -1198,21 +867,21 @@ def _one_medium(
     kinds = [kinds] if isinstance(kinds, str) else list(kinds or ())
     if kinds and fact.kind not in kinds:
         yield finding(
-            f"{shown} is {_A_KIND.get(fact.kind, fact.kind)}; `{model.id}` takes {_or(_A_KIND.get(k, k) for k in kinds)} there",
+            f"{shown} is {_A_KIND.get(fact.kind, fact.kind)}; `{model.id}` takes {any_of(_A_KIND.get(k, k) for k in kinds)} there",
             code="wrong-kind",
         )
         return
     formats = [str(f) for f in limits.get("formats") or ()]
     if formats and _format(fact.extension) not in {_format(f) for f in formats}:
         yield finding(
-            f"{shown} is {fact.media_type}; `{model.id}` takes {_or(formats)}",
+            f"{shown} is {fact.media_type}; `{model.id}` takes {any_of(formats)}",
             hint=f"convert it to {formats[0]}",
             code="wrong-format",
         )
     most = limits.get("max_mb")
     if most and fact.size_bytes > most * 1024 * 1024:
         yield finding(
-            f"{shown} has {fact.size_bytes / 1024 / 1024:.1f} MB; `{model.id}` takes {_say(most)} MB",
+            f"{shown} has {fact.size_bytes / 1024 / 1024:.1f} MB; `{model.id}` takes {say(most)} MB",
             hint="make it smaller",
             code="too-large",
         )
@@ -1221,13 +890,13 @@ def _one_medium(
     if fact.duration_s is not None:
         if "max_s" in limits and fact.duration_s > limits["max_s"] + 0.05:
             yield finding(
-                f"{shown} lasts {fact.duration_s:.1f} s; `{model.id}` takes {_say(limits['max_s'])} s",
+                f"{shown} lasts {fact.duration_s:.1f} s; `{model.id}` takes {say(limits['max_s'])} s",
                 hint="cut it",
                 code="too-long",
             )
         if "min_s" in limits and fact.duration_s < limits["min_s"] - 0.05:
             yield finding(
-                f"{shown} lasts {fact.duration_s:.1f} s; `{model.id}` wants at least {_say(limits['min_s'])} s",
+                f"{shown} lasts {fact.duration_s:.1f} s; `{model.id}` wants at least {say(limits['min_s'])} s",
                 code="too-short",
             )
 
@@ -1243,11 +912,11 @@ def _pixels(
     short, long_, size = min(width, height), max(width, height), f"{shown} has {width} x {height} pixels"
     least = max(limits.get("min_side") or 0, limits.get("min_short_side") or 0)
     if short < least:
-        yield finding(f"{size}; `{model.id}` wants at least {_say(least)} on each side", code="too-small")
+        yield finding(f"{size}; `{model.id}` wants at least {say(least)} on each side", code="too-small")
     most = min(limits.get("max_side") or math.inf, limits.get("max_long_side") or math.inf)
     if long_ > most:
         yield finding(
-            f"{size}; `{model.id}` takes at most {_say(most)} on a side",
+            f"{size}; `{model.id}` takes at most {say(most)} on a side",
             hint="make it smaller",
             code="too-large",
         )
@@ -1267,7 +936,7 @@ def _pixels(
     low, high = limits.get("min_ratio") or 0, limits.get("max_ratio") or math.inf
     if not low - 1e-3 <= ratio <= high + 1e-3:
         yield finding(
-            f"{size}; `{model.id}` takes shapes from {_say(low)} to {_say(high)} (width by height), found {ratio:.2f}",
+            f"{size}; `{model.id}` takes shapes from {say(low)} to {say(high)} (width by height), found {ratio:.2f}",
             hint="crop it",
             code="wrong-shape",
         )
@@ -1297,10 +966,10 @@ def _max_seconds(
 ) -> Iterable[Finding]:
     for medium, fact in given.get(rule["field"], ()):
         if fact.duration_s is not None and fact.duration_s > rule["max"] + 0.05:
-            when = _spoken(rule["if"], lambda n: f"params.{n}") if "if" in rule else ""
+            when = spoken(rule["if"], names_of(model)) if "if" in rule else ""
             yield Finding(
                 field=medium.role,
-                message=f"`{_path(medium.ref)}` lasts {fact.duration_s:.1f} s; `{model.id}` takes {_say(rule['max'])} s {when}".rstrip(),
+                message=f"`{_path(medium.ref)}` lasts {fact.duration_s:.1f} s; `{model.id}` takes {say(rule['max'])} s {when}".rstrip(),
                 hint="cut it",
                 code="too-long",
             )
@@ -1313,11 +982,11 @@ def _max_seconds_total(
     for name in rule["fields"]:
         for medium, fact in given.get(name, ()):
             total, last = total + (fact.duration_s or 0), medium.role
-        total += max(0.0, _as_number(sent.get(name)) or 0) if name not in given else 0
+        total += max(0.0, as_number(sent.get(name)) or 0) if name not in given else 0
     if total > rule["max"] + 0.05 and last != "params":
         yield Finding(
             field=last,
-            message=f"`{model.id}` takes {_say(rule['max'])} s of {_listing(rule['fields'])} together, found {_say(round(total, 1))}",
+            message=f"`{model.id}` takes {say(rule['max'])} s of {_listing(rule['fields'])} together, found {say(round(total, 1))}",
             code="too-long",
         )
 
@@ -1325,13 +994,13 @@ def _max_seconds_total(
 def _max_output_side(
     model: Model, rule: Mapping[str, JSON], given: _ByField, sent: Mapping[str, JSON]
 ) -> Iterable[Finding]:
-    factor = _as_number(sent.get(rule["factor"], model.defaults.get(rule["factor"]))) or 1
+    factor = as_number(sent.get(rule["factor"], model.defaults.get(rule["factor"]))) or 1
     for medium, fact in given.get(rule["field"], ()):
         side = max(fact.width or 0, fact.height or 0) * factor
         if side > rule["max"]:
             yield Finding(
                 field=medium.role,
-                message=f"`{_path(medium.ref)}` times {_say(factor)} would be {_say(side)} pixels on a side; `{model.id}` makes {rule['max']}",
+                message=f"`{_path(medium.ref)}` times {say(factor)} would be {say(side)} pixels on a side; `{model.id}` makes {rule['max']}",
                 hint="choose a smaller factor",
                 code="too-large",
             )
@@ -1407,11 +1076,11 @@ def _coerced(schema: Mapping[str, JSON], value: JSON, friendly: bool) -> JSON:
     if isinstance(value, bool):
         return value
     if wanted == "string" and isinstance(value, int | float):
-        text = _say(value)
+        text = say(value)
         if friendly or options or "pattern" in schema:
             value = text
     elif wanted in ("integer", "number") and isinstance(value, str):
-        number = _as_number(value.strip().removesuffix("s") if friendly else value)
+        number = as_number(value.strip().removesuffix("s") if friendly else value)
         if number is not None:
             value = int(number) if number == int(number) else number
     elif wanted in ("integer", "number") and isinstance(value, float) and value == int(value):
@@ -1427,7 +1096,7 @@ def _coerced(schema: Mapping[str, JSON], value: JSON, friendly: bool) -> JSON:
 def _lengths(schema: Mapping[str, JSON]) -> list[float]:
     """Return the lengths in seconds that a duration field takes, ascending."""
     if "enum" in schema:
-        numbers = [_as_number(v) for v in schema["enum"]]
+        numbers = [as_number(v) for v in schema["enum"]]
         return sorted(n for n in numbers if n is not None and n > 0)
     found: list[float] = []
     for part in (schema, *(schema.get("anyOf") or ())):
@@ -1443,63 +1112,21 @@ def _lengths(schema: Mapping[str, JSON]) -> list[float]:
 
 def _allowed_hint(schema: Mapping[str, JSON], values: Mapping[str, JSON] | None, found: JSON = None) -> str:
     if values:
-        return _near_hint([*values], found)
+        return options_hint([*values], found)
     if "enum" in schema:
-        return _near_hint(list(schema["enum"]), found)
+        return options_hint(list(schema["enum"]), found)
     if "const" in schema:
-        return f"it takes `{_say(schema['const'])}`"
+        return f"it takes `{say(schema['const'])}`"
     lengths = _lengths(schema) if "anyOf" in schema or "pattern" in schema else []
     if lengths:
         also = [v for part in schema.get("anyOf") or () for v in part.get("enum") or ()]
-        return f"{_say(lengths[0])} to {_say(lengths[-1])}" + (
-            f", or {_or(_say(v) for v in also)}" if also else ""
+        return f"{say(lengths[0])} to {say(lengths[-1])}" + (
+            f", or {any_of(say(v) for v in also)}" if also else ""
         )
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
-        return f"{_say(low)} to {_say(high)}"
+        return f"{say(low)} to {say(high)}"
     return ""
-
-
-def _near_hint(options: Sequence[JSON], found: JSON) -> str:
-    """Say what is allowed, and which of it is nearest to what was found."""
-    if not options:
-        return ""
-    near = _nearest(options, found) if found is not None else None
-    listed = (
-        "it takes " + _or(f"`{_say(v)}`" for v in options[:24]) + (" and more" if len(options) > 24 else "")
-    )
-    return f"{listed}; the nearest is `{_say(near)}`" if near is not None and len(options) > 1 else listed
-
-
-def _nearest(options: Sequence[JSON], found: JSON) -> JSON:
-    number = _size(found)
-    sized = [(abs(math.log(n / number)), o) for o in options for n in [_size(o)] if n and number]
-    if sized:
-        return min(sized, key=lambda pair: pair[0])[1]
-    close = get_close_matches(str(found).lower(), [str(o).lower() for o in options], n=1, cutoff=0.5)
-    return next((o for o in options if close and str(o).lower() == close[0]), None)
-
-
-def _size(value: JSON) -> float | None:
-    """Return a shape, a resolution or a number as one number that can be compared."""
-    text = str(value).lower()
-    ratio = re.fullmatch(r"(\d+(?:\.\d+)?)[:x/](\d+(?:\.\d+)?)", text)
-    if ratio:
-        return float(ratio[1]) / float(ratio[2]) if float(ratio[2]) else None
-    lines = re.fullmatch(r"(\d+(?:\.\d+)?)(k|p|s)?", text)
-    if lines and float(lines[1]) > 0:
-        return float(lines[1]) * (1000 if lines[2] == "k" else 1)
-    return None
-
-
-def _as_number(value: JSON) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _integers(value: JSON) -> Iterable[int]:
@@ -1511,31 +1138,6 @@ def _integers(value: JSON) -> Iterable[int]:
     elif isinstance(value, Mapping):
         for one in value.values():
             yield from _integers(one)
-
-
-def _say(value: JSON) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value == int(value):
-        return str(int(value))
-    return str(value)[:80]
-
-
-def _bare(word: str) -> str:
-    return word.removeprefix("params.")
-
-
-def _field(word: str) -> str:
-    return word if not word.startswith("params.") else "params"
-
-
-def _top(path: str) -> str:
-    return path.split(".")[0].removesuffix("[]")
-
-
-def _quoted(message: str) -> str:
-    found = re.match(r"'([^']*)'", message)
-    return found[1] if found else message
 
 
 def _type(wanted: JSON) -> str:
@@ -1556,11 +1158,6 @@ def _noun(schema: Mapping[str, JSON], is_media: bool) -> str:
         if is_media
         else "items"
     )
-
-
-def _or(words: Iterable[str]) -> str:
-    listed = list(words)
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} or {listed[-1]}" if listed else ""
 
 
 def _listing(words: Iterable[str]) -> str:
