@@ -1,0 +1,165 @@
+"""A project's record at one moment: a git revision, a file, the working tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kiebatch import document, files, manifest, markdown, picks, projects, scenes
+from kiebatch.differences import SlotChange, between
+from kiebatch.errors import Invalid
+from kiebatch.files import Workspace
+from kiebatch.manifest import Manifest
+from kiebatch.picks import Picks
+from kiebatch.repository import Repository
+
+Read = Callable[[str], bytes | None]
+WORKING_TREE = "working tree"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What stood at one moment.  `read` gives a file by its `filename` in the manifest, None when it was not there.
+
+    `scenes` is the scene file's name and text then, where that is known.
+    """
+
+    label: str
+    manifest: Manifest
+    picks: Picks = field(default_factory=Picks)
+    scenes: tuple[str, str] | None = None
+    read: Read = field(default=lambda _name: None, compare=False)
+
+
+def take(workspace: Workspace, which: str | None) -> Snapshot:
+    """Return the record of `which`: a git revision, a manifest file or its folder; None is the working tree."""
+    if which is None:
+        return working_tree(workspace)
+    path = Path(which)
+    if path.is_file():
+        return of_file(path)
+    if (path / "manifest.json").is_file():
+        return of_file(path / "manifest.json")
+    repository = Repository.around(workspace.assets.parent)
+    if repository is None:
+        raise Invalid(
+            f"`{which}` is no file, and {files.shown(workspace.root)} lies in no git repository",
+            hint="compare two manifest files, or revisions of a repository",
+        )
+    commit = repository.commit(which)
+    if commit is None:
+        raise Invalid(f"`{which}` is neither a revision of this repository nor a manifest file")
+    return of_commit(workspace, repository, commit, which)
+
+
+def working_tree(workspace: Workspace) -> Snapshot:
+    """Return the record as it lies in the folder now."""
+
+    def read(filename: str) -> bytes | None:
+        try:
+            return workspace.asset_path(filename).read_bytes()
+        except OSError:
+            return None
+
+    scene_file = workspace.scene_file
+    return Snapshot(
+        label=WORKING_TREE,
+        manifest=projects.read_manifest(workspace),
+        picks=projects.read_picks(workspace),
+        scenes=(scene_file.name, files.read_text(scene_file))
+        if scene_file and scene_file.is_file()
+        else None,
+        read=read,
+    )
+
+
+def of_file(path: Path) -> Snapshot:
+    """Return the record of a manifest file; its media lie as it says, beside its folder."""
+    folder = Workspace(
+        root=path.resolve().parent.parent, assets=path.resolve().parent, state=path.resolve().parent
+    )
+
+    def read(filename: str) -> bytes | None:
+        try:
+            return folder.asset_path(filename).read_bytes()
+        except (OSError, Invalid):
+            return None
+
+    return Snapshot(
+        label=files.shown(path), manifest=manifest.parse(files.read_text(path), files.shown(path)), read=read
+    )
+
+
+def of_commit(workspace: Workspace, repository: Repository, commit: str, name: str) -> Snapshot:
+    """Return the record as a commit has it; an empty one where it had none yet."""
+    label = repository.describe(commit)
+    label = name if name.startswith(label) or label.startswith(name) else f"{name} ({label})"
+
+    def text(path: Path) -> str:
+        inside = repository.name_of(path)
+        content = repository.read(commit, inside) if inside else None
+        return "" if content is None else content.decode("utf-8", "replace")
+
+    def read(filename: str) -> bytes | None:
+        inside = repository.name_of(workspace.asset_path(filename))
+        return repository.read(commit, inside) if inside else None
+
+    shown = f"{name}:{files.shown(workspace.manifest_path)}"
+    recorded = manifest.parse(text(workspace.manifest_path), shown)
+    scene_file = _scene_file(workspace, recorded)
+    scene_text = text(scene_file) if scene_file else ""
+    return Snapshot(
+        label=label,
+        manifest=recorded,
+        picks=picks.parse(text(workspace.picks_path), f"{name}:{files.shown(workspace.picks_path)}"),
+        scenes=(scene_file.name, scene_text) if scene_file and scene_text else None,
+        read=read,
+    )
+
+
+def _scene_file(workspace: Workspace, recorded: Manifest) -> Path | None:
+    name = recorded.source
+    if name and Path(name).name == name:
+        return workspace.root / name
+    return workspace.scene_file
+
+
+def compare(workspace: Workspace, old: Snapshot, new: Snapshot) -> list[SlotChange]:
+    """Return what changed between two moments: assets, picks, and what the scene file no longer asks for."""
+    before = after = None
+    if old.scenes and new.scenes and old.scenes != new.scenes:
+        before, after = _wanted(workspace, old), _wanted(workspace, new)
+        before, after = (before, after) if before is not None and after is not None else (None, None)
+    return between(old.manifest, new.manifest, _chosen(old.picks), _chosen(new.picks), before, after)
+
+
+def _wanted(workspace: Workspace, snapshot: Snapshot) -> set[str] | None:
+    """Return the shots that the scene file asked for then; None when it cannot be read today."""
+    if snapshot.scenes is None:
+        return None
+    name, text = snapshot.scenes
+    try:
+        if name.endswith((".md", ".markdown", ".mdown")):
+            read, _ = markdown.read(text, name)
+        else:
+            read = document.read(text, name)
+        project, _ = scenes.build(
+            read, projects.load_catalogue(workspace), scenes.Options(allow_unknown_model=True)
+        )
+    except Invalid:
+        return None
+    return {job.slot.shot_name for job in project.jobs}
+
+
+def _chosen(chosen: Picks) -> dict[str, str]:
+    """Return the decisions in words by slot: `picked`, `rejected`, with note and star."""
+    words: dict[str, str] = {}
+    for slot in dict.fromkeys(line.slot for line in chosen.decisions):
+        standing = chosen.decision(slot)
+        said = {"pick": "picked", "reject": "rejected", "none": ""}[standing.choice]
+        parts = [said, "starred" if standing.star else "", f"“{standing.note}”" if standing.note else ""]
+        text = ", ".join(part for part in parts if part)
+        if text:
+            words[slot.removesuffix("#1")] = text
+    return words
