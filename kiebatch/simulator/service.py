@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kiebatch.simulator import common, market, uploads
+from kiebatch.simulator import common, flux, gpt4o, market, runway, suno, uploads, veo
 from kiebatch.simulator.faults import DOWNLOAD, TRANSPORT, Fault
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wanted import Wanted
@@ -17,7 +17,16 @@ JSON = Any
 Handler = Callable[[Simulator, Call], Answer]
 Route = tuple[str, Handler]  # the operation, and who answers
 
-ROUTES: Mapping[tuple[str, str], Route] = {**market.ROUTES, **common.ROUTES, **uploads.ROUTES}
+ROUTES: Mapping[tuple[str, str], Route] = {
+    **market.ROUTES,
+    **common.ROUTES,
+    **uploads.ROUTES,
+    **gpt4o.ROUTES,
+    **flux.ROUTES,
+    **veo.ROUTES,
+    **runway.ROUTES,
+    **suno.ROUTES,
+}
 PUBLIC: Mapping[tuple[str, str], Route] = common.PUBLIC_ROUTES
 _PATHS = {path for _, path in (*ROUTES, *PUBLIC)}
 _GARBAGE = {

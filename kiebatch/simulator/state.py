@@ -242,6 +242,10 @@ class Simulator:
         self.schedule(task, task.ends_at, "end")
         return task
 
+    def known(self, model: str) -> Model:
+        """Return what is known of a dedicated endpoint's model."""
+        return models.dedicated(model) or models.guess(model)
+
     def drawings(self, known: Model, given: Mapping[str, JSON]) -> list[Wanted]:
         """Return what the outputs of a request are going to show."""
         label = self.captions.get(asked.prompt_of(given), "")
