@@ -72,7 +72,7 @@ def existing_task(reply: Reply, _input: Mapping[str, JSON]) -> str | None:
 
 def made_at_once(reply: Reply, _input: Mapping[str, JSON]) -> str | None:
     """Return a name for a task that is over with its submission: the provider's, or one from the answer."""
-    if reply.code != 200 or reply.data in (None, "", {}, []):
+    if reply.code != 200 or not isinstance(reply.data, Mapping) or not reply.data:
         return None
     text = json.dumps(reply.data, sort_keys=True, default=str)
     return task_id_of(reply, {}) or f"at-once-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

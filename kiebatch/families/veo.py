@@ -14,10 +14,9 @@ from kiebatch.families.endpoint import (
     by_record,
     first_text,
     places,
-    task_id_of,
     urls,
 )
-from kiebatch.model import JSON, Absent, Done, Reply, Request, Running, Status
+from kiebatch.model import JSON, Done, Reply, Request, Running, Status
 
 WORDS = Words(running=frozenset({"0"}), done=frozenset({"1"}), failed=frozenset({"2", "3"}))
 
@@ -78,15 +77,15 @@ def _ask_4k(endpoint: Endpoint, name: str) -> Request:
 
 def _judge_upgrade(endpoint: Endpoint, reply: Reply) -> Status:
     """Read an upgrade: results first, whatever the code says; 422 is what both ends of a 4K one answer."""
-    outputs = endpoint.outputs(reply.data) if isinstance(reply.data, Mapping) else ()
-    if outputs and "successFlag" not in reply.data:
-        return Done(outputs=outputs)
+    if isinstance(reply.data, Mapping) and reply.data and "successFlag" not in reply.data:
+        outputs = endpoint.outputs(reply.data)
+        if outputs:
+            return Done(outputs=outputs)
+        if reply.code == 200:
+            return Running()
     if reply.code in (400, 422) and _STILL_AT_WORK.search(reply.message):
         return Running(state=reply.message)
-    if isinstance(reply.data, Mapping) and reply.code == 200 and "successFlag" not in reply.data:
-        return Running()
-    found = by_record(endpoint, reply)
-    return found if not isinstance(found, Absent) else Absent(message=reply.message)
+    return by_record(endpoint, reply)
 
 
 # `fullResultUrls` is the whole film after an extension, `originUrls` the clip before it was cut to its frame.
@@ -113,7 +112,6 @@ ENDPOINTS = (
         parse=_parse,
         main=_RESULTS,
         extra=_MORE,
-        find_task=task_id_of,
     ),
     Endpoint(
         family="veo",
