@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from kiebatch.simulator import control, drawing, service
+from kiebatch.simulator import callbacks, control, drawing, service
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wire import Answer, Call, Cut
 
@@ -28,7 +27,7 @@ class Application:
         self.simulator = simulator
         self.pool = pool
         self.start_settings = simulator.settings
-        self.on_shutdown: Callable[[], None] | None = None
+        self._woken: asyncio.Event | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -46,6 +45,8 @@ class Application:
             reply = control.answer(self.simulator, call, self.start_settings)
         else:
             reply = service.answer(self.simulator, call)
+        if self._woken is not None and method == "POST":
+            self._woken.set()
         if reply.wanted is not None:
             reply.body = await self._draw(reply)
         if path.startswith("/media/"):
@@ -61,15 +62,24 @@ class Application:
         return await asyncio.get_running_loop().run_in_executor(self.pool, drawing.draw, reply.wanted)
 
     async def _live(self, receive: Receive, send: Send) -> None:
+        sender: asyncio.Task[None] | None = None
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                sender = asyncio.create_task(self.send_callbacks())
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                if sender is not None:
+                    sender.cancel()
                 if self.pool is not None:
                     self.pool.shutdown(wait=False, cancel_futures=True)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    async def send_callbacks(self) -> None:
+        """Send callbacks as they fall due, until cancelled; a server's lifespan does this by itself."""
+        self._woken = asyncio.Event()
+        await callbacks.deliver_all(self.simulator, self._woken)
 
 
 def application(simulator: Simulator, pool: Executor | None = None) -> Application:
