@@ -665,6 +665,11 @@ class _Builder:
                 return cast("str | None", wanted.raw[key])
         return None
 
+    def _makes(self, wanted: _Wanted) -> bool:
+        """Whether a shot makes something, and is not a mere card on the board."""
+        says = any(key in wanted.raw for key in ("prompt", "text", "model", *ROLES)) or "model" in wanted.inherited
+        return says and bool(wanted.models)
+
     def _jobs(self, wanted: _Wanted) -> tuple[Job, ...]:
         prompt = self._prompt_text(wanted)
         given = "prompt" in wanted.sources
@@ -674,8 +679,7 @@ class _Builder:
             )
             return ()
         names_model = "model" in wanted.raw or "model" in wanted.inherited
-        has_media = any(role in wanted.raw for role in ROLES)
-        if not given and not names_model and not (has_media and wanted.models):
+        if not given and not names_model and not self._makes(wanted):
             return ()  # a card on the board
         if not wanted.models:
             if wanted.kind == "shot" and not names_model and given and not wanted.skip:
@@ -1033,8 +1037,8 @@ class _Builder:
             return refuse("shot", f"there is no shot `{base}`", f"did you mean `{near}`?" if near else "")
         if other is wanted:
             return refuse("shot", "a shot cannot start from itself")
-        if not other.models:
-            return refuse("shot", f"`{base}` makes nothing: it has no model")
+        if not self._makes(other):
+            return refuse("shot", f"`{base}` makes nothing: it is a card without a prompt or a model")
         if other.skip:
             return refuse("shot", f"`{base}` is skipped, so it makes nothing")
         model_name = str(value.get("model") or model_text)
