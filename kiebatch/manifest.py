@@ -657,12 +657,74 @@ def _with_own_files(assets: Sequence[Asset], rivals: Container[str]) -> list[Ass
     return result
 
 
+_VERSION = re.compile(r"\.v\d+-[0-9a-f]{8}(?=(\.[^./]*)?$)")
+
+
 def version_name(filename: str, version: int, sha256: str) -> str:
     """Return the name of a later version's file (contract section 6): `scene-02-a.v2-1f3a9c2e.png`."""
-    folder, slash, name = filename.rpartition("/")
+    folder, slash, name = first_name(filename).rpartition("/")
     stem, dot, ending = name.rpartition(".")
-    stem = re.sub(r"\.v\d+-[0-9a-f]{8}$", "", stem if dot else name)
-    return f"{folder}{slash}{stem}.v{version}-{sha256[:8]}{dot}{ending if dot else ''}"
+    if not dot:
+        stem, ending = ending, ""
+    return f"{folder}{slash}{stem}.v{version}-{sha256[:8]}{dot}{ending}"
+
+
+def first_name(filename: str) -> str:
+    """Return the name of the first version's file."""
+    return _VERSION.sub("", filename)
+
+
+def renumbered(assets: Sequence[Asset]) -> tuple[tuple[Asset, ...], dict[str, str]]:
+    """Return the entries with gapless ids per type, and the new id of each that changed.
+
+    As few as possible change: the highest numbers move into the gaps.  Links inside the record follow.  Ids that
+    are not of our form stay.
+    """
+    by_prefix: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    for asset in assets:
+        prefix, _, number = asset.id.rpartition("-")
+        if prefix and number.isascii() and number.isdecimal() and asset.id == f"{prefix}-{int(number):03d}":
+            by_prefix[prefix][int(number)] = asset.id
+    names: dict[str, str] = {}
+    for prefix, numbers in by_prefix.items():
+        gaps = [number for number in range(1, len(numbers) + 1) if number not in numbers]
+        high = sorted(number for number in numbers if number > len(numbers))
+        names.update({numbers[old]: f"{prefix}-{new:03d}" for old, new in zip(high, gaps, strict=True)})
+    if not names:
+        return tuple(assets), {}
+    moved = [
+        _changed(
+            asset,
+            id=names.get(asset.id, asset.id),
+            superseded_by=names.get(asset.superseded_by or "", asset.superseded_by),
+            made_from=tuple(names.get(id, id) for id in asset.made_from),
+        )
+        for asset in assets
+    ]
+    return tuple(sorted(moved, key=_key)), names
+
+
+def sides(text: str) -> tuple[str, str, str] | None:
+    """Return (base, ours, theirs) of a text in which git has left conflict markers; None where there are none.
+
+    Without the common ancestor in the markers (git's default style) base is what both sides share.
+    """
+    base: list[str] = []
+    ours: list[str] = []
+    theirs: list[str] = []
+    inside = ""
+    found = False
+    for line in text.splitlines(keepends=True):
+        mark = re.match(r"(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|$)", line)
+        if mark and (inside or mark.group()[0] == "<"):
+            found = True
+            inside = {"<": "ours", "|": "base", "=": "theirs", ">": ""}[mark.group()[0]]
+        elif not inside:
+            for side in (base, ours, theirs):
+                side.append(line)
+        else:
+            {"base": base, "ours": ours, "theirs": theirs}[inside].append(line)
+    return ("".join(base), "".join(ours), "".join(theirs)) if found else None
 
 
 # --- merging -------------------------------------------------------------------------------------------
