@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
+import contextlib
 import json
+import multiprocessing
 import os
-import platform
 import signal
 import socket
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from typing import Any
@@ -59,7 +61,7 @@ def url_of(listening: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn around one simulator.  Signals are left to the process that runs it."""
+    """uvicorn around one simulator.  Signals are left to whoever runs it."""
 
     def __init__(self, app: Application) -> None:
         super().__init__(
@@ -78,33 +80,29 @@ class Server(uvicorn.Server):
             )
         )
 
-    def install_signal_handlers(self) -> None: ...
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def drawing_pool() -> Executor:
     """Return one process that draws, started when first needed and gone with this one."""
-    import multiprocessing
-
     return ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn"), initializer=die_with_parent
     )
 
 
 def die_with_parent() -> None:
-    """End this process when its parent ends, however that happens.
+    """End this process soon after its parent has ended, however that happened.
 
-    Linux does it by itself (PR_SET_PDEATHSIG); elsewhere a thread notices that the parent is another one.
+    A thread looks who the parent is.  Linux could signal it (PR_SET_PDEATHSIG), but does so already when the
+    thread ends that started us.
     """
     parent = os.getppid()
-    if platform.system() == "Linux":
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(0)
-        return
 
     def watch() -> None:
         while os.getppid() == parent:
-            threading.Event().wait(0.5)
+            time.sleep(0.25)
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
