@@ -263,9 +263,12 @@ class Client:
 
     # --- files out -----------------------------------------------------------------------------------------
 
-    async def fresh_url(self, url: str) -> str:
-        """Return a link that lives for 20 minutes for a result's dead one.  Protocol 7.2."""
-        request = Request(method="POST", path="/api/v1/common/download-url", body={"url": url})
+    async def fresh_url(self, url: str, request: Request | None = None) -> str:
+        """Return a link that lives for 20 minutes for a result's dead one.  Protocol 7.2.
+
+        `request` is the family's own call for it (`Endpoint.fresh_link`); by default the one for all families.
+        """
+        request = request or families.get("jobs").fresh_link("", url)
         reply = await self.read(request, operation="download-url")
         if isinstance(reply.data, str) and _is_web(reply.data):
             return reply.data

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiebatch import families, policy
+from kiebatch import catalogue, families, policy
 from kiebatch.errors import Invalid
 from kiebatch.families import Endpoint
 from kiebatch.model import Absent, Done, Output, Reply, Running, TaskFailed
@@ -386,7 +386,19 @@ SITUATIONS: dict[str, Situations] = {
     "/api/v1/mp4/generate": conversion("videoUrl", "GENERATE_MP4_FAILED"),
     "/api/v1/suno/cover/generate": COVER,
 }
+VOICE = Situations(
+    running=[converted("PENDING"), converted("0"), {"taskId": "t", "status": "wait"}],
+    one=[converted("SUCCESS", {"validateInfo": "read this aloud"}), {"taskId": "t", "status": "success"}],
+    several=[],
+    empty=[],
+    failed=[(converted("fail", errorCode=400, errorMessage="too short"), "400", "too short")],
+    unknown=lambda word: converted(word),
+)
+SITUATIONS |= {f"/api/v1/voice/{name}": VOICE for name in ("validate", "regenerate", "generate")}
 AT_ONCE = {
+    "/api/v1/voice/check-voice": {"voice_id": "v"},
+    "/api/v1/omni/audio/create": {"audio_id": "a"},
+    "/api/v1/omni/character/create": {"character_id": "c"},
     "/api/v1/generate/generate-persona": {"personaId": "p", "name": "n", "description": "d"},
     "/api/v1/generate/get-timestamped-lyrics": {"alignedWords": [{"word": "sea", "startS": 1.5, "endS": 2}]},
     "/api/v1/style/generate": {
@@ -480,12 +492,18 @@ def test_a_request_is_the_jobs_input_in_the_familys_form(endpoint: Endpoint) -> 
     names_model = endpoint.family in ("jobs", "flux-kontext") or endpoint.path == "/api/v1/veo/generate"
     assert request.body.get("model") == ("veo3_fast" if names_model else None)
     expected = {"required": "https://example.com/kiebatch-callback", "optional": None, "none": None}
-    assert request.body.get("callBackUrl") == expected[endpoint.callback]
-    assert mine.body.get("callBackUrl") == (None if endpoint.callback == "none" else "https://me.example/cb")
+    assert request.body.get(endpoint.callback_field) == expected[endpoint.callback]
+    assert mine.body.get(endpoint.callback_field) == (
+        None if endpoint.callback == "none" else "https://me.example/cb"
+    )
 
 
 def test_suno_is_never_without_a_callback_address_and_nobody_owns_the_one_we_name() -> None:
-    asked = [e for e in families.all_endpoints() if e.family == "suno" and not e.at_once]
+    asked = [
+        e
+        for e in families.all_endpoints()
+        if e.family == "suno" and not e.at_once and "/voice/" not in e.path
+    ]
 
     assert all(e.callback == "required" for e in asked)
     assert families.PLACEHOLDER_CALLBACK.startswith("https://example.com/")
@@ -732,7 +750,7 @@ def test_what_exists_already_is_collected_by_its_older_task() -> None:
 
 @pytest.mark.parametrize(("path", "data"), AT_ONCE.items())
 def test_some_calls_answer_at_once(path: str, data: Data) -> None:
-    endpoint = families.get("suno", path)
+    endpoint = next(e for e in families.all_endpoints() if e.path == path)
     answer = reply(data)
 
     status = endpoint.status(answer)
@@ -744,15 +762,33 @@ def test_some_calls_answer_at_once(path: str, data: Data) -> None:
         endpoint.record("t")
 
 
-def test_an_endpoint_that_is_gone_names_what_replaced_it() -> None:
-    assert "`veo-3-1`" in families.switched_off("404", "veo-3-1")
-    assert "`veo-3-1`" in families.switched_off("HTTP 505", "veo-3-1")
-    assert families.switched_off("404", None)
-    assert not families.switched_off("422", "veo-3-1")
+def test_a_dedicated_endpoint_names_the_model_that_the_catalogue_calls_its_successor() -> None:
+    known = catalogue.load()
+    for endpoint in families.all_endpoints():
+        replaced = {m.superseded_by for m in known.all() if m.endpoint == endpoint.path}
+        if endpoint.family in ("jobs", "omni"):
+            assert not endpoint.current
+        else:
+            assert replaced == {endpoint.current}
+            assert known.get(endpoint.current)
+
+
+def test_every_current_model_has_a_family_that_speaks_for_it() -> None:
+    for model in catalogue.load().all():
+        if model.status != "withdrawn":
+            assert families.get(model.family, model.endpoint).path == model.endpoint
+
+
+def test_links_are_renewed_by_the_familys_own_call_where_it_has_one() -> None:
+    own = families.get("gpt4o-image").fresh_link("t", URL)
+    common = families.get("veo").fresh_link("t", URL)
+
+    assert (own.path, own.body) == ("/api/v1/gpt4o-image/download-url", {"taskId": "t", "url": URL})
+    assert (common.path, common.body) == ("/api/v1/common/download-url", {"url": URL})
 
 
 def test_a_family_or_endpoint_nobody_knows_is_said() -> None:
     with pytest.raises(Invalid, match="unknown API family `luma`"):
         families.get("luma")
-    with pytest.raises(Invalid, match="no endpoint `/api/v1/voice/validate`"):
-        families.get("suno", "/api/v1/voice/validate")
+    with pytest.raises(Invalid, match="no endpoint `/api/v1/dance`"):
+        families.get("suno", "/api/v1/dance")

@@ -7,10 +7,10 @@ connection; tests are pairs of values.  Families import neither httpx nor the cl
 from __future__ import annotations
 
 from kiebatch.errors import Invalid
-from kiebatch.families import aleph, flux_kontext, gpt4o_image, jobs, runway, suno, veo
-from kiebatch.families.endpoint import PLACEHOLDER_CALLBACK, Endpoint, switched_off
+from kiebatch.families import aleph, flux_kontext, gpt4o_image, jobs, omni, runway, suno, veo
+from kiebatch.families.endpoint import PLACEHOLDER_CALLBACK, Endpoint
 
-__all__ = ["PLACEHOLDER_CALLBACK", "Endpoint", "all_endpoints", "get", "switched_off"]
+__all__ = ["PLACEHOLDER_CALLBACK", "Endpoint", "all_endpoints", "get"]
 
 _FAMILIES: dict[str, tuple[Endpoint, ...]] = {
     "jobs": jobs.ENDPOINTS,
@@ -20,6 +20,7 @@ _FAMILIES: dict[str, tuple[Endpoint, ...]] = {
     "runway": runway.ENDPOINTS,
     "aleph": aleph.ENDPOINTS,
     "suno": suno.ENDPOINTS,
+    "omni": omni.ENDPOINTS,
 }
 
 

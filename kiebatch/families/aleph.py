@@ -23,6 +23,7 @@ ENDPOINTS = (
         family="aleph",
         path="/api/v1/aleph/generate",
         record_path="/api/v1/aleph/record-info",
+        current="runway/gen4-aleph",
         parse=_parse,
         main=places("response.resultVideoUrl", "result_video_url"),
     ),

@@ -102,6 +102,18 @@ def by_record(endpoint: Endpoint, reply: Reply) -> Status:
     return Absent(message=reply.message)
 
 
+def answered_at_once(endpoint: Endpoint, reply: Reply) -> Status:
+    """Return what the answer to a submission says where that is the result."""
+    if reply.code == 200 and isinstance(reply.data, Mapping) and reply.data:
+        return endpoint.parse(endpoint, reply.data)
+    return Absent(message=reply.message)
+
+
+def values_of(endpoint: Endpoint, record: Record) -> Status:
+    """Take the whole answer for the result: a persona, the times of words, an id."""
+    return Done(outputs=(Output(number=1, text=as_text(dict(record))),), credits=credits_of(record))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One paid call of a family, and how to read what comes back.
@@ -109,6 +121,8 @@ class Endpoint:
     - `parse` turns the record under `data` into a status; `judge` the whole reply
     - `main` lists the places of the results; the first that names any wins.  `extra` adds labelled ones
     - `record_path` is None where the answer to the submission is the result itself
+    - `current` is the model that replaced a dedicated endpoint, named when it answers 404 or 505
+    - `link_path` is the family's own call for fresh links, where it has one
     - `body` makes the request's body of the model and its input
     - `find_task` finds the task id in a reply to a submission, `find_record` makes the request that reads it
     """
@@ -122,6 +136,9 @@ class Endpoint:
     method: Literal["GET", "POST"] = "POST"
     body: Callable[[str, Mapping[str, JSON]], dict[str, JSON]] = lambda model, job_input: dict(job_input)
     callback: Literal["optional", "required", "none"] = "optional"
+    callback_field: str = "callBackUrl"
+    current: str = ""
+    link_path: str = ""
     find_task: Callable[[Reply, Mapping[str, JSON]], str | None] = task_id_of
     find_record: Callable[[Endpoint, str], Request] | None = None
     judge: Callable[[Endpoint, Reply], Status] = by_record
@@ -145,7 +162,7 @@ class Endpoint:
         if self.callback == "required":
             callback_url = callback_url or PLACEHOLDER_CALLBACK
         if callback_url and self.callback != "none":
-            body["callBackUrl"] = callback_url
+            body[self.callback_field] = callback_url
         if self.method == "GET":
             query = {
                 key: value if isinstance(value, str) else json.dumps(value) for key, value in body.items()
@@ -168,6 +185,12 @@ class Endpoint:
             return self.find_record(self, task_id)
         return Request(method="GET", path=self.record_path, query={"taskId": task_id})
 
+    def fresh_link(self, task_id: str, url: str) -> Request:
+        """Return the request for a link that lives, in place of a result's dead one (protocol 4.1, 7.2)."""
+        if self.link_path:
+            return Request(method="POST", path=self.link_path, body={"taskId": task_id, "url": url})
+        return Request(method="POST", path="/api/v1/common/download-url", body={"url": url})
+
     def status(self, reply: Reply) -> Status:
         """Return what a reply says about the task.  Never raises, whatever the reply holds."""
         return self.judge(self, reply)
@@ -185,18 +208,6 @@ class Endpoint:
         return tuple(
             Output(number=n, url=url, label=label) for n, (url, label) in enumerate(labels.items(), 1)
         )
-
-
-def switched_off(code: str, current: str | None) -> str:
-    """Return the hint for a submission that a dedicated endpoint refused with `code`, or nothing.
-
-    404 and 505 mean that the endpoint is gone or off; `current` is the model that replaced it, if any.
-    """
-    if code.removeprefix("HTTP ") not in ("404", "505"):
-        return ""
-    if current:
-        return f"this dedicated endpoint seems to be switched off; the current form is model `{current}`"
-    return "this endpoint seems to be switched off"
 
 
 # --- what a state field means --------------------------------------------------------------------------

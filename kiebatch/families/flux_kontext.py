@@ -24,6 +24,7 @@ ENDPOINTS = (
         family="flux-kontext",
         path="/api/v1/flux/kontext/generate",
         record_path="/api/v1/flux/kontext/record-info",
+        current="flux1-kontext",
         body=_body,
         parse=_parse,
         main=places("response.resultImageUrl", "info.resultImageUrl"),

@@ -21,6 +21,8 @@ ENDPOINTS = (
         family="gpt4o-image",
         path="/api/v1/gpt4o-image/generate",
         record_path="/api/v1/gpt4o-image/record-info",
+        link_path="/api/v1/gpt4o-image/download-url",
+        current="4o-image-api",
         parse=_parse,
         main=places("response.resultUrls", "response.result_urls", "info.result_urls"),
     ),

@@ -22,8 +22,12 @@ ENDPOINTS = tuple(
         family="runway",
         path=path,
         record_path="/api/v1/runway/record-detail",
+        current=current,
         parse=_parse,
         main=places("videoInfo.videoUrl", "video_url"),
     )
-    for path in ("/api/v1/runway/generate", "/api/v1/runway/extend")
+    for path, current in (
+        ("/api/v1/runway/generate", "runway"),
+        ("/api/v1/runway/extend", "runway/extend-ai-video"),
+    )
 )

@@ -15,6 +15,7 @@ from kiebatch.families.endpoint import (
     Place,
     Record,
     Words,
+    answered_at_once,
     as_text,
     at,
     credits_of,
@@ -25,9 +26,10 @@ from kiebatch.families.endpoint import (
     made_at_once,
     places,
     urls,
+    values_of,
     word,
 )
-from kiebatch.model import Absent, Done, Output, Reply, Status, TaskFailed
+from kiebatch.model import Done, Output, Status, TaskFailed
 
 # The stages before `success` name tracks that are not all there yet.
 WORDS = Words(
@@ -110,11 +112,6 @@ def _midi(endpoint: Endpoint, record: Record) -> Status:
     return status
 
 
-def _values(endpoint: Endpoint, record: Record) -> Status:
-    """Take the whole answer for the result: a persona, the times of words."""
-    return Done(outputs=(Output(number=1, text=as_text(dict(record))),), credits=credits_of(record))
-
-
 def _style(endpoint: Endpoint, record: Record) -> Status:
     """Take `result` for success, whatever the flag says: one said so in Chinese (protocol 5.6)."""
     text = first_text(record, "result")
@@ -125,21 +122,35 @@ def _style(endpoint: Endpoint, record: Record) -> Status:
     )
 
 
-def _at_once(endpoint: Endpoint, reply: Reply) -> Status:
-    if reply.code == 200 and isinstance(reply.data, Mapping) and reply.data:
-        return endpoint.parse(endpoint, reply.data)
-    return Absent(message=reply.message)
-
-
 def _list(value: object) -> list[Mapping[str, object]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _made(name: str) -> Endpoint:
+_VOICE_WORDS = Words(
+    running=frozenset({"pending", "processing", "generating", "wait", "waiting", "0"}),
+    done=frozenset({"success", "complete", "completed", "1"}),
+    failed=frozenset({"fail", "failed", "error", "create_task_failed", "2", "3"}),
+)
+
+
+def _voice(endpoint: Endpoint, record: Record) -> Status:
+    """Take the whole record for the result; nobody has written down its shape (protocol 5.5)."""
+    state = next(
+        (record[key] for key in ("status", "successFlag", "state") if record.get(key) is not None), None
+    )
+    status = _VOICE_WORDS.read(endpoint, record, state)
+    if isinstance(status, Done):
+        kept = {key: value for key, value in record.items() if key not in ("param", "paramJson")}
+        return replace(status, outputs=(Output(number=1, text=as_text(kept)),))
+    return status
+
+
+def _made(name: str, current: str) -> Endpoint:
     return Endpoint(
         family="suno",
         path=f"/api/v1/generate{name}",
         record_path="/api/v1/generate/record-info",
+        current=f"ai-music-api/{current}",
         callback="required",
         parse=_music,
         main=places("response.sunoData.audioUrl", "response.sunoData.audio_url"),
@@ -148,6 +159,7 @@ def _made(name: str) -> Endpoint:
 
 def _derived(
     name: str,
+    current: str,
     parse: Callable[[Endpoint, Record], Status],
     main: tuple[Place, ...] = (),
     extra: tuple[Place, ...] = (),
@@ -156,6 +168,7 @@ def _derived(
         family="suno",
         path=f"/api/v1/{name}/generate",
         record_path=f"/api/v1/{name}/record-info",
+        current=f"ai-music-api/{current}",
         callback="required",
         parse=parse,
         main=main,
@@ -164,46 +177,62 @@ def _derived(
     )
 
 
-def _answered(path: str, parse: Callable[[Endpoint, Record], Status]) -> Endpoint:
+def _answered(path: str, current: str, parse: Callable[[Endpoint, Record], Status]) -> Endpoint:
     return Endpoint(
         family="suno",
         path=path,
         record_path=None,
+        current=f"ai-music-api/{current}",
         callback="none",
         parse=parse,
         find_task=made_at_once,
-        judge=_at_once,
+        judge=answered_at_once,
     )
 
 
 ENDPOINTS = (
-    *(
-        _made(name)
-        for name in (
-            "",
-            "/extend",
-            "/upload-cover",
-            "/upload-extend",
-            "/add-instrumental",
-            "/add-vocals",
-            "/replace-section",
-            "/mashup",
-            "/sounds",
-        )
-    ),
+    _made("", "generate"),
+    _made("/extend", "extend"),
+    _made("/upload-cover", "upload-and-cover-audio"),
+    _made("/upload-extend", "upload-and-extend-audio"),
+    _made("/add-instrumental", "add-instrumental"),
+    _made("/add-vocals", "add-vocals"),
+    _made("/replace-section", "replace-section"),
+    _made("/mashup", "mashup"),
+    _made("/sounds", "sounds"),
     Endpoint(
         family="suno",
         path="/api/v1/lyrics",
         record_path="/api/v1/lyrics/record-info",
+        current="ai-music-api/generate-lyrics",
         callback="required",
         parse=_lyrics,
     ),
-    _derived("wav", _conversion, places("response.audioWavUrl", "audioWavUrl")),
-    _derived("vocal-removal", _stems, extra=labelled("response", STEMS)),
-    _derived("midi", _midi),
-    _derived("mp4", _conversion, places("response.videoUrl", "videoUrl")),
-    _derived("suno/cover", _cover, places("response.images", "images")),
-    _answered("/api/v1/generate/generate-persona", _values),
-    _answered("/api/v1/generate/get-timestamped-lyrics", _values),
-    _answered("/api/v1/style/generate", _style),
+    _derived("wav", "convert-to-wav-format", _conversion, places("response.audioWavUrl", "audioWavUrl")),
+    _derived("vocal-removal", "separate-vocals", _stems, extra=labelled("response", STEMS)),
+    _derived("midi", "generate-midi-from-audio", _midi),
+    _derived("mp4", "create-music-video", _conversion, places("response.videoUrl", "videoUrl")),
+    _derived("suno/cover", "cover-generate", _cover, places("response.images", "images")),
+    _answered("/api/v1/generate/generate-persona", "generate-persona", values_of),
+    _answered("/api/v1/generate/get-timestamped-lyrics", "timeStamped-lyrics", values_of),
+    _answered("/api/v1/style/generate", "boost-music-style", _style),
+    *(
+        Endpoint(
+            family="suno",
+            path=f"/api/v1/voice/{name}",
+            record_path=f"/api/v1/voice/{record}",
+            current=f"ai-music-api/{current}",
+            callback="required" if name == "regenerate" else "optional",
+            callback_field="calBackUrl"
+            if name == "regenerate"
+            else "callBackUrl",  # spelled so by the provider
+            parse=_voice,
+        )
+        for name, record, current in (
+            ("validate", "validate-info", "validation-phrase"),
+            ("regenerate", "validate-info", "regenerate-phrase"),
+            ("generate", "record-info", "create-voice"),
+        )
+    ),
+    _answered("/api/v1/voice/check-voice", "check-voice", values_of),
 )

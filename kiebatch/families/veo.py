@@ -99,6 +99,7 @@ ENDPOINTS = (
     Endpoint(
         family="veo",
         path="/api/v1/veo/generate",
+        current="veo-3-1",
         record_path=_RECORD,
         body=_generate_body,
         parse=_parse,
@@ -108,6 +109,7 @@ ENDPOINTS = (
     Endpoint(
         family="veo",
         path="/api/v1/veo/extend",
+        current="veo/extend",
         record_path=_RECORD,
         parse=_parse,
         main=_RESULTS,
@@ -116,6 +118,7 @@ ENDPOINTS = (
     Endpoint(
         family="veo",
         path="/api/v1/veo/get-1080p-video",
+        current="veo/get-1080p-video",
         record_path="/api/v1/veo/get-1080p-video",
         method="GET",
         callback="none",
@@ -128,6 +131,7 @@ ENDPOINTS = (
     Endpoint(
         family="veo",
         path="/api/v1/veo/get-4k-video",
+        current="veo/get-4k-video",
         record_path=_RECORD,
         parse=_parse,
         main=_RESULTS,
