@@ -1,0 +1,343 @@
+"""Says what bytes are: type, extension, pixels, seconds; refuses bombs; finds ffmpeg, cuts frames.
+
+Downloads are untrusted: nothing here believes a name, and ffmpeg gets no network and a time limit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import struct
+import subprocess
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from PIL import Image
+
+from kiebatch.errors import Invalid
+from kiebatch.model import MediaFacts, Modality
+
+MOST_PIXELS = 200_000_000  # an 8K frame has 33 million; what has more than this is a bomb
+_HEAD = 4096
+_FFMPEG_S = 60.0
+
+
+class Undecodable(ValueError):
+    """A file is not the medium it should be: unknown, truncated, or a decompression bomb."""
+
+
+def sniff(head: bytes) -> tuple[Modality, str, str] | None:
+    """Return kind, media type and extension by the first bytes; None for web pages and what is unknown."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image", "image/png", ".png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image", "image/jpeg", ".jpg"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image", "image/webp", ".webp"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "image", "image/gif", ".gif"
+    if head.startswith((b"II*\x00", b"MM\x00*")):
+        return "image", "image/tiff", ".tiff"
+    if head.startswith(b"BM") and len(head) > 26 and head[6:10] == b"\0\0\0\0":
+        return "image", "image/bmp", ".bmp"
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand in (b"avif", b"avis"):
+            return "image", "image/avif", ".avif"
+        if brand in (b"heic", b"heix", b"mif1"):
+            return "image", "image/heic", ".heic"
+        if brand in (b"M4A ", b"M4B "):
+            return "audio", "audio/mp4", ".m4a"
+        if brand == b"qt  ":
+            return "video", "video/quicktime", ".mov"
+        return "video", "video/mp4", ".mp4"
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        if b"webm" in head[:64]:
+            return "video", "video/webm", ".webm"
+        return "video", "video/x-matroska", ".mkv"
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return "audio", "audio/wav", ".wav"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "video", "video/x-msvideo", ".avi"
+    if head.startswith(b"OggS"):
+        return "audio", "audio/ogg", ".ogg"
+    if head.startswith(b"fLaC"):
+        return "audio", "audio/flac", ".flac"
+    if head.startswith(b"ID3") or (len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2):
+        return "audio", "audio/mpeg", ".mp3"
+    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        return "audio", "audio/aac", ".aac"
+    return _text(head)
+
+
+def _text(head: bytes) -> tuple[Modality, str, str] | None:
+    try:
+        said = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:  # a character may be cut at the end of the head
+            return None
+        said = head[: error.start].decode("utf-8-sig")
+    said = said.strip()
+    if not said or "\0" in said or re.match(r"(?i)<(!doctype|html|\?xml)", said):
+        return None
+    if said.startswith(("{", "[")):
+        return "text", "application/json", ".json"
+    return "text", "text/plain", ".txt"
+
+
+def facts(path: Path) -> MediaFacts:
+    """Return what a file is, having decoded it as far as that shows whether it is whole.
+
+    Raises `Undecodable` in plain words, and OSError when it cannot be read.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+        if not head:
+            raise Undecodable("the file is empty")
+        found = sniff(head)
+        if found is None:
+            raise Undecodable("the bytes are no picture, clip or sound")
+        kind, media_type, extension = found
+        if kind == "image":
+            width, height = _picture(path)
+            return MediaFacts(
+                kind=kind,
+                media_type=media_type,
+                extension=extension,
+                size_bytes=size,
+                width=width,
+                height=height,
+            )
+        if kind == "text":
+            return MediaFacts(kind=kind, media_type=media_type, extension=extension, size_bytes=size)
+        pixels, seconds = _stream_facts(stream, path, media_type, size)
+    return MediaFacts(
+        kind=kind,
+        media_type=media_type,
+        extension=extension,
+        size_bytes=size,
+        width=pixels[0] if pixels else None,
+        height=pixels[1] if pixels else None,
+        duration_s=seconds,
+    )
+
+
+def _picture(path: Path) -> tuple[int, int]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                width, height = image.size
+                if width * height > MOST_PIXELS:
+                    raise Undecodable(f"{width} x {height} pixels are refused: it may be a decompression bomb")
+                image.load()
+                if image.getexif().get(0x0112) in (5, 6, 7, 8):  # turned by a quarter
+                    width, height = height, width
+                return width, height
+    except Undecodable:
+        raise
+    except Image.DecompressionBombError as error:
+        raise Undecodable(f"refused: {error}") from None
+    except Exception as error:
+        # Pillow raises nearly anything on hostile bytes; all of it means the same here.
+        raise Undecodable(f"the picture cannot be decoded: {type(error).__name__}: {error}") from None
+
+
+def _stream_facts(
+    stream: BinaryIO, path: Path, media_type: str, size: int
+) -> tuple[tuple[int, int] | None, float | None]:
+    if media_type in ("video/mp4", "video/quicktime", "audio/mp4"):
+        return _mp4(stream, size)
+    if media_type == "audio/wav":
+        return None, _wav(stream, size)
+    if media_type == "audio/mpeg":
+        return None, _mp3(stream, size)
+    return _probed(path)
+
+
+# --- containers, read by hand where that is a few lines ------------------------------------------------
+
+
+def _mp4(stream: BinaryIO, size: int) -> tuple[tuple[int, int] | None, float | None]:
+    """Read an MP4's boxes (ISO/IEC 14496-12): pixels of the first picture track, seconds of the movie."""
+    pixels: tuple[int, int] | None = None
+    seconds: float | None = None
+    names = set()
+    at = 0
+    while at + 8 <= size:
+        stream.seek(at)
+        head = stream.read(16)
+        length, name = struct.unpack(">I4s", head[:8])
+        body = 8
+        if length == 1 and len(head) == 16:
+            length, body = struct.unpack(">Q", head[8:16])[0], 16
+        elif length == 0:
+            length = size - at
+        if length < body or at + length > size:
+            raise Undecodable("the file is cut off")
+        names.add(name)
+        if name == b"moov":
+            if length > 64 << 20:
+                raise Undecodable("the file's index is larger than any film's")
+            stream.seek(at + body)
+            moov = stream.read(length - body)
+            seconds = _mvhd(moov)
+            pixels = _tkhd(moov)
+        at += length
+    if b"moov" not in names or not names & {b"mdat", b"moof"}:
+        raise Undecodable("the file is cut off: its index or its media are missing")
+    return pixels, seconds
+
+
+def _mvhd(moov: bytes) -> float | None:
+    at = moov.find(b"mvhd")
+    if at < 0 or at + 36 > len(moov):
+        return None
+    if moov[at + 4] == 1:
+        scale, length = struct.unpack(">IQ", moov[at + 24 : at + 36])
+    else:
+        scale, length = struct.unpack(">II", moov[at + 16 : at + 24])
+    return length / scale if scale else None
+
+
+def _tkhd(moov: bytes) -> tuple[int, int] | None:
+    at = moov.find(b"tkhd")
+    while at >= 0:
+        long = at + 4 < len(moov) and moov[at + 4] == 1
+        place = at + 4 + (92 if long else 80) - 4
+        if place + 8 <= len(moov):
+            width, height = struct.unpack(">II", moov[place : place + 8])
+            if width and height:
+                return width >> 16, height >> 16
+        at = moov.find(b"tkhd", at + 4)
+    return None
+
+
+def _wav(stream: BinaryIO, size: int) -> float | None:
+    stream.seek(12)
+    rate = None
+    at = 12
+    while at + 8 <= size:
+        stream.seek(at)
+        name, length = struct.unpack("<4sI", stream.read(8))
+        if name == b"fmt " and length >= 16:
+            rate = struct.unpack("<HHIIHH", stream.read(16))[3]
+        if name == b"data":
+            if length not in (0, 0xFFFFFFFF) and at + 8 + length > size:
+                raise Undecodable("the sound is cut off")
+            return length / rate if rate else None
+        at += 8 + length + length % 2
+    raise Undecodable("the sound is cut off: it has no samples")
+
+
+_MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_MP3_KBPS = {
+    (3, 1): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+
+
+def _mp3(stream: BinaryIO, size: int) -> float | None:
+    """Count the frames of an MP3 (ISO/IEC 11172-3, layer III); `Undecodable` when there is none."""
+    stream.seek(0)
+    head = stream.read(10)
+    at = 0
+    if head[:3] == b"ID3":
+        a, b, c, d = head[6:10]
+        at = 10 + ((a & 0x7F) << 21 | (b & 0x7F) << 14 | (c & 0x7F) << 7 | d & 0x7F)
+    seconds, frames = 0.0, 0
+    while at + 4 <= size:
+        stream.seek(at)
+        word = stream.read(4)
+        version, layer = word[1] >> 3 & 3, word[1] >> 1 & 3
+        index, rate_index = word[2] >> 4, word[2] >> 2 & 3
+        known = word[0] == 0xFF and word[1] & 0xE0 == 0xE0 and layer == 1 and version in _MP3_RATES
+        if not known or not 0 < index < 15 or rate_index == 3:
+            break
+        rate = _MP3_RATES[version][rate_index]
+        samples = 1152 if version == 3 else 576
+        kbps = _MP3_KBPS[(3 if version == 3 else 2, 1)][index]
+        at += samples // 8 * kbps * 1000 // rate + (word[2] >> 1 & 1)
+        seconds += samples / rate
+        frames += 1
+        if frames > 2_000_000:
+            break
+    if frames < 2:
+        raise Undecodable("the sound cannot be decoded: no MP3 frames where they should be")
+    return seconds
+
+
+# --- ffmpeg --------------------------------------------------------------------------------------------
+
+
+@cache
+def ffmpeg() -> str | None:
+    """Return where ffmpeg is: KIEBATCH_FFMPEG, then the PATH, then the extra `kiebatch[video]`; else None."""
+    named = os.environ.get("KIEBATCH_FFMPEG")
+    if named:
+        return named
+    found = shutil.which("ffmpeg")
+    if found:
+        return found
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        return None
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return None
+
+
+def run_ffmpeg(arguments: list[str], *, timeout_s: float = _FFMPEG_S) -> str:
+    """Run ffmpeg on local files alone and return what it says; `Undecodable` when it fails."""
+    program = ffmpeg()
+    if program is None:
+        raise Invalid("this needs ffmpeg", hint="install it, or: pip install 'kiebatch[video]'")
+    command = [program, "-hide_banner", "-nostdin", "-y", *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Undecodable(f"ffmpeg took longer than {timeout_s:g} s") from None
+    except OSError as error:
+        raise Invalid(f"ffmpeg cannot be started: {error.strerror}") from None
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        raise Undecodable(f"ffmpeg: {last[0][:300]}")
+    return done.stderr
+
+
+def _probed(path: Path) -> tuple[tuple[int, int] | None, float | None]:
+    """Ask ffmpeg about a container that is not read by hand; without ffmpeg the sniffed type must do."""
+    if ffmpeg() is None:
+        return None, None
+    said = run_ffmpeg(
+        ["-protocol_whitelist", "file,pipe", "-i", f"file:{path}", "-map", "0", "-c", "copy", "-f", "null", "-"]
+    )
+    length = re.search(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)", said)
+    seconds = None
+    if length:
+        hours, minutes, rest = length.groups()
+        seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest)
+    size = re.search(r"Video:.*?\b(\d{2,5})x(\d{2,5})\b", said)
+    return (int(size[1]), int(size[2])) if size else None, seconds
+
+
+def frame(clip: Path, which: Literal["first", "last"], target: Path) -> None:
+    """Cut the first or the last frame of a clip into a PNG file."""
+    part = target.with_name(f"{target.stem}.part.png")
+    source = ["-protocol_whitelist", "file,pipe"]
+    if which == "first":
+        run_ffmpeg([*source, "-i", f"file:{clip}", "-frames:v", "1", f"file:{part}"])
+    else:
+        # The last frame is the one that every later frame overwrites: read the last seconds, keep one picture.
+        run_ffmpeg([*source, "-sseof", "-3", "-i", f"file:{clip}", "-update", "1", f"file:{part}"])
+    if not part.exists():
+        raise Undecodable(f"the clip has no {which} frame")
+    os.replace(part, target)
