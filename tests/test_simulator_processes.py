@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -224,3 +225,42 @@ def test_a_fault_is_read_from_one_line(text: str, wanted: Fault) -> None:
 def test_what_is_no_fault_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         Fault.parse(text)
+
+
+def test_the_command_serves_until_it_is_interrupted() -> None:
+    command = [sys.executable, "-m", "kiebatch", "sim", "--port", "0", "--speed", "1000", "--json"]
+    serving = subprocess.Popen(
+        [*command, "--fault", "credit@1=code:455"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert serving.stdout is not None
+    text = ""
+    while "}" not in text:
+        text += serving.stdout.readline()
+    said = json.loads(text)
+
+    with httpx.Client(base_url=said["url"], headers={"Authorization": f"Bearer {said['key']}"}) as api:
+        codes = [api.get("/api/v1/chat/credit").json()["code"] for _ in range(2)]
+    serving.send_signal(signal.SIGINT)
+    _, talk = serving.communicate(timeout=5)
+
+    assert codes == [455, 200]
+    assert serving.returncode == 0
+    assert "0 tasks" in talk
+
+
+@pytest.mark.parametrize("option", [("--fault", "nonsense")])
+def test_a_wrong_option_of_the_command_is_refused_with_exit_2(option: tuple[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kiebatch", "sim", *option, "--json"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=20,
+    )
+
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["status"] == "invalid"

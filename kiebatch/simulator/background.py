@@ -74,6 +74,7 @@ def start(
         "faults": [fault.as_json() for fault in faults],
         "captions": dict(captions or {}),
         "port": port,
+        "parent": os.getpid(),
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "kiebatch.simulator.server"],

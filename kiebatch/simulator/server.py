@@ -88,17 +88,21 @@ class Server(uvicorn.Server):
 def drawing_pool() -> Executor:
     """Return one process that draws, started when first needed and gone with this one."""
     return ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("spawn"), initializer=die_with_parent
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=_draw_only, initargs=(os.getpid(),)
     )
 
 
-def die_with_parent() -> None:
+def _draw_only(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with(parent)
+
+
+def die_with(parent: int) -> None:
     """End this process soon after its parent has ended, however that happened.
 
     A thread looks who the parent is.  Linux could signal it (PR_SET_PDEATHSIG), but does so already when the
     thread ends that started us.
     """
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -111,10 +115,10 @@ def die_with_parent() -> None:
 def main() -> None:
     """Serve until standard input ends: `background` holds the other end of that pipe.
 
-    Reads one line of JSON (`settings`, `faults`, `captions`, `port`), answers with one line: the URL.
+    Reads one line of JSON (`settings`, `faults`, `captions`, `port`, `parent`), answers with one line: the URL.
     """
     wish = json.loads(sys.stdin.buffer.readline())
-    die_with_parent()
+    die_with(wish["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who still wants its results
     sim = Simulator(Settings.from_json(wish["settings"]))
     for fault in wish["faults"]:
