@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kiebatch import document, files, manifest, markdown, picks, projects, scenes
@@ -30,6 +31,32 @@ class Snapshot:
     picks: Picks = field(default_factory=Picks)
     scenes: tuple[str, str] | None = None
     read: Read = field(default=lambda _name: None, compare=False)
+
+
+def project(
+    scene_file: Path | None = None,
+    *,
+    folder: Path | None = None,
+    assets: Path | None = None,
+    draft: bool = False,
+) -> Workspace:
+    """Return where a project's things lie, also where its scene file names another assets folder.
+
+    The scene file need not be right, or there: its assets have a record of their own.
+    """
+    workspace = projects.find(scene_file, project=folder, assets=assets, draft=draft)
+    if workspace.scene_file is None or assets is not None or draft:
+        return workspace
+    try:
+        value = projects.read_document(workspace.scene_file)[0].value
+    except Invalid:
+        return workspace
+    named = value.get("assets") if isinstance(value, dict) else None
+    if not isinstance(named, str):
+        return workspace
+    path = Path(os.path.normpath(workspace.root / named))
+    inside = path.is_relative_to(workspace.root) and path != workspace.root
+    return replace(workspace, assets=path) if inside else workspace
 
 
 def take(workspace: Workspace, which: str | None) -> Snapshot:
@@ -123,6 +150,27 @@ def _scene_file(workspace: Workspace, recorded: Manifest) -> Path | None:
     if name and Path(name).name == name:
         return workspace.root / name
     return workspace.scene_file
+
+
+def pair(
+    old: str | None,
+    new: str | None,
+    *,
+    folder: Path | None = None,
+    assets: Path | None = None,
+    draft: bool = False,
+) -> tuple[Workspace, Snapshot, Snapshot]:
+    """Return the two moments that `OLD NEW`, `OLD..NEW`, `OLD` (until now) or nothing (since HEAD) mean."""
+    if old and new is None and ".." in old and not Path(old).exists():
+        old, new = (side or "HEAD" for side in old.replace("...", "..").split("..", 1))
+    try:
+        workspace = project(folder=folder, assets=assets, draft=draft)
+    except Invalid:
+        if not (old and new and Path(old).exists() and Path(new).exists()):
+            raise
+        here = Path.cwd()  # two files need no project around them
+        workspace = Workspace(root=here, assets=here / "assets", state=here / ".kiebatch")
+    return workspace, take(workspace, old or "HEAD"), take(workspace, new)
 
 
 def compare(workspace: Workspace, old: Snapshot, new: Snapshot) -> list[SlotChange]:
