@@ -69,6 +69,7 @@ class Model:
     maker: str = ""
     status: str = "current"  # current, superseded, withdrawn
     superseded_by: str | None = None
+    not_callable: str = ""  # why no job can use it
     aliases: tuple[str, ...] = ()
     endpoint: str = JOBS_ENDPOINT
     input: Mapping[str, JSON] = field(default_factory=dict)
@@ -124,6 +125,7 @@ class Model:
             "endpoint": self.endpoint,
             "status": self.status,
             "superseded_by": self.superseded_by,
+            "not_callable": self.not_callable or None,
             "aliases": list(self.aliases),
             "input": self.input,
             "roles": self.roles,
@@ -211,6 +213,7 @@ def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Mod
         maker=maker,
         status=entry.get("status", "current"),
         superseded_by=entry.get("superseded_by"),
+        not_callable=entry.get("not_callable") or "",
         aliases=tuple(entry.get("aliases") or ()),
         endpoint=entry.get("endpoint", JOBS_ENDPOINT),
         input=entry["input"],

@@ -153,8 +153,16 @@ class _Builder:
     # -- what the author wrote
 
     def _status(self) -> None:
+        newer = self.model.superseded_by
+        if self.model.not_callable:
+            self.error(
+                "model",
+                f"kiebatch cannot call `{self.model.id}`: {self.model.not_callable}",
+                hint=f"`{newer}` does the same" if newer else "",
+                code="not-callable",
+            )
+            return
         if self.model.status == "superseded":
-            newer = self.model.superseded_by
             self.warn(
                 "model",
                 f"`{self.model.id}` is an older form and may stop any day",
