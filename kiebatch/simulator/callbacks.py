@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from kiebatch.simulator import flux, gpt4o, market, runway, suno, veo
+from kiebatch.simulator import flux, gpt4o, market, runway, suno, veo, voices
 from kiebatch.simulator.faults import CALLBACK
 from kiebatch.simulator.state import Simulator, Task
 
@@ -27,6 +27,7 @@ _BODIES: Mapping[str, Callable[[Simulator, Task, str], dict[str, JSON]]] = {
     runway.ALEPH: runway.edit_callback,
     suno.MUSIC: suno.callback,
     suno.LYRICS: suno.lyrics_callback,
+    voices.FAMILY: voices.callback,
     **{conversion.family: conversion.callback for conversion in suno.CONVERSIONS.values()},
 }
 RETRY_S = 1.0
@@ -39,8 +40,8 @@ def sign(key: str, task_id: str, timestamp: int) -> str:
 
 
 def body(sim: Simulator, task: Task, stage: str) -> dict[str, JSON] | None:
-    """Return what is posted, or None for a stage that a failed task never reaches."""
-    if task.error and stage != "end":
+    """Return what is posted, or None where nothing is: a stage never reached, a call that answered at once."""
+    if task.family not in _BODIES or (task.error and stage != "end"):
         return None
     return _BODIES[task.family](sim, task, stage)
 

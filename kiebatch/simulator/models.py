@@ -47,13 +47,13 @@ def guess(model: str) -> Model:
     return catalogue.unknown(model, kind)
 
 
-def credits(known: Model, given: Mapping[str, JSON]) -> float:
+def credits(known: Model, given: Mapping[str, JSON], kind: str) -> float:
     """Return what one task costs, in credits: the catalogue's price, else a fixed one for its kind."""
     if known.known:
         amount = catalogue.price(known, given).amount
         if amount is not None:
             return float(amount)
-    return FALLBACK_CREDITS[known.modality]
+    return FALLBACK_CREDITS[kind]
 
 
 def listed() -> list[Model]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kiebatch.simulator import common, flux, gpt4o, market, runway, suno, uploads, veo
+from kiebatch.simulator import common, flux, gpt4o, market, runway, suno, uploads, veo, voices
 from kiebatch.simulator.faults import DOWNLOAD, TRANSPORT, Fault
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wanted import Wanted
@@ -26,6 +26,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     **veo.ROUTES,
     **runway.ROUTES,
     **suno.ROUTES,
+    **voices.ROUTES,
 }
 PUBLIC: Mapping[tuple[str, str], Route] = common.PUBLIC_ROUTES
 _PATHS = {path for _, path in (*ROUTES, *PUBLIC)}

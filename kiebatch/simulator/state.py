@@ -197,14 +197,14 @@ class Simulator:
         unreachable = self.unreachable(call.origin, given)
         if unreachable and settings.unfetchable == "submit":
             raise Refusal(451)
-        credits = models.credits(known, given)
+        kind = asked.kind_of(known)
+        credits = models.credits(known, given, kind)
         if settings.key_cap is not None and self.charged + credits > settings.key_cap:
             raise Refusal(433)
         if self.balance < credits:
             raise Refusal(settings.no_credit_code, TEXTS[402])
 
         self._made[known.id] += 1
-        kind = asked.kind_of(known)
         lasts_s = 0.0 if at_once else times.generation_s(settings.seed, known.id, kind, self._made[known.id])
         if outputs is None:
             outputs = self.drawings(known, given)
