@@ -17,7 +17,6 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +27,7 @@ from typing import Literal
 
 from PIL import Image, ImageOps
 
-from kiebatch import files
+from kiebatch import files, media
 from kiebatch.errors import KieBatchError
 from kiebatch.model import Asset
 
@@ -203,25 +202,13 @@ def _to_file(wish: Wanted, target: Path, arguments: list[str]) -> None:
             os.unlink(name)
 
 
-def _program() -> str | None:
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
-    try:
-        import imageio_ffmpeg
-
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        return None
-
-
 def _ffmpeg(path: Path, arguments: list[str]) -> bytes:
     """Run ffmpeg on one file in a process of its own, with a time limit and no other input."""
-    program = _program()
+    program = media.ffmpeg()
     if program is None:
         raise Unmakeable("ffmpeg is not installed")
     careful = ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS]
-    command = [str(program), *careful, "-i", f"file:{path}", *arguments]
+    command = [program, *careful, "-i", f"file:{path}", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
