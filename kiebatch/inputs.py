@@ -614,7 +614,8 @@ class _Builder:
                 self.input[name] = value
                 self.filled.add(name)
                 self.defaulted.append(name)
-        for name in required:
+        called_for = [n for rule in self.model.constraints if applies(rule, self.input) for n in _required_by(rule)]
+        for name in (*required, *called_for):
             if name not in self.input and name in self.model.defaults:
                 self.input[name] = self.model.defaults[name]
                 self.defaulted.append(name)
@@ -796,6 +797,10 @@ class _Builder:
             )
 
 
+def _required_by(rule: Mapping[str, JSON]) -> Sequence[str]:
+    return (rule.get("then") or {}).get("required") or ()
+
+
 # --- media ---------------------------------------------------------------------------------------------
 
 
@@ -821,7 +826,7 @@ def check_media(
         for medium, fact in given:
             found += _one_medium(model, medium, fact, limits)
         lengths = [fact.duration_s for _, fact in given if fact.duration_s is not None]
-        if limits.get("total_max_s") and sum(lengths) > limits["total_max_s"] + 0.05:
+        if limits.get("total_max_s") and len(lengths) > 1 and sum(lengths) > limits["total_max_s"] + 0.05:
             found.append(
                 Finding(
                     field=given[-1][0].role,
