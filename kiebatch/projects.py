@@ -104,10 +104,9 @@ def _in_folder(folder: Path) -> Path:
 
 def _source(workspace: Workspace) -> Path | None:
     """Return the scene file that the manifest names, or the one that lies in the folder."""
-    if workspace.manifest_path.exists():
-        named = manifest.parse(
-            files.read_text(workspace.manifest_path), files.shown(workspace.manifest_path)
-        ).source
+    # A manifest that cannot be read is a matter for whoever needs what it says; `verify` may mend it.
+    with contextlib.suppress(Invalid):
+        named = read_manifest(workspace).source
         if named and (workspace.root / named).is_file():
             return workspace.root / named
     try:
