@@ -1,0 +1,428 @@
+"""What the storyboard shows, as values: a project with its assets, decisions and states, in the film's order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from kiebatch import differences, planner
+from kiebatch.manifest import Manifest, lines
+from kiebatch.model import Asset, Attempt, Modality, Project, Scene, SceneId, Shot, Slot, natural
+from kiebatch.picks import UNDECIDED, Picks, Standing, written
+from kiebatch.planner import Entry, Plan
+
+# What is the matter with a take, the quiet states first.
+State = Literal[
+    "made", "changed", "open", "waiting", "in-flight", "failed", "held", "missing", "altered", "orphan"
+]
+SAID: Mapping[str, str] = {
+    "made": "made",
+    "changed": "the scene file has changed since",
+    "open": "not made yet",
+    "waiting": "waits",
+    "in-flight": "in flight",
+    "failed": "failed",
+    "held": "held: nobody knows whether it was charged",
+    "missing": "its file is gone",
+    "altered": "its file was altered by hand",
+    "orphan": "no longer in the scene file",
+    "skipped": "skipped",
+}
+Piece = tuple[Literal["same", "old", "new"], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of a take: the outputs of one task, and what changed against the version before."""
+
+    number: int
+    assets: tuple[Asset, ...]
+    pieces: tuple[Piece, ...] = ()  # the prompt's way from the version before; empty when it stayed
+    changes: tuple[str, ...] = ()  # in words, without the prompt
+
+    @property
+    def first(self) -> Asset:
+        return self.assets[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One slot: its versions from old to new, what was decided about it, and what is the matter with it.
+
+    `message` says more about the state; `price` is what generating it would cost, in credits.
+    """
+
+    slot: str  # the written form with its take, as picks are kept: `2a#1`
+    number: int
+    model: str = ""  # set where the shot asks for several models
+    versions: tuple[Version, ...] = ()
+    state: State = "open"
+    reason: str = ""
+    message: str = ""
+    standing: Standing = UNDECIDED
+    price: float | None = None
+    priced: Literal["exact", "bound", "unknown"] = "unknown"
+
+    @property
+    def current(self) -> Version | None:
+        return self.versions[-1] if self.versions else None
+
+    @property
+    def asset(self) -> Asset | None:
+        return self.versions[-1].first if self.versions else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One shot as the board shows it.
+
+    `prompt` is what the scene file asks for today; `pieces` is its way from what the shown take was made with,
+    where the two differ.
+    """
+
+    name: str
+    kind: Literal["shot", "vo", "music", "sfx"] = "shot"
+    modality: Modality | Literal[""] = ""
+    title: str = ""
+    notes: str = ""
+    prompt: str = ""
+    pieces: tuple[Piece, ...] = ()
+    duration_s: float | None = None
+    camera: str = ""
+    text_overlay: str = ""
+    transition: str = ""
+    skip: str = ""
+    models: tuple[str, ...] = ()
+    takes: tuple[Take, ...] = ()
+    writable: bool = False  # whether it stands in the scene file and can be generated
+
+    @property
+    def shown(self) -> Take | None:
+        """The take that stands for the shot: the pick, else the first that is there and not rejected."""
+        there = [t for t in self.takes if t.versions]
+        picked = [t for t in there if t.standing.choice == "pick"]
+        liked = [t for t in there if t.standing.choice != "reject"]
+        return next(iter(picked or liked or there or self.takes), None)
+
+    @property
+    def picked(self) -> bool:
+        return any(t.standing.choice == "pick" for t in self.takes)
+
+    @property
+    def starred(self) -> bool:
+        return any(t.standing.star for t in self.takes)
+
+    @property
+    def state(self) -> str:
+        """The state that a person should know of first."""
+        if self.skip:
+            return "skipped"
+        states = {t.state for t in self.takes}
+        order = (
+            "held",
+            "failed",
+            "in-flight",
+            "missing",
+            "altered",
+            "open",
+            "waiting",
+            "changed",
+            "orphan",
+            "made",
+        )
+        return next((s for s in order if s in states), "open" if self.takes else "card")
+
+    @property
+    def facets(self) -> tuple[str, ...]:
+        """The filters that this shot passes."""
+        found = {
+            "picked": self.picked,
+            "unpicked": not self.picked and sum(1 for t in self.takes if t.versions) > 1,
+            "starred": self.starred,
+            "noted": any(t.standing.note for t in self.takes),
+            "gaps": any(t.state in ("open", "waiting", "in-flight") for t in self.takes),
+            "problems": any(t.state in ("failed", "held", "missing", "altered") for t in self.takes),
+            "changed": any(t.state == "changed" for t in self.takes),
+        }
+        return tuple(name for name, true in found.items() if true)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reel:
+    """One scene as the board shows it: its pictures, then its sounds."""
+
+    id: SceneId
+    title: str = ""
+    group: str = ""
+    notes: str = ""
+    dialogue: str = ""
+    camera: str = ""
+    text_overlay: str = ""
+    transition: str = ""
+    skip: str = ""
+    duration_s: float | None = None
+    panels: tuple[Panel, ...] = ()
+
+    @property
+    def spoken(self) -> bool:
+        """Whether a sound of the scene says the dialogue already."""
+        return any(p.kind == "vo" and p.prompt.strip() == self.dialogue.strip() for p in self.panels)
+
+    @property
+    def seconds(self) -> float:
+        """The scene's length on the timeline: as written, else that of its shots."""
+        if self.duration_s is not None:
+            return self.duration_s
+        return sum(p.duration_s or 0.0 for p in self.panels if p.kind == "shot")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """The whole storyboard.  `orphans` are assets that the scene file no longer asks for."""
+
+    title: str
+    notes: str = ""
+    scenes: tuple[Reel, ...] = ()
+    orphans: tuple[Panel, ...] = ()
+    spent: float = 0.0  # credits of all versions
+    to_spend: float = 0.0  # credits of what is still to be made
+    unpriced: int = 0
+    draft: bool = False
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        return (*(p for s in self.scenes for p in s.panels), *self.orphans)
+
+    @property
+    def seconds(self) -> float:
+        return sum(s.seconds for s in self.scenes if not s.skip)
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(f for p in self.panels for f in p.facets)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height of most pictures: the shape of the mats."""
+        shapes = Counter(
+            (t.asset.width, t.asset.height)
+            for p in self.panels
+            if p.kind == "shot"
+            for t in p.takes
+            if t.asset and t.asset.width and t.asset.height
+        )
+        if not shapes:
+            return (16, 9)
+        width, height = shapes.most_common(1)[0][0]
+        return (width or 16, height or 9)
+
+
+def build(
+    project: Project,
+    manifest: Manifest,
+    picks: Picks,
+    plan: Plan | None = None,
+    attempts: Iterable[Attempt] = (),
+    *,
+    title: str = "",
+) -> Film:
+    """Return the storyboard of a project.
+
+    `plan` tells what is changed, missing or blocked, and what it would cost; without it every file counts as there.
+    `attempts` are the journal's, oldest first.
+    """
+    if plan is None:
+        there = {a.filename: a.sha256 or "there" for a in manifest.assets}
+        plan = planner.plan(project, manifest, planner.Facts(digests=there, draft=True))
+    return _Builder(project, manifest, picks, plan, attempts).film(title)
+
+
+class _Builder:
+    def __init__(
+        self, project: Project, manifest: Manifest, picks: Picks, plan: Plan, attempts: Iterable[Attempt]
+    ) -> None:
+        self.project = project
+        self.manifest = manifest
+        self.picks = replace(picks, moved=project.moved)
+        self.plan = plan
+        self.entries = {e.slot: e for e in plan.entries if e.job}
+        self.attempts = {(a.slot.scene, a.slot.shot, a.slot.take, a.model): a for a in attempts}
+        self.line_of: dict[str, tuple[Asset, ...]] = {
+            a.id: line for line in lines(manifest.assets) for a in line
+        }
+
+    def film(self, title: str) -> Film:
+        scenes = tuple(self._scene(scene) for scene in self.project.scenes)
+        orphans = self._orphans()
+        todo = [
+            t for s in scenes for p in s.panels for t in p.takes if t.state in ("open", "failed", "changed")
+        ]
+        return Film(
+            title=self.project.title or title,
+            notes=self.project.notes,
+            scenes=scenes,
+            orphans=orphans,
+            spent=sum(a.credits or 0.0 for a in self.manifest.assets if not a.draft),
+            to_spend=sum(t.price or 0.0 for t in todo),
+            unpriced=sum(1 for t in todo if t.price is None),
+            draft=bool(self.manifest.assets) and all(a.draft for a in self.manifest.assets),
+        )
+
+    def _scene(self, scene: Scene) -> Reel:
+        return Reel(
+            id=scene.id,
+            title=scene.title,
+            group=scene.group,
+            notes=scene.notes,
+            dialogue=scene.dialogue,
+            camera=scene.camera,
+            text_overlay=scene.text_overlay,
+            transition=scene.transition,
+            skip=scene.skip,
+            duration_s=scene.duration_s,
+            panels=tuple(self._panel(scene, shot) for shot in scene.shots),
+        )
+
+    def _panel(self, scene: Scene, shot: Shot) -> Panel:
+        alone = shot.id is None
+        panel = Panel(
+            name=Slot(scene.id, shot.id).shot_name,
+            kind=shot.kind,
+            modality=shot.jobs[0].modality if shot.jobs else "",
+            # A scene that is one shot says these things once, at the scene.
+            title="" if alone else shot.title,
+            notes="" if alone else shot.notes,
+            prompt=shot.prompt,
+            duration_s=shot.duration_s if shot.duration_s is not None or not alone else scene.duration_s,
+            camera="" if alone else shot.camera,
+            text_overlay="" if alone else shot.text_overlay,
+            transition="" if alone else shot.transition,
+            skip=shot.skip or scene.skip,
+            models=shot.models,
+            takes=tuple(self._take(self.entries[j.slot]) for j in shot.jobs if j.slot in self.entries),
+            writable=bool(shot.jobs),
+        )
+        shown = panel.shown
+        if shown and shown.asset and shown.state == "changed" and panel.prompt:
+            return replace(panel, pieces=pieces(shown.asset.prompt, panel.prompt))
+        return panel
+
+    def _take(self, entry: Entry) -> Take:
+        slot = entry.slot
+        attempt = self._attempt(entry)
+        state, message = _state(entry, attempt)
+        job = entry.job
+        return Take(
+            slot=written(slot),
+            number=slot.take,
+            model=slot.model or "",
+            versions=self._versions(entry.current),
+            state=state,
+            reason=entry.reason,
+            message=message,
+            standing=self.picks.decision(slot),
+            price=job.price.amount if job else None,
+            priced=job.price.kind if job else "unknown",
+        )
+
+    def _attempt(self, entry: Entry) -> Attempt | None:
+        if entry.attempt or entry.job is None:
+            return entry.attempt
+        return self.attempts.get((entry.slot.scene, entry.slot.shot, entry.slot.take, entry.job.model))
+
+    def _versions(self, current: Sequence[Asset]) -> tuple[Version, ...]:
+        line = {a.id: a for asset in current for a in self.line_of.get(asset.id, (asset,))}
+        by_number: dict[int, list[Asset]] = {}
+        for asset in line.values():
+            by_number.setdefault(asset.version, []).append(asset)
+        versions: list[Version] = []
+        for number in sorted(by_number):
+            assets = tuple(sorted(by_number[number], key=lambda a: (a.output, natural(a.id))))
+            version = Version(number=number, assets=assets)
+            if versions:
+                before, now = versions[-1].first, assets[0]
+                changed = differences.compared(before, now)
+                changed.pop("prompt", None)
+                version = Version(
+                    number=number,
+                    assets=assets,
+                    pieces=pieces(before.prompt, now.prompt) if before.prompt != now.prompt else (),
+                    changes=tuple(words for group in changed.values() for words in group),
+                )
+            versions.append(version)
+        return tuple(versions)
+
+    def _orphans(self) -> tuple[Panel, ...]:
+        panels: dict[str, Panel] = {}
+        for entry in self.plan.entries:
+            if entry.action != "orphan" or not entry.current:
+                continue
+            asset = entry.current[0]
+            nameless = asset.scene_id is None
+            name = asset.filename if nameless else entry.slot.shot_name
+            take = Take(
+                slot=written(entry.slot) if not nameless else f"{asset.id}#1",
+                number=entry.slot.take,
+                versions=self._versions(entry.current),
+                state="orphan",
+                reason="orphan",
+                standing=UNDECIDED if nameless else self.picks.decision(entry.slot),
+            )
+            known = panels.get(name)
+            if known:
+                panels[name] = replace(known, takes=(*known.takes, take))
+                continue
+            panels[name] = Panel(
+                name=name,
+                kind="shot" if asset.type in ("image", "video") else "sfx",
+                modality=asset.type if asset.type in ("image", "video", "audio", "text") else "",  # type: ignore[arg-type]
+                prompt=asset.prompt,
+                models=(asset.model,) if asset.model else (),
+                takes=(take,),
+            )
+        return tuple(panels.values())
+
+
+def _state(entry: Entry, attempt: Attempt | None) -> tuple[State, str]:
+    if entry.action == "blocked" and entry.reason == "held":
+        return "held", entry.note
+    if attempt and attempt.state == "submitted":
+        return "in-flight", "waiting for the provider"
+    if entry.reason == "failed before":
+        said = entry.note or (attempt.message if attempt else "")
+        return "failed", said
+    match entry.action:
+        case "generate":
+            return ("changed" if entry.current and entry.reason != "new" else "open"), entry.reason
+        case "keep":
+            return "made", entry.note
+        case "restore":
+            return (
+                ("in-flight", entry.reason)
+                if not entry.current
+                else ("missing", "the next run brings it back")
+            )
+        case "missing":
+            return "missing", entry.note
+        case "altered":
+            return "altered", entry.note
+        case "blocked":
+            return "waiting", entry.reason
+        case "orphan":
+            return "orphan", ""
+
+
+def pieces(old: str, new: str) -> tuple[Piece, ...]:
+    """Return the way from one text to another, word by word, for showing old and new words in one text."""
+    found: list[Piece] = []
+    for step, before, after in differences.word_pieces(old, new):
+        if step == "same":
+            found.append(("same", after))
+            continue
+        if before:
+            found.append(("old", before))
+        if after:
+            found.append(("new", after))
+    return tuple(found)

@@ -1,0 +1,262 @@
+"""The storyboard page: one HTML text with its style and script inside, and a policy that allows nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from kiebatch.board.film import SAID, Film, Panel, Reel, Take, Version
+from kiebatch.model import JSON, Asset
+
+KINDS: Mapping[str, str] = {"vo": "Voice", "music": "Music", "sfx": "Effects", "shot": "Sound"}
+FILTERS = (
+    ("all", "All"),
+    ("unpicked", "To pick"),
+    ("picked", "Picked"),
+    ("starred", "Starred"),
+    ("noted", "Notes"),
+    ("gaps", "To make"),
+    ("changed", "Changed"),
+    ("problems", "Problems"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Where a page finds one asset's media: addresses beside the page, on its server, or `data:` texts.
+
+    Empty where there is none: a file that is gone, a clip without ffmpeg.  `peaks` are loudness values, 0 to 100.
+    """
+
+    thumb: str = ""
+    media: str = ""
+    poster: str = ""
+    peaks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a served page needs beyond a written one.  `may_write` lets it change the scene file."""
+
+    author: str = ""
+    may_write: bool = False
+    may_run: bool = True
+
+
+def page(film: Film, shown: Mapping[str, Shown], *, review: Review | None = None) -> str:
+    """Return the whole page.  `shown` is keyed by asset id; an asset that is not in it has no picture."""
+    return _environment().get_template("page.html").render(_values(film, shown, review))
+
+
+def panel(film: Film, name: str, shown: Mapping[str, Shown], *, review: Review | None = None) -> str:
+    """Return one shot of the page anew; empty when the film has no such shot."""
+    template = _environment().get_template("panel.html")
+    values = _values(film, shown, review)
+    module = template.make_module(values)
+    for found in film.panels:
+        if found.name == name:
+            return str(module.panel(found))  # type: ignore[attr-defined]
+    return ""
+
+
+def policy(film: Film, *, served: bool) -> str:
+    """Return the content security policy: the page's own style and script by their digests, and no others."""
+    media = "'self'" if served else "'self' file: data: blob:"
+    connect = "'self'" if served else "'none'"
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src '{_digest(script())}'",
+            f"style-src '{_digest(style(film))}'",
+            f"img-src {media} data:",
+            f"media-src {media}",
+            f"connect-src {connect}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+@cache
+def script() -> str:
+    return _source("page.js")
+
+
+def style(film: Film) -> str:
+    """Return the page's style: ours, and what depends on the film, since a strict page has no style attributes."""
+    width, height = film.shape
+    tall = height > width
+    own = [f":root{{--mat:{width}/{height};--column:{'13rem' if tall else '21rem'}}}"]
+    lengths = {_grow(p) for s in film.scenes for p in s.panels if p.kind == "shot"}
+    lengths |= {_reach(s) for s in film.scenes}
+    own += [f".g{grow}{{flex-grow:{grow}}}" for grow in sorted(lengths)]
+    return _source("page.css") + "\n".join(own) + "\n"
+
+
+def _source(name: str) -> str:
+    return files("kiebatch.board").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _grow(panel: Panel) -> int:
+    """Return a shot's share of the film strip, in tenths of a second."""
+    return max(5, min(600, round((panel.duration_s or 3.0) * 10)))
+
+
+def _reach(scene: Reel) -> int:
+    """Return a scene's share of the film strip: that of its shots."""
+    return sum(_grow(p) for p in scene.panels if p.kind == "shot")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("kiebatch.board", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(
+        seconds=seconds,
+        clock=clock,
+        credits=credits,
+        kind=lambda kind: KINDS[kind],
+        grow=_grow,
+        reach=_reach,
+        said=SAID.__getitem__,
+    )
+    return environment
+
+
+def _values(film: Film, shown: Mapping[str, Shown], review: Review | None) -> dict[str, Any]:
+    served = review is not None
+    made = sum(1 for p in film.panels if p.shown and p.shown.versions)
+    return {
+        "film": film,
+        "shown": lambda asset: shown.get(asset.id, _NOTHING) if asset else _NOTHING,
+        "review": review,
+        "style": Markup(style(film)),
+        "script": Markup(script()),
+        "policy": policy(film, served=served),
+        "filters": [(key, label, film.counts[key]) for key, label in FILTERS],
+        "made": made,
+        "data": lambda panel: embedded(panel_data(panel, shown, served=served)),
+        "settings": embedded(
+            {
+                "title": film.title,
+                "served": served,
+                "author": review.author if review else "",
+                "write": bool(review and review.may_write),
+                "run": bool(review and review.may_run),
+            }
+        ),
+        "wave": wave,
+    }
+
+
+_NOTHING = Shown()
+
+
+def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSON:
+    """Return what the viewer knows of a shot.  Prompts are named by number, since takes mostly share one."""
+    prompts: dict[str, int] = {}
+
+    def take(take: Take) -> JSON:
+        standing = take.standing
+        return _without_empty(
+            {
+                "slot": take.slot,
+                "n": take.number,
+                "model": take.model,
+                "state": take.state,
+                "message": take.message,
+                "choice": standing.choice if standing.choice != "none" else "",
+                "note": standing.note,
+                "star": standing.star,
+                "author": standing.author,
+                "versions": [version(v) for v in take.versions],
+            }
+        )
+
+    def version(version: Version) -> JSON:
+        first = version.first
+        return _without_empty(
+            {
+                "v": version.number,
+                "at": first.created_at[:16].replace("T", " "),
+                "model": first.model,
+                "credits": credits(sum(a.credits or 0.0 for a in version.assets)),
+                "p": prompts.setdefault(first.prompt, len(prompts)) + 1,
+                "pieces": [[how[0], words] for how, words in version.pieces],
+                "changes": list(version.changes),
+                "files": [file(a) for a in version.assets],
+            }
+        )
+
+    def file(asset: Asset) -> JSON:
+        found = shown.get(asset.id, _NOTHING)
+        shows = panel.shown
+        direct = served or not (shows and shows.asset and asset.id == shows.asset.id)
+        return _without_empty(
+            {
+                "id": asset.id,
+                "type": asset.type,
+                "name": asset.filename.rpartition("/")[2],
+                "src": found.media,
+                # The picture of the shown take stands in the page already.
+                "thumb": found.thumb if direct else "",
+                "poster": found.poster,
+                "w": asset.width,
+                "h": asset.height,
+                "s": asset.duration,
+            }
+        )
+
+    takes = [take(t) for t in panel.takes]
+    return {"name": panel.name, "takes": takes, "prompts": list(prompts)}
+
+
+def _without_empty(found: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {key: value for key, value in found.items() if value not in ("", None, False, [])}
+
+
+def embedded(value: JSON) -> Markup:
+    """Return JSON that can stand in a script element whatever its texts are."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def wave(peaks: tuple[int, ...]) -> str:
+    """Return the path of a waveform, two units wide for each value, 40 high."""
+    return "".join(
+        f"M{2 * i + 1} {20 - max(1, p) * 0.19:.0f}v{max(1, p) * 0.38:.0f}" for i, p in enumerate(peaks)
+    )
+
+
+def seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}".rstrip("0").rstrip(".") + " s"
+
+
+def clock(value: float) -> str:
+    """Return a length as an editor reads it: 2:05."""
+    whole = round(value)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def credits(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,138 @@
+"""Makes a project's board: reads what there is, makes the small pictures, writes the page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from kiebatch import api, files
+from kiebatch.board import film as films
+from kiebatch.board.film import Film
+from kiebatch.board.page import Shown, page
+from kiebatch.derivatives import Derivatives, Kind, Wanted, wanted
+from kiebatch.errors import Invalid
+from kiebatch.files import Workspace
+from kiebatch.journal import open_journal
+from kiebatch.model import Asset, Attempt
+from kiebatch.projects import Opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What `write` did.  `without_preview` counts the files of which no small picture could be made."""
+
+    path: Path
+    shots: int
+    size_bytes: int
+    without_preview: int
+
+
+def film_of(opened: Opened) -> Film:
+    """Return the storyboard of a project as it stands on the disk."""
+    return films.build(
+        opened.project,
+        opened.manifest,
+        opened.picks,
+        api.plan(opened),
+        attempts(opened.workspace),
+        title=opened.workspace.root.name,
+    )
+
+
+def attempts(workspace: Workspace) -> list[Attempt]:
+    """Return what the journal knows, oldest first."""
+    with open_journal(workspace.journal_path, now=time.time, read_only=True) as journal:
+        return journal.attempts()
+
+
+def write(
+    opened: Opened,
+    output: Path,
+    *,
+    embed: bool = False,
+    done: Callable[[], object] = lambda: None,
+) -> Written:
+    """Write the board as one HTML file.
+
+    Small pictures are inside; the media stay beside it, or go inside in a reduced form with `embed`.  `done` is called
+    for every file looked at.  The same project gives the same bytes.
+    """
+    film = film_of(opened)
+    assets = [a for p in film.panels for t in p.takes for v in t.versions for a in v.assets]
+    shown, without = _shown(opened.workspace, assets, output.resolve().parent, embed=embed, done=done)
+    text = page(film, shown)
+    files.replace(output, text)
+    return Written(
+        path=output, shots=len(film.panels), size_bytes=len(text.encode()), without_preview=without
+    )
+
+
+def _shown(
+    workspace: Workspace, assets: Iterable[Asset], beside: Path, *, embed: bool, done: Callable[[], object]
+) -> tuple[dict[str, Shown], int]:
+    assets = list(assets)
+    wishes: dict[tuple[str, Kind], Wanted] = {}
+    paths: dict[str, Path] = {}
+    for asset in assets:
+        path = path_of(workspace, asset)
+        if path is None:
+            continue
+        paths[asset.id] = path
+        kinds: tuple[Kind, ...] = ("thumb", "peaks", "web") if embed else ("thumb", "peaks")
+        for kind in kinds:
+            wish = wanted(asset, path, kind)
+            if wish:
+                wishes[asset.id, kind] = wish
+    made = Derivatives(workspace.state).make(wishes.values(), done)
+    found: dict[str, Shown] = {}
+    without = 0
+    for asset in assets:
+        path = paths.get(asset.id)
+        if path is None:
+            continue
+
+        def small(kind: Kind, id: str = asset.id) -> Path | None:
+            wish = wishes.get((id, kind))
+            return made.get(wish) if wish else None
+
+        thumb, peaks, web = small("thumb"), small("peaks"), small("web")
+        without += asset.type in ("image", "video") and thumb is None
+        if embed:
+            # What ffmpeg could not reduce goes in as it is: the page must show it wherever it is mailed.
+            media = _inside(web or path, asset)
+        else:
+            media = quote(os.path.relpath(path, beside).replace(os.sep, "/"))
+        found[asset.id] = Shown(
+            thumb=_inside(thumb, asset) if thumb else "",
+            media=media,
+            peaks=read_peaks(peaks),
+        )
+    return found, without
+
+
+def path_of(workspace: Workspace, asset: Asset) -> Path | None:
+    """Return where an asset's file lies; None where it is gone, a Git LFS pointer, or outside the project."""
+    try:
+        path = workspace.asset_path(asset.filename)
+    except Invalid:
+        return None
+    return path if path.is_file() and not files.is_lfs_pointer(path) else None
+
+
+def read_peaks(path: Path | None) -> tuple[int, ...]:
+    """Return the loudness values of a `peaks` derivative, none where there is no such file."""
+    return tuple(json.loads(path.read_text(encoding="utf-8"))) if path else ()
+
+
+def _inside(path: Path, asset: Asset) -> str:
+    endings: Mapping[str, str] = {".webp": "image/webp", ".mp4": "video/mp4", ".m4a": "audio/mp4"}
+    kind = endings.get(path.suffix) or asset.media_type or mimetypes.guess_type(path.name)[0]
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f"data:{kind or 'application/octet-stream'};base64,{data}"
