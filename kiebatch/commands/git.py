@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch import console, files, gitdrivers, projects
-from kiebatch.commands import options
+from kiebatch import console, files, gitdrivers
 from kiebatch.errors import Exit, Invalid
 from kiebatch.repository import Repository
 
@@ -19,11 +18,22 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+# Git calls two of these commands for every file that it shows or merges: what they import is kept small.
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout, nothing else there")]
+Project = Annotated[
+    Path | None, typer.Option("--project", help="the project folder, instead of the current one")
+]
+Assets = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--assets", help="an assets folder that is not called `assets`; repeat for more", show_default=False
+    ),
+]
 Lfs = Annotated[bool, typer.Option("--lfs", help="keep pictures, clips and sound in Git LFS")]
 
 
 @app.command()
-def install(project: options.Project = None, lfs: Lfs = False, as_json: options.Json = False) -> None:
+def install(project: Project = None, assets: Assets = None, lfs: Lfs = False, as_json: Json = False) -> None:
     """Let git show the manifest in words and merge it slot by slot.
 
     Writes .gitattributes, to be committed, and the settings of this clone: every clone runs it once.
@@ -31,12 +41,12 @@ def install(project: options.Project = None, lfs: Lfs = False, as_json: options.
     Example: kiebatch git install --lfs
     """
     repository = _repository(project)
-    done = gitdrivers.install(repository, _assets(repository, project), lfs=lfs)
+    done = gitdrivers.install(repository, _names(repository, assets or []), lfs=lfs)
     console.answer({"status": "success", "done": done}, "\n".join(done), as_json=as_json)
 
 
 @app.command()
-def uninstall(project: options.Project = None, as_json: options.Json = False) -> None:
+def uninstall(project: Project = None, as_json: Json = False) -> None:
     """Take back what `kiebatch git install` did.
 
     Example: kiebatch git uninstall
@@ -71,11 +81,11 @@ def _repository(project: Path | None) -> Repository:
     return repository
 
 
-def _assets(repository: Repository, project: Path | None) -> list[str]:
-    """Return the project's assets folder when it is not called `assets`."""
-    try:
-        workspace = projects.find(None, project=project)
-    except Invalid:
-        return []
-    name = repository.name_of(workspace.assets)
-    return [f"/{name}"] if name and workspace.assets.name != "assets" else []
+def _names(repository: Repository, folders: list[Path]) -> list[str]:
+    names = []
+    for folder in folders:
+        name = repository.name_of(folder)
+        if name is None or name == ".":
+            raise Invalid(f"{files.shown(folder)} is no folder of this repository")
+        names.append(f"/{name}")
+    return names
