@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kiebatch import catalogue
+from kiebatch import catalogue, schemas
+from kiebatch.catalogue import Model
+from kiebatch.model import JSON
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -64,9 +66,168 @@ def index() -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+# --- the schema for editors ----------------------------------------------------------------------------
+
+_KEPT = (
+    "type enum pattern minLength maxLength minItems maxItems minimum maximum exclusiveMinimum multipleOf anyOf default "
+    "deprecated format items properties required description"
+)
+
+
+def editor_schema() -> str:
+    """Return `schemas/scenes.schema.json`: the run-time schema, completed with every model and its parameters.
+
+    It is for editors alone.  What it refuses a run refuses too, but a run knows more: rules between fields, media.
+    """
+    schema = json.loads(schemas.path("scenes.base").read_text(encoding="utf-8"))
+    models = [m for m in catalogue.load().all() if m.status != "withdrawn" and not m.not_callable]
+    schema["description"] += " For editors; generated from the model files."
+    _name_models(schema)
+    schema["$defs"]["model_id"] = {
+        "anyOf": [
+            *({"const": m.id, "description": _about(m)} for m in models),
+            {"type": "string", "minLength": 1},
+        ]
+    }
+    for m in models:
+        schema["$defs"][f"params of {m.id}"] = _params(m)
+    schema["$defs"]["params_by_model"] = {
+        "allOf": [
+            {
+                "if": {"properties": {"model": {"const": m.id}}, "required": ["model"]},
+                "then": {"properties": {"params": {"$ref": f"#/$defs/params of {m.id.replace('/', '~1')}"}}},
+            }
+            for m in models
+        ]
+    }
+    for owner in ("scene", "shot"):
+        schema["$defs"][owner]["allOf"] = [
+            *schema["$defs"][owner].get("allOf", ()),
+            {"$ref": "#/$defs/params_by_model"},
+        ]
+    for branch in schema["$defs"]["sound"].get("anyOf", ()):
+        if branch.get("type") == "object":
+            branch["allOf"] = [{"$ref": "#/$defs/params_by_model"}]
+    # One line per definition: a change of one model is one line of a diff.
+    definitions = schema.pop("$defs")
+    text = json.dumps(schema, ensure_ascii=False, indent=2)
+    lines = ",\n".join(
+        f"    {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in definitions.items()
+    )
+    return text.removesuffix("\n}") + f',\n  "$defs": {{\n{lines}\n  }}\n}}\n'
+
+
+def _name_models(node: JSON) -> None:
+    """Put the list of models wherever the run-time schema takes the name of one."""
+    if isinstance(node, list):
+        for one in node:
+            _name_models(one)
+    if not isinstance(node, dict):
+        return
+    properties = node.get("properties")
+    if isinstance(properties, dict):
+        for key in ("model", "fallback"):
+            if isinstance(properties.get(key), dict):
+                properties[key] = _with_models(properties[key])
+    for one in node.values():
+        _name_models(one)
+
+
+def _with_models(schema: JSON) -> JSON:
+    if schema.get("type") == "string":
+        return {"$ref": "#/$defs/model_id"} | {k: v for k, v in schema.items() if k == "description"}
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_with_models(one) for one in schema["anyOf"]]}
+    if schema.get("type") == "array":
+        return {**schema, "items": {"$ref": "#/$defs/model_id"}}
+    return schema
+
+
+def _about(m: Model) -> str:
+    cost = cheapest(m)
+    state = (
+        f", older form of {m.superseded_by}"
+        if m.superseded_by
+        else ", older form"
+        if m.status != "current"
+        else ""
+    )
+    return f"{m.title}: {m.task}{state}" + (f", {cost}" if cost else "")
+
+
+def _params(m: Model) -> JSON:
+    """Return what may stand under `params` for one model: its own fields and the friendly names."""
+    properties: dict[str, JSON] = {}
+    for name, target in m.fields.items():
+        own = m.properties.get(target.name)
+        if name in ("prompt", "negative_prompt", "voice") or target.wrap is not None or own is None:
+            continue
+        if target.values:
+            properties[name] = {
+                "enum": _cases(list(target.values)),
+                "description": f"sent as `{target.name}`",
+            }
+        elif name != target.name:
+            properties[name] = {**_clean(own, lenient=True), "description": f"sent as `{target.name}`"}
+    for name, own in m.properties.items():
+        friendly = any(t.name == name for f, t in m.fields.items() if f != "prompt")
+        properties[name] = _clean(own, lenient=friendly)
+        if "media" in own and own["media"]["kind"] in ("image", "video", "audio"):
+            role = next((r for r, fields in m.roles.items() if name in fields.values()), None)
+            properties[name]["description"] = "http addresses" + (
+                f"; files of yours go under `{role}:`" if role else ""
+            )
+    found: dict[str, JSON] = {"type": "object", "properties": properties, "description": _about(m)}
+    if m.input.get("additionalProperties", True) is False:
+        found["additionalProperties"] = False
+    return found
+
+
+def _clean(schema: JSON, *, lenient: bool = False) -> JSON:
+    """Return a field's schema without our notes; `lenient` takes numbers for texts that are numbers, as a run does."""
+    found = {k: v for k, v in schema.items() if k in _KEPT.split()}
+    if "items" in found:
+        found["items"] = _clean(found["items"])
+    if "properties" in found:
+        found["properties"] = {k: _clean(v) for k, v in found["properties"].items()}
+    if found.get("type") == "string" and "enum" in found:
+        options = _cases(found["enum"]) if lenient else list(found["enum"])
+        found["enum"] = options + [int(v) for v in found["enum"] if v.isdecimal()]
+        del found["type"]
+    elif found.get("type") == "string" and (lenient or "pattern" in found):
+        found["type"] = ["string", "integer"]
+    elif found.get("type") in ("integer", "number") and lenient:
+        found["type"] = [found["type"], "string"]
+    return found
+
+
+def _cases(options: list[JSON]) -> list[JSON]:
+    """Return options with the spellings in upper and lower case that a run takes too."""
+    return list(
+        dict.fromkeys(
+            [*options, *(f(o) for o in options if str(o)[:1].isdigit() for f in (str.lower, str.upper))]
+        )
+    )
+
+
+def cheapest(m: Model) -> str:
+    """Return the lowest price of a model in words, `from 4 credits a second`; nothing where none is known."""
+    rows = [r for r in m.prices if r["per"] != "input" and not r.get("adds")]
+    if not rows:
+        return ""
+    row = min(rows, key=lambda r: r["credits"])
+    units = {"job": "", "output": "", "output side": "", "second": " a second", "minute": " a minute"}
+    most = len({r["credits"] for r in rows}) > 1 and row["per"] != "output side"
+    unit = units.get(row["per"], f" per {row['per']}")
+    return f"{'from ' if most else ''}{row['credits']:g} credit{'' if row['credits'] == 1 else 's'}{unit}"
+
+
 def derived() -> dict[Path, str]:
     """Return every derived file with the text it should have."""
-    return {catalogue.DATA / "index.json": index()}
+    return {
+        catalogue.DATA / "index.json": index(),
+        ROOT / "schemas" / "scenes.schema.json": editor_schema(),
+    }
 
 
 def drifted() -> list[Path]:
