@@ -390,10 +390,8 @@ def _find(manifest: Manifest, asset: Asset) -> int:
 
 
 def _changed(asset: Asset, **changes: Any) -> Asset:
-    extra = asset.extra
-    if not extra.keys().isdisjoint(changes):
-        extra = {key: value for key, value in extra.items() if key not in changes}
-    return replace(asset, **changes, extra=extra)
+    extra = {key: value for key, value in asset.extra.items() if key not in changes}
+    return replace(asset, **{"extra": extra, **changes})
 
 
 def _prefix(type: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import simulated
+from film import Film
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -44,3 +45,26 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8"), f"{path} differs; --update-golden rewrites it"
 
     return check
+
+
+@pytest.fixture(autouse=True)
+def _places_of_our_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's own key, state and models out of the tests."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("KIEBATCH_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("KIEBATCH_CONFIG_HOME", str(home / "config"))
+    for name in ("KIE_API_KEY", "KIE_BASE_URL", "KIE_UPLOAD_URL", "GITHUB_STEP_SUMMARY", "CI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def film(
+    tmp_path: Path, sim: simulated.Sim, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Film:
+    """An empty project folder, the current one, and a simulator that makes its films."""
+    folder = tmp_path / "film"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("KIE_API_KEY", sim.key)
+    monkeypatch.setenv("KIE_BASE_URL", sim.url)
+    return Film(folder, sim, capsys)
