@@ -1,0 +1,360 @@
+"""The fixtures in `golden/wire/`, written from the protocol: the simulator speaks so, and the families read it so.
+
+The two share no code; this is where they meet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiebatch import families
+from kiebatch.model import Absent, Done, Reply, Running, TaskFailed
+from kiebatch.simulator import Fault, Settings, Simulator, callbacks, service
+from kiebatch.simulator.wire import Call
+
+FOLDER = Path(__file__).parent / "golden" / "wire"
+CALLBACK = "https://example.com/cb"
+EXCHANGES = [
+    pytest.param(
+        {"endpoint": book.get("endpoint"), **exchange, "family": book["family"]},
+        id=f"{path.stem}: {exchange['situation']}",
+    )
+    for path in sorted(FOLDER.glob("*.json"))
+    for book in [json.loads(path.read_text(encoding="utf-8"))]
+    for exchange in book["exchanges"]
+]
+Step = Callable[["World"], Any]
+
+
+class World:
+    """A simulator on a clock that the test moves; no sockets."""
+
+    def __init__(self) -> None:
+        self.now = 1_776_932_061.063
+        self.sim = Simulator(Settings(pixels=0.01), clock=lambda: self.now)
+
+    def call(self, method: str, path: str, body: Any = None, key: str | None = None, **query: str) -> Any:
+        headers = {"authorization": f"Bearer {self.sim.settings.key if key is None else key}"}
+        call = Call(method=method, path=path, body=body, query=query, headers=headers, origin="http://sim")
+        return json.loads(service.answer(self.sim, call).body)
+
+    def post(self, path: str, **body: Any) -> Any:
+        return self.call("POST", path, body)
+
+    def submit(self, path: str, **body: Any) -> str:
+        reply = self.post(path, **body)
+        assert reply["code"] == 200, reply
+        return str(reply["data"]["taskId"])
+
+    def read(self, path: str, task_id: str, share: float = 1.0) -> Any:
+        """Read a record when this share of the task's time has passed."""
+        task = self.sim.tasks[task_id]
+        self.now = max(self.now, task.made_at + share * (task.ends_at - task.made_at) + 0.001)
+        return self.call("GET", path, taskId=task_id)
+
+    def fault(self, text: str) -> World:
+        self.sim.faults.add(Fault.parse(text))
+        return self
+
+    # --- the calls of each family ---
+
+    def market(self, share: float = 1.0, model: str = "nano-banana-2", **given: Any) -> Any:
+        task = self.submit("/api/v1/jobs/createTask", model=model, input={"prompt": "A boat", **given})
+        return self.read("/api/v1/jobs/recordInfo", task, share)
+
+    def gpt4o(self, share: float = 1.0, **body: Any) -> Any:
+        body = {"prompt": "A boat", "size": "1:1", "nVariants": 2, **body}
+        return self.read(
+            "/api/v1/gpt4o-image/record-info", self.submit("/api/v1/gpt4o-image/generate", **body), share
+        )
+
+    def flux(self, share: float = 1.0) -> Any:
+        task = self.submit("/api/v1/flux/kontext/generate", prompt="A boat")
+        return self.read("/api/v1/flux/kontext/record-info", task, share)
+
+    def veo(self, share: float = 1.0) -> Any:
+        return self.read(
+            "/api/v1/veo/record-info", self.submit("/api/v1/veo/generate", prompt="A boat"), share
+        )
+
+    def large(self, share: float) -> Any:
+        older = self.veo()["data"]["taskId"]
+        first = self.call("GET", "/api/v1/veo/get-1080p-video", taskId=older, index="0")
+        self.now += share * 1000
+        return (
+            first if share == 0 else self.call("GET", "/api/v1/veo/get-1080p-video", taskId=older, index="0")
+        )
+
+    def largest(self, times: int, wait_s: float = 0.0) -> Any:
+        older, reply = self.veo()["data"]["taskId"], None
+        for _ in range(times):
+            reply = self.post("/api/v1/veo/get-4k-video", taskId=older, index=0)
+            self.now += wait_s
+        return reply
+
+    def runway(self, share: float = 1.0, **body: Any) -> Any:
+        body = {
+            "prompt": "A boat",
+            "duration": 5,
+            "quality": "720p",
+            "aspectRatio": "16:9",
+            "imageUrl": "",
+            **body,
+        }
+        return self.read(
+            "/api/v1/runway/record-detail", self.submit("/api/v1/runway/generate", **body), share
+        )
+
+    def aleph(self, share: float = 1.0) -> Any:
+        task = self.submit("/api/v1/aleph/generate", prompt="Make it night", videoUrl="https://x.test/in.mp4")
+        return self.read("/api/v1/aleph/record-info", task, share)
+
+    def song(self, share: float = 1.0) -> Any:
+        task = self.submit(
+            "/api/v1/generate",
+            prompt="A sea shanty",
+            customMode=False,
+            instrumental=False,
+            model="V5",
+            callBackUrl=CALLBACK,
+        )
+        return self.read("/api/v1/generate/record-info", task, share)
+
+    def derived(self, name: str, share: float = 1.0, fault: str = "", **body: Any) -> Any:
+        song = self.song()["data"]
+        given = {"taskId": song["taskId"], "callBackUrl": CALLBACK, **body}
+        if name not in ("suno/cover", "midi"):
+            given["audioId"] = song["response"]["sunoData"][0]["id"]
+        if name == "midi":
+            given["taskId"] = self.derived("vocal-removal")["data"]["taskId"]
+        if fault:
+            self.fault(fault)
+        return self.read(
+            f"/api/v1/{name}/record-info", self.submit(f"/api/v1/{name}/generate", **given), share
+        )
+
+    def lyrics(self) -> Any:
+        return self.read(
+            "/api/v1/lyrics/record-info",
+            self.submit("/api/v1/lyrics", prompt="the sea", callBackUrl=CALLBACK),
+        )
+
+    def called_back(self, record: Any, stage: str = "end") -> Any:
+        data = record["data"]
+        return callbacks.body(self.sim, self.sim.tasks[data["taskId"]], stage)
+
+    def too_fast(self) -> Any:
+        return [self.market_submit() for _ in range(21)][-1]
+
+    def market_submit(self, **body: Any) -> Any:
+        return self.post(
+            "/api/v1/jobs/createTask", **{"model": "nano-banana-2", "input": {"prompt": "A boat"}, **body}
+        )
+
+    def poor(self) -> World:
+        self.sim.balance = 0
+        return self
+
+    def paused(self) -> World:
+        self.sim.settings = Settings(paused=("nano-banana-2",))
+        return self
+
+    def upload(self) -> Any:
+        sent = {"data": b"x", "filename": "x.png", "content_type": "image/jpeg"}
+        return self.post("/api/file-stream-upload", file=sent, uploadPath="images")
+
+
+PRODUCED: dict[str, Step] = {
+    "jobs: accepted": lambda w: w.market_submit(),
+    "jobs: unknown model": lambda w: w.market_submit(model="no/such"),
+    "jobs: field missing": lambda w: w.market_submit(input={}),
+    "jobs: paused": lambda w: w.paused().market_submit(),
+    "jobs: too fast": lambda w: w.too_fast(),
+    "jobs: no credits": lambda w: w.poor().market_submit(),
+    "jobs: no key": lambda w: w.call("POST", "/api/v1/jobs/createTask", {}, key="wrong"),
+    "jobs: waiting": lambda w: w.market(0.5),
+    "jobs: generating": lambda w: w.market(
+        0.5, "kling-3.0/video", sound=False, duration="5", mode="std", multi_shots=False
+    ),
+    "jobs: done": lambda w: w.market(),
+    "jobs: done with six": lambda w: w.market(model="grok-imagine/text-to-image"),
+    "jobs: done with a last frame": lambda w: w.market(model="bytedance/seedance-2", return_last_frame=True),
+    "jobs: done with words": lambda w: w.market(
+        model="elevenlabs/speech-to-text", audio_url="https://x.test/a.mp3"
+    ),
+    "jobs: done, not double-encoded": lambda w: w.fault("submit=object").market(),
+    "jobs: done without output": lambda w: w.fault("submit=no-output:list").market(),
+    "jobs: failed": lambda w: w.fault("submit=fail:500 Internal error, please try again later.").market(),
+    "jobs: failed by the envelope": lambda w: w.fault("submit=fail-envelope:501").market(),
+    "jobs: just submitted": lambda w: w.fault("submit=fresh:60").market(0.0),
+    "gpt4o-image: accepted": lambda w: w.post("/api/v1/gpt4o-image/generate", prompt="A boat", size="1:1"),
+    "gpt4o-image: running": lambda w: w.gpt4o(0.5),
+    "gpt4o-image: done": lambda w: w.gpt4o(),
+    "gpt4o-image: done, in the quickstart's spelling": lambda w: w.fault("submit=snake").gpt4o(),
+    "gpt4o-image: failed": lambda w: w.fault("submit=fail:400 Your content was flagged").gpt4o(),
+    "gpt4o-image: unknown task": lambda w: w.call("GET", "/api/v1/gpt4o-image/record-info", taskId="x"),
+    "flux-kontext: running": lambda w: w.flux(0.5),
+    "flux-kontext: done": lambda w: w.flux(),
+    "flux-kontext: failed": lambda w: w.fault("submit=fail:500").flux(),
+    "flux-kontext: refused upstream": lambda w: w.fault("submit=fail:400 Flagged").flux(),
+    "veo: running": lambda w: w.veo(0.5),
+    "veo: done": lambda w: w.veo(),
+    "veo: done, the list in brackets": lambda w: w.fault("submit=urls-as-text:brackets").veo(),
+    "veo: done, the list as text at the top": lambda w: (
+        w.fault("submit=urls-as-text:json").fault("submit=top-level").veo()
+    ),
+    "veo: failed": lambda w: w.fault("submit=fail:501 Video generation failed").veo(),
+    "veo: 1080p is not ready": lambda w: w.large(0.0),
+    "veo: 1080p is ready": lambda w: w.large(1.0),
+    "veo: 4k is begun": lambda w: w.largest(1),
+    "veo: 4k is asked for again": lambda w: w.largest(2),
+    "veo: 4k is ready": lambda w: w.largest(2, 1000),
+    "runway: waiting": lambda w: w.runway(0.1),
+    "runway: queueing": lambda w: w.runway(0.3),
+    "runway: done": lambda w: w.runway(imageUrl="https://x.test/in.png"),
+    "runway: failed": lambda w: w.fault(
+        "submit=fail:400 Reached the limit for concurrent generations."
+    ).runway(),
+    "aleph: running": lambda w: w.aleph(0.5),
+    "aleph: done": lambda w: w.aleph(),
+    "aleph: failed": lambda w: w.fault("submit=fail:400 Try another video").aleph(),
+    "suno: no callback": lambda w: w.post(
+        "/api/v1/generate", prompt="A", customMode=False, instrumental=False, model="V5"
+    ),
+    "suno: parent unknown": lambda w: w.post(
+        "/api/v1/wav/generate", taskId="x", audioId="y", callBackUrl=CALLBACK
+    ),
+    "suno: unknown task": lambda w: w.call("GET", "/api/v1/generate/record-info", taskId="x"),
+    "suno: pending": lambda w: w.song(0.1),
+    "suno: first track": lambda w: w.song(0.7),
+    "suno: done": lambda w: w.song(),
+    "suno: done, but the callback failed": lambda w: w.fault("submit=callback-exception").song(),
+    "suno: failed": lambda w: w.fault("submit=fail:531 Failed, the credits have been refunded").song(),
+    "suno: lyrics": lambda w: w.lyrics(),
+    "suno: wav": lambda w: w.derived("wav"),
+    "suno: wav failed": lambda w: w.derived("wav", fault="submit=fail:500 Internal error"),
+    "suno: voice and accompaniment": lambda w: w.derived("vocal-removal"),
+    "suno: midi": lambda w: w.derived("midi"),
+    "suno: cover running": lambda w: w.derived("suno/cover", 0.5),
+    "suno: cover": lambda w: w.derived("suno/cover"),
+    "suno: style": lambda w: w.post("/api/v1/style/generate", content="sea shanty"),
+    "common: balance": lambda w: w.call("GET", "/api/v1/chat/credit"),
+    "common: a new link": lambda w: w.post(
+        "/api/v1/common/download-url", url=json.loads(w.market()["data"]["resultJson"])["resultUrls"][0]
+    ),
+    "common: not a link of ours": lambda w: w.post(
+        "/api/v1/common/download-url", url="https://example.com/a.png"
+    ),
+    "common: an unknown model's price": lambda w: w.call("GET", "/api/v1/models/no/such/price"),
+    "common: uploaded": lambda w: w.upload(),
+    "common: no path to upload to": lambda w: w.post("/api/file-base64-upload", base64Data="aGk="),
+    "common: upload without a key": lambda w: w.call("POST", "/api/file-url-upload", {}, key=""),
+    "callbacks: market done": lambda w: w.called_back(w.market()),
+    "callbacks: market failed": lambda w: w.called_back(w.fault("submit=fail:500 Internal error").market()),
+    "callbacks: 4o": lambda w: w.called_back(w.gpt4o()),
+    "callbacks: flux": lambda w: w.called_back(w.flux()),
+    "callbacks: veo": lambda w: w.called_back(w.veo()),
+    "callbacks: runway": lambda w: w.called_back(w.runway()),
+    "callbacks: aleph": lambda w: w.called_back(w.aleph()),
+    "callbacks: suno": lambda w: w.called_back(w.song()),
+}
+
+
+def shape(value: Any) -> Any:
+    """Return what a reply looks like: its keys in order, and the kind of each value."""
+    if isinstance(value, dict):
+        return [(key, shape(part)) for key, part in value.items()]
+    if isinstance(value, list):
+        return ["several", shape(value[0])] if value else []
+    if isinstance(value, str):
+        return _form(value)
+    return type(value).__name__
+
+
+def _form(text: str) -> str:
+    if text[:1] in "{[" and text:
+        return "JSON text" if _is_json(text) else "bracketed text"
+    for name, pattern in (
+        ("empty", r""),
+        ("address", r"https?://\S+"),
+        ("day and time", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+        ("ISO time", r"\d{4}-\d\d-\d\dT[\d:.]+Z"),
+        ("decimal", r"\d\.\d\d"),
+        ("words in capitals", r"[A-Z][A-Z_]+"),
+    ):
+        if re.fullmatch(pattern, text):
+            return name
+    return "text"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+# Free texts may differ in whether they are there at all.
+FREE = ("tags", "musicId", "prompt", "name", "id")
+
+
+def without_free_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "..." if key in FREE else without_free_texts(part) for key, part in value.items()}
+    return [without_free_texts(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_the_simulator_speaks_as_the_protocol_says(exchange: dict[str, Any]) -> None:
+    reply = PRODUCED[f"{exchange['family']}: {exchange['situation']}"](World())
+
+    assert shape(without_free_texts(reply)) == shape(without_free_texts(exchange["reply"]))
+    for key in ("code", "msg"):
+        assert reply.get(key) == exchange["reply"].get(key)
+
+
+@pytest.mark.parametrize("exchange", [e for e in EXCHANGES if "means" in e.values[0]])  # type: ignore[operator]
+def test_the_families_read_what_the_protocol_means(exchange: dict[str, Any]) -> None:
+    endpoint = families.get(exchange["family"], exchange["endpoint"])
+    body = exchange["reply"]
+    reply = Reply(http_status=200, code=body["code"], message=body["msg"], data=body.get("data"), body=body)
+    means = exchange["means"]
+
+    if "task" in means:
+        assert endpoint.task(reply) == means["task"]
+    elif "refused" in means:
+        assert endpoint.task(reply) is None
+    else:
+        status = endpoint.status(reply)
+        wanted = {"running": Running, "done": Done, "failed": TaskFailed, "absent": Absent}[means["status"]]
+        assert isinstance(status, wanted), status
+        if isinstance(status, TaskFailed):
+            assert status.code == means["code"]
+        if isinstance(status, Done):
+            outputs = status.outputs
+            if "urls" in means:
+                assert [o.url for o in outputs if o.url] == means["urls"]
+            assert sum(1 for o in outputs if o.text) == means.get("texts", 0)
+
+
+def test_every_fixture_names_its_section_and_how_sure_it_is() -> None:
+    for parameters in EXCHANGES:
+        exchange: Any = parameters.values[0]
+        assert re.fullmatch(r"\d[\d., ]*", exchange["section"]), exchange
+        assert exchange["confidence"] in ("high", "medium", "low"), exchange
+
+
+def test_no_family_asks_the_simulator_for_a_path_that_it_does_not_know() -> None:
+    known = set(service.ROUTES)
+
+    for endpoint in families.all_endpoints():
+        assert (endpoint.method, endpoint.path) in known
+        if endpoint.record_path:
+            assert ("GET", endpoint.record_path) in known
