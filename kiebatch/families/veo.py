@@ -59,13 +59,15 @@ def _ask_1080p(endpoint: Endpoint, name: str) -> Request:
 
 
 def _find_4k(reply: Reply, job_input: Mapping[str, JSON]) -> str | None:
-    """Return the upgrade's own task id where it has one; its second answers come as 422."""
+    """Return the upgrade's own task id where the answer tells it; later answers for one task come as 422."""
     own = first_text(reply.data, "taskId", "task_id")
-    if reply.code == 200 and own and own != first_text(job_input, "taskId"):
-        return own
-    made = bool(urls(at(reply.data, "resultUrls")))
-    at_work = reply.code == 422 and bool(_STILL_AT_WORK.search(reply.message))
-    return _upgrade_name("4k", job_input) if made or at_work or (reply.code == 200 and own) else None
+    begun = reply.code == 200 and own is not None
+    begun_before = reply.code == 422 and bool(
+        urls(at(reply.data, "resultUrls")) or _STILL_AT_WORK.search(reply.message)
+    )
+    if not (begun or begun_before):
+        return None
+    return own if own and own != first_text(job_input, "taskId") else _upgrade_name("4k", job_input)
 
 
 def _ask_4k(endpoint: Endpoint, name: str) -> Request:
