@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from kiebatch import ci
 from kiebatch.derivatives import Derivatives, Wanted
@@ -202,8 +202,7 @@ def _cell(sheet: Image.Image, content: bytes | None, at: tuple[int, int]) -> Non
     if content is None:
         return
     with Image.open(io.BytesIO(content)) as opened:
-        image = opened.convert("RGB")
-    image.thumbnail(_CELL, Image.Resampling.LANCZOS)
+        image = ImageOps.contain(opened.convert("RGB"), _CELL, Image.Resampling.LANCZOS)
     offset = ((_CELL[0] - image.width) // 2, (_CELL[1] - image.height) // 2)
     sheet.paste(image, (at[0] + offset[0], at[1] + offset[1]))
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from films import Film
+from filmrepo import Film
 
 from kiebatch import gitdrivers, manifest
 from kiebatch.model import Asset
