@@ -458,6 +458,34 @@ def load(extra: Sequence[Path] = ()) -> Catalogue:
     return Catalogue(tuple(own.values())) if own else shipped
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Something that people want, in their words, with the models to look at first and why."""
+
+    name: str
+    words: tuple[str, ...]
+    models: Mapping[str, str]
+
+
+def intents() -> tuple[Intent, ...]:
+    """Return what the catalogue can suggest models for."""
+    head = read_yaml(DATA / "catalogue.yaml")
+    return tuple(Intent(i["name"], tuple(map(str, i["words"])), i["models"]) for i in head["intents"])
+
+
+def suggest(wish: str) -> tuple[Intent, ...]:
+    """Return the intents that a wish in words speaks of, the best match first; none where nothing fits."""
+    said = set(re.findall(r"[a-z0-9:]+", wish.lower()))
+    scored = []
+    for number, intent in enumerate(intents()):
+        ways = [set(re.findall(r"[a-z0-9:]+", words.lower())) for words in (intent.name, *intent.words)]
+        # A whole phrase counts for each of its words; a single word of the name for little.
+        score = sum(len(way) for way in ways if way <= said) + 0.1 * len(ways[0] & said)
+        if score >= 1:
+            scored.append((-score, number, intent))
+    return tuple(intent for _, _, intent in sorted(scored, key=lambda s: s[:2])[:3])
+
+
 # --- prices --------------------------------------------------------------------------------------------
 
 
@@ -703,3 +731,16 @@ def _listed(value: JSON) -> list[JSON]:
     if value is None or value == "":
         return []
     return [one for one in value if one] if isinstance(value, list) else [value]
+
+
+def cheapest(model: Model) -> str:
+    """Return the lowest price of a model in words, `from 4 credits a second`; nothing where none is known."""
+    rows = [row for row in model.prices if not _adds(row)]
+    if not rows:
+        return ""
+    row = min(rows, key=lambda r: float(r["credits"]))
+    least = float(row["steps"][0][1] if "steps" in row else row["credits"])
+    units = {"job": "", "output": "", "output side": "", "second": " a second", "minute": " a minute"}
+    unit = units.get(row["per"], f" per {row['per']}")
+    lowest = "from " if "steps" in row or len({r["credits"] for r in rows}) > 1 else ""
+    return f"{lowest}{least:g} credit{'' if least == 1 else 's'}{unit}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from kiebatch import catalogue, schemas
 from kiebatch.catalogue import Model
+from kiebatch.data import guide
 from kiebatch.model import JSON
 
 ROOT = Path(__file__).parent.parent.parent
@@ -144,7 +145,7 @@ def _with_models(schema: JSON) -> JSON:
 
 
 def _about(m: Model) -> str:
-    cost = cheapest(m)
+    cost = catalogue.cheapest(m)
     state = (
         f", older form of {m.superseded_by}"
         if m.superseded_by
@@ -210,23 +211,12 @@ def _cases(options: list[JSON]) -> list[JSON]:
     )
 
 
-def cheapest(m: Model) -> str:
-    """Return the lowest price of a model in words, `from 4 credits a second`; nothing where none is known."""
-    rows = [r for r in m.prices if r["per"] != "input" and not r.get("adds")]
-    if not rows:
-        return ""
-    row = min(rows, key=lambda r: r["credits"])
-    units = {"job": "", "output": "", "output side": "", "second": " a second", "minute": " a minute"}
-    most = len({r["credits"] for r in rows}) > 1 and row["per"] != "output side"
-    unit = units.get(row["per"], f" per {row['per']}")
-    return f"{'from ' if most else ''}{row['credits']:g} credit{'' if row['credits'] == 1 else 's'}{unit}"
-
-
 def derived() -> dict[Path, str]:
     """Return every derived file with the text it should have."""
     return {
         catalogue.DATA / "index.json": index(),
         ROOT / "schemas" / "scenes.schema.json": editor_schema(),
+        ROOT / "docs" / "models.md": guide.page(),
     }
 
 
