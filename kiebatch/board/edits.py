@@ -1,0 +1,175 @@
+"""Changes one value in a YAML scene file, and leaves every other character of it alone."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+from typing import Any, Final
+
+import yaml
+
+from kiebatch import document
+from kiebatch.errors import Invalid
+from kiebatch.model import JSON, Path, SceneId, ShotId
+
+SOUNDS: Final = {"vo": "voiceover", "music": "music", "sfx": "sound_effects"}
+_BY_HAND = "change it in the file by hand"
+
+
+def prompt_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
+    """Return the path of a shot's prompt in a scene file's values; `Invalid` where it has none."""
+    path = _shot_path(value, scene, shot)
+    raw = _at(value, path)
+    if isinstance(raw, str):  # `voiceover: No one had come` is a shot, too
+        return path
+    for key in ("prompt", "text"):
+        if isinstance(raw.get(key), str):
+            return (*path, key)
+    raise Invalid(f"{_named(scene, shot)} has no prompt of its own in the scene file", hint=_BY_HAND)
+
+
+def prompt_of(value: JSON, scene: SceneId, shot: ShotId) -> str:
+    """Return a shot's prompt as its author wrote it, before styles and characters."""
+    return str(_at(value, prompt_path(value, scene, shot)))
+
+
+def with_prompt(text: str, file: str, scene: SceneId, shot: ShotId, prompt: str) -> str:
+    """Return the file's text with another prompt for one shot.
+
+    `Invalid` where that cannot be done without touching something else (an anchor that others use, say).
+    """
+    value = document.read(text, file).value
+    path = prompt_path(value, scene, shot)
+    node = _node(text, path)
+    start, end = node.start_mark.index, node.end_mark.index
+    changed = text[:start] + _scalar(text, node, prompt) + text[end:]
+    return _checked(changed, file, value, path, prompt)
+
+
+def with_takes(text: str, file: str, scene: SceneId, shot: ShotId, takes: int) -> str:
+    """Return the file's text with another number of takes for one shot; `Invalid` as for `with_prompt`."""
+    value = document.read(text, file).value
+    path = _shot_path(value, scene, shot)
+    raw = _at(value, path)
+    if isinstance(raw, str):
+        raise Invalid(f"{_named(scene, shot)} is a text alone and can have no `takes`", hint=_BY_HAND)
+    if "takes" in raw:
+        node = _node(text, (*path, "takes"))
+        changed = text[: node.start_mark.index] + str(takes) + text[node.end_mark.index :]
+    else:
+        changed = _added(text, _node(text, path), f"takes: {takes}")
+    return _checked(changed, file, value, (*path, "takes"), takes)
+
+
+def diff(old: str, new: str, name: str) -> str:
+    """Return what changed as a unified diff without its header."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), name, name, n=2, lineterm="")
+    return "\n".join(list(lines)[2:])
+
+
+def _shot_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
+    for i, entry in enumerate(value.get("scenes") or ()):
+        if not isinstance(entry, dict) or str(entry.get("id")) != str(scene):
+            continue
+        path: Path = ("scenes", i)
+        if shot is None:
+            return path
+        for j, inner in enumerate(entry.get("shots") or ()):
+            if isinstance(inner, dict) and str(inner.get("id")) == str(shot):
+                return (*path, "shots", j)
+        sound = SOUNDS.get(str(shot))
+        if sound and entry.get(sound) is not None:
+            return (*path, sound)
+    raise Invalid(f"{_named(scene, shot)} does not stand in the scene file")
+
+
+def _named(scene: SceneId, shot: ShotId) -> str:
+    return f"scene {scene}" if shot is None else f"shot {shot} of scene {scene}"
+
+
+def _at(value: JSON, path: Path) -> JSON:
+    for part in path:
+        value = value[part]
+    return value
+
+
+def _node(text: str, path: Path) -> Any:
+    """Return the node at a path; keys that came by `<<` stand elsewhere and are not found."""
+    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)  # its marks count characters
+    for part in path:
+        if isinstance(part, int):
+            node = node.value[part]
+            continue
+        found = [v for k, v in node.value if isinstance(k, yaml.ScalarNode) and k.value == part]
+        if not found:
+            raise Invalid(f"`{part}` is shared with other shots by `<<`", hint=_BY_HAND)
+        node = found[-1]
+    return node
+
+
+def _scalar(text: str, node: Any, new: str) -> str:
+    """Return a text as YAML, in the style that stood there where that can hold it."""
+    if node.style in ("|", ">"):
+        return _block(text, node, new)
+    quoted = json.dumps(new, ensure_ascii=False)
+    if node.style == "'" and "\n" not in new:
+        return "'" + new.replace("'", "''") + "'"
+    if node.style is None and _plain(new):
+        return new
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
+
+
+def _plain(new: str) -> bool:
+    """Whether a text can stand without quotes, also between braces."""
+    try:
+        return bool(document.read(f"a: {{b: {new}, c: 1}}", "").value == {"a": {"b": new, "c": 1}}) and (
+            "\n" not in new and not any(sign in new for sign in ("#", ": ", "{", "}", "[", "]", ","))
+        )
+    except Invalid:
+        return False
+
+
+def _block(text: str, node: Any, new: str) -> str:
+    """Return a text as the block scalar that stood there: its header, its indentation, its blank lines after."""
+    old = text[node.start_mark.index : node.end_mark.index]
+    header, _, body = old.partition("\n")
+    first = next((line for line in body.split("\n") if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip(" "))] or " " * (node.start_mark.column + 2)
+    after = body[len(body.rstrip()) :] or "\n"
+    ends = new.endswith("\n")
+    if header.startswith(">"):
+        header = "|" + header[1:]  # what the author wrote in lines stays in lines
+    if not ends and "-" not in header:
+        header = header[:1] + "-" + header[1:].lstrip("+")
+    lines = new.rstrip("\n").split("\n")
+    return header + "\n" + "\n".join(indent + line if line else "" for line in lines) + after
+
+
+def _added(text: str, node: Any, entry: str) -> str:
+    """Return the text with one more key in a mapping, behind its first."""
+    key, value = node.value[0]
+    if node.flow_style:
+        at = value.end_mark.index
+        return f"{text[:at]}, {entry}{text[at:]}"
+    # A new line behind the first key's, so that a comment there keeps its place.
+    at = text.find("\n", value.end_mark.index - (1 if value.style in ("|", ">") else 0))
+    indent = " " * key.start_mark.column
+    if at < 0:
+        return f"{text}\n{indent}{entry}\n"
+    return f"{text[: at + 1]}{indent}{entry}\n{text[at + 1 :]}"
+
+
+def _checked(changed: str, file: str, before: JSON, path: Path, new: JSON) -> str:
+    """Return the changed text when it says what was meant, and nothing else anew."""
+    expected = copy.deepcopy(before)
+    _at(expected, path[:-1])[path[-1]] = new
+    try:
+        found = document.read(changed, file).value
+    except Invalid:
+        found = None
+    if found != expected:
+        raise Invalid(
+            "this cannot be changed without touching something else in the scene file", hint=_BY_HAND
+        )
+    return changed
