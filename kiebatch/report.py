@@ -209,12 +209,16 @@ def _cell(sheet: Image.Image, content: bytes | None, at: tuple[int, int]) -> Non
 
 def _png(sheet: Image.Image, limit: int) -> bytes:
     """Fewer colours first, then fewer pixels."""
-    image = sheet
-    for step in range(12):
-        out = io.BytesIO()
-        (image if step == 0 else image.quantize(128)).save(out, "PNG", optimize=True)
-        if out.tell() <= limit:
-            break
-        if step:
-            image = image.resize((image.width * 3 // 4, image.height * 3 // 4), Image.Resampling.LANCZOS)
+    content = _encoded(sheet)
+    scale = 1.0
+    while len(content) > limit:
+        size = (max(1, round(sheet.width * scale)), max(1, round(sheet.height * scale)))
+        content = _encoded(sheet.resize(size, Image.Resampling.LANCZOS).quantize(128))
+        scale *= min(0.8, (limit / len(content)) ** 0.5)
+    return content
+
+
+def _encoded(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
     return out.getvalue()
