@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from kiebatch import addresses, families, policy
-from kiebatch.downloads import DownloadFacts, Downloads, Shared, trusted
+from kiebatch.downloads import DownloadFacts, Downloads, Shared, traced, trusted
 from kiebatch.errors import CallFailed, Invalid, Refused, plain
 from kiebatch.model import JSON, Absent, Done, Reply, Request, Running, Status, TaskFailed
 from kiebatch.policy import Answer, NoReply, Operation, SubmitVerdict
@@ -41,7 +41,8 @@ _TIMES = httpx.Timeout(connect=10, read=60, write=60, pool=None)
 _REUSE = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30)
 # A submission never takes up an idle connection: when the server closes that in the same moment, nobody can tell
 # whether the request was read, and the job would be held.
-_NO_REUSE = httpx.Limits(max_connections=32, max_keepalive_connections=0)
+# Nor does it wait for a turn: its place in the rate window is booked, and its intent is in the journal.
+_NO_REUSE = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 # What fails before the first byte of the request is written.
 _NEVER_LEFT = (
     httpx.ConnectError,
@@ -54,13 +55,18 @@ _LONGEST_REPLY = 32 * 2**20
 _KEY_HINT = "see https://kie.ai/api-key for the key, its limits and the credits"
 
 
+async def _nothing() -> None:
+    return None
+
+
 class Client:
     """The API of one account.
 
     `base_url` may be plain http on a loopback host alone.  `upload_url` is the documented upload host, or the base
     URL when that is loopback.  `transport` and `media_transport` replace the network (by an `httpx.ASGITransport`,
     for instance); then no address is looked up.  `rng` and `sleep` make the waits repeatable.  `timeout_s` bounds
-    one attempt of one call, `attempts` how often a call that costs nothing is tried.
+    one attempt of one call, `attempts` how often a call that costs nothing is tried.  `hook` is told of every request
+    before it leaves, when it has left, and when its answer is whole (`request.createTask:sent`).
 
     The key goes to the API and the upload host alone, and into no repr, log or error.
     """
@@ -77,6 +83,7 @@ class Client:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         timeout_s: float = 90.0,
         attempts: int = 5,
+        hook: Callable[[str], None] = lambda point: None,
     ) -> None:
         self.base_url = _host_url(base_url)
         self.upload_url = _host_url(upload_url or (self.base_url if _is_loopback(base_url) else UPLOAD_URL))
@@ -86,6 +93,7 @@ class Client:
         self._sleep = sleep
         self._timeout_s = timeout_s
         self._attempts = attempts
+        self._hook = hook
         self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
         # Who waits, waits here and not in the pool, whose queue costs quadratic time.
         self._turns = asyncio.Semaphore(20)
@@ -96,6 +104,7 @@ class Client:
             rng=self._rng,
             sleep=sleep,
             attempts=attempts,
+            hook=hook,
         )
 
     def __repr__(self) -> str:
@@ -137,14 +146,16 @@ class Client:
         *,
         operation: Operation = "poll",
         attempts: int | None = None,
-        before: Callable[[], Awaitable[object]] | None = None,
+        before: Callable[[], Awaitable[object]] = _nothing,
+        too_fast: Callable[[float | None], object] = lambda retry_after_s: None,
     ) -> Reply:
         """Send a request that costs nothing, again and again by the table, and return its reply.
 
-        `before` is awaited before every attempt: the place to book a read.  `Refused` where the key is not
-        accepted; `CallFailed` where the attempts are used up or the answer will not change.
+        `before` is awaited before every attempt: the place to book a read.  `too_fast` is told of every 429, with
+        what the server asked for: the place to slow all reads down.  `Refused` where the key is not accepted;
+        `CallFailed` where the attempts are used up or the answer will not change.
         """
-        return await self._repeat(operation, lambda: self._once(request), attempts, before)
+        return await self._repeat(operation, lambda: self._once(request), attempts, before, too_fast)
 
     async def status(self, family: str, task_id: str, endpoint: str = "") -> Status:
         """Read one task's record and say what it means."""
@@ -305,8 +316,11 @@ class Client:
             content["params"] = dict(request.query)
         if request.body is not None:
             content["json"] = dict(request.body)
+        url = self.base_url + request.path
+        if paid:
+            return await self._send(request.method, url, content, paid=True)
         async with self._turns:
-            return await self._send(request.method, self.base_url + request.path, content, paid=paid)
+            return await self._send(request.method, url, content)
 
     async def _send(
         self,
@@ -323,6 +337,9 @@ class Client:
             request = client.build_request(method, url, **content)
         except (TypeError, ValueError, httpx.InvalidURL) as error:
             return NoReply(sent=False, reason=policy.reason(error))
+        point = f"request.{url.rsplit('/', 1)[-1]}"
+        request.extensions["trace"] = traced(self._hook, point)
+        self._hook(f"{point}:before")
         try:
             async with asyncio.timeout(timeout_s or self._timeout_s):
                 response = await client.send(request, auth=self._bearer, stream=True)
@@ -334,6 +351,7 @@ class Client:
             return NoReply(sent=False, reason=policy.reason(error))
         except (httpx.HTTPError, TimeoutError, CallFailed) as error:
             return NoReply(sent=True, reason=policy.reason(error))
+        self._hook(f"{point}:after")
         return read_reply(response.status_code, body, response.headers)
 
     async def _repeat(
@@ -341,15 +359,17 @@ class Client:
         operation: Operation,
         once: Callable[[], Awaitable[Answer]],
         attempts: int | None = None,
-        before: Callable[[], Awaitable[object]] | None = None,
+        before: Callable[[], Awaitable[object]] = _nothing,
+        too_fast: Callable[[float | None], object] = lambda retry_after_s: None,
     ) -> Reply:
         attempt = 0
         while True:
             attempt += 1
-            if before:
-                await before()
+            await before()
             answer = await once()
             verdict = policy.read(operation, answer)
+            if verdict.too_fast:
+                too_fast(verdict.retry_after_s)
             if isinstance(answer, Reply):
                 if verdict.kind == "ok":
                     return answer

@@ -57,12 +57,14 @@ class Downloads:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         attempts: int = 5,
         at_once: int = 8,
+        hook: Callable[[str], None] = lambda point: None,
     ) -> None:
         self._named_hosts = frozenset(named_hosts)
         self._transport = transport
         self._rng = rng or random.Random()
         self._sleep = sleep
         self._attempts = attempts
+        self._hook = hook
         self._turns = asyncio.Semaphore(at_once)
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
@@ -127,7 +129,9 @@ class Downloads:
                     patience.reschedule(loop.time() + _STALLED_S)
                     progress(size_bytes)
 
-                return await _keep(response, part_path, have, cap_bytes, arrived)
+                facts = await _keep(response, part_path, have, cap_bytes, arrived)
+                self._hook("request.download:after")
+                return facts
         except TimeoutError as error:
             raise CallFailed("no-answer", f"nothing came for {_STALLED_S:g} s", retryable=True) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -193,6 +197,8 @@ class Downloads:
             )
         client = self._clients[env]
         request = client.build_request("GET", url, headers=headers)
+        request.extensions["trace"] = traced(self._hook, "request.download")
+        self._hook("request.download:before")
         if name:
             request.extensions["sni_hostname"] = name
         return await client.send(request, stream=True)
@@ -214,6 +220,16 @@ class Downloads:
                     retryable=False,
                 )
         return found
+
+
+def traced(hook: Callable[[str], None], point: str) -> Callable[[str, Mapping[str, object]], Awaitable[None]]:
+    """Return a trace for httpx that tells `hook` when a request has left whole."""
+
+    async def trace(event: str, _facts: Mapping[str, object]) -> None:
+        if event.endswith("send_request_body.complete"):
+            hook(f"{point}:sent")
+
+    return trace
 
 
 class Shared(httpx.AsyncBaseTransport):

@@ -14,9 +14,9 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import platformdirs
 
@@ -24,6 +24,7 @@ from kiebatch import policy
 from kiebatch.quota import GUARD, Rate, next_start
 
 Kind = Literal["submit", "read"]
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS booked (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, at REAL NOT NULL);
@@ -108,83 +109,98 @@ class Gate:
         The pause grows with every 429 that comes after the one before was waited out; the many that one burst
         earns count once.
         """
-        with self._transaction() as db:
-            now = self._now()
-            paused_until, halved_until, strikes = self._slowed(db, kind, now)
+        now = self._now()
+
+        def note(db: sqlite3.Connection) -> float:
+            paused_until, halved_until, strikes = _slowed(db, kind, now)
             if now >= paused_until:
                 strikes = strikes + 1 if now < halved_until else 1
                 paused_until = now + policy.wait_s(strikes, self._rng, retry_after_s)
             elif retry_after_s:
                 paused_until = max(paused_until, now + min(retry_after_s, policy.LONGEST_WAIT_S))
-            db.execute(
-                "INSERT OR REPLACE INTO slowed VALUES (?, ?, ?, ?)",
-                (kind, paused_until, paused_until + _HALVED_S, strikes),
-            )
-        return paused_until - now
+            row = (kind, paused_until, paused_until + _HALVED_S, strikes)
+            db.execute("INSERT OR REPLACE INTO slowed VALUES (?, ?, ?, ?)", row)
+            return paused_until - now
+
+        return self._transact(note)
 
     # One waiter of a process is in the book at a time, the others queue behind it in memory: so processes take
     # turns, and one that dies leaves a single place empty.
     async def _pass(self, kind: Kind, rate: Rate) -> None:
         async with self._turns[kind]:
-            booking, at = self._book(kind, rate)
+            booking, at = self._transact(lambda db: _book(db, kind, rate, self._now()))
             try:
                 while (wait := at - self._now()) > 0:
                     await self._sleep(wait)
-                    booking, at = self._confirm(kind, rate, booking)
+                    booking, at = self._transact(
+                        lambda db, mine=booking: _confirm(db, kind, rate, self._now(), mine)  # type: ignore[misc]
+                    )
             except BaseException:
-                with contextlib.suppress(sqlite3.Error), self._transaction() as db:
-                    db.execute("DELETE FROM booked WHERE id = ?", (booking,))
+                self._transact(lambda db: db.execute("DELETE FROM booked WHERE id = ?", (booking,)))
                 raise
 
-    def _book(self, kind: Kind, rate: Rate) -> tuple[int, float]:
-        """Take the next free place; it may be now."""
-        with self._transaction() as db:
-            return self._place(db, kind, rate, self._now())
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do some work on the book, whole or not at all; in memory from the day that the file fails.
 
-    def _confirm(self, kind: Kind, rate: Rate, booking: int) -> tuple[int, float]:
-        """Start on the booked place, or take a later one when it is no longer good."""
-        with self._transaction() as db:
-            now = self._now()
-            paused_until, halved_until, _ = self._slowed(db, kind, now)
-            limit = _limit(rate, now, halved_until)
-            db.execute("DELETE FROM booked WHERE id = ?", (booking,))
-            # Places after now belong to waiters behind us; they will count us when they confirm.
-            earlier = _starts(db, kind, limit, before=now)
-            if now >= paused_until and next_start(earlier, now, limit, rate.window_s) <= now:
-                return _insert(db, kind, now), now
-            return self._place(db, kind, rate, now)
+        A full disk or a folder that went away must not stop a run: the limits then hold for this process alone.
+        """
+        try:
+            return self._attempt(work)
+        except sqlite3.Error:
+            if not self.shared:
+                raise
+        self._db.close()
+        self._db, self.shared = _connect(":memory:"), False
+        return self._attempt(work)
 
-    def _place(self, db: sqlite3.Connection, kind: Kind, rate: Rate, now: float) -> tuple[int, float]:
-        db.execute("DELETE FROM booked WHERE kind = ? AND at < ?", (kind, now - 2 * rate.window_s * GUARD))
-        db.execute("UPDATE booked SET at = ? WHERE kind = ? AND at > ?", (now, kind, now + _FARTHEST_S))
-        paused_until, halved_until, _ = self._slowed(db, kind, now)
-        limit = _limit(rate, now, halved_until)
-        at = max(next_start(_starts(db, kind, limit), now, limit, rate.window_s), paused_until)
-        return _insert(db, kind, at), at
-
-    def _slowed(self, db: sqlite3.Connection, kind: Kind, now: float) -> tuple[float, float, int]:
-        row = db.execute(
-            "SELECT paused_until, halved_until, strikes FROM slowed WHERE kind = ?", (kind,)
-        ).fetchone()
-        if row is None or row[0] > now + _FARTHEST_S:
-            return (0.0, 0.0, 0)
-        return (float(row[0]), float(row[1]), int(row[2]))
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield self._db
+            found = work(self._db)
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+        return found
+
+
+def _book(db: sqlite3.Connection, kind: Kind, rate: Rate, now: float) -> tuple[int, float]:
+    """Take the next free place; it may be now.  Return its number and time."""
+    db.execute("DELETE FROM booked WHERE kind = ? AND at < ?", (kind, now - 2 * rate.window_s * GUARD))
+    db.execute("UPDATE booked SET at = ? WHERE kind = ? AND at > ?", (now, kind, now + _FARTHEST_S))
+    paused_until, halved_until, _ = _slowed(db, kind, now)
+    limit = _limit(rate, now, halved_until)
+    at = max(next_start(_starts(db, kind, limit), now, limit, rate.window_s), paused_until)
+    return _insert(db, kind, at), at
+
+
+def _confirm(db: sqlite3.Connection, kind: Kind, rate: Rate, now: float, booking: int) -> tuple[int, float]:
+    """Start on the booked place, or take a later one when it is no longer good."""
+    paused_until, halved_until, _ = _slowed(db, kind, now)
+    limit = _limit(rate, now, halved_until)
+    db.execute("DELETE FROM booked WHERE id = ?", (booking,))
+    # Places after now belong to waiters behind us; they will count us when they confirm.
+    earlier = _starts(db, kind, limit, before=now)
+    if now >= paused_until and next_start(earlier, now, limit, rate.window_s) <= now:
+        return _insert(db, kind, now), now
+    return _book(db, kind, rate, now)
+
+
+def _slowed(db: sqlite3.Connection, kind: Kind, now: float) -> tuple[float, float, int]:
+    """Return until when starts are paused, until when halved, and the 429s in a row."""
+    row = db.execute(
+        "SELECT paused_until, halved_until, strikes FROM slowed WHERE kind = ?", (kind,)
+    ).fetchone()
+    if row is None or row[0] > now + _FARTHEST_S:
+        return (0.0, 0.0, 0)
+    return (float(row[0]), float(row[1]), int(row[2]))
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+    db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA journal_mode = TRUNCATE")  # as fast here as WAL, and fit for network folders
         db.execute("PRAGMA synchronous = OFF")  # what a power cut loses here is a few seconds of bookings
         db.executescript(_SCHEMA)
     except BaseException:

@@ -62,6 +62,12 @@ class SubmitVerdict:
     too_fast: bool = False  # every submission must pause, not this one alone
     reply: Reply | None = None
 
+    @property
+    def retryable(self) -> bool:
+        """Whether the same job may be taken at another time."""
+        passing = self.code in ("405", "451", "505") or "paused" in self.message.lower()
+        return self.kind in ("later", "stop") or passing
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadVerdict:
@@ -71,6 +77,7 @@ class ReadVerdict:
     code: str = ""
     message: str = ""
     retry_after_s: float | None = None
+    too_fast: bool = False  # every read should slow down, not this one alone
 
 
 _TOO_FAST = frozenset({429, 430})
@@ -128,7 +135,9 @@ def read(operation: Operation, answer: Answer) -> ReadVerdict:
         return ReadVerdict(kind="retry", code="no-answer", message=answer.reason)
     kind: Literal["ok", "retry", "fail"]
     code, text = answer.code, answer.message
-    if code in STOP or (operation == "balance" and _NO_CREDITS.search(text)):
+    # A page of the proxy in front, without a code of the API, says little about the key.
+    page = not answer.has_code and (operation == "poll" or code == 403)
+    if code in STOP and not page:
         kind = "fail"
     elif code in _TOO_FAST or code in _BUSY or (code == 405 and _TOO_FAST_TEXT.search(text)):
         kind = "retry"
@@ -144,7 +153,13 @@ def read(operation: Operation, answer: Answer) -> ReadVerdict:
         kind = "ok" if operation == "poll" and code == 404 else "fail"
     else:
         kind = "retry"
-    return ReadVerdict(kind=kind, code=_code(answer), message=_message(answer), retry_after_s=_asked(answer))
+    return ReadVerdict(
+        kind=kind,
+        code=_code(answer),
+        message=_message(answer),
+        retry_after_s=_asked(answer),
+        too_fast=kind == "retry" and (code in _TOO_FAST or code == 405),
+    )
 
 
 def wait_s(attempt: int, rng: random.Random, asked_s: float | None = None) -> float:

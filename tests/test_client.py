@@ -8,12 +8,13 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 from raw_server import Say, Seen, Server, envelope, serving
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from kiebatch import families
@@ -219,16 +220,18 @@ def test_a_read_is_repeated_through_faults_and_books_every_attempt() -> None:
         Say(cut=0),
         envelope({"taskId": "abc", "state": "waiting"}),
     )
-    booked = []
+    booked: list[int] = []
+    slowed: list[float | None] = []
 
     async def book() -> None:
         booked.append(1)
 
     async def work() -> None:
         async with client_of(in_turn(*says)) as (client, _):
-            reply = await client.read(families.get("jobs").record("abc"), before=book)
+            reply = await client.read(families.get("jobs").record("abc"), before=book, too_fast=slowed.append)
             assert reply.data["state"] == "waiting"
             assert len(booked) == 4
+            assert slowed == [None]
 
     asyncio.run(work())
 
@@ -487,6 +490,71 @@ def test_an_application_can_stand_in_for_the_network() -> None:
             assert await client.balance() == 7
 
     asyncio.run(work())
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop on which a minute takes no time, and which has no threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        select = self._selector.select  # type: ignore[attr-defined]
+
+        def skip(timeout: float | None = None) -> object:
+            self._now += timeout or 0.0
+            return select(0)
+
+        self._selector.select = skip  # type: ignore[attr-defined]
+
+    def time(self) -> float:
+        return self._now
+
+    def run_in_executor(self, *_: object) -> NoReturn:  # type: ignore[override]
+        raise AssertionError("a thread was asked for")
+
+
+def test_a_client_lives_on_virtual_time_without_threads(tmp_path: Path) -> None:
+    polls = iter(["waiting"] * 20 + ["success"])
+    source = tmp_path / "a.png"
+    source.write_bytes(b"pixels")
+
+    async def read(_: object) -> JSONResponse:
+        result = '{"resultUrls": ["https://media.test/x.png"]}'
+        return JSONResponse({"code": 200, "data": {"state": next(polls), "resultJson": result}})
+
+    async def hang(_: object) -> JSONResponse:
+        await asyncio.sleep(3600)
+        return JSONResponse({})
+
+    async def media(_: object) -> PlainTextResponse:
+        return PlainTextResponse("bytes")
+
+    async def store(request: Any) -> JSONResponse:
+        return JSONResponse(
+            {"code": 200, "data": {"downloadUrl": "https://t.test/" + str(len(await request.body()))}}
+        )
+
+    app = Starlette(
+        routes=[
+            Route("/api/v1/jobs/createTask", hang, methods=["POST"]),
+            Route("/api/v1/jobs/recordInfo", read),
+            Route("/api/file-stream-upload", store, methods=["POST"]),
+            Route("/x.png", media),
+        ]
+    )
+
+    async def work() -> None:
+        async with Client(KEY, transport=httpx.ASGITransport(app)) as client:
+            assert (await client.submit(SUBMIT)).kind == "unknown"  # it hangs, and time is up
+            done = await client.wait("jobs", "abc")
+            assert isinstance(done, Done)
+            assert await client.upload(source, "a.png", "image/png")
+            await client.download(done.outputs[0].url or "", tmp_path / "x.part")
+            assert (tmp_path / "x.part").read_text() == "bytes"
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(work())
+        assert runner.get_loop().time() > 90
 
 
 def test_a_company_proxy_is_used_for_https_hosts_and_never_for_loopback(

@@ -216,6 +216,18 @@ def test_a_file_that_cannot_be_used_costs_no_run(tmp_path: Path, spoil: Callable
         assert gate.shared == path.is_file()
 
 
+def test_a_file_that_fails_in_mid_run_costs_no_run(tmp_path: Path) -> None:
+    path = tmp_path / "gate.sqlite3"
+    with Gate(path) as gate:
+        asyncio.run(gate.start(RATE))
+        with sqlite3.connect(path) as db:
+            db.execute("DROP TABLE booked")
+
+        asyncio.run(gate.start(RATE))
+
+        assert not gate.shared
+
+
 def test_the_file_is_named_by_a_digest_and_never_by_the_key(tmp_path: Path) -> None:
     environ = {"KIEBATCH_STATE_HOME": str(tmp_path)}
 

@@ -91,6 +91,10 @@ def test_only_what_says_too_fast_pauses_every_submission() -> None:
         ("poll", reply(502, has_code=False, http_status=502), "retry"),
         ("poll", reply(200, "a web page", has_code=False), "retry"),
         ("poll", reply(401), "fail"),
+        ("poll", reply(403), "fail"),
+        ("poll", reply(403, "a web page", has_code=False, http_status=403), "retry"),
+        ("balance", reply(403, "a web page", has_code=False, http_status=403), "retry"),
+        ("balance", reply(401, has_code=False, http_status=401), "fail"),
         ("poll", NoReply(sent=True, reason="cut"), "retry"),
         ("upload", reply(200), "ok"),
         ("upload", reply(400, "Missing required parameter: uploadPath"), "fail"),
@@ -110,6 +114,13 @@ def test_what_costs_nothing_is_repeated_until_the_answer_cannot_change(
     operation: policy.Operation, answer: policy.Answer, kind: str
 ) -> None:
     assert policy.read(operation, answer).kind == kind
+
+
+def test_a_read_that_came_too_fast_slows_the_others_down() -> None:
+    assert policy.read("poll", reply(429)).too_fast
+    assert policy.read("poll", reply(429, has_code=False, http_status=429)).too_fast
+    assert not policy.read("poll", reply(455)).too_fast
+    assert not policy.read("poll", reply(500)).too_fast
 
 
 def test_waits_grow_and_vary_by_a_quarter() -> None:
