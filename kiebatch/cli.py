@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import json
 import os
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -110,21 +112,19 @@ def main(args: list[str] | None = None) -> None:
 
 def exit_code(args: list[str]) -> int:
     """Run the program and return its exit code.  Whatever happens, `--json` prints one JSON document."""
-    as_json = "--json" in args
+    said = functools.partial(_said, as_json="--json" in args, junit=_path_after("--junit", args))
     try:
         command = typer.main.get_command(app)
         result = command.main(args=args, prog_name="kiebatch", standalone_mode=False)
         return int(result) if isinstance(result, int) else 0
     except KieBatchError as error:
-        return _said(error.status, error.problems_as_json(), str(error), int(error.exit_code), as_json)
+        return said(error.status, error.problems_as_json(), str(error), int(error.exit_code))
     except UsageError as error:
         message = error.format_message()
         usage = error.ctx.get_usage() if error.ctx else ""
-        return _said(
-            "invalid", [_problem(message)], f"{usage}\n{message}".strip(), int(Exit.INVALID), as_json
-        )
+        return said("invalid", [_problem(message)], f"{usage}\n{message}".strip(), int(Exit.INVALID))
     except (typer.Abort, KeyboardInterrupt):
-        return _said("interrupted", [_problem("interrupted")], "interrupted", int(Exit.INTERRUPTED), as_json)
+        return said("interrupted", [_problem("interrupted")], "interrupted", int(Exit.INTERRUPTED))
     except typer.Exit as leave:
         return leave.exit_code
     except BrokenPipeError:
@@ -134,7 +134,7 @@ def exit_code(args: list[str]) -> int:
         # A bug of ours: the last place that can tell the user so, with a log to attach.
         path = _log(traceback.format_exc())
         text = f"a bug in kiebatch, sorry; please report it and attach {path}"
-        return _said("error", [_problem(text)], text, int(Exit.BUG), as_json)
+        return said("error", [_problem(text)], text, int(Exit.BUG))
 
 
 def _problem(message: str) -> dict[str, object]:
@@ -149,11 +149,26 @@ def _problem(message: str) -> dict[str, object]:
     }
 
 
-def _said(status: str, problems: list[dict[str, object]], text: str, code: int, as_json: bool) -> int:
+def _path_after(option: str, args: list[str]) -> Path | None:
+    """Return the path that an option of the command names, also when the command never came to read it."""
+    for arg, following in zip(args, [*args[1:], ""], strict=True):
+        if arg == option and following:
+            return Path(following)
+        if arg.startswith(f"{option}="):
+            return Path(arg.partition("=")[2])
+    return None
+
+
+def _said(
+    status: str, problems: list[dict[str, object]], text: str, code: int, *, as_json: bool, junit: Path | None
+) -> int:
     if as_json:
         print(json.dumps({"status": status, "problems": problems}, ensure_ascii=False, indent=2))
+    from kiebatch import announce, ci  # only where something went wrong: they cost a start some milliseconds
+
+    announce.outcome({"status": status, "problems": problems}, junit=junit)
     prefix = "" if status == "invalid" and not text.startswith("kiebatch") else "kiebatch: "
-    print(f"{prefix}{text}", file=sys.stderr)
+    print(ci.harmless(f"{prefix}{text}") if os.environ.get("CI") else f"{prefix}{text}", file=sys.stderr)
     return code
 
 

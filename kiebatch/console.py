@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import typer
 
-from kiebatch import events
+from kiebatch import announce, ci, events
 from kiebatch.errors import Exit, Problem, plain
 from kiebatch.model import JSON
 
@@ -25,17 +25,19 @@ def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool) -> None
         return
     said = text() if callable(text) else text
     if said:
-        print(said)
+        print(ci.harmless(said) if in_ci() else said)
 
 
 def say(message: str) -> None:
-    """Say something to the person, on stderr."""
-    print(message, file=sys.stderr)
+    """Say something to the person, on stderr.  In a CI job no line of it is a command."""
+    print(ci.harmless(message) if in_ci() else message, file=sys.stderr)
 
 
 def warn(problems: Iterable[Problem]) -> None:
-    for problem in problems:
+    found = list(problems)
+    for problem in found:
         say(str(problem))
+    announce.problems([problem.as_json() for problem in found])
 
 
 def leave(code: Exit) -> None:

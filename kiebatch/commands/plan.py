@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch import api, console, files
+from kiebatch import announce, api, console, files
 from kiebatch.commands import options
 from kiebatch.errors import Exit, plain
 from kiebatch.planner import Entry, Plan
@@ -73,6 +73,7 @@ def plan(
         "totals": todo.totals(),
         "preflight": verdict,
     }
+    announce.outcome(value)
     console.answer(value, lambda: table(todo, show_all=show_all), as_json=as_json)
     if check and todo.status == "work":
         console.leave(Exit.DIFFERS)

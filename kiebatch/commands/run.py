@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from kiebatch import api, console, manifest
+from kiebatch import announce, api, console, manifest
 from kiebatch.commands import options
 from kiebatch.commands.plan import table
 from kiebatch.engine import Outcome
@@ -80,6 +80,9 @@ def run(
     events: Annotated[
         Path | None, typer.Option("--events", help="newline-delimited JSON, a line per change of state")
     ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="write a JUnit XML file, a test case for each job")
+    ] = None,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="no bar")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -131,9 +134,7 @@ def run(
     consent = _consent(chosen, yes=yes, as_json=as_json)
     with (
         shown,
-        options.simulator(
-            chosen if needs_simulator else replace(chosen, draft=False), opened
-        ) as ready,
+        options.simulator(chosen if needs_simulator else replace(chosen, draft=False), opened) as ready,
     ):
         outcome = api.run(
             opened,
@@ -145,6 +146,7 @@ def run(
             bound=bound,
         )
     value = outcome.as_json(manifest.entry)
+    announce.outcome(value, junit=junit)
     console.answer(value, lambda: summary(outcome, draft=draft), as_json=as_json)
     console.leave(outcome.exit_code)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from kiebatch import api, console
+from kiebatch import announce, api, console
 from kiebatch.commands import options
 from kiebatch.errors import plain
 
@@ -40,7 +40,5 @@ def status(
         parts += found.warnings
         return "\n".join(parts)
 
-    if console.in_ci():
-        for warning in found.warnings:
-            console.say(f"::warning::{plain(warning)}")
+    announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
     console.answer(value, text, as_json=as_json)
