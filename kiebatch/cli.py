@@ -61,6 +61,7 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"kiebatch.commands.{COMMANDS[cmd_name][0]}")
+        module.app.rich_markup_mode = None  # plain help, in half the time
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command

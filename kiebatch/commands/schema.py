@@ -17,7 +17,7 @@ def schema(
         Literal["scenes", "manifest", "model"], typer.Argument(help="which file's schema")
     ] = "scenes",
 ) -> None:
-    """Print a JSON schema; `scenes` is for editors, with every model's inputs.
+    """Print the scene file's JSON schema, for editors, with every model's inputs; or another file's.
 
     Example: kiebatch schema > scenes.schema.json
     """

@@ -1,0 +1,114 @@
+"""Every command and every key is documented, and the documents say what the program says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from kiebatch import cli, schemas
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def help_of(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert cli.exit_code([*command, "--help"]) == 0
+    return "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines()).strip()
+
+
+def subcommands(name: str) -> list[str]:
+    command = get_command(cli.app).get_command(None, name)  # type: ignore[arg-type, attr-defined]
+    return list(getattr(command, "commands", {}))
+
+
+def test_the_page_of_commands_is_what_help_says(
+    capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    parts = [
+        "# Commands\n",
+        "What `kiebatch COMMAND --help` prints. `--json` prints one JSON document on stdout, errors included. Exit codes: 0"
+        " done,\n1 one or more jobs failed, 2 bad usage or an invalid file (nothing was sent), 3 `plan --check`,"
+        " `diff --check` or `verify`\nfound something, 4 refused (key, credits, budget), 5 held jobs need a decision, 70 a"
+        " bug of ours, 130 interrupted.\n",
+    ]
+    for name in cli.COMMANDS:
+        parts.append(f"## {name}\n\n```text\n{help_of([name], capsys)}\n```\n")
+        for inner in subcommands(name):
+            parts.append(f"### {name} {inner}\n\n```text\n{help_of([name, inner], capsys)}\n```\n")
+    text = "\n".join(parts)
+    page = DOCS / "commands.md"
+    if request.config.getoption("--update-golden"):
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text, "pytest --update-golden rewrites docs/commands.md"
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = " ".join(help_of([name], capsys).split())
+
+    first = " ".join(cli.COMMANDS[name][1].lower().split()[:3]).rstrip(".,;")
+    assert "Example:" in said
+    assert f"kiebatch {name}" in said
+    assert first in said.lower()
+
+
+def test_every_key_of_the_scene_file_is_documented() -> None:
+    text = (DOCS / "scenes.md").read_text(encoding="utf-8")
+    written = set(re.findall(r"`([a-z_]+)[:`]", text)) | set(re.findall(r"\b([a-z_]+):", text))
+    keys: set[str] = set()
+
+    def collect(schema: object) -> None:
+        if isinstance(schema, dict):
+            keys.update(schema.get("properties", {}))
+            for inner in schema.values():
+                collect(inner)
+        elif isinstance(schema, list):
+            for inner in schema:
+                collect(inner)
+
+    collect(schemas.load("scenes.base"))
+    assert keys - written - {"image", "video", "audio", "as"} == set()
+
+
+def test_every_link_between_the_documents_leads_somewhere() -> None:
+    broken = []
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")]:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+        for target in re.findall(r"\]\(([^)#\s]+)", text):
+            if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert broken == []
+
+
+def test_the_schemas_that_ship_are_valid_schemas() -> None:
+    import jsonschema
+
+    for path in (ROOT / "schemas").glob("*.json"):
+        jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_nothing_in_the_project_names_a_machine_or_a_package_host() -> None:
+    hosts = "|".join(["pyp" + r"i\.org", "debia" + r"n\.org", "pythonhoste" + "d", r"registry\.np" + "m"])
+    paths = "(^|[^A-Za-z0-9_.-])/(wor" + "k|roo" + "t|far" + "m)/"
+    found = []
+    for path in ROOT.rglob("*"):
+        inside = path.relative_to(ROOT).parts
+        if (
+            not path.is_file()
+            or inside[0] in (".git", ".venv", "demo", "node_modules")
+            or "__pycache__" in inside
+        ):
+            continue
+        if path.suffix in (".png", ".mp4", ".mp3", ".webp", ".jpg", ".sqlite", ".gz", ".wav") or inside[
+            0
+        ].startswith("."):
+            continue
+        text = path.read_text(encoding="utf-8", errors="ignore")
+        found += [f"{path.relative_to(ROOT)}: {m.group(0)}" for m in re.finditer(f"{hosts}|{paths}", text)]
+    assert found == []
