@@ -68,6 +68,7 @@ def account(request: pytest.FixtureRequest, purse: list[float]) -> Account:
     if LIVE:
         return Account(KEY, URL, purse[0])
     sim: Sim = request.getfixturevalue("sim")
+    sim.change(unknown_models=False)
     return Account(sim.key, sim.url, purse[0])
 
 

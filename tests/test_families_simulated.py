@@ -18,11 +18,7 @@ from kiebatch.client import Client
 from kiebatch.families import Endpoint
 from kiebatch.model import Done, Output
 
-MODELS = {
-    model.endpoint: model
-    for model in catalogue.load().all()
-    if model.family not in ("jobs", "midjourney", "omni")
-}
+MODELS = {model.endpoint: model for model in catalogue.load().all() if model.family != "jobs"}
 
 
 class Studio:
@@ -216,6 +212,23 @@ def test_words(sim: Sim, tmp_path: Path) -> None:
             assert all(output.text for output in texts)
             _, style = await studio.make("style/generate", {"content": "shanty"})
             assert style[0].text
+
+    asyncio.run(work())
+
+
+def test_voices_and_characters(sim: Sim, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with studio_at(sim, tmp_path) as studio:
+            _, tracks = await studio.make("generate", MUSIC)
+            voice = {"voiceUrl": tracks[0].url, "vocalStartS": 0, "vocalEndS": 10}
+            phrase, _ = await studio.make("voice/validate", voice)
+            again, words = await studio.make("voice/regenerate", {"taskId": phrase})
+            assert words[0].text
+            made, _ = await studio.make("voice/generate", {"taskId": again, "verifyUrl": tracks[0].url})
+            await studio.make("voice/check-voice", {"task_id": made})
+            await studio.make("omni/audio/create", {"audio_id": "achernar", "name": "Keeper"})
+            sailor = {"descriptions": "a sailor", "image_urls": [await studio.picture()]}
+            await studio.make("omni/character/create", sailor)
 
     asyncio.run(work())
 
