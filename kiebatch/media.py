@@ -133,7 +133,9 @@ def _picture(path: Path) -> tuple[int, int]:
             with Image.open(path) as image:
                 width, height = image.size
                 if width * height > MOST_PIXELS:
-                    raise Undecodable(f"{width} x {height} pixels are refused: it may be a decompression bomb")
+                    raise Undecodable(
+                        f"{width} x {height} pixels are refused: it may be a decompression bomb"
+                    )
                 image.load()
                 if image.getexif().get(0x0112) in (5, 6, 7, 8):  # turned by a quarter
                     width, height = height, width
@@ -318,7 +320,19 @@ def _probed(path: Path) -> tuple[tuple[int, int] | None, float | None]:
     if ffmpeg() is None:
         return None, None
     said = run_ffmpeg(
-        ["-protocol_whitelist", "file,pipe", "-i", f"file:{path}", "-map", "0", "-c", "copy", "-f", "null", "-"]
+        [
+            "-protocol_whitelist",
+            "file,pipe",
+            "-i",
+            f"file:{path}",
+            "-map",
+            "0",
+            "-c",
+            "copy",
+            "-f",
+            "null",
+            "-",
+        ]
     )
     length = re.search(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)", said)
     seconds = None
@@ -341,3 +355,31 @@ def frame(clip: Path, which: Literal["first", "last"], target: Path) -> None:
     if not part.exists():
         raise Undecodable(f"the clip has no {which} frame")
     os.replace(part, target)
+
+
+def motion(move: str, frames: int, size: tuple[int, int], fps: int) -> str:
+    """Return the ffmpeg filter that moves over a still as a camera would, `frames` long, `size` pixels."""
+    wide, high = size
+    t = f"(on/{max(1, frames - 1)})"
+    centre_x, centre_y = "(iw-iw/zoom)/2", "(ih-ih/zoom)/2"
+    far_x, far_y = "(iw-iw/zoom)", "(ih-ih/zoom)"
+    zoom, x, y = "1.15", centre_x, centre_y
+    match move:
+        case "push in":
+            zoom = f"1+0.2*{t}"
+        case "pull out":
+            zoom = f"1.2-0.2*{t}"
+        case "pan left" | "track left":
+            x = f"{far_x}*(1-{t})"
+        case "pan right" | "track right" | "orbit":
+            x = f"{far_x}*{t}"
+        case "tilt up" | "crane up":
+            y = f"{far_y}*(1-{t})"
+        case "tilt down" | "crane down":
+            y = f"{far_y}*{t}"
+        case "handheld":
+            x = f"{centre_x}*(1+0.5*sin(on/7))"
+            y = f"{centre_y}*(1+0.5*cos(on/9))"
+        case _:
+            zoom = "1"
+    return f"zoompan=z='{zoom}':x='{x}':y='{y}':d={frames}:s={wide}x{high}:fps={fps}"

@@ -17,7 +17,9 @@ class Wanted:
     - `width` and `height` are pixels (stills and clips), `seconds` the length (clips and sound)
     - `format` is `png`, `jpeg` or `webp`; `mp4`; `mp3` or `wav`
     - `number` counts the outputs of one task from 1; two numbers never show the same
-    - `label` is what the scene calls it (`2b`), where the simulator was told, else empty
+    - `label` is what the scene calls it, and behind a comma its camera move (`2b, slow push-in`), where the
+      simulator was told, else empty
+    - `take` counts the times that the same request was made, from 1
     - `part` is what the provider calls an output unlike the others (`last_frame`, `drums`), else empty
     - `key` is a digest of the whole request: other settings give another picture
     """
@@ -32,6 +34,7 @@ class Wanted:
     seconds: float = 5.0
     number: int = 1
     label: str = ""
+    take: int = 1
     part: str = ""
 
     @property

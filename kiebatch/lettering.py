@@ -1,0 +1,255 @@
+"""Sets text into pictures, in any script that an installed font covers; never an empty box.
+
+A character that no font covers is written in Latin letters where Unicode knows its parts, and left out with the mark
+`MISSING` where it does not.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+MISSING = "·"
+# Tried before all others: plain sans faces with many scripts, then one per system.
+_LIKED = (
+    "DejaVuSans.ttf",
+    "LiberationSans-Regular.ttf",
+    "Arial.ttf",
+    "Helvetica.ttc",
+    "segoeui.ttf",
+    "NotoSans-Regular.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "Arial Unicode.ttf",
+    "ArialUni.ttf",
+    "PingFang.ttc",
+    "msyh.ttc",
+    "YuGothR.ttc",
+    "malgun.ttf",
+)
+_MOST_FONTS = 600  # files that are looked at for a rare character
+_PROBE = 32  # pixels at which a glyph is compared with the empty box
+Font = Any  # ImageFont.FreeTypeFont, or Pillow's own where no font file is installed
+
+
+class Piece(NamedTuple):
+    """A run of text in one face; `face` None is Pillow's own."""
+
+    face: str | None
+    text: str
+
+
+def folders() -> list[Path]:
+    """Return where this system keeps its fonts."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
+    if sys.platform == "win32":
+        return [
+            Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts",
+            home / "AppData/Local/Microsoft/Windows/Fonts",
+        ]
+    return [
+        home / ".fonts",
+        home / ".local/share/fonts",
+        Path("/usr/local/share/fonts"),
+        Path("/usr/share/fonts"),
+    ]
+
+
+@cache
+def faces() -> tuple[str, ...]:
+    """Return the font files of this system, those to be tried first in front."""
+    found = [
+        path
+        for folder in folders()
+        if folder.is_dir()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in (".ttf", ".otf", ".ttc")
+    ]
+    liked = {name: rank for rank, name in enumerate(_LIKED)}
+
+    def rank(path: Path) -> tuple[int, bool, str]:
+        styled = any(w in path.stem.lower() for w in ("bold", "italic", "oblique", "mono", "serif", "light"))
+        return (liked.get(path.name, len(liked)), styled, path.name)
+
+    return tuple(str(path) for path in sorted(found, key=rank)[:_MOST_FONTS])
+
+
+def pieces(text: str, only: Sequence[str] | None = None) -> list[Piece]:
+    """Return `text` as runs, each with a face that covers it; what no face covers is put into other words.
+
+    `only` names the faces that may be used, instead of all.
+    """
+    found: list[Piece] = []
+    for character in _visible(text):
+        for drawn, face in _covered(character, tuple(only) if only is not None else None):
+            last = found[-1] if found else None
+            if last and (last.face == face or drawn == " "):
+                found[-1] = Piece(last.face, last.text + drawn)
+            else:
+                found.append(Piece(face, drawn))
+    return found
+
+
+def width(text: str, size: float) -> float:
+    """Return how many pixels a line takes at this size of font."""
+    return float(sum(_font(face, _step(size)).getlength(run) for face, run in pieces(text)))
+
+
+def draw(
+    pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: float, fill: Any, *, anchor: str = "l"
+) -> float:
+    """Draw one line with its baseline at `at`, and return its width; `anchor` is `l`, `m` or `r`."""
+    runs = pieces(text)
+    if _right_to_left(text):
+        runs.reverse()
+    fonts = [_font(face, _step(size)) for face, _ in runs]
+    lengths = [font.getlength(run) for font, (_, run) in zip(fonts, runs, strict=True)]
+    total = float(sum(lengths))
+    x = at[0] - {"l": 0.0, "m": total / 2, "r": total}[anchor]
+    for font, (_, run), length in zip(fonts, runs, lengths, strict=True):
+        pen.text((x, at[1]), run, font=font, fill=fill, anchor="ls")
+        x += length
+    return total
+
+
+def wrap(text: str, size: float, room: float, most: int = 100) -> list[str]:
+    """Return `text` as lines no wider than `room` pixels, at most `most`; the last ends in `...` when more was said.
+
+    Breaks at spaces, and between the characters of scripts that are written without.
+    """
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line, taken = "", 0.0
+        for word in _words(paragraph):
+            length = _length(word, _step(size))
+            if line and taken + _length(word.rstrip(), _step(size)) > room:
+                lines.append(line.rstrip())
+                line, taken = "", 0.0
+                if len(lines) > most:
+                    break
+            while length > room and len(word) > 1:  # one word that is wider than the room
+                cut = max(1, int(len(word) * room / length))
+                lines.append(line + word[:cut])
+                line, taken, word = "", 0.0, word[cut:]
+                length = _length(word, _step(size))
+            line += word
+            taken += length
+        if line.strip():
+            lines.append(line.rstrip())
+    if len(lines) > most:
+        last = lines[most - 1]
+        while last and _length(last + "…", _step(size)) > room:
+            last = last[:-1]
+        lines = [*lines[: most - 1], last.rstrip(" ,;:") + "…"]
+    return lines
+
+
+def _words(text: str) -> Iterator[str]:
+    word = ""
+    for character in text:
+        wide = unicodedata.east_asian_width(character) in "WF"
+        if wide and word and not word.endswith(" ") and unicodedata.category(character)[0] != "P":
+            yield word
+            word = ""
+        word += character
+        if character.isspace():
+            yield word
+            word = ""
+    if word:
+        yield word
+
+
+@lru_cache(maxsize=8192)
+def _length(word: str, size: int) -> float:
+    return float(sum(_font(face, size).getlength(run) for face, run in pieces(word)))
+
+
+def _step(size: float) -> int:
+    return max(6, round(size))
+
+
+@lru_cache(maxsize=64)
+def _font(face: str | None, size: int) -> Font:
+    if face is None:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(face, size)
+
+
+def _visible(text: str) -> str:
+    """Leave out what has no shape of its own: controls, joiners and the marks that turn the direction."""
+    spaced = "".join(" " if c in "\t\n\r\u00a0" else c for c in unicodedata.normalize("NFC", text))
+    return "".join(c for c in spaced if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+
+
+@lru_cache(maxsize=16384)
+def _covered(character: str, only: tuple[str, ...] | None) -> tuple[tuple[str, str | None], ...]:
+    names = faces() if only is None else only
+    first = names[0] if names else None
+    if character == " ":
+        return ((" ", first),)
+    if not names:
+        if ord(character) < 0x100:
+            return ((character, None),)
+    else:
+        for face in names:
+            if covers(face, character):
+                return ((character, face),)
+    parts = unicodedata.normalize("NFKD", character)
+    plain = "".join(c for c in parts if c.isascii() and c.isprintable())
+    if plain and plain != character:
+        return tuple((c, first) for c in plain)
+    if unicodedata.combining(character) or unicodedata.category(character) == "Mn":
+        return ()
+    return ((MISSING, first),)
+
+
+@lru_cache(maxsize=65536)
+def covers(face: str, character: str) -> bool:
+    """Whether a font file has a glyph for a character: one that differs from its empty box."""
+    box = _box(face)
+    if box is None:
+        return False
+    try:
+        return _shape(face, character) != box
+    except (OSError, ValueError):
+        return False
+
+
+@cache
+def _box(face: str) -> tuple[Any, ...] | None:
+    """Return what a font draws for a character that it lacks; None for a font that cannot be used."""
+    try:
+        shape = _shape(face, "\U0010fffe")
+        return shape if _shape(face, "n") != () else None
+    except (OSError, ValueError):
+        return None
+
+
+def _shape(face: str, character: str) -> tuple[Any, ...]:
+    mask, offset = _probe(face).getmask2(character, mode="L")
+    return (mask.size, offset, bytes(mask))
+
+
+@lru_cache(maxsize=16)
+def _probe(face: str) -> Font:
+    return ImageFont.truetype(face, _PROBE, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _right_to_left(text: str) -> bool:
+    strong = next((d for d in map(unicodedata.bidirectional, text) if d in ("L", "R", "AL")), "L")
+    return strong != "L"
+
+
+def strip(text: str, size: float, fill: Any) -> Image.Image:
+    """Return one line as a picture with a transparent ground, as high as its font needs."""
+    picture = Image.new("RGBA", (int(width(text, size)) + 4, int(size * 1.5)), (0, 0, 0, 0))
+    draw(ImageDraw.Draw(picture), (2, size * 1.12), text, size, fill)
+    return picture
