@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS slowed (
 );
 """
 _HALVED_S = 60.0  # for how long after a pause the starts per window are halved
+_FORGOTTEN_S = 86400.0
 _FARTHEST_S = 600.0  # nobody books further ahead; what lies beyond was written before the clock went back
 
 
@@ -75,7 +76,9 @@ class Gate:
             for _ in range(2):
                 try:
                     Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                    return _connect(path)
+                    db = _connect(path)
+                    _tidy(Path(path))
+                    return db
                 except sqlite3.DatabaseError as error:
                     if isinstance(error, sqlite3.OperationalError):
                         break
@@ -163,6 +166,14 @@ class Gate:
                 self._db.execute("ROLLBACK")
             raise
         return found
+
+
+def _tidy(mine: Path) -> None:
+    """Remove the books of accounts that nobody used for a day; every draft has one of its own."""
+    for other in mine.parent.glob("account-*.sqlite3"):
+        with contextlib.suppress(OSError):
+            if other != mine and time.time() - other.stat().st_mtime > _FORGOTTEN_S:
+                other.unlink()
 
 
 def _book(db: sqlite3.Connection, kind: Kind, rate: Rate, now: float) -> tuple[int, float]:

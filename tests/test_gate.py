@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sqlite3
 import subprocess
@@ -226,6 +227,22 @@ def test_a_file_that_fails_in_mid_run_costs_no_run(tmp_path: Path) -> None:
         asyncio.run(gate.start(RATE))
 
         assert not gate.shared
+
+
+def test_books_that_nobody_used_for_a_day_are_removed(tmp_path: Path) -> None:
+    old, recent, foreign = (
+        tmp_path / name for name in ("account-1.sqlite3", "account-2.sqlite3", "notes.txt")
+    )
+    for path in (old, recent, foreign):
+        path.touch()
+    for path in (old, foreign):
+        os.utime(path, (1, 1))
+
+    Gate(tmp_path / "account-3.sqlite3").close()
+
+    assert not old.exists()
+    assert recent.exists()
+    assert foreign.exists()
 
 
 def test_the_file_is_named_by_a_digest_and_never_by_the_key(tmp_path: Path) -> None:
