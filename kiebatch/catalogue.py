@@ -74,6 +74,7 @@ class Model:
     endpoint: str = JOBS_ENDPOINT
     input: Mapping[str, JSON] = field(default_factory=dict)
     roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    follows: tuple[str, ...] = ()  # models whose tasks it starts from
     sets: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
     fields: Mapping[str, Field] = field(default_factory=dict)
     fill: Mapping[str, JSON] = field(default_factory=dict)
@@ -218,6 +219,7 @@ def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Mod
         endpoint=entry.get("endpoint", JOBS_ENDPOINT),
         input=entry["input"],
         roles=entry.get("roles") or {},
+        follows=tuple(entry.get("follows") or ()),
         sets=entry.get("sets") or {},
         fields=fields,
         fill=entry.get("fill") or {},

@@ -614,11 +614,21 @@ class _Builder:
                 self.input[name] = value
                 self.filled.add(name)
                 self.defaulted.append(name)
-        called_for = [n for rule in self.model.constraints if applies(rule, self.input) for n in _required_by(rule)]
-        for name in (*required, *called_for):
+        for name in required:
             if name not in self.input and name in self.model.defaults:
                 self.input[name] = self.model.defaults[name]
                 self.defaulted.append(name)
+        for rule in self.model.constraints:
+            then = rule.get("then") or {}
+            if not then.get("required") or not applies(rule, self.input):
+                continue
+            for name in then["required"]:
+                own = (then.get("properties") or {}).get(name) or {}
+                value = own.get("const", self.model.defaults.get(name))
+                if name not in self.input and value is not None:
+                    self.input[name] = value
+                    self.filled.add(name)
+                    self.defaulted.append(name)
 
     # -- what is wrong
 
@@ -795,10 +805,6 @@ class _Builder:
                 f"how many pictures `{model.id}` makes, and so its price, is known only afterwards",
                 code="unknown-count",
             )
-
-
-def _required_by(rule: Mapping[str, JSON]) -> Sequence[str]:
-    return (rule.get("then") or {}).get("required") or ()
 
 
 # --- media ---------------------------------------------------------------------------------------------

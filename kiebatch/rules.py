@@ -105,6 +105,70 @@ def spoken(condition: Mapping[str, JSON], names: Names, *, given_only: bool = Fa
     return " " + " and ".join(parts) if parts else ""
 
 
+def in_words(rule: Rule, names: Names) -> str:
+    """Say a rule as a person would: `with `source`: `safety_tolerance` 0, 1 or 2`."""
+    when = spoken(rule["if"], names).strip() if "if" in rule else ""
+    said = _told(rule, names)
+    why = f" ({rule['why']})" if rule.get("why") else ""
+    return f"{when}: {said}{why}" if when else f"{said}{why}"
+
+
+def _told(rule: Rule, names: Names) -> str:
+    if "then" in rule:
+        then = rule["then"]
+        parts = [
+            f"needs {names.shown(n)}"
+            for n in then.get("required") or ()
+            if n not in then.get("properties", {})
+        ]
+        for name, own in (then.get("properties") or {}).items():
+            parts.append(_limit(names.shown(name), own))
+        return ", ".join(parts)
+    fields = [names.shown(n) for n in rule.get("fields") or ()]
+    groups = [" with ".join(names.shown(n) for n in g) for g in rule.get("groups") or ()]
+    most = say(rule["max"]) if "max" in rule else ""
+    told = {
+        "at_least_one": f"at least one of {', '.join(fields)}",
+        "exactly_one": f"exactly one of {' or '.join(groups)}",
+        "exclusive": f"only one of {' or '.join(groups)}",
+        "ignored": f"{', '.join(fields)} ignored",
+        "max_total": f"at most {most} of {', '.join(fields)} together",
+        "max_total_length": f"at most {most} characters in all of `{rule.get('path', '')}`",
+        "max_counted_length": f"each @name counts {say(rule.get('each', ''))} characters of {most}",
+        "gap": f"`{rule.get('from', '')}` to `{rule.get('to', '')}` {say(rule.get('min', 0))}{f' to {most}' if most else ' or more'} s",
+        "sum": f"`{rule.get('path', '')}` add up to `{rule.get('equals') or rule.get('at_most')}`",
+        "same_size": f"{' and '.join(fields)} must have the same size in pixels",
+        "same_length": f"{' and '.join(fields)} must be of one length",
+        "max_seconds": f"{names.shown(rule.get('field', ''))} at most {most} s",
+        "max_seconds_total": f"{' and '.join(fields)} at most {most} s together",
+        "max_output_side": f"the result at most {most} pixels on a side",
+        "refers_to": f"each `{rule.get('path', '')}` must be one of `{rule.get('to_path', '')}`",
+        "unique": f"each `{rule.get('path', '')}` once",
+        "hint": str(rule.get("text", "")),
+    }
+    return told[str(rule["kind"])]
+
+
+def _limit(shown: str, own: JSON) -> str:
+    if own is False:
+        return f"no {shown}"
+    if "const" in own:
+        return f"{shown} must be `{say(own['const'])}`"
+    if "enum" in own:
+        return f"{shown} {any_of(f'`{say(v)}`' for v in own['enum'])}"
+    if "not" in own:
+        barred = own["not"].get("enum") or [own["not"].get("const")]
+        return f"{shown} not {any_of(f'`{say(v)}`' for v in barred)}"
+    for key, word in (
+        ("maxItems", "at most {} as"),
+        ("maxLength", "at most {} characters of"),
+        ("maximum", "at most {} for"),
+    ):
+        if key in own:
+            return f"{word.format(say(own[key]))} {shown}"
+    return shown
+
+
 def _then(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
     when = spoken(rule["if"], names)
     why = f"; {rule['why']}" if rule.get("why") else ""
