@@ -330,6 +330,7 @@ class _Builder:
         self.references: dict[str, JSON] = self.value.get("references") or {}
         self.defaults: dict[str, JSON] = self.value.get("defaults") or {}
         self.shots: dict[str, _Wanted] = {}  # by written name, in file order
+        self.alike: dict[str, _Wanted] = {}
         self.outputs: dict[str, _Wanted] = {}
         self._models: dict[str, models.Model | None] = {}
         self._names_clash()
@@ -500,10 +501,8 @@ class _Builder:
                 )
             )
         for wanted in found:
-            if wanted.name.lower() in {n.lower() for n in self.shots if n != wanted.name} or (
-                wanted.name in self.shots
-            ):
-                other = next(w for n, w in self.shots.items() if n.lower() == wanted.name.lower())
+            other = self.alike.setdefault(wanted.name.lower(), wanted)
+            if other is not wanted:
                 self.error(
                     (*wanted.path, "id"),
                     f"two slots read alike: `{wanted.name}` and the `{other.name}` of line"
