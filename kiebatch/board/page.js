@@ -31,6 +31,12 @@ function toast(text) {
 
 /* --- shots and what was decided about them ------------------------------------------------------- */
 
+/* What cannot be shown is not shown as a broken picture. */
+document.addEventListener("error", event => {
+  const image = event.target;
+  if (image.tagName === "IMG" && image.closest(".still")) image.replaceWith(h("span", {class: "gap"}, "No preview"));
+  else if (image.tagName === "IMG" && image.closest(".take")) image.remove();
+}, true);
 const marks = new Map($$(".strip a").map(a => [a.dataset.for, a]));
 const known = new WeakMap();
 const shots = () => $$("article[data-shot]");
