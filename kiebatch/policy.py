@@ -29,7 +29,7 @@ from kiebatch.model import Reply
 
 LONGEST_WAIT_S = 120.0  # the longest `Retry-After` that is honoured
 
-Operation = Literal["poll", "upload", "download", "balance", "download-url"]
+Operation = Literal["poll", "upload", "download", "balance", "download-url", "models"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
