@@ -44,6 +44,44 @@ _SHARED = ("takes", "seed", "style", "characters", "negative_prompt", "fallback"
 _ONE_OR_OTHER = ("model", "output", "references", "source", "mask", "endpoint", "voice")
 
 
+# A fence with one of these marks is no character.
+_LANGUAGES = frozenset(
+    {
+        "bash",
+        "c",
+        "cpp",
+        "cs",
+        "css",
+        "diff",
+        "go",
+        "html",
+        "ini",
+        "java",
+        "javascript",
+        "js",
+        "json",
+        "jsx",
+        "lua",
+    }
+    | {
+        "md",
+        "markdown",
+        "mermaid",
+        "php",
+        "python",
+        "py",
+        "ruby",
+        "rust",
+        "sh",
+        "sql",
+        "swift",
+        "text",
+        "toml",
+    }
+    | {"ts", "tsx", "txt", "typescript", "xml", "yaml", "yml"}
+)
+
+
 def in_order(values: Mapping[str, Placed], order: Sequence[str]) -> dict[str, Placed]:
     return {key: values[key] for key in order if key in values}
 
@@ -169,7 +207,7 @@ class Assembly:
                 words.key = at
                 self.file_style = words
             elif below:
-                self._unmarked("the style", at, below)
+                self._unmarked("the style", at)
             if body.notes:
                 self.reader.notes.note(body.notes_text, body.noted or at)
 
@@ -179,16 +217,15 @@ class Assembly:
             if heading is not None:
                 self._named_style(top, heading, below)
                 continue
-            self._led_by_names(
-                below, lambda name, words, _images, where: self._style(top, name, words, where)
-            )
+            for block in below:
+                self._note(block)
 
     def _named_style(self, top: dict[str, Placed], heading: Block, below: Sequence[Block]) -> None:
         at = self.reader.start(heading)
         words, body = self._words_of(below, at)
         name = inline(heading.text)[0]
         if words is None:
-            self._unmarked(f"the style `{name}`", at, below)
+            self._unmarked(f"the style `{name}`", at)
         else:
             self._style(top, name, words, at)
         if body.notes:
@@ -198,7 +235,7 @@ class Assembly:
         words.key = where
         self._put(self._mapping(top, "styles", where), name_of(name), words)
 
-    def _unmarked(self, what: str, at: Where, below: Sequence[Block]) -> None:
+    def _unmarked(self, what: str, at: Where) -> None:
         self.problems.warning(
             at,
             f"{what} has no words: nothing below it is marked",
@@ -207,32 +244,35 @@ class Assembly:
         )
 
     def _section_negative_prompt(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
+        """Quotes and fences are the words; where there are none, the bullets of a list are."""
+        inside = [block for block in blocks if block.kind != "heading"]
+        marked = any(block.kind in ("quote", "fence") for block in inside)
         found: list[Placed] = []
-        for _heading, below in self._split(blocks):
-            for block in below:
-                if block.kind == "quote" and (words := self.reader.quoted(block, None)):
-                    found.append(words)
-                elif block.kind == "fence" and block.text.strip():
-                    found.append(self.reader.fenced(block))
-                elif block.kind == "list":
-                    for item in block.children:
-                        if item.children and item.children[0].kind == "para":
-                            text, where = " ".join(item.children[0].text.split()), self.reader.start(item)
-                            entry = self.reader.entry(text, True)
-                            if entry and entry[2] == "negative_prompt":
-                                text = entry[3]
-                            found.append(Placed(unquoted(inline(text)[0]), where))
-                else:
-                    self._note(block)
+        for block in inside:
+            if block.kind == "quote" and (words := self.reader.quoted(block, None)):
+                found.append(words)
+            elif block.kind == "fence" and block.text.strip():
+                found.append(self.reader.fenced(block))
+            elif block.kind == "list" and not marked:
+                found += [self._bullet(item) for item in block.children if item.children[:1]]
+            else:
+                self._note(block)
         if not found:
             if blocks:
-                self._unmarked("the negative prompt", at, blocks)
+                self._unmarked("the negative prompt", at)
             return
         old = top.get("negative_prompt")
         if old is not None:
             found = [*(old.value if isinstance(old.value, list) else [old]), *found]
-        top["negative_prompt"] = Placed(found, found[0].where, at) if len(found) > 1 else found[0]
+        top["negative_prompt"] = Placed(found, found[0].where) if len(found) > 1 else found[0]
         top["negative_prompt"].key = at
+
+    def _bullet(self, item: Block) -> Placed:
+        text = " ".join(item.children[0].text.split())
+        entry = self.reader.entry(text, True)
+        if entry and entry[2] == "negative_prompt":
+            text = entry[3]
+        return Placed(unquoted(inline(text)[0]), self.reader.start(item))
 
     def _section_characters(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
         self._mapping(top, "characters", at)
@@ -245,7 +285,7 @@ class Assembly:
             name = inline(heading.text)[0]
             media = body.fields.get("references")
             if words is None and media is None:
-                self._unmarked(f"`{name}`", where, below)
+                self._unmarked(f"`{name}`", where)
                 words = Placed("", where)
             self._character(top, name, words, media, where, notes=body)
 
@@ -289,7 +329,7 @@ class Assembly:
             if block.kind == "list" and all(
                 i.children and i.children[0].kind == "para" for i in block.children
             ):
-                flat += [replace_kind(i.children[0]) for i in block.children]
+                flat += [item.children[0] for item in block.children]
             else:
                 flat.append(block)
         for block in flat:
@@ -299,7 +339,9 @@ class Assembly:
                 name, where = lead.group(1).strip(), self.reader.start(block)
                 text = unquoted(tidy(inline(" ".join(lead.group(2).split()))[0]))
                 words = Placed(text, where) if text else None
-            elif block.kind == "fence" and block.info and not self.reader.fence_key(block):
+            elif (
+                block.kind == "fence" and re.fullmatch(r"\w[\w.-]*", block.info) and not self._is_code(block)
+            ):
                 done()
                 name, where = block.info.split()[0], self.reader.start(block)
                 words = self.reader.fenced(block)
@@ -317,6 +359,9 @@ class Assembly:
             else:
                 self._note(block)
         done()
+
+    def _is_code(self, block: Block) -> bool:
+        return bool(self.reader.fence_key(block)) or block.info.casefold() in _LANGUAGES
 
     def _give_file_style(self, top: dict[str, Placed]) -> None:
         """`## Style` stands behind every prompt of the file, also of one that has a style of its own."""
@@ -641,11 +686,6 @@ class Assembly:
         if part.notes and name in ("voiceover", "music", "sound_effects") and not part.parts:
             self._put(target, "notes", Placed(part.notes_text, part.noted or part.where))
             part.notes = []
-
-
-def replace_kind(block: Block) -> Block:
-    """Return a list item's paragraph as a paragraph of its own."""
-    return block
 
 
 def name_of(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 # One line per key: English first, then German, Dutch, French, Spanish, Portuguese, Chinese, Japanese, Korean.
 _KEYS: Mapping[str, str] = {
@@ -97,6 +98,7 @@ NOT_IDS = frozenset(_NOT_IDS.split())
 """Words behind `Scene` or `Frame` that are no id."""
 
 
+@lru_cache(maxsize=4096)
 def canonical(label: str) -> str:
     """Return a label as it is compared: no case, spaces, `_`, `-`, marks of emphasis or width."""
     text = unicodedata.normalize("NFKC", label).casefold().strip("*_`~ \t:")

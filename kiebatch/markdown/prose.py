@@ -367,6 +367,8 @@ def flow(value: JSON) -> str:
 
 def without_marks(text: str) -> str:
     """Return text without emoji and other signs in front."""
+    if text[:1].isascii() and not text[:1].isspace():
+        return text
     i = 0
     while i < len(text) and (
         text[i].isspace()

@@ -115,7 +115,7 @@ class Entry:
 
     @property
     def raw(self) -> str:
-        return " ".join(re.sub(r"\\$", "", text).strip() for text, _ in self.lines if text.strip())
+        return " ".join(text.removesuffix("\\").strip() for text, _ in self.lines if text.strip())
 
     @property
     def where(self) -> Where:
