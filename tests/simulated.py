@@ -10,7 +10,13 @@ import httpx
 from kiebatch.simulator import Settings, background
 
 # Stills in 3 to 28 ms, clips in 14 to 78 ms; pictures an eighth as wide; no limits unless a test sets some.
-FAST: Mapping[str, Any] = {"speed": 4000.0, "starts": 0, "balance": 10_000.0, "pixels": 0.125}
+FAST: Mapping[str, Any] = {
+    "speed": 4000.0,
+    "starts": 0,
+    "balance": 10_000.0,
+    "pixels": 0.125,
+    "unknown_models": False,
+}
 
 
 class Sim:

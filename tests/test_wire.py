@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kiebatch import families
 from kiebatch.model import Absent, Done, Reply, Running, TaskFailed
@@ -358,3 +360,101 @@ def test_no_family_asks_the_simulator_for_a_path_that_it_does_not_know() -> None
         assert (endpoint.method, endpoint.path) in known
         if endpoint.record_path:
             assert ("GET", endpoint.record_path) in known
+
+
+# --- whatever is sent --------------------------------------------------------------------------------
+
+NAMES = (
+    "model", "input", "prompt", "taskId", "audioId", "url", "uploadPath", "fileName", "base64Data", "fileUrl", "file",
+    "callBackUrl", "calBackUrl", "customMode", "instrumental", "uploadUrl", "index", "pageNum", "pageSize", "type",
+    "duration", "quality", "aspectRatio", "safetyTolerance", "content", "size", "filesUrl", "videoUrl", "task_id",
+    "nVariants", "generationType", "imageUrls", "resolution", "aspect_ratio", "uploadUrlList", "continueAt", "style",
+)  # fmt: skip
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+    | st.sampled_from(("V5", "1:1", "5", "720p", "nano-banana-2", "http://sim/media/x.png", CALLBACK)),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.sampled_from(NAMES), part, max_size=4),
+    max_leaves=8,
+)
+
+
+SONG = {"prompt": "A", "customMode": False, "instrumental": False, "model": "V5", "callBackUrl": CALLBACK}
+UPLOADED = {**SONG, "uploadUrl": "https://x.test/a.mp3", "continueAt": 5, "defaultParamFlag": False}
+WORDED = {"title": "T", "tags": "folk", "negativeTags": "drums", "style": "folk", **UPLOADED}
+SECTION = {**WORDED, "infillStartS": 10, "infillEndS": 20, "fullLyrics": "la"}
+VALID: dict[str, dict[str, Any]] = {
+    "/api/v1/jobs/createTask": {"model": "nano-banana-2", "input": {"prompt": "A boat"}},
+    "/api/v1/gpt4o-image/generate": {"prompt": "A", "size": "1:1", "nVariants": 2},
+    "/api/v1/flux/kontext/generate": {"prompt": "A", "aspectRatio": "16:9"},
+    "/api/v1/veo/generate": {"prompt": "A", "aspect_ratio": "16:9", "resolution": "720p"},
+    "/api/v1/runway/generate": {"prompt": "A", "duration": 5, "quality": "720p", "aspectRatio": "16:9"},
+    "/api/v1/aleph/generate": {"prompt": "A", "videoUrl": "https://x.test/a.mp4"},
+    "/api/v1/generate": SONG,
+    "/api/v1/generate/upload-cover": UPLOADED,
+    "/api/v1/generate/upload-extend": UPLOADED,
+    "/api/v1/generate/add-instrumental": WORDED,
+    "/api/v1/generate/add-vocals": WORDED,
+    "/api/v1/generate/replace-section": SECTION,
+    "/api/v1/generate/mashup": {**WORDED, "uploadUrlList": ["https://x.test/a.mp3", "https://x.test/b.mp3"]},
+    "/api/v1/generate/sounds": {"prompt": "A", "model": "V5"},
+    "/api/v1/lyrics": {"prompt": "A", "callBackUrl": CALLBACK},
+    "/api/v1/style/generate": {"content": "A"},
+    "/api/v1/generate/generate-persona": {"name": "A", "description": "B"},
+    "/api/v1/omni/audio/create": {"audio_id": "kore", "name": "A"},
+    "/api/v1/omni/character/create": {"descriptions": "A", "image_urls": ["https://x.test/a.png"]},
+    "/api/v1/voice/validate": {"voiceUrl": "https://x.test/a.mp3", "vocalStartS": 0, "vocalEndS": 10},
+    "/api/file-stream-upload": {
+        "file": {"data": b"x", "filename": "x", "content_type": "image/png"},
+        "uploadPath": "a",
+    },
+    "/api/file-base64-upload": {"base64Data": "aGk=", "uploadPath": "a"},
+    "/client/v1/model-pricing/page": {"pageNum": 1, "pageSize": 10},
+}
+CALLS = sorted({*service.ROUTES, *service.PUBLIC})
+
+
+@pytest.mark.parametrize("path", VALID)
+def test_what_is_valid_is_taken(path: str) -> None:
+    world = World()
+    song = world.song()["data"]
+    track = {"taskId": song["taskId"], "audioId": song["response"]["sunoData"][0]["id"]}
+
+    reply = world.post(path, **track, **VALID[path])
+
+    assert reply["code"] == 200, reply
+
+
+@given(data=st.data())
+def test_whatever_is_sent_gets_an_envelope_and_never_a_bug(data: st.DataObject) -> None:
+    world = World()
+    song = world.song()["data"]
+    known = {
+        "taskId": song["taskId"],
+        "audioId": song["response"]["sunoData"][0]["id"],
+        "callBackUrl": CALLBACK,
+    }
+
+    for method, path in data.draw(st.lists(st.sampled_from(CALLS), min_size=1, max_size=8)):
+        valid = {**known, **VALID.get(path, {})}
+        wrong = {
+            name: data.draw(ANYTHING)
+            for name in data.draw(st.lists(st.sampled_from((*NAMES, *valid)), max_size=2))
+        }
+        body = data.draw(
+            st.sampled_from(({**valid, **wrong}, {**valid, "input": {**SONG, **wrong}}, wrong, None, [], 3))
+        )
+        query = {"taskId": str(body.get("taskId")), "index": "0"} if isinstance(body, dict) else {}
+        reply = world.call(method, path, body, **query)
+        world.now += data.draw(st.sampled_from((0, 1, 1000)))
+
+        assert isinstance(reply["code"], int)
+        assert isinstance(reply["msg"], str)
+        known["taskId"] = (
+            (reply.get("data") or {}).get("taskId", known["taskId"])
+            if isinstance(reply.get("data"), dict)
+            else known["taskId"]
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 import zlib
 from concurrent.futures import Executor
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from kiebatch.simulator import callbacks, control, drawing, service
 from kiebatch.simulator.state import Simulator
-from kiebatch.simulator.wire import Answer, Call, Cut
+from kiebatch.simulator.wire import Answer, Call, Cut, html
 
 JSON = Any
 MAX_BODY = 256 * 2**20
@@ -44,7 +45,7 @@ class Application:
         if path.startswith(control.PREFIX):
             reply = control.answer(self.simulator, call, self.start_settings)
         else:
-            reply = service.answer(self.simulator, call)
+            reply = self._answer(call)
         if self._woken is not None and method == "POST":
             self._woken.set()
         if reply.wanted is not None:
@@ -53,7 +54,14 @@ class Application:
             reply = service.part(reply, call.headers.get("range"))
         if reply.delay_s:
             await asyncio.sleep(reply.delay_s)
-        await _write(reply, call, send)
+        await _write(reply, call, receive, send)
+
+    def _answer(self, call: Call) -> Answer:
+        try:
+            return service.answer(self.simulator, call)
+        except Exception:  # a bug of ours must not pass for one of the provider's moods
+            self.simulator.bugs.append(traceback.format_exc())
+            return html(500)
 
     async def _draw(self, reply: Answer) -> bytes:
         assert reply.wanted is not None
@@ -132,7 +140,7 @@ async def _read_form(request: Request, call: Call) -> None:
         call.body = {"error": str(error)}
 
 
-async def _write(reply: Answer, call: Call, send: Send) -> None:
+async def _write(reply: Answer, call: Call, receive: Receive, send: Send) -> None:
     body = b"" if call.method == "HEAD" else reply.body
     cut = reply.cut_at if reply.cut_share is None else int(len(body) * reply.cut_share)
     stall = reply.stall_at if reply.stall_share is None else int(len(body) * reply.stall_share)
@@ -158,6 +166,7 @@ async def _write(reply: Answer, call: Call, send: Send) -> None:
         more = end < stop or cut is not None or stall is not None
         await send({"type": "http.response.body", "body": body[start:end], "more_body": more})
     if stall is not None:
-        await asyncio.sleep(3600)
+        while (await receive())["type"] != "http.disconnect":
+            pass
     if cut is not None:
         raise Cut

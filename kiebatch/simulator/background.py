@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,8 +18,10 @@ from kiebatch.errors import KieBatchError
 from kiebatch.simulator.faults import Fault
 from kiebatch.simulator.settings import Settings
 
-# The child finds the package where we found it, also from a checkout that is not installed.
+# The child finds the package where we found it, also in a checkout that is not installed; last in the path, and
+# without the current folder (-P), so that nothing beside it is taken for a module of Python's.
 _ROOT = str(Path(__file__).parents[2])
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from kiebatch.simulator.server import main; main()"
 
 
 @dataclass(slots=True)
@@ -76,22 +79,22 @@ def start(
         "port": port,
         "parent": os.getpid(),
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kiebatch.simulator.server"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))},
-        start_new_session=True,  # a Ctrl-C on the terminal is not meant for it
-    )
-    assert process.stdin
-    assert process.stdout
-    assert process.stderr
-    process.stdin.write(json.dumps(wish).encode() + b"\n")
-    process.stdin.flush()
-    url = process.stdout.readline().decode().strip()
-    if not url:
-        said = process.stderr.read().decode(errors="replace").strip().splitlines()
-        process.wait()
-        raise KieBatchError("the simulator did not start", hint=said[-1] if said else "")
+    with tempfile.TemporaryFile() as talk:  # a pipe that nobody reads could fill up
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _PROGRAM, _ROOT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=talk,
+            start_new_session=True,  # a Ctrl-C on the terminal is not meant for it
+        )
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps(wish).encode() + b"\n")
+        process.stdin.flush()
+        url = process.stdout.readline().decode().strip()
+        if not url:
+            process.wait()
+            talk.seek(0)
+            said = talk.read().decode(errors="replace").strip().splitlines()
+            raise KieBatchError("the simulator did not start", hint=said[-1] if said else "")
     return Background(url=url, key=settings.key, process=process)

@@ -8,7 +8,7 @@ from typing import Any
 from kiebatch.catalogue import Model
 from kiebatch.simulator import models
 from kiebatch.simulator.state import Simulator
-from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, ok
+from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, number, ok
 
 JSON = Any
 LINK_TTL_S = 1200.0
@@ -41,7 +41,7 @@ def list_models(sim: Simulator, call: Call) -> Answer:
     provider, words = call.query.get("provider", "").lower(), call.query.get("q", "").lower()
     found = [
         entry
-        for model in models.listed()
+        for model in models.listed(sim.settings.model_files)
         if (entry := _entry(model))
         and (not kinds or kinds & {t.lower() for t in entry["taskType"]})
         and (not provider or provider == entry["provider"].lower())
@@ -53,7 +53,7 @@ def list_models(sim: Simulator, call: Call) -> Answer:
 def one_model(sim: Simulator, call: Call) -> Answer:
     """Answer `/models/{id}/schema|price|success-rate`; the id may hold a slash (protocol 7.3)."""
     model_id, _, what = call.path.removeprefix(MODELS + "/").rpartition("/")
-    model = models.find(model_id)
+    model = models.find(model_id, sim.settings.model_files)
     if model is None or what not in ("schema", "price", "success-rate"):
         raise Refusal(404, UNKNOWN_MODEL if model is None else "")
     if what == "schema":
@@ -70,8 +70,8 @@ def one_model(sim: Simulator, call: Call) -> Answer:
 
 def price_page(sim: Simulator, call: Call) -> Answer:
     """Answer the public price list, page by page; needs no key."""
-    number = max(1, int(call.body.get("pageNum") or 1))
-    size = min(100, max(1, int(call.body.get("pageSize") or 10)))
+    page = max(1, int(number(call.body.get("pageNum"), 1)))
+    size = min(100, max(1, int(number(call.body.get("pageSize"), 10))))
     rows = [
         {
             "modelDescription": f"{model.title}, {row.get('when') or 'default'}",
@@ -82,12 +82,12 @@ def price_page(sim: Simulator, call: Call) -> Answer:
             "usdPrice": str(round(row.get("credits", 0) * USD_PER_CREDIT, 4)),
             "anchor": f"https://kie.ai/market?model={model.id}",
         }
-        for model in models.listed()
+        for model in models.listed(sim.settings.model_files)
         for row in model.prices
     ]
-    page = rows[(number - 1) * size : number * size]
+    found = rows[(page - 1) * size : page * size]
     return ok(
-        {"records": page, "total": len(rows), "size": size, "current": number, "pages": -(-len(rows) // size)}
+        {"records": found, "total": len(rows), "size": size, "current": page, "pages": -(-len(rows) // size)}
     )
 
 

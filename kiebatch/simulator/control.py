@@ -39,6 +39,7 @@ def _stats(sim: Simulator) -> JSON:
         "balance": sim.balance,
         "uploads": len(sim.uploads),
         "key_leaks": sim.key_leaks,
+        "bugs": sim.bugs,
         "unknown_fields": dict(sim.unknown_fields),
         "struck": [[path, fault.kind] for path, fault in sim.faults.struck],
     }
@@ -125,6 +126,7 @@ _READ: Mapping[str, Any] = {
     "balance": lambda sim: {"balance": sim.balance},
     "settings": lambda sim: asdict(sim.settings),
     "uploads": lambda sim: sim.uploads,
+    "calls": lambda sim: list(sim.calls),
 }
 _ACT: Mapping[str, Any] = {
     "faults": _add_faults,

@@ -68,7 +68,7 @@ KINDS = {**TRANSPORT, **TASK, **DOWNLOAD, **CALLBACK}
 
 _TEXT = re.compile(
     r"(?P<on>[a-z/][\w/.-]*)(?:~(?P<model>[^@%=]+))?"
-    r"(?:@(?P<nth>\d+)(?:x(?P<times>\d+))?|%(?P<chance>[\d.]+))?"
+    r"(?:@(?P<nth>\d+)|%(?P<chance>[\d.]+))?(?:x(?P<times>\d+))?"
     r"=(?P<kind>[a-z-]+)(?::(?P<value>[^+]*))?(?P<after>\+after)?"
 )
 
@@ -78,8 +78,8 @@ class Fault:
     """One kind of trouble and when it strikes.
 
     - `on`: the operation, or a path of the API that begins with `/`
-    - `nth`: the first call it strikes, counted among matching calls from when it was set; it strikes
-      `times` calls in a row.  With `chance` (0 to 1) it strikes by lot instead, for ever
+    - `nth`: the first call it strikes, counted among matching calls from when it was set.  With `chance`
+      (0 to 1) it strikes by lot instead, again and again.  `times`: it strikes so many calls in a row
     - `when`: `before` leaves the call without effect; `after` lets it act, then spoils the answer
     """
 
@@ -102,7 +102,7 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `WHERE[~MODEL][@NTH[xTIMES] or %CHANCE]=KIND[:VALUE][+after]`; `Invalid` when it is none.
+        """Read `WHERE[~MODEL][@NTH or %CHANCE][xTIMES]=KIND[:VALUE][+after]`; `Invalid` when it is none.
 
         `submit@3=html:502+after`: the third submission makes its task, is charged and answers an HTML page.
         `poll%0.05=code:500`: one status read in twenty fails.
@@ -133,20 +133,20 @@ class Faults:
 
     def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
         self._lot = random.Random(f"faults {seed}")
-        self._set: list[list[Any]] = []  # [fault, matching calls so far]
+        self._set: list[list[Any]] = []  # [fault, matching calls so far, strikes still to come]
         self.struck: list[tuple[str, Fault]] = []
         for fault in faults:
             self.add(fault)
 
     def add(self, fault: Fault) -> None:
-        self._set.append([fault, 0])
+        self._set.append([fault, 0, 0])
 
     def clear(self) -> None:
         self._set.clear()
 
     @property
     def active(self) -> list[Fault]:
-        return [fault for fault, _ in self._set]
+        return [fault for fault, *_ in self._set]
 
     def strike(
         self, operation: str, path: str, model: str | None, kinds: Sequence[str] | dict[str, str]
@@ -166,7 +166,10 @@ class Faults:
                 continue
             entry[1] += 1
             if fault.chance is not None:
-                strikes = self._lot.random() < fault.chance
+                if entry[2] == 0 and self._lot.random() < fault.chance:
+                    entry[2] = fault.times
+                strikes = entry[2] > 0
+                entry[2] -= strikes
             else:
                 strikes = fault.nth <= entry[1] < fault.nth + fault.times
             if strikes:
@@ -175,41 +178,48 @@ class Faults:
         return found
 
 
+# Share of calls, times in a row, and the fault.
+_STORM = (
+    (0.02, 4, "submit", "code", "429", "before"),
+    (0.01, 1, "submit", "html", "502", "before"),
+    (0.01, 1, "submit", "html", "520", "after"),
+    (0.01, 1, "submit", "cut", "", "before"),
+    (0.01, 1, "submit", "cut", "", "after"),
+    (0.01, 1, "submit", "code", "500", "before"),
+    (0.02, 1, "submit", "slow", "0.2", "before"),
+    (0.03, 1, "submit", "fail", "500 Internal error, please try again later.", "before"),
+    (0.03, 1, "submit", "fresh", "0.5", "before"),
+    (0.005, 1, "submit", "stuck", "", "before"),
+    (0.01, 1, "submit", "no-output", "list", "before"),
+    (0.02, 1, "submit", "object", "", "before"),
+    (0.01, 5, "poll", "code", "429", "before"),
+    (0.02, 1, "poll", "code", "500", "before"),
+    (0.01, 3, "poll", "html", "502", "before"),
+    (0.01, 1, "poll", "empty", "", "before"),
+    (0.02, 1, "poll", "cut", "", "before"),
+    (0.01, 1, "poll", "no-data", "", "before"),
+    (0.01, 1, "poll", "slow", "0.3", "before"),
+    (0.03, 1, "upload", "html", "502", "before"),
+    (0.02, 1, "upload", "cut", "", "before"),
+    (0.02, 1, "download", "gone", "", "before"),
+    (0.04, 1, "download", "truncate", "", "before"),
+    (0.02, 1, "download", "page", "", "before"),
+    (0.03, 1, "download", "html", "503", "before"),
+    (0.03, 1, "download", "slow", "0.3", "before"),
+    (0.05, 1, "credit", "html", "502", "before"),
+)
+
+
 def storm(strength: float) -> list[Fault]:
     """Return weather of every kind; `strength` 1 spoils roughly one call in six, 0.1 one in sixty."""
-    one_in = {
-        ("submit", "code", "429", "before"): 0.05,
-        ("submit", "html", "502", "before"): 0.01,
-        ("submit", "html", "520", "after"): 0.01,
-        ("submit", "cut", "", "before"): 0.01,
-        ("submit", "cut", "", "after"): 0.01,
-        ("submit", "code", "500", "before"): 0.01,
-        ("submit", "slow", "0.2", "before"): 0.02,
-        ("submit", "fail", "500 Internal error, please try again later.", "before"): 0.03,
-        ("submit", "fresh", "0.5", "before"): 0.03,
-        ("submit", "no-output", "list", "before"): 0.01,
-        ("submit", "object", "", "before"): 0.02,
-        ("poll", "code", "429", "before"): 0.03,
-        ("poll", "code", "500", "before"): 0.02,
-        ("poll", "html", "502", "before"): 0.02,
-        ("poll", "empty", "", "before"): 0.01,
-        ("poll", "cut", "", "before"): 0.02,
-        ("poll", "no-data", "", "before"): 0.01,
-        ("upload", "html", "502", "before"): 0.03,
-        ("upload", "cut", "", "before"): 0.02,
-        ("download", "gone", "", "before"): 0.02,
-        ("download", "truncate", "", "before"): 0.04,
-        ("download", "page", "", "before"): 0.02,
-        ("download", "html", "503", "before"): 0.03,
-        ("credit", "html", "502", "before"): 0.05,
-    }
     return [
         Fault(
             on=on,
             kind=kind,
             value=value,
             when="after" if when == "after" else "before",
-            chance=share * strength,
+            chance=min(1.0, share * strength),
+            times=times,
         )
-        for (on, kind, value, when), share in one_in.items()
+        for share, times, on, kind, value, when in _STORM
     ]

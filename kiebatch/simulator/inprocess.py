@@ -63,12 +63,17 @@ class _Exchange:
 
     def __init__(self, sent: bytes) -> None:
         self.sent = sent
+        self.read = False
         self.cut = False
         self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
 
     async def run(self, app: Application, scope: dict[str, Any]) -> None:
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": self.sent, "more_body": False}
+            if not self.read:
+                self.read = True
+                return {"type": "http.request", "body": self.sent, "more_body": False}
+            await asyncio.Event().wait()  # the client leaves by cancelling us
+            raise AssertionError
 
         async def send(message: Any) -> None:
             self.messages.put_nowait(message)

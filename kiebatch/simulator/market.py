@@ -25,7 +25,9 @@ def create(sim: Simulator, call: Call) -> Answer:
     given = body.get("input")
     if not isinstance(given, Mapping):
         raise Refusal(sim.settings.missing_field_code, validation.required(sim, "input"))
-    known = models.find(model) or (models.guess(model) if sim.settings.unknown_models else None)
+    known = models.find(model, sim.settings.model_files) or (
+        models.guess(model) if sim.settings.unknown_models else None
+    )
     if known is None:
         raise Refusal(sim.settings.unknown_model_code, UNKNOWN_MODEL)
     if known.status == "withdrawn" or model in sim.settings.paused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from kiebatch import catalogue
@@ -22,22 +23,25 @@ _KINDS = (
 )
 
 
-@lru_cache(maxsize=1)
-def _catalogue() -> catalogue.Catalogue:
-    return catalogue.load()
+@lru_cache(maxsize=8)
+def _catalogue(files: tuple[str, ...]) -> catalogue.Catalogue:
+    return catalogue.load([Path(file) for file in files])
 
 
 @lru_cache(maxsize=1024)
-def find(model: str) -> Model | None:
-    """Return a Market model by its exact id, or None: `createTask` takes no aliases."""
-    found = _catalogue().get(model)
+def find(model: str, files: tuple[str, ...] = ()) -> Model | None:
+    """Return a Market model by its exact id, or None: `createTask` takes no aliases.
+
+    `files` are a project's own model files.
+    """
+    found = _catalogue(files).get(model)
     return found if found and found.family == "jobs" else None
 
 
 @lru_cache(maxsize=256)
-def dedicated(model: str) -> Model | None:
+def dedicated(model: str, files: tuple[str, ...] = ()) -> Model | None:
     """Return the catalogue's entry of a dedicated endpoint (`veo3_fast`, `suno/generate`), or None."""
-    found = _catalogue().get(model)
+    found = _catalogue(files).get(model)
     return found if found and found.family != "jobs" else None
 
 
@@ -56,6 +60,6 @@ def credits(known: Model, given: Mapping[str, JSON], kind: str) -> float:
     return FALLBACK_CREDITS[kind]
 
 
-def listed() -> list[Model]:
+def listed(files: tuple[str, ...] = ()) -> list[Model]:
     """Return every Market model, for the model listing (protocol 7.3)."""
-    return [m for m in _catalogue().all() if m.family == "jobs" and m.status != "withdrawn"]
+    return [m for m in _catalogue(files).all() if m.family == "jobs" and m.status != "withdrawn"]

@@ -136,7 +136,3 @@ def main() -> None:
     print(url_of(listening), flush=True)
     server.run(sockets=[listening])
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

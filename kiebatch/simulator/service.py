@@ -58,6 +58,7 @@ def answer(sim: Simulator, call: Call) -> Answer:
     """Return the answer to a call of the API or of the media host."""
     operation = operation_of(call.method, call.path)
     sim.requests[operation] += 1
+    sim.calls.append((sim.clock(), operation, call.path))
     if operation == "download":
         return _download(sim, call)
     model = call.body.get("model") if isinstance(call.body, Mapping) else None

@@ -33,6 +33,7 @@ class Settings:
     - `result_ttl_s`: how long result links work; `upload_ttl_s`: how long uploads are kept
     - `ranges`: media can be had in parts; `pixels`: scales the width and height of what is drawn
     - `webhook_key`: callbacks are signed with it (protocol 8); `callback_retries`, `callback_wait_s`: as there
+    - `model_files`: a project's own model files, known beside the shipped models
     - `instance`: enters the task ids, so that two simulators never share one
     - `unknown_models`: any model id is taken (its kind guessed from its name)
     """
@@ -66,12 +67,13 @@ class Settings:
     callback_wait_s: float = 15.0
     callback_retries: int = 3
     unknown_models: bool = False
+    model_files: tuple[str, ...] = ()
     instance: str = ""
 
     @classmethod
     def quick(cls, **changes: Any) -> Self:
         """Return settings for drafts: clips in a fraction of a second, no account limits, credits without end."""
-        quick = cls(speed=400.0, starts=0, balance=1_000_000.0)
+        quick = cls(speed=400.0, starts=0, balance=1_000_000.0, unknown_models=True)
         return replace(quick, **changes)
 
     @classmethod

@@ -95,7 +95,8 @@ class Simulator:
     """A whole account at a provider that is not there.
 
     `ledger` holds every charge, in order; `tasks` every task by its id; `media` every file by its path;
-    `requests` counts calls by operation; `key_leaks` lists media requests that carried a key.
+    `requests` counts calls by operation, `calls` lists the last ones (time, operation, path).  `key_leaks` lists
+    media requests that carried a key, `bugs` what went wrong in here.
     """
 
     def __init__(self, settings: Settings | None = None, clock: Callable[[], float] = time) -> None:
@@ -112,10 +113,13 @@ class Simulator:
         self.uploads: list[str] = []
         self.requests: Counter[str] = Counter()
         self.refusals: Counter[int] = Counter()
+        self.calls: deque[tuple[float, str, str]] = deque(maxlen=100_000)
+        self.bugs: list[str] = []
         self.key_leaks: list[str] = []
         self.unknown_fields: Counter[str] = Counter()
         self.callbacks: list[tuple[float, int, str, str]] = []  # due, order, task id, stage
         self.captions: dict[str, str] = {}
+        self._takes: Counter[str] = Counter()
         self.faults = Faults(self.settings.seed)
         self._balance = self.settings.balance
         self._starts: deque[float] = deque()
@@ -244,12 +248,16 @@ class Simulator:
 
     def known(self, model: str) -> Model:
         """Return what is known of a dedicated endpoint's model."""
-        return models.dedicated(model) or models.guess(model)
+        return models.dedicated(model, self.settings.model_files) or models.guess(model)
 
     def drawings(self, known: Model, given: Mapping[str, JSON]) -> list[Wanted]:
         """Return what the outputs of a request are going to show."""
         label = self.captions.get(asked.prompt_of(given), "")
-        return asked.outputs(known, given, label=label, scale=self.settings.pixels)
+        drawings = asked.outputs(known, given, label=label, scale=self.settings.pixels)
+        # The same request again is another take, and shows another panel.
+        key = asked.digest(known.id, given)
+        self._takes[key] += 1
+        return [replace(wanted, take=self._takes[key]) for wanted in drawings]
 
     def new_id(self) -> str:
         """Return an id that no task of this or another simulator has: 32 hex digits."""

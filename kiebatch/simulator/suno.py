@@ -10,7 +10,7 @@ from typing import Any
 from kiebatch.simulator import dedicated
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wanted import Wanted
-from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, compact, millis, ok
+from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, compact, millis, number, ok
 
 JSON = Any
 MUSIC, LYRICS, WAV, VOCALS, MIDI, VIDEO, COVER = (
@@ -82,7 +82,7 @@ class Song:
         return ok({"taskId": task.id})
 
     def _tracks(self, sim: Simulator, given: Mapping[str, JSON]) -> list[Wanted]:
-        seconds = float(given.get("duration") or (8.0 if self.operation == "sounds" else TRACK_S))
+        seconds = max(1.0, number(given.get("duration"), 8.0 if self.operation == "sounds" else TRACK_S))
         known = sim.known("suno/" + self.operation.replace("_", "-"))
         first = sim.drawings(known, given)[0]
         return [
@@ -134,7 +134,7 @@ def _publish_stages(sim: Simulator, task: Task) -> None:
 
 
 def _cover(wanted: Wanted) -> Wanted:
-    return replace(wanted, kind="image", format="jpeg", width=512, height=512, part="image")
+    return replace(wanted, kind="image", format="jpeg", width=wanted.height, part="image")
 
 
 def read(sim: Simulator, call: Call) -> Answer:
@@ -443,7 +443,7 @@ CONVERSIONS: Mapping[str, Conversion] = {
         family=VIDEO,
         model="suno/music-video",
         result=_single("videoUrl"),
-        outputs=lambda wanted, body: [replace(wanted, kind="video", format="mp4", width=1280, height=720)],
+        outputs=lambda wanted, body: [replace(wanted, kind="video", format="mp4")],
         failed="GENERATE_MP4_FAILED",
     ),
     "/api/v1/suno/cover": Conversion(

@@ -26,7 +26,7 @@ class UploadRefusal(Refusal):
 
 def by_stream(sim: Simulator, call: Call) -> Answer:
     sent = call.body.get("file")
-    if not isinstance(sent, Mapping):
+    if not isinstance(sent, Mapping) or not isinstance(sent.get("data"), bytes):
         raise UploadRefusal(400, "Missing required parameter: file")
     return _store(sim, call, sent["data"], sent["filename"], sent["content_type"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -130,6 +131,15 @@ def blank_separated(at: float) -> str:
 def iso(at: float, *, milliseconds: bool = False) -> str:
     spec = "milliseconds" if milliseconds else "seconds"
     return datetime.fromtimestamp(at, UTC).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+def number(value: JSON, default: float) -> float:
+    """Return what may be a number or the text of one; `default` for anything else."""
+    try:
+        found = float(value) if isinstance(value, int | float | str) else default
+    except (ValueError, OverflowError):
+        return default
+    return found if math.isfinite(found) else default
 
 
 def compact(value: JSON) -> str:
