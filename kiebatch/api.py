@@ -144,12 +144,12 @@ def _check_source(opened: Opened) -> None:
 
 @contextlib.contextmanager
 def _peek(workspace: Workspace) -> Iterator[Journal | None]:
-    """Open the journal for reading, when there is one."""
+    """Open the journal for reading, when there is one.  A damaged one is mended by the next run, and said there."""
     if not workspace.journal_path.exists():
         yield None
         return
     with open_journal(
-        workspace.journal_path, now=time.time, rebuild=lambda: _assets_of(workspace)
+        workspace.journal_path, now=time.time, rebuild=lambda: _assets_of(workspace), read_only=True
     ) as journal:
         yield journal
 
@@ -213,6 +213,7 @@ def _plan(
         attempts=journal.attempts() if journal else (),
         stored=store or frozenset(),
         retrievable=retrievable,
+        collectable=lambda attempt: now() - (attempt.submitted_at or 0.0) < _KEPT_BY_PROVIDER_S,
         same_model=same_model,
         draft=workspace.draft,
     )
@@ -304,7 +305,7 @@ async def run_async(
     run_id = secrets.token_hex(4) if edges.now is time.time else f"{edges.rng.getrandbits(32):08x}"
     holder = f"`kiebatch run` (process {os.getpid()} on {socket.gethostname()}, run {run_id})"
     with (
-        files.lock(workspace.state / "run.lock", wait=settings.wait, holder=holder),
+        _held_project(workspace, holder, emit, wait=settings.wait),
         open_journal(
             workspace.journal_path, now=edges.now, hook=edges.hook, rebuild=lambda: opened.manifest.assets
         ) as journal,
@@ -325,6 +326,23 @@ async def run_async(
         )
         emit(Finished(status=outcome.status))
         return outcome
+
+
+@contextlib.contextmanager
+def _held_project(
+    workspace: Workspace, holder: str, emit: Callable[[Event], object], *, wait: bool
+) -> Iterator[None]:
+    """Hold the project's lock; say who holds it before waiting for it."""
+    path = workspace.state / "run.lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.lock(path, wait=False, holder=holder))
+        except Refused as busy:
+            if not wait:
+                raise
+            emit(Noticed(message=f"{busy.message}; waiting for it", level="warning"))
+            stack.enter_context(files.lock(path, wait=True, holder=holder))
+        yield
 
 
 def _settle_old(journal: Journal, workspace: Workspace) -> None:
@@ -352,8 +370,16 @@ async def _carry_out(
 ) -> Outcome:
     workspace = opened.workspace
     sends = bool(todo.generate)
+    # The balance after an unknown submission is evidence, so it is read although nothing else is to be done.
+    evidence = bool(settings.api_key) and journal.unsettled()
     touches = sends or bool(todo.work) or bool(todo.collect)
     if sends:
+        if journal.incomplete:
+            raise Refused(
+                "the journal was damaged and could not be read whole, so a task may be on its way that is not "
+                "known any more; nothing was sent",
+                hint="look at kie.ai/logs, then run again: the next run goes on without what was lost",
+            )
         _check_budget(todo, settings)
     if touches:
         files.check_writable(workspace.assets)
@@ -365,6 +391,7 @@ async def _carry_out(
         journal=journal,
         now=edges.now,
         source=source,
+        hook=edges.hook,
     )
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(
@@ -376,6 +403,7 @@ async def _carry_out(
                 media_transport=edges.media_transport,
                 rng=edges.rng,
                 sleep=edges.sleep,
+                hook=edges.hook,
             )
         )
         gate = Gate(
@@ -386,7 +414,7 @@ async def _carry_out(
         )
         stack.callback(gate.close)
         balance = None
-        if touches:
+        if touches or evidence:
             try:
                 balance = await client.balance()
             except CallFailed as failure:
@@ -395,6 +423,8 @@ async def _carry_out(
                         f"the provider cannot be reached: {failure.message}",
                         hint="nothing was sent; run again later",
                     ) from None
+            else:
+                journal.balance_seen(balance)
         if sends:
             need = todo.credits()
             if balance is not None and balance < need:

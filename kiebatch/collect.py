@@ -85,8 +85,12 @@ class Collector:
         replaces: Callable[[], Sequence[Asset]],
         made_from: Sequence[str],
         credits: float | None,
+        behind: bool = False,
     ) -> tuple[Asset, ...] | Lost:
-        """Bring a task's outputs home.  `replaces` is asked at the last moment what they take the place of."""
+        """Bring a task's outputs home.
+
+        `replaces` is asked at the last moment what they take the place of, or stand `behind` as older versions.
+        """
         self._journal.outputs(attempt, done.outputs, done.credits)
         fetched: list[_Fetched] = []
         kept: dict[int, Asset] = {
@@ -137,7 +141,9 @@ class Collector:
                 self._journal.asset(attempt, one.output.number, asset_to(asset))
                 assets[one.output.number] = asset
             self._journal.saved(attempt)
-            entered = self._record.record([assets[n] for n in sorted(assets)], superseded, attempt)
+            entered = self._record.record(
+                [assets[n] for n in sorted(assets)], superseded, attempt, behind=behind
+            )
         for asset in entered:
             self._emit(Saved(slot=job.slot, task_id=task_id, asset=asset))
         if self._store:
@@ -170,7 +176,9 @@ class Collector:
 
         def taken(name: str) -> bool:
             path = self._workspace.assets / name
-            return path.exists() or self._workspace.name_of(path) in recorded
+            if self._workspace.name_of(path) in recorded:
+                return True
+            return path.exists() and files.sha256(path) != one.sha256  # the same: placed before a crash
 
         name = planner.asset_name(
             job,

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import heapq
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from kiebatch import families, files, media
 from kiebatch.client import CallFailed, Client
 from kiebatch.collect import Collector, Lost, Offload
-from kiebatch.errors import Exit, Refused, plain, worst
+from kiebatch.errors import Exit, KieBatchError, Refused, plain, worst
 from kiebatch.events import Event, JobFailed, JobHeld, Noticed, Skipped, Submitted
 from kiebatch.files import Workspace
 from kiebatch.gate import Gate
@@ -39,13 +40,16 @@ from kiebatch.model import (
     job_of,
     job_record,
 )
-from kiebatch.planner import Entry, Plan, output_of
+from kiebatch.planner import Entry, Plan, gave_up, output_of
 from kiebatch.policy import SubmitVerdict
 from kiebatch.quota import Rate
 from kiebatch.record import Record
 from kiebatch.storage import Store
-from kiebatch.watch import GaveUp, Patience, Watch
+from kiebatch.watch import Ended, GaveUp, Patience, Watch
 
+T = TypeVar("T")
+
+_LAST_WORD_S = 0.5  # what an answer on its way still gets when the user leaves at once
 _LINK_LIVES_S = 600.0  # one field note says that result links live ten minutes
 _UPLOAD_LIVES_S = 60 * 3600.0  # uploads are deleted after three days
 
@@ -172,6 +176,42 @@ class _Unsent(Exception):
         self.reason = reason
 
 
+class _Line:
+    """Lets one in at a time, the lowest rank first."""
+
+    def __init__(self) -> None:
+        self._busy = False
+        self._came = 0
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    @contextlib.asynccontextmanager
+    async def turn(self, rank: int) -> AsyncIterator[None]:
+        if self._busy:
+            self._came += 1
+            ours = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._waiting, (rank, self._came, ours))
+            try:
+                await ours
+            except BaseException:
+                if ours.done() and not ours.cancelled():
+                    self._next()
+                raise
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._next()
+
+    def _next(self) -> None:
+        self._busy = False
+        while self._waiting:
+            _, _, first = heapq.heappop(self._waiting)
+            if not first.done():
+                self._busy = True
+                first.set_result(None)
+                return
+
+
 class Engine:
     """One run of one plan."""
 
@@ -214,18 +254,25 @@ class Engine:
         self._made: dict[Slot, tuple[Asset, ...]] = {}
         self._lines: dict[Slot, tuple[Asset, ...]] = {}
         self._not_made: dict[Slot, str] = {}
+        self._actions = {e.slot: e.action for e in plan.entries}
+        self._rank: dict[Slot, int] = {}
+        self._line = _Line()
         self._changed = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._trouble: Exception | None = None
         self._running = asyncio.Semaphore(limits.in_flight)
         self._downloading = asyncio.Semaphore(limits.downloads)
+        self._ours: dict[str, float] = {}  # tasks of this run, with what they cost
+        self._ended_now: set[int] = set()  # attempts that came to nothing in this run
         self._uploads: dict[str, asyncio.Task[str]] = {}
         self._frames: dict[str, asyncio.Task[Path]] = {}
         self._collecting: dict[tuple[str, str, int], list[Attempt]] = {}
-        self._canaries: dict[str, Literal["first", "flying", "landed"]] = {}
+        self._canaries: dict[
+            str, Slot | None
+        ] = {}  # of a model: the slot that goes alone, None until it is chosen
+        self._landed: dict[str, asyncio.Event] = {}
         self._broken_models: dict[str, str] = {}
-        self._landings: dict[str, asyncio.Event] = {}
-        self._last_accepted: float | None = None
-        self._trouble_since: float | None = None
-        self._flush_task: asyncio.Task[None] | None = None
+        self._refused_since: float | None = None
         self.watch = Watch(
             client,
             book=lambda: gate.read(limits.poll_rate),
@@ -273,31 +320,50 @@ class Engine:
         waiting = [e for e in entries if e.work]
         if self.limits.order == "fastest":
             waiting = self._fastest_first(waiting)
+        self._rank = {e.slot: n for n, e in enumerate(waiting)}
         self._choose_canaries(waiting)
+        flushing = asyncio.create_task(self._flush_now_and_then())
         try:
             async with asyncio.TaskGroup() as group:
-                self._flush_task = asyncio.create_task(self._flush_now_and_then())
-                places = {_place(e.slot) for e in waiting if e.action == "generate"}
+                places = {_place(e.slot) for e in waiting}
                 for place, attempts in list(self._collecting.items()):
                     if place not in places:
-                        group.create_task(self._collect_old(place, attempts))
+                        self._spawn(group, self._collect_old(attempts))
                 await self._feed(waiting, group)
+            if self._trouble:
+                raise self._trouble
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:
-            if self._flush_task:
-                self._flush_task.cancel()
-            for task in (*self._uploads.values(), *self._frames.values()):
+            for task in (flushing, *self._uploads.values(), *self._frames.values()):
                 task.cancel()
             self.record.flush(force=True)
+        await self._settle_failures()
+        out.assets = [self.record.as_it_stands(a) for a in out.assets]
         return out
+
+    def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+        group.create_task(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do one thing; an error ends the run, but only when everything in the air has been written down.
+
+        A task group would cancel the others, and a submission that is cut off is a held job.
+        """
+        try:
+            await work
+        except Exception as error:
+            if self._trouble is None:
+                self._trouble = error
+            self.stop_submitting("trouble", plain(str(error)))
 
     def stop_submitting(self, why: str, because: str = "") -> None:
         """Send nothing more; what is paid for is still collected."""
         if not self.outcome.stopped:
             self.outcome.stopped = why
             self.outcome.stopped_because = because
-            self._changed.set()
+        self._stop.set()
+        self._changed.set()
 
     @property
     def stopping(self) -> bool:
@@ -317,26 +383,33 @@ class Engine:
 
     async def _flush_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(max(0.05, self.record.due_in_s if self.record.due_in_s is not None else 0.5))
-            self.record.flush()
+            due_s = self.record.due_in_s
+            await asyncio.sleep(0.5 if due_s is None else max(0.05, due_s))
+            with contextlib.suppress(KieBatchError):  # it is tried again, and told, at the end
+                self.record.flush()
+
+    async def _or_stopped(self, work: Awaitable[T]) -> T:
+        """Wait for something, unless the run stops first: then `_Unsent`."""
+        doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if self.stopping:
+                raise _Unsent(self._why_stopped)
+            return doing.result()
+        finally:
+            doing.cancel()
+            stopping.cancel()
+
+    @property
+    def _why_stopped(self) -> str:
+        return self.outcome.stopped_because or self.outcome.stopped
 
     def _report_blocked(self, entry: Entry) -> None:
         self._not_made[entry.slot] = entry.reason
         if entry.reason == "held":
             self._emit(JobHeld(slot=entry.slot, reason=plain(entry.note) or "the outcome is unknown"))
         elif entry.reason == "failed before" and entry.attempt:
-            attempt = entry.attempt
-            self._emit(
-                JobFailed(
-                    slot=entry.slot,
-                    model=attempt.model,
-                    task_id=attempt.task_id,
-                    code=attempt.code,
-                    message=plain(attempt.message),
-                    billed=False,  # nothing more was billed now
-                    hint="it failed before and would fail again: change it, or ask with --only failed",
-                )
-            )
+            self._emit(_failed_before(entry.slot, entry.attempt))
         else:
             self._emit(Skipped(slot=entry.slot, reason=entry.reason))
 
@@ -366,7 +439,8 @@ class Engine:
                 counts[entry.job.model] = counts.get(entry.job.model, 0) + 1
         for model, count in counts.items():
             if count >= self.limits.canary_from and not self.journal.has_succeeded(model):
-                self._canaries[model] = "first"
+                self._canaries[model] = None
+                self._landed[model] = asyncio.Event()
 
     async def _feed(self, waiting: list[Entry], group: asyncio.TaskGroup) -> None:
         """Start jobs in order, each when what it starts from is made and a place in flight is free."""
@@ -385,11 +459,11 @@ class Engine:
             reason = self._why_not(chosen)
             if reason:
                 waiting.remove(chosen)
-                self._skip(chosen.slot, reason)
+                self._spawn(group, self._unsent(chosen, reason))
                 continue
             if chosen.action == "restore":
                 waiting.remove(chosen)
-                group.create_task(self._restore(chosen))
+                self._spawn(group, self._restore(chosen))
                 continue
             acquire = asyncio.ensure_future(self._running.acquire())
             change = asyncio.ensure_future(self._changed.wait())
@@ -404,32 +478,31 @@ class Engine:
                 continue
             waiting.remove(chosen)
             model = chosen.job.model if chosen.job else ""
-            if self._canaries.get(model) == "first":
-                self._canaries[model] = "flying"
-                group.create_task(self._let_the_others_go(model))
-            group.create_task(self._generate(chosen))
+            if model in self._canaries and self._canaries[model] is None:
+                self._canaries[model] = chosen.slot
+                self._spawn(group, self._let_the_others_go(model))
+            self._spawn(group, self._generate(chosen))
 
     def _ready(self, entry: Entry) -> Literal["go", "wait"]:
-        if self._why_not(entry):
+        if entry.action != "generate" or not entry.job or self._why_not(entry):
             return "go"
-        if entry.job:
-            if entry.action == "generate" and self._canaries.get(entry.job.model) == "flying":
-                return "wait"
-            if any(slot not in self._made for slot in entry.job.needs):
-                return "wait"
-        return "go"
+        if self._canaries.get(entry.job.model) is not None and not self._landed[entry.job.model].is_set():
+            return "wait"
+        return "wait" if any(slot not in self._made for slot in entry.job.needs) else "go"
 
     def _why_not(self, entry: Entry) -> str:
-        """Return why an entry will not be sent, or nothing."""
-        if entry.job:
-            for slot in entry.job.needs:
-                if slot in self._not_made:
-                    return f"upstream {slot}: {self._not_made[slot]}"
-        if entry.action == "generate" and self.stopping:
-            return self.outcome.stopped_because or self.outcome.stopped
-        if entry.action == "generate" and entry.job and entry.job.model in self._broken_models:
-            return f"the first job of {entry.job.model} failed: {self._broken_models[entry.job.model]}"
-        return ""
+        """Return why an entry will not be sent, or nothing.  What is paid for is collected whatever happens."""
+        if entry.action != "generate" or not entry.job:
+            return ""
+        for slot in entry.job.needs:
+            if slot in self._not_made:
+                return f"upstream {slot}: {self._not_made[slot]}"
+        return self._why_stopped if self.stopping else ""
+
+    async def _unsent(self, entry: Entry, reason: str) -> None:
+        """Leave a job unsent, but bring home what was paid for its slot before."""
+        self._skip(entry.slot, reason)
+        await self._collect_first(entry)
 
     def _skip(self, slot: Slot, reason: str) -> None:
         self._not_made[slot] = reason
@@ -440,66 +513,103 @@ class Engine:
         """Open the door behind a canary, when it has landed or after a while."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.limits.canary_s):
-                await self._canary_landed(model).wait()
-        self._canaries[model] = "landed"
+                await self._landed[model].wait()
+        self._landed[model].set()
         self._changed.set()
 
-    def _canary_landed(self, model: str) -> asyncio.Event:
-        return self._landings.setdefault(model, asyncio.Event())
-
-    def _land(self, model: str, broken: str = "") -> None:
-        """Note that a model's first job is over; with `broken` its other jobs stay unsent."""
-        if self._canaries.get(model) == "flying":
+    def _land(self, slot: Slot, model: str, broken: str = "") -> None:
+        """Note that a job is over.  Was it its model's canary, the others go; with `broken` they stay unsent."""
+        if self._canaries.get(model) == slot and not self._landed[model].is_set():
             if broken:
                 self._broken_models[model] = broken
-            self._canaries[model] = "landed"
-        self._canary_landed(model).set()
+            self._landed[model].set()
+
+    def _grounded(self, model: str) -> str:
+        broken = self._broken_models.get(model)
+        return f"the first job of {model} failed: {broken}" if broken else ""
 
     # -- one job
 
     async def _generate(self, entry: Entry) -> None:
-        """Make one slot's assets: its model first, then its fallback."""
+        """Make one slot's assets: its model first, then its fallback.  Comes with a place in flight."""
         job = entry.job
         assert job is not None
-        released = False
-
-        def release() -> None:
-            nonlocal released
-            if not released:
-                released = True
-                self._running.release()
-
+        place = _Place(self._running)
         try:
-            await self._collect_first(entry)
-            failure = await self._make(entry, job, release)
-            if failure and job.fallback and not self.stopping:
-                self._emit(
-                    Noticed(
-                        message=f"{entry.slot}: {plain(failure.message)}; trying {job.fallback.model} instead"
-                    )
+            collected = await self._collect_first(entry)
+            if (collected or entry.fingerprint is None) and self._settled_by_the_past(entry, job):
+                return
+            failure = None
+            if job.fallback and self._grounded(job.model):
+                failure = _failed(
+                    job, None, "canary", self._grounded(job.model), retryable=True, billed=False
                 )
-                failure = await self._make(entry, job.fallback, release)
+            else:
+                failure = await self._make(entry, job, place)
+            if failure and job.fallback and not self.stopping:
+                message = f"{entry.slot}: {plain(failure.message)}; trying {job.fallback.model} instead"
+                self._emit(Noticed(message=message))
+                self._land(entry.slot, job.model, plain(failure.message) or failure.code)
+                await place.take()
+                failure = await self._make(entry, job.fallback, place)
             if failure:
                 self._fail(entry, job, failure)
         except _Unsent as unsent:
-            self._land(job.model)
             self._skip(entry.slot, unsent.reason)
         finally:
-            release()
+            place.leave()
+            if self._not_made.get(entry.slot) != "held":  # then nobody knows, and the others wait a while
+                self._land(entry.slot, job.model)
+            if entry.slot not in self._made:
+                self._not_made.setdefault(entry.slot, "it was not made")
             self._changed.set()
 
     def _fail(self, entry: Entry, job: Job, failure: JobFailed) -> None:
         self._not_made[entry.slot] = f"it failed ({failure.code})"
-        self._land(job.model, plain(failure.message) or failure.code)
+        self._land(entry.slot, job.model, plain(failure.message) or failure.code)
         self._emit(failure)
 
-    async def _collect_first(self, entry: Entry) -> None:
+    async def _collect_first(self, entry: Entry) -> bool:
         """Bring home what was paid for this slot before, so that the new version comes after it."""
-        attempts = self._collecting.get(_place(entry.slot), [])
+        attempts = self._collecting.pop(_place(entry.slot), [])
         if attempts:
-            await self._collect_old(_place(entry.slot), attempts, line=entry.slot)
+            await self._collect_old(attempts, line=entry.slot)
+        return bool(attempts)
 
-    async def _make(self, entry: Entry, job: Job, release: Callable[[], None]) -> JobFailed | None:
+    def _settled_by_the_past(self, entry: Entry, job: Job) -> bool:
+        """Whether this very request is answered already, paid for and on its way, or failed in this run.
+
+        A plan cannot tell while something that the job starts from is not made; now it is, and so the
+        fingerprint is known.
+        """
+        if entry.reason == "forced":
+            return False
+        asked = {fingerprint(j, self._digest) for j in (job, job.fallback) if j}
+        line = self._lines.get(entry.slot, ())
+        if line and all(a.draft == self.workspace.draft and self._there(a) for a in line):
+            accepted = any(a.fingerprint in asked or a.extra.get("accepted") in asked for a in line)
+            if accepted:
+                self.outcome.kept += 1
+                self._finish(entry.slot, line)
+                return True
+        states = ("submitted", "lost", "held", "intended", "failed", "refused")
+        for attempt in self.journal.attempts(states=states, scene=str(entry.slot.scene)):
+            if _place(attempt.slot) != _place(entry.slot) or attempt.fingerprint not in asked:
+                continue
+            if entry.slot.model is not None and attempt.model != entry.slot.model:
+                continue
+            if attempt.open or attempt.undecided:
+                self._not_made[entry.slot] = "it is paid for and not here yet" if attempt.open else "held"
+                return True
+            over = gave_up(attempt) and not attempt.may_resubmit
+            if over and (attempt.id in self._ended_now or not attempt.retryable):
+                self._not_made[entry.slot] = f"it failed ({attempt.code})"
+                if attempt.id not in self._ended_now:
+                    self._emit(_failed_before(entry.slot, attempt))
+                return True
+        return False
+
+    async def _make(self, entry: Entry, job: Job, place: _Place) -> JobFailed | None:
         """Send one job and see it through.  A failure that allows a fallback is returned, others are reported."""
         try:
             bound = await self._bind(job)
@@ -507,14 +617,8 @@ class Engine:
             return _failed(
                 job, None, failure.code, failure.message, retryable=failure.retryable, billed=False
             )
-        except media.Undecodable as error:
+        except (media.Undecodable, OSError) as error:
             return _failed(job, None, "bad-input", str(error), retryable=False, billed=False)
-        line = self._lines.get(entry.slot, ())
-        same = [a for a in line if a.fingerprint == bound.fingerprint and a.draft == self.workspace.draft]
-        if same and entry.reason != "forced" and all(self._there(a) for a in line):
-            self.outcome.kept += 1
-            self._finish(entry.slot, line)
-            return None
         endpoint = families.get(job.family, job.endpoint)
         price = job.price.amount
         self._reserve(price)
@@ -526,9 +630,11 @@ class Engine:
         if verdict.kind != "accepted" or verdict.task_id is None:
             if verdict.kind == "unknown":
                 # The reservation stays: it may have been charged.
+                place.leave()
                 await self._hold(entry.slot, attempt, verdict)
                 return None
             self._unreserve(price)
+            self._ended_now.add(attempt)
             if verdict.kind == "stop":
                 self._stop_for(verdict)
             hint = endpoint.current and f"this endpoint is closed; use the model `{endpoint.current}`"
@@ -538,33 +644,30 @@ class Engine:
                 None,
                 verdict.code,
                 verdict.message or "refused",
-                retryable=verdict.kind in ("later", "stop"),
+                retryable=verdict.retryable,
                 billed=False,
                 hint=hint if closed else "",
             )
         task_id = verdict.task_id
-        born = self.now()
         self.outcome.spent += price or 0.0
+        self._ours[task_id] = price or 0.0
         self._emit(Submitted(slot=entry.slot, task_id=task_id, credits=price))
-        ended: Done | TaskFailed | GaveUp
-        if endpoint.at_once and verdict.reply is not None:
-            status = endpoint.status(verdict.reply)
-            ended = status if isinstance(status, Done | TaskFailed) else GaveUp("no-output", "no result came")
+        ended: Ended
+        if endpoint.at_once:
+            outputs = tuple(s.output for s in self.journal.outputs_of(attempt))
+            ended = Done(outputs=outputs) if outputs else GaveUp("no-output", "no result came")
         else:
-            ended = await self.watch.wait(job, endpoint, task_id, 0.0)
-        release()
-        if isinstance(ended, Done | TaskFailed):
-            self._learn(job, self.now() - born)
+            ended = await self.watch.wait(job, endpoint, task_id)
+            took_s = self.watch.took_s(task_id)
+            if took_s:
+                self.journal.took(job.model, took_s)
+        place.leave()
         return await self._conclude(
             entry.slot, attempt, job, bound.fingerprint, task_id, ended, bound.made_from, price
         )
 
     def _there(self, asset: Asset) -> bool:
         return self.workspace.asset_path(asset.filename).exists()
-
-    def _learn(self, job: Job, seconds: float) -> None:
-        if seconds > 0:
-            self.journal.took(job.model, seconds)
 
     async def _conclude(
         self,
@@ -573,36 +676,34 @@ class Engine:
         job: Job,
         print_: str,
         task_id: str,
-        ended: Done | TaskFailed | GaveUp,
+        ended: Ended,
         made_from: Sequence[str],
         credits: float | None,
         *,
         current: bool = True,
+        behind: bool = False,
     ) -> JobFailed | None:
-        """Write down how a task ended, and bring home what it made."""
+        """Write down how a task ended, and bring home what it made.
+
+        `current` says that it is what the slot asks for today; `behind`, that the slot has that already.
+        """
         if isinstance(ended, GaveUp):
-            if ended.code != "timeout":
+            if ended.code == "refused":
+                self.stop_submitting("key", f"the provider says: {plain(ended.message)}")
+            elif ended.code != "timeout":
                 self.journal.lost(attempt, ended.code, ended.message)
-            failure = _failed(
-                job,
-                task_id,
-                ended.code,
-                ended.message,
-                retryable=True,
-                billed=True,
-                hint="the next run collects it; nothing is sent again",
-            )
-            self._not_made[slot] = ended.message
-            self._land(job.model, "" if ended.code == "timeout" else failure.message)
-            self._emit(failure)
+            self._uncollected(slot, job, task_id, ended.code, ended.message, current=current)
             return None
+        ours = self._ours.get(task_id)  # None: it was paid for in an earlier run
         if isinstance(ended, TaskFailed):
             billed = None if ended.refunded is None else not ended.refunded
             self.journal.failed(attempt, ended.code, ended.message, retryable=ended.retryable, billed=billed)
-            if billed is not False:
-                self.outcome.billed_for_failures += credits or 0.0
-            else:
-                self._unreserve(credits)
+            self._ended_now.add(attempt)
+            if ours is not None and billed is False:
+                self.outcome.spent -= ours
+                self._unreserve(ours)
+            elif ours is not None:
+                self.outcome.billed_for_failures += ours
             return _failed(
                 job,
                 task_id,
@@ -612,6 +713,11 @@ class Engine:
                 billed=billed,
                 hint="a later run does it again, as a new charge" if ended.retryable else "",
             )
+        if ours is not None and ended.credits is not None:
+            # What it really cost, in place of what the catalogue says.
+            self.outcome.spent += ended.credits - ours
+            self._reserved += ended.credits - ours
+            self._ours[task_id] = ended.credits
         async with self._downloading:
             got = await self._collector.collect(
                 attempt,
@@ -622,29 +728,29 @@ class Engine:
                 replaces=lambda: self._lines.get(slot, ()),
                 made_from=made_from,
                 credits=credits,
+                behind=behind,
             )
         if isinstance(got, Lost):
-            failure = _failed(
-                job,
-                task_id,
-                got.code,
-                got.message,
-                retryable=True,
-                billed=True,
-                hint="the task is kept: the next run collects it at no cost",
-            )
-            self._not_made[slot] = got.message
-            self._land(job.model, failure.message)
-            self._emit(failure)
+            self._uncollected(slot, job, task_id, got.code, got.message, current=current)
             return None
-        self._land(job.model)
+        self._land(slot, job.model)
         self.outcome.assets.extend(got)
         if current:
             self.outcome.succeeded += 1
             self._finish(slot, got)
-        else:
+        elif not behind:
             self._lines[slot] = got
         return None
+
+    def _uncollected(
+        self, slot: Slot, job: Job, task_id: str, code: str, message: str, *, current: bool
+    ) -> None:
+        """Report a paid task whose result is not here; it is kept, and nothing is sent in its place."""
+        if current:
+            self._not_made[slot] = plain(message)
+        self._land(slot, job.model, "" if code in ("timeout", "refused") else plain(message))
+        hint = "the task is kept: the next run collects it at no cost"
+        self._emit(_failed(job, task_id, code, message, retryable=True, billed=True, hint=hint))
 
     def _finish(self, slot: Slot, assets: tuple[Asset, ...]) -> None:
         self._lines[slot] = assets
@@ -659,11 +765,11 @@ class Engine:
         """Send a job until it is taken, refused or unknown.  Raises `_Unsent` when the run stops first."""
         renewed = False
         while True:
-            await self.gate.start(self.limits.rate)
-            if self.stopping:
-                raise _Unsent(self.outcome.stopped_because or self.outcome.stopped)
-            if job.model in self._broken_models:
-                raise _Unsent(f"the first job of {job.model} failed: {self._broken_models[job.model]}")
+            async with self._line.turn(self._rank.get(entry.slot, 0)):
+                await self._or_stopped(self.gate.start(self.limits.rate))
+            if self._grounded(job.model):
+                raise _Unsent(self._grounded(job.model))
+            before = None if self._balance is None else self._balance - self.outcome.spent
             attempt = self.journal.intend(
                 run_id=self.run_id,
                 slot=entry.slot,
@@ -672,19 +778,11 @@ class Engine:
                 fingerprint=bound.fingerprint,
                 job=job_record(job, bound.made_from),
                 credits=job.price.amount,
-                balance=None if self._balance is None else self._balance - self.outcome.spent,
+                balance=before,
             )
-            request = endpoint.request(job.model, bound.input, self.limits.callback_url)
-            sent = bound.input
-            verdict = await self.client.submit(request, lambda reply, sent=sent: endpoint.task(reply, sent))  # type: ignore[misc]
-            if verdict.kind == "accepted" and verdict.task_id is not None:
-                self.journal.submitted(attempt, verdict.task_id)
-                self._last_accepted = asyncio.get_running_loop().time()
-                self._trouble_since = None
+            verdict = await self._send(entry.slot, attempt, job, bound, endpoint)
+            if verdict.kind in ("accepted", "unknown"):
                 return attempt, verdict, bound
-            if verdict.kind == "unknown":
-                return attempt, verdict, bound
-            self.journal.refused(attempt, verdict.code, verdict.message)
             if verdict.kind == "later":
                 await self._wait_out(verdict)
                 continue
@@ -697,24 +795,68 @@ class Engine:
                 continue
             return attempt, verdict, bound
 
+    async def _send(
+        self, slot: Slot, attempt: int, job: Job, bound: _Bound, endpoint: families.Endpoint
+    ) -> SubmitVerdict:
+        """Send one request and write its outcome down before anything else is done with it."""
+        request = endpoint.request(job.model, bound.input, self.limits.callback_url)
+        sending = asyncio.ensure_future(
+            self.client.submit(request, lambda reply: endpoint.task(reply, bound.input))
+        )
+        try:
+            verdict = await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            # The user leaves at once.  An answer that comes too late leaves the intent: held by the next run.
+            await asyncio.wait({sending}, timeout=_LAST_WORD_S)
+            if sending.done() and not sending.cancelled() and sending.exception() is None:
+                self._write_down(slot, attempt, endpoint, sending.result())
+            sending.cancel()
+            raise
+        self._write_down(slot, attempt, endpoint, verdict)
+        return verdict
+
+    def _write_down(
+        self, slot: Slot, attempt: int, endpoint: families.Endpoint, verdict: SubmitVerdict
+    ) -> None:
+        if verdict.kind == "accepted" and verdict.task_id is not None:
+            status = endpoint.status(verdict.reply) if endpoint.at_once and verdict.reply else None
+            try:
+                self.journal.submitted(
+                    attempt, verdict.task_id, status.outputs if isinstance(status, Done) else ()
+                )
+            except KieBatchError:
+                self._emit(
+                    Noticed(
+                        message=f"{slot}: the provider took it as task {plain(verdict.task_id)}, and that could not "
+                        f"be written down: `kiebatch resolve {slot} --task-id {plain(verdict.task_id)}`",
+                        level="warning",
+                    )
+                )
+                raise
+            self._refused_since = None
+        elif verdict.kind == "unknown":
+            self.journal.held(attempt, _no_answer(verdict))
+        else:
+            self.journal.refused(attempt, verdict.code, verdict.message, retryable=verdict.retryable)
+
     async def _wait_out(self, verdict: SubmitVerdict) -> None:
         """Pause after an answer that certainly cost nothing; end the run when that goes on too long."""
         moment = asyncio.get_running_loop().time()
-        if self._trouble_since is None:
-            self._trouble_since = moment
+        if self._refused_since is None:
+            self._refused_since = moment
             self._emit(
                 Noticed(
                     message=f"the provider takes no jobs at the moment ({plain(verdict.message)}); waiting"
                 )
             )
-        if moment - self._trouble_since >= self.limits.quota_patience_s:
+        if moment - self._refused_since >= self.limits.quota_patience_s:
             self.stop_submitting(
                 "quota",
                 f"no job was accepted for {self.limits.quota_patience_s:g} s: {plain(verdict.message)}",
             )
         pause = self.gate.penalise(verdict.retry_after_s)
         if not verdict.too_fast:
-            await asyncio.sleep(min(pause, 30.0))
+            await self._or_stopped(asyncio.sleep(min(pause, 30.0)))
 
     def _stop_for(self, verdict: SubmitVerdict) -> None:
         key = verdict.code in ("401", "403")
@@ -735,8 +877,7 @@ class Engine:
         self._reserved -= price or 0.0
 
     async def _hold(self, slot: Slot, attempt: int, verdict: SubmitVerdict) -> None:
-        reason = f"the answer to the submission was no answer ({plain(verdict.message) or verdict.code})"
-        self.journal.held(attempt, reason)
+        reason = _no_answer(verdict)
         self._not_made[slot] = "held"
         self._emit(JobHeld(slot=slot, reason=reason))
         self._changed.set()
@@ -751,6 +892,7 @@ class Engine:
     async def _restore(self, entry: Entry) -> None:
         """Bring back what was paid for: a known task, a store's result, or a file that is gone."""
         try:
+            await self._collect_first(entry)
             if entry.attempt is not None:
                 await self._collect_attempt(entry.attempt, entry.slot, current=True)
             elif entry.reason == "paid for already":
@@ -758,51 +900,49 @@ class Engine:
             else:
                 await self._bring_back(entry)
         finally:
+            if entry.slot not in self._made:
+                self._not_made.setdefault(entry.slot, "it could not be brought back")
             self._changed.set()
 
-    async def _collect_old(
-        self, place: tuple[str, str, int], attempts: Sequence[Attempt], line: Slot | None = None
-    ) -> None:
-        """Collect tasks that were paid for and that today's file no longer asks for, oldest first."""
+    async def _collect_old(self, attempts: Sequence[Attempt], line: Slot | None = None) -> None:
+        """Collect tasks that were paid for and that today's file no longer asks for, oldest first.
+
+        Where the slot has what today's file asks for, they are entered behind it as older versions.
+        """
         for attempt in attempts:
             slot = line or attempt.slot
             if slot not in self._lines:
-                self._lines[slot] = self.record.manifest.current(slot.scene, slot.shot, slot.take)
-            await self._collect_attempt(attempt, slot, current=False)
-        self._collecting.pop(place, None)
+                self._lines[slot] = self._line_of(attempt)
+            behind = self._actions.get(slot) in ("keep", "altered", "missing")
+            await self._collect_attempt(attempt, slot, current=False, behind=behind)
 
-    async def _collect_attempt(self, attempt: Attempt, slot: Slot, *, current: bool) -> None:
-        job = replace(job_of(attempt.job), slot=slot)
-        made_from = tuple(attempt.job.get("made_from") or ())
-        if attempt.state == "saved":
-            assets = [s.asset for s in self.journal.outputs_of(attempt.id) if s.asset]
-            if assets and all(self._there(a) for a in assets):
-                already = {(a.task_id, a.output) for a in self.record.manifest.assets}
-                if all((a.task_id, a.output) in already for a in assets):
-                    self.journal.recorded([attempt.id])
-                    entered = tuple(
-                        a for a in self.record.manifest.assets if a.task_id == assets[0].task_id and a.current
-                    )
-                else:
-                    entered = self.record.record(assets, self._lines.get(slot, ()), attempt.id)
-                    self.outcome.assets.extend(entered)
-                if current:
-                    self.outcome.succeeded += 1
-                    self._finish(slot, entered)
-                else:
-                    self._lines[slot] = entered
-                return
-        endpoint = families.get(job.family, job.endpoint)
+    def _line_of(self, attempt: Attempt) -> tuple[Asset, ...]:
+        """Return what a slot that the file does not have shows: its model's line, else its only one."""
+        slot = attempt.slot
+        there = self.record.manifest.current(slot.scene, slot.shot, slot.take)
+        same = tuple(a for a in there if a.model == attempt.model)
+        return same or (there if slot.model is None and len({a.model for a in there}) == 1 else ())
+
+    async def _collect_attempt(
+        self, attempt: Attempt, slot: Slot, *, current: bool, behind: bool = False
+    ) -> None:
         task_id = attempt.task_id
-        if task_id is None:
+        if task_id is None or not attempt.job:
             return
-        age = max(0.0, self.now() - (attempt.submitted_at or attempt.intended_at))
-        known = [s.output for s in self.journal.outputs_of(attempt.id)]
-        ended: Done | TaskFailed | GaveUp
+        if attempt.state == "saved" and self._enter_saved(attempt, slot, current=current, behind=behind):
+            return
+        job = replace(job_of(attempt.job), slot=slot)
+        endpoint = families.get(job.family, job.endpoint)
+        age_s = max(0.0, self.now() - (attempt.submitted_at or attempt.intended_at))
+        ended: Ended
         if endpoint.at_once:
-            ended = Done(outputs=tuple(known)) if known else GaveUp("no-output", "its answer was lost")
+            known = tuple(s.output for s in self.journal.outputs_of(attempt.id))
+            ended = Done(outputs=known) if known else GaveUp("no-output", "its answer was lost")
         else:
-            ended = await self.watch.wait(job, endpoint, task_id, age, read_first=True)
+            # Nobody waits long for what nobody asks for any more.
+            patience_s = self.limits.patience.timeout_s[job.modality]
+            limit_s = None if current else max(0.0, patience_s - age_s)
+            ended = await self.watch.wait(job, endpoint, task_id, age_s, read_first=True, limit_s=limit_s)
         failure = await self._conclude(
             slot,
             attempt.id,
@@ -810,14 +950,59 @@ class Engine:
             attempt.fingerprint,
             task_id,
             ended,
-            made_from,
+            tuple(attempt.job.get("made_from") or ()),
             attempt.credits,
             current=current,
+            behind=behind,
         )
-        if failure:
-            if current:
-                self._not_made[slot] = failure.message
+        if failure and current:
+            self._not_made[slot] = failure.message
             self._emit(failure)
+        elif failure:
+            message = f"{slot}: an earlier task failed, which is not asked for any more: {failure.message}"
+            self._emit(Noticed(message=message))
+
+    def _enter_saved(self, attempt: Attempt, slot: Slot, *, current: bool, behind: bool) -> bool:
+        """Enter assets that lie on the disk and that the manifest lacks; False when a file is gone."""
+        assets = [s.asset for s in self.journal.outputs_of(attempt.id) if s.asset]
+        if not assets or not all(self._there(a) for a in assets):
+            return False
+        entered = tuple(a for a in self.record.manifest.assets if a.task_id == attempt.task_id and a.current)
+        if entered:
+            self.journal.recorded([attempt.id])
+        else:
+            entered = self.record.record(assets, self._lines.get(slot, ()), attempt.id, behind=behind)
+            self.outcome.assets.extend(entered)
+        if current:
+            self.outcome.succeeded += 1
+            self._finish(slot, entered)
+        elif not behind:
+            self._lines[slot] = entered
+        return True
+
+    async def _settle_failures(self) -> None:
+        """Ask the balance whether failed tasks were refunded, where the provider did not say (protocol 2.4)."""
+        unsure = [f for f in self.outcome.failures if f.task_id in self._ours and f.billed is None]
+        if not unsure or self._balance is None or self.stopping or self.outcome.held:
+            return
+        try:
+            after = await self.client.balance()
+        except (CallFailed, Refused):
+            return
+        gone = self._balance - after
+        amount = sum(self._ours[f.task_id or ""] for f in unsure)
+        if amount and abs(gone - (self.outcome.spent - amount)) < 0.005:
+            billed = False
+            self.outcome.spent -= amount
+            self.outcome.billed_for_failures -= amount
+        elif amount and abs(gone - self.outcome.spent) < 0.005:
+            billed = True
+        else:
+            return
+        self.journal.settle([f.task_id for f in unsure if f.task_id], billed=billed)
+        self.outcome.failures = [
+            replace(f, billed=billed) if f in unsure else f for f in self.outcome.failures
+        ]
 
     async def _from_store(self, entry: Entry) -> None:
         job, print_ = entry.job, entry.fingerprint
@@ -884,7 +1069,8 @@ class Engine:
     async def _ask_for_file(self, entry: Entry, asset: Asset) -> Lost | None:
         if not asset.task_id or entry.job is None:
             return Lost("gone", "its task is not known")
-        job = replace(entry.job, model=asset.model)
+        attempt = self.journal.attempt_of_task(asset.task_id)
+        job = job_of(attempt.job) if attempt and attempt.job else replace(entry.job, model=asset.model)
         done = await self._ask_again(job, asset.task_id)
         if done is None:
             return Lost("gone", "the provider no longer has it")
@@ -902,7 +1088,7 @@ class Engine:
                     endpoint.record(task_id), before=lambda: self.gate.read(self.limits.poll_rate)
                 )
             )
-        except CallFailed:
+        except (CallFailed, Refused):
             return None
         return status if isinstance(status, Done) and status.outputs else None
 
@@ -932,7 +1118,7 @@ class Engine:
         asset = output_of(self._made.get(ref.slot, ()), ref)
         if asset is None:
             raise _Unsent(f"upstream {ref.slot} has no output {ref.output}")
-        return asset
+        return self.record.as_it_stands(asset)
 
     def _digest(self, ref: Ref) -> str:
         if isinstance(ref, LocalFile):
@@ -968,11 +1154,9 @@ class Engine:
 
     def _living_link(self, asset: Asset) -> str | None:
         """Return a finished task's own link while that surely lives."""
-        for attempt in self.journal.attempts(states=("saved",)):
-            if attempt.task_id == asset.task_id:
-                for saved in self.journal.outputs_of(attempt.id):
-                    if saved.output.number == asset.output and self.now() - saved.seen_at < _LINK_LIVES_S:
-                        return saved.output.url
+        for saved in self.journal.outputs_of_task(asset.task_id) if asset.task_id else ():
+            if saved.output.number == asset.output and 0 <= self.now() - saved.seen_at < _LINK_LIVES_S:
+                return saved.output.url
         return None
 
     async def _frame(self, clip: Path, digest: str, which: Literal["first", "last"]) -> Path:
@@ -1008,6 +1192,40 @@ class Engine:
         self.journal.uploaded(digest, host, url)
         self._emit(Noticed(message=f"uploaded {files.shown(path)}", level="debug"))
         return url
+
+
+class _Place:
+    """A place among the tasks that run at the provider at once; taken when made."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._taken = True
+
+    async def take(self) -> None:
+        if not self._taken:
+            await self._places.acquire()
+            self._taken = True
+
+    def leave(self) -> None:
+        if self._taken:
+            self._taken = False
+            self._places.release()
+
+
+def _no_answer(verdict: SubmitVerdict) -> str:
+    return f"the answer to the submission was no answer ({plain(verdict.message) or verdict.code})"
+
+
+def _failed_before(slot: Slot, attempt: Attempt) -> JobFailed:
+    return JobFailed(
+        slot=slot,
+        model=attempt.model,
+        task_id=attempt.task_id,
+        code=attempt.code,
+        message=plain(attempt.message),
+        billed=False,  # nothing more was billed now
+        hint="it failed before and would fail again: change it, or ask with --only failed",
+    )
 
 
 def _place(slot: Slot) -> tuple[str, str, int]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.files import replace, shown, unwritable
+from kiebatch.files import replace, shown, sync_folder, unwritable
 from kiebatch.model import JSON, Asset, Attempt, Output, Slot
 
 SCHEMA_VERSION = 1
@@ -67,12 +67,19 @@ class Journal:
     """One project's record of what happened.  Use `open_journal`."""
 
     def __init__(
-        self, connection: sqlite3.Connection, *, now: Callable[[], float], hook: Hook = _no_hook
+        self,
+        connection: sqlite3.Connection,
+        *,
+        now: Callable[[], float],
+        hook: Hook = _no_hook,
+        path: Path = Path("the journal"),
     ) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        self.incomplete = False  # a damaged journal was set aside, and not all of its attempts could be read
         self._db = connection
         self._now = now
         self._hook = hook
-        self.warnings: list[str] = []
 
     def close(self) -> None:
         self._db.close()
@@ -90,12 +97,15 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise unwritable(Path("the journal"), OSError(str(error))) from None
+        except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+            raise
+        except sqlite3.DatabaseError as error:  # a full disk, a locked or damaged file
+            raise unwritable(self.path, OSError(str(error))) from None
         self._hook(f"journal.{point}:after")
 
     # -- attempts
@@ -132,17 +142,21 @@ class Journal:
             )
         return int(row.lastrowid or 0)
 
-    def submitted(self, attempt: int, task_id: str) -> None:
-        """Write down the task that the provider made; before anything else is done with the answer."""
+    def submitted(self, attempt: int, task_id: str, outputs: Sequence[Output] = ()) -> None:
+        """Write down the task that the provider made; before anything else is done with the answer.
+
+        `outputs` are those of a call that has them in its answer, which nobody can ask for again.
+        """
         with self._write("submitted") as db:
             db.execute(
-                "UPDATE attempts SET state = 'submitted', task_id = ?, submitted_at = ? WHERE id = ?",
+                "UPDATE attempts SET state = 'submitted', task_id = ?, submitted_at = ?, message = '' WHERE id = ?",
                 (task_id, self._now(), attempt),
             )
+            self._put_outputs(db, attempt, outputs)
 
-    def refused(self, attempt: int, code: str, message: str) -> None:
+    def refused(self, attempt: int, code: str, message: str, *, retryable: bool = True) -> None:
         """Write down that a submission certainly cost nothing and made no task."""
-        self._end("refused", attempt, "refused", code, message, retryable=True, billed=False)
+        self._end("refused", attempt, "refused", code, message, retryable=retryable, billed=False)
 
     def held(self, attempt: int, reason: str, balance: float | None = None) -> None:
         """Write down that nobody knows whether a submission was charged."""
@@ -181,14 +195,18 @@ class Journal:
     def outputs(self, attempt: int, outputs: Sequence[Output], credits: float | None = None) -> None:
         """Write down where a finished task's outputs lie, before they are fetched."""
         with self._write("outputs") as db:
-            for output in outputs:
-                db.execute(
-                    "INSERT INTO outputs (attempt, number, url, text, label, seen_at) VALUES (?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (attempt, number) DO UPDATE SET url = excluded.url, text = excluded.text",
-                    (attempt, output.number, output.url, output.text, output.label, self._now()),
-                )
+            self._put_outputs(db, attempt, outputs)
             if credits is not None:
                 db.execute("UPDATE attempts SET credits = ? WHERE id = ?", (credits, attempt))
+
+    def _put_outputs(self, db: sqlite3.Connection, attempt: int, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            db.execute(
+                "INSERT INTO outputs (attempt, number, url, text, label, seen_at) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (attempt, number) DO UPDATE SET url = excluded.url, text = excluded.text,"
+                " seen_at = excluded.seen_at",
+                (attempt, output.number, output.url, output.text, output.label, self._now()),
+            )
 
     def asset(self, attempt: int, number: int, entry: Mapping[str, JSON]) -> None:
         """Write down that an output's file is in its place, with what its manifest entry will say."""
@@ -209,10 +227,15 @@ class Journal:
             with self._write("recorded") as db:
                 db.executemany("UPDATE attempts SET recorded = 1 WHERE id = ?", [(i,) for i in ids])
 
-    def attempts(self, *, states: Sequence[str] = ()) -> list[Attempt]:
-        """Return attempts, oldest first; of some states alone when given."""
-        where = f" WHERE state IN ({', '.join('?' * len(states))})" if states else ""
-        cursor = self._db.execute(f"SELECT * FROM attempts{where} ORDER BY id", tuple(states))
+    def attempts(self, *, states: Sequence[str] = (), scene: str | None = None) -> list[Attempt]:
+        """Return attempts, oldest first; of some states or of one scene alone when given."""
+        terms, values = ["1"], list(states)
+        if states:
+            terms.append(f"state IN ({', '.join('?' * len(states))})")
+        if scene is not None:
+            terms.append("scene = ?")
+            values.append(scene)
+        cursor = self._db.execute(f"SELECT * FROM attempts WHERE {' AND '.join(terms)} ORDER BY id", values)
         return [_attempt(row) for row in cursor]
 
     def attempt(self, number: int) -> Attempt:
@@ -229,8 +252,40 @@ class Journal:
             for r in rows
         ]
 
+    def outputs_of_task(self, task_id: str) -> list[SavedOutput]:
+        """Return what is known of a task's outputs, by the provider's id of it."""
+        row = self._db.execute("SELECT id FROM attempts WHERE task_id = ? LIMIT 1", (task_id,)).fetchone()
+        return self.outputs_of(row["id"]) if row else []
+
+    def attempt_of_task(self, task_id: str) -> Attempt | None:
+        row = self._db.execute("SELECT * FROM attempts WHERE task_id = ? LIMIT 1", (task_id,)).fetchone()
+        return _attempt(row) if row else None
+
+    def unsettled(self) -> bool:
+        """Whether there is a held job of which no later balance is known."""
+        found = "SELECT 1 FROM attempts WHERE state = 'held' AND balance_after IS NULL LIMIT 1"
+        return self._db.execute(found).fetchone() is not None
+
+    def balance_seen(self, balance: float) -> None:
+        """Add a balance to held jobs that lack one: evidence for whoever decides."""
+        if self.unsettled():
+            with self._write("balance") as db:
+                db.execute(
+                    "UPDATE attempts SET balance_after = ?, ended_at = ? WHERE state = 'held' AND balance_after IS NULL",
+                    (balance, self._now()),
+                )
+
+    def settle(self, task_ids: Iterable[str], *, billed: bool) -> None:
+        """Write down what the balance says of failed tasks: billed, or refunded."""
+        with self._write("settle") as db:
+            db.executemany(
+                "UPDATE attempts SET billed = ? WHERE task_id = ?", [(billed, t) for t in task_ids]
+            )
+
     def hold_unfinished(self, reason: str) -> int:
         """Turn intents of a run that died into held jobs.  Only for who holds the project's lock."""
+        if not self.attempts(states=("intended",)):
+            return 0
         with self._write("hold_unfinished") as db:
             done = db.execute(
                 "UPDATE attempts SET state = 'held', message = ?, ended_at = ? WHERE state = 'intended'",
@@ -359,11 +414,12 @@ def open_journal(
 ) -> Journal:
     """Open a project's journal, making or migrating it.
 
-    A damaged one is set aside and rebuilt from the assets that `rebuild` gives, with a warning.  `Invalid` for
-    a journal of a newer kiebatch, which is left as it is.
+    A damaged one is set aside and rebuilt from what can still be read of it and from the assets that `rebuild`
+    gives, with a warning.  With `read_only` nothing of that touches the disk: what would be rebuilt is shown.
+    `Invalid` for a journal of a newer kiebatch, which is left as it is.
     """
     if read_only and not path.exists():
-        return _fresh(sqlite3.connect(":memory:", isolation_level=None), now=now, hook=hook)
+        return _fresh(_connect(None), now=now, hook=hook, path=path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         ignore = path.parent / ".gitignore"
@@ -376,15 +432,21 @@ def open_journal(
     except sqlite3.OperationalError as error:
         raise unwritable(path, OSError(str(error))) from None
     except sqlite3.DatabaseError as error:
-        return _rebuilt(path, str(error), rebuild, now=now, hook=hook)
+        return _rebuilt(path, str(error), rebuild, now=now, hook=hook, read_only=read_only)
+
+
+def _connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connection:
+    where = ":memory:" if path is None else f"{path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
+    connection = sqlite3.connect(where, isolation_level=None, timeout=30, uri=True)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _open(path: Path, *, now: Callable[[], float], hook: Hook) -> Journal:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    connection = _connect(path)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
-            connection.close()
             raise Invalid(
                 [
                     Problem(
@@ -398,29 +460,35 @@ def _open(path: Path, *, now: Callable[[], float], hook: Hook) -> Journal:
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise sqlite3.DatabaseError(damage)
-        connection.row_factory = sqlite3.Row
         # WAL does not work on every network share; SQLite then keeps what it had.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         if version == 0:
-            return _fresh(connection, now=now, hook=hook)
-        while version < SCHEMA_VERSION:
-            connection.executescript(
-                f"BEGIN; {_MIGRATIONS[version]}; PRAGMA user_version = {version + 1}; COMMIT;"
-            )
-            version += 1
+            journal = _fresh(connection, now=now, hook=hook, path=path)
+            sync_folder(path.parent)
+            return journal
+        migrate(connection, version, _MIGRATIONS)
         connection.execute("SELECT * FROM attempts LIMIT 1").fetchall()
     except BaseException:
         connection.close()
         raise
-    return Journal(connection, now=now, hook=hook)
+    return Journal(connection, now=now, hook=hook, path=path)
 
 
-def _fresh(connection: sqlite3.Connection, *, now: Callable[[], float], hook: Hook) -> Journal:
-    connection.row_factory = sqlite3.Row
+def migrate(connection: sqlite3.Connection, version: int, scripts: Mapping[int, str]) -> int:
+    """Bring a journal up to date, one version at a time, each whole or not at all; return where it stands."""
+    while version in scripts:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {scripts[version]}; PRAGMA user_version = {version + 1}; COMMIT;"
+        )
+        version += 1
+    return version
+
+
+def _fresh(connection: sqlite3.Connection, *, now: Callable[[], float], hook: Hook, path: Path) -> Journal:
     connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    return Journal(connection, now=now, hook=hook)
+    return Journal(connection, now=now, hook=hook, path=path)
 
 
 def _rebuilt(
@@ -430,36 +498,72 @@ def _rebuilt(
     *,
     now: Callable[[], float],
     hook: Hook,
+    read_only: bool,
 ) -> Journal:
-    """Set a damaged journal aside and begin a new one from what the manifest knows."""
+    """Set a damaged journal aside and begin a new one from what it still says and from what the manifest knows."""
+    tables, whole = _salvaged(path)
     aside = path.with_name(f"{path.name}.damaged-{int(now())}")
-    path.rename(aside)
-    for ending in ("-wal", "-shm"):
-        leftover = path.with_name(path.name + ending)
-        if leftover.exists():
-            leftover.rename(aside.with_name(aside.name + ending))
-    journal = _open(path, now=now, hook=hook)
-    for asset in rebuild():
-        if not asset.task_id or not asset.fingerprint:
-            continue
-        slot = Slot(asset.scene_id if asset.scene_id is not None else "?", asset.shot, None, asset.take)
-        with journal._write("rebuild") as db:
-            db.execute(
-                "INSERT INTO attempts (run_id, slot, scene, model, family, fingerprint, state, job, task_id, credits,"
-                " intended_at, recorded, billed) VALUES ('rebuilt', ?, ?, ?, 'jobs', ?, 'saved', '{}', ?, ?, ?, 1, 1)",
-                (
-                    json.dumps([slot.scene, slot.shot, slot.model, slot.take]),
-                    str(slot.scene),
-                    asset.model,
-                    asset.fingerprint,
-                    asset.task_id,
-                    asset.credits,
-                    now(),
-                ),
-            )
-    journal.warnings.append(
-        f"the journal was damaged ({damage}); it is kept as {aside.name} and a new one was begun from the manifest. "
-        "Tasks that were in flight or held are not known any more: look at kie.ai/logs before running again, and "
+    if read_only:
+        journal = _fresh(_connect(None), now=now, hook=hook, path=path)
+    else:
+        for ending in ("", "-wal", "-shm"):
+            leftover = path.with_name(path.name + ending)
+            if leftover.exists():
+                leftover.rename(aside.with_name(aside.name + ending))
+        journal = _open(path, now=now, hook=hook)
+    with journal._write("rebuild") as db:
+        for table, rows in tables.items():
+            for row in rows:
+                names = row.keys()
+                db.execute(
+                    f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+                    tuple(row),
+                )
+        known = {row["task_id"] for row in tables["attempts"]}
+        for asset in rebuild():
+            if asset.task_id and asset.fingerprint and asset.task_id not in known:
+                known.add(asset.task_id)
+                _remember(db, asset, now())
+    journal.incomplete = not whole
+    kept = "" if read_only else f"; it is kept as {aside.name}"
+    lost = (
+        "all attempts could be read from it"
+        if whole
+        else "tasks that were in flight or held may be forgotten: look at kie.ai/logs before running again, and "
         "collect what you find there with `kiebatch generate --task-id T --model M`"
     )
+    journal.warnings.append(f"the journal was damaged ({damage}){kept}; {lost}")
     return journal
+
+
+def _salvaged(path: Path) -> tuple[dict[str, list[sqlite3.Row]], bool]:
+    """Return what can still be read of a damaged journal's attempts and outputs, and whether that is all."""
+    tables: dict[str, list[sqlite3.Row]] = {"attempts": [], "outputs": []}
+    try:
+        with contextlib.closing(_connect(path, read_only=True)) as connection:
+            for table, rows in tables.items():
+                order = "id" if table == "attempts" else "attempt, number"
+                for row in connection.execute(f"SELECT * FROM {table} NOT INDEXED ORDER BY {order}"):
+                    Slot(*json.loads(row["slot"])) if table == "attempts" else None
+                    rows.append(row)
+            whole = connection.execute("SELECT count(*) FROM attempts NOT INDEXED").fetchone()[0]
+            return tables, whole == len(tables["attempts"])
+    except (sqlite3.Error, ValueError, TypeError, IndexError):
+        return tables, False
+
+
+def _remember(db: sqlite3.Connection, asset: Asset, moment: float) -> None:
+    slot = Slot(asset.scene_id if asset.scene_id is not None else "?", asset.shot, None, asset.take)
+    db.execute(
+        "INSERT INTO attempts (run_id, slot, scene, model, family, fingerprint, state, job, task_id, credits,"
+        " intended_at, recorded, billed) VALUES ('rebuilt', ?, ?, ?, '', ?, 'saved', '{}', ?, ?, ?, 1, 1)",
+        (
+            json.dumps([slot.scene, slot.shot, slot.model, slot.take]),
+            str(slot.scene),
+            asset.model,
+            asset.fingerprint,
+            asset.task_id,
+            asset.credits,
+            moment,
+        ),
+    )

@@ -59,7 +59,7 @@ class Facts:
     `digests` holds the sha256 of an entry's file by its `filename`; None where the file is gone, and the
     pointer's own sha256 where Git LFS has left a pointer.  `media` holds the sha256 of local references.
     `attempts` are the journal's, oldest first.  `stored` are the (fingerprint, take) pairs of a store of results.
-    `retrievable` says whether the provider may still have a task's media.
+    `retrievable` says whether the provider may still have an asset's media, `collectable` a lost task's.
     """
 
     digests: Mapping[str, str | None] = field(default_factory=dict)
@@ -67,6 +67,7 @@ class Facts:
     attempts: Sequence[Attempt] = ()
     stored: Container[tuple[str, int]] = frozenset()
     retrievable: Callable[[Asset], bool] = lambda _asset: False
+    collectable: Callable[[Attempt], bool] = lambda _attempt: True
     same_model: Callable[[str, str], bool] = lambda a, b: a == b
     draft: bool = False
 
@@ -211,6 +212,7 @@ class _Decision:
         self.at: dict[tuple[str, str, int], list[Asset]] = defaultdict(list)
         self.of_scene: dict[str, list[Asset]] = defaultdict(list)
         self.current = [a for a in manifest.assets if a.current]
+        self.recorded = {a.task_id for a in manifest.assets if a.task_id}
         for asset in self.current:
             scene, shot, take = self._identity(asset)
             self.at[_key(scene, shot, take)].append(asset)
@@ -264,7 +266,12 @@ class _Decision:
         collect = tuple(
             a
             for a in self.facts.attempts
-            if a.id not in wanted and (a.state == "submitted" or (a.state == "saved" and not a.recorded))
+            if a.id not in wanted
+            and (
+                a.state == "submitted"
+                or (a.state == "lost" and self.facts.collectable(a))
+                or (a.state == "saved" and not a.recorded and a.task_id not in self.recorded)
+            )
         )
         return Plan(entries=(*ordered, *orphans), collect=collect)
 
@@ -334,11 +341,15 @@ class _Decision:
         up_to_date = self._up_to_date(job, made, print_)
         if made and up_to_date and not forced:
             return self._kept(job, entry, made, up_to_date)
-        in_flight = [a for a in attempts if a.open and print_ is not None and a.fingerprint == print_]
+        asked = self._asked(job, print_)
+        in_flight = [a for a in attempts if a.open and a.fingerprint in asked]
         if in_flight and not forced:
             return entry("restore", "in flight", attempt=in_flight[-1])
+        # Saved, and the manifest knows nothing of it: a crash came before it was written, or git took it back.
         unrecorded = [
-            a for a in attempts if a.state == "saved" and not a.recorded and a.fingerprint == print_
+            a
+            for a in attempts
+            if a.state == "saved" and a.job and a.fingerprint in asked and a.task_id not in self.recorded
         ]
         if unrecorded and not forced:
             return entry("restore", "saved, not yet recorded", attempt=unrecorded[-1])
@@ -352,13 +363,18 @@ class _Decision:
         if print_ is not None and (print_, job.slot.take) in self.facts.stored and not forced:
             return entry("restore", "paid for already")
         last = attempts[-1] if attempts else None
-        if last and last.state == "failed" and last.fingerprint == print_ and not last.may_resubmit:
+        if last and last.fingerprint in asked and gave_up(last):
             if last.retryable or forced or "failed" in self.selection.only:
                 return entry("generate", "failed before", attempt=last, note=last.message)
             return entry("blocked", "failed before", attempt=last, note=last.message)
         if not made:
             return entry("generate", "new")
         return entry("generate", self._why(job, made))
+
+    def _asked(self, job: Job, print_: str | None) -> set[str]:
+        """Return the fingerprints that satisfy a job: its own and its fallback's."""
+        found = {print_, self._fingerprint(job.fallback) if job.fallback else None}
+        return {p for p in found if p is not None}
 
     def _kept(self, job: Job, entry: Callable[..., Entry], made: Sequence[Asset], reason: str) -> Entry:
         gone = [a for a in made if self.facts.digests.get(a.filename) is None]
@@ -508,7 +524,7 @@ class _Decision:
             return bool(entry and entry.action == "generate" and entry.current)
         if selector == "failed":
             attempts = self._attempts(job)
-            return bool(attempts and attempts[-1].state == "failed")
+            return bool(attempts and gave_up(attempts[-1]))
         if selector.startswith("model:"):
             return fnmatch.fnmatch(job.model, selector[6:])
         if selector in (str(slot), str(slot.scene), slot.shot_name, f"{slot.shot_name}#{slot.take}"):
@@ -548,6 +564,11 @@ class _Decision:
                 groups.setdefault(key, []).append(asset)
         for (scene, shot, take, _), assets in groups.items():
             yield Slot(scene if scene is not None else "?", shot, None, take), tuple(assets)
+
+
+def gave_up(attempt: Attempt) -> bool:
+    """Whether an attempt is over without a result: its task failed, or the provider will never take the job."""
+    return attempt.state == "failed" or (attempt.state == "refused" and not attempt.retryable)
 
 
 class _NotMade(Exception):

@@ -9,26 +9,28 @@ from pathlib import Path
 
 from kiebatch import files, manifest
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.journal import Journal
+from kiebatch.journal import Hook, Journal
 from kiebatch.manifest import Manifest
 from kiebatch.model import Asset
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One finished task's assets, and what they take the place of."""
+    """One finished task's assets, and what they take the place of, or stand behind."""
 
     new: tuple[Asset, ...]
     replaces: tuple[Asset, ...]
     attempt: int | None
+    behind: bool = False
 
 
 class Record:
     """The manifest of one assets folder.  `lock` is a file in the state folder.
 
     `record` enters assets in memory at once; `flush` writes them, `interval_s` after the last write at the
-    earliest.  When another program changed the file meanwhile, our entries are entered again into what it
-    wrote.  The journal covers the gap: it says which attempts the file does not hold yet.
+    earliest.  When something else changed the file meanwhile (another program, git), what this run entered and
+    the file lacks is entered again.  The journal covers the gap: it says which attempts the file does not hold
+    yet.  An asset is known by its file name, since ids are given anew when a file is merged or goes back.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Record:
         now: Callable[[], float],
         interval_s: float = 1.0,
         source: str | None = None,
+        hook: Hook = lambda _point: None,
     ) -> None:
         self.path = path
         self._lock = lock
@@ -48,19 +51,33 @@ class Record:
         self._now = now
         self._interval_s = interval_s
         self._source = source
-        self._pending: list[_Change] = []
+        self._hook = hook
+        self._changes: list[_Change] = []  # of this run, in order
+        self._written = 0  # so many of them are in the file
         self._last_write = float("-inf")
         self.writes = 0
 
     def record(
-        self, new: Sequence[Asset], replaces: Sequence[Asset] = (), attempt: int | None = None
+        self,
+        new: Sequence[Asset],
+        replaces: Sequence[Asset] = (),
+        attempt: int | None = None,
+        *,
+        behind: bool = False,
     ) -> tuple[Asset, ...]:
-        """Enter a task's assets; return them with ids and versions as they stand."""
-        replaces = self._as_they_stand(replaces)
-        self.manifest, entered = manifest.record(self.manifest, new, replaces)
-        self._pending.append(_Change(tuple(new), tuple(replaces), attempt))
+        """Enter a task's assets; return them with ids and versions as they stand.
+
+        With `behind` they are older versions of `replaces`, which stay what the slot shows.
+        """
+        change = _Change(tuple(new), tuple(replaces), attempt, behind)
+        entered = self._enter(change)
+        self._changes.append(change)
         self.flush()
         return entered
+
+    def as_it_stands(self, asset: Asset) -> Asset:
+        """Return an asset as the record has it now: another program's change may have given it another id."""
+        return next((a for a in self.manifest.assets if a.filename == asset.filename), asset)
 
     def update(self, change: Callable[[Manifest], Manifest]) -> None:
         """Change the record by a function, and write it at once."""
@@ -70,32 +87,46 @@ class Record:
             self.manifest = change(current)
             self._write(text)
 
-    def _as_they_stand(self, assets: Sequence[Asset]) -> tuple[Asset, ...]:
-        by_id = self.manifest.by_id
-        return tuple(by_id[a.id] for a in assets if a.id in by_id and by_id[a.id].current)
+    def _enter(self, change: _Change) -> tuple[Asset, ...]:
+        there = {a.filename: a for a in self.manifest.assets}
+        old = [there[a.filename] for a in change.replaces if a.filename in there]
+        old = [a for a in old if a.current]
+        if not change.behind or not old:
+            self.manifest, entered = manifest.record(self.manifest, change.new, old)
+            return entered
+        # Older versions that came late: what the slot shows moves one version up, past them.
+        version = max(a.version for a in old)
+        for asset in old:
+            self.manifest = manifest.changed(self.manifest, asset, version=version + 1)
+        self.manifest, entered = manifest.record(self.manifest, change.new)
+        late = []
+        for asset in entered:
+            self.manifest = manifest.changed(self.manifest, asset, version=version, superseded_by=old[0].id)
+            late.append(self.manifest.by_id[asset.id])
+        return tuple(late)
 
     @property
     def due_in_s(self) -> float | None:
         """Seconds until the next write is due; None when nothing waits."""
-        if not self._pending:
+        if self._written == len(self._changes):
             return None
         return max(0.0, self._last_write + self._interval_s - self._now())
 
     def flush(self, *, force: bool = False) -> None:
         """Write what waits, when it is time or when forced."""
-        if not self._pending:
+        wait = self.due_in_s
+        if wait is None and not (force and self._changes):
             return
-        wait = self.due_in_s or 0.0
         # A clock that was set back must not stop the writing.
-        if not force and 0 < wait <= self._interval_s:
+        if not force and wait and 0 < wait <= self._interval_s:
             return
         with files.lock(self._lock, wait=True, holder="writing the manifest"):
             on_disk = _text(self.path)
             if on_disk != self._text:
                 self._enter_again(on_disk)
             self._write(on_disk)
-        done = [c.attempt for c in self._pending if c.attempt is not None]
-        self._pending.clear()
+        done = [c.attempt for c in self._changes[self._written :] if c.attempt is not None]
+        self._written = len(self._changes)
         if self._journal:
             self._journal.recorded(done)
 
@@ -104,17 +135,26 @@ class Record:
             self.manifest = dataclasses.replace(self.manifest, source=self._source)
         text = manifest.dump(self.manifest)
         if text != on_disk:
+            self._hook("manifest.write:before")
             files.replace(self.path, text)
+            self._hook("manifest.write:after")
             self.writes += 1
         self._text = text
         self._last_write = self._now()
 
     def _enter_again(self, on_disk: str | None) -> None:
+        """Take what is on the disk, and add what this run entered and it lacks."""
+        names = {a.id: a.filename for a in self.manifest.assets}
         self.manifest = manifest.parse(on_disk, files.shown(self.path)) if on_disk is not None else Manifest()
-        for change in self._pending:
-            self.manifest, _ = manifest.record(
-                self.manifest, change.new, self._as_they_stand(change.replaces)
+        for change in self._changes:
+            there = {a.filename: a.id for a in self.manifest.assets}
+            new = tuple(
+                dataclasses.replace(a, made_from=tuple(there.get(names.get(i, ""), i) for i in a.made_from))
+                for a in change.new
+                if a.filename not in there
             )
+            if new:
+                self._enter(dataclasses.replace(change, new=new))
 
 
 def read(path: Path) -> tuple[Manifest, str | None]:

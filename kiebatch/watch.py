@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from kiebatch import polling
 from kiebatch.client import CallFailed, Client
+from kiebatch.errors import Refused
 from kiebatch.events import Event, Waiting
 from kiebatch.families import Endpoint
 from kiebatch.model import Absent, Done, Job, Running, Status, TaskFailed
@@ -27,10 +28,16 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """The wait ended, the task did not: it can be collected later.  `code` is timeout, not-found or no-output."""
+    """The wait ended, the task did not: it can be collected later.
+
+    `code` is timeout, not-found, no-output, or refused where the key is not accepted any more.
+    """
 
     code: str
     message: str
+
+
+Ended = Done | TaskFailed | GaveUp
 
 
 class Watch:
@@ -57,6 +64,7 @@ class Watch:
         self._patience = patience
         self._scale = scale
         self._nudged: dict[str, asyncio.Event] = {}
+        self._took: dict[str, float] = {}
         self.slow_net_s: float | None = None  # with callbacks: polling is a safety net at this interval
 
     def nudge(self, task_id: str) -> None:
@@ -64,36 +72,62 @@ class Watch:
         if task_id in self._nudged:
             self._nudged[task_id].set()
 
+    def took_s(self, task_id: str) -> float | None:
+        """Return how long a task took, the middle between the last read before its end and the first after.
+
+        Asked once, after `wait`; None where nobody saw it run, so that a resumed task teaches nothing.
+        """
+        return self._took.pop(task_id, None)
+
     async def wait(
-        self, job: Job, endpoint: Endpoint, task_id: str, age_s: float, *, read_first: bool = False
-    ) -> Done | TaskFailed | GaveUp:
-        """Return how a task ended.  `age_s` is its age now; `read_first` reads at once, as for an old task."""
+        self,
+        job: Job,
+        endpoint: Endpoint,
+        task_id: str,
+        age_s: float = 0.0,
+        *,
+        read_first: bool = False,
+        limit_s: float | None = None,
+    ) -> Ended:
+        """Return how a task ended.
+
+        `age_s` is its age now; `read_first` reads at once, as for an old task; `limit_s` is another limit than
+        that of the job's modality.
+        """
         loop = asyncio.get_running_loop()
         born = loop.time() - age_s
         patience = self._patience
-        limit_s = patience.timeout_s[job.modality]
+        limit_s = patience.timeout_s[job.modality] if limit_s is None else limit_s
         began = loop.time()
         ages = polling.read_times(job.expected_s * self._scale, self._past(job.model))
         nudged = self._nudged.setdefault(task_id, asyncio.Event())
         empty_since: float | None = None
         unseen_since: float | None = None
+        unread = 0  # reads in a row that brought no readable answer
+        running_until: float | None = None if read_first else 0.0  # the age at which it surely ran
         try:
             while True:
                 age = loop.time() - born
                 if not read_first:
                     due = polling.next_read(age, ages, patience.interval_s) - age
-                    if empty_since is not None or unseen_since is not None:
-                        due = patience.interval_s
+                    if empty_since is not None or unseen_since is not None or unread:
+                        due = min(due, patience.interval_s * 2.0 ** min(unread, 4))
                     elif self.slow_net_s:
                         due = max(due, self.slow_net_s)
                     left = limit_s - (loop.time() - began)
                     await _sleep(min(due, max(left, 0.0)), nudged)
                 read_first = False
                 nudged.clear()
-                status = await self._read(endpoint, task_id)
-                if isinstance(status, TaskFailed) or (isinstance(status, Done) and status.outputs):
-                    return status
+                try:
+                    status = await self._read(endpoint, task_id)
+                except Refused as refusal:
+                    return GaveUp("refused", refusal.message)
+                unread = unread + 1 if status is None else 0
                 now = loop.time()
+                if isinstance(status, TaskFailed) or (isinstance(status, Done) and status.outputs):
+                    if isinstance(status, Done) and running_until is not None:
+                        self._took[task_id] = (running_until + now - born) / 2
+                    return status
                 if isinstance(status, Done):
                     empty_since = empty_since if empty_since is not None else now
                     if now - empty_since >= patience.empty_s:
@@ -104,6 +138,7 @@ class Watch:
                         return GaveUp("not-found", f"the provider does not know the task: {status.message}")
                 elif isinstance(status, Running):
                     unseen_since = None
+                    running_until = now - born
                     self._emit(
                         Waiting(slot=job.slot, task_id=task_id, state=status.state, progress=status.progress)
                     )
@@ -115,9 +150,12 @@ class Watch:
             self._nudged.pop(task_id, None)
 
     async def _read(self, endpoint: Endpoint, task_id: str) -> Status | None:
-        """Return one status; None when no readable answer came, which costs nothing but time."""
+        """Return one status; None when no readable answer came, which costs nothing but time.
+
+        `Refused` where the key is not accepted: there is nothing left to ask.
+        """
         try:
-            reply = await self._client.read(endpoint.record(task_id), before=self._book)
+            reply = await self._client.read(endpoint.record(task_id), attempts=1, before=self._book)
         except CallFailed as failure:
             if failure.retryable:
                 return None
