@@ -421,10 +421,7 @@ def read_reply(http_status: int, body: bytes, headers: Mapping[str, str] | None 
     An HTTP error with the body code 200 counts as that error; `success: false` with code 200 as a 500.
     """
     asked_s = policy.retry_after_s(headers or {})
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        parsed = None
+    parsed = _parsed(body)
     if not isinstance(parsed, dict):
         text = _page_text(body) if parsed is None else ""
         return Reply(
@@ -446,6 +443,17 @@ def read_reply(http_status: int, body: bytes, headers: Mapping[str, str] | None 
         has_code=has_code,
         retry_after_s=asked_s,
     )
+
+
+def _parsed(body: bytes) -> JSON:
+    """Return the JSON that a body holds, or None.  What cannot be written down again (half characters) is replaced."""
+    try:
+        found = json.loads(body.decode("utf-8-sig", "replace"))
+        if b"\\ud" in body.lower():
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return found
 
 
 def _page_text(body: bytes) -> str:

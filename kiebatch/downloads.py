@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from kiebatch import addresses, policy
-from kiebatch.errors import CallFailed
+from kiebatch.errors import CallFailed, plain
 from kiebatch.model import Reply
 
 _TIMES = httpx.Timeout(connect=10, read=120, write=60, pool=None)
@@ -293,20 +293,25 @@ async def _keep(
     too_big = CallFailed("too-big", f"the result has more than {cap_bytes} bytes", retryable=False)
     if total is not None and total > cap_bytes:
         raise too_big
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = plain(response.headers.get("content-type", "").partition(";")[0].strip().lower(), 100)
     size = start
     chunks = response.aiter_bytes()  # as they come: chunks of a fixed size would be lost half-filled by a cut
     head = await anext(chunks, b"")
-    if not start and (media_type == "text/html" or _is_page(head)):
+    if media_type == "text/html" or (not start and _is_page(head)):
         raise CallFailed("not-media", "a web page came instead of the result", retryable=True)
-    with part_path.open("ab" if start else "wb") as file:
-        while head:
-            size += len(head)
-            if size > cap_bytes:
-                raise too_big
-            file.write(head)
-            arrived(size)
-            head = await anext(chunks, b"")
+    try:
+        with part_path.open("ab" if start else "wb") as file:
+            while head:
+                size += len(head)
+                if size > cap_bytes:
+                    raise too_big
+                file.write(head)
+                arrived(size)
+                head = await anext(chunks, b"")
+    except BaseException:
+        if _encoded(response):
+            _drop(part_path)  # a range would count the bytes on the wire, and these are unpacked
+        raise
     if size == 0 or (total is not None and size != total):
         if total is not None and size > total:
             _drop(part_path)
@@ -327,9 +332,11 @@ def _total(response: httpx.Response) -> int | None:
 
 def _length(response: httpx.Response) -> int | None:
     text = response.headers.get("content-length", "")
-    if response.headers.get("content-encoding", "identity") != "identity" or not text.isdecimal():
-        return None
-    return int(text)
+    return int(text) if text.isdecimal() and not _encoded(response) else None
+
+
+def _encoded(response: httpx.Response) -> bool:
+    return bool(response.headers.get("content-encoding", "identity") != "identity")
 
 
 def _is_page(head: bytes) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import json
 import logging
 import random
 import socket
@@ -12,6 +13,8 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from raw_server import Say, Seen, Server, envelope, serving
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -197,6 +200,14 @@ def test_an_address_that_would_show_the_key_is_refused(url: str) -> None:
         (200, b"null", 200, "null", False),
         (200, b"\xff\xfe", 200, "\ufffd\ufffd", False),
         (200, b"[" * 100_000, 200, None, False),
+        (200, b'\xef\xbb\xbf{"code":200,"msg":"caf\xe9"}', 200, "caf\ufffd", True),
+        (
+            200,
+            b'{"code":422,"msg":"half \\ud83d, whole \\ud83d\\ude00"}',
+            422,
+            "half ?, whole \U0001f600",
+            True,
+        ),
         (200, b'{"code":500,"msg":"red\\u001b[31m"}', 500, "red [31m", True),
     ],
 )
@@ -208,6 +219,16 @@ def test_the_bodys_own_code_decides_and_the_http_status_only_without_one(
     assert (reply.code, reply.has_code) == (code, has_code)
     if message is not None:
         assert reply.message == message
+
+
+@given(
+    st.binary(max_size=60) | st.from_regex(rb'\{"code":.{0,9},"msg":"(\\\\u[0-9a-f]{4}|.){0,9}"\}'),
+    st.integers(100, 599),
+)
+def test_whatever_bytes_come_a_reply_can_be_written_down(body: bytes, status: int) -> None:
+    reply = read_reply(status, body)
+
+    assert json.loads(json.dumps([reply.message, reply.data, reply.body], ensure_ascii=False).encode())
 
 
 # --- calls that cost nothing ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import random
 import re
 import socket
@@ -15,7 +16,7 @@ from kiebatch.client import Client
 from kiebatch.downloads import DownloadFacts
 from kiebatch.errors import CallFailed
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400
+PNG = b"\x89PNG\r\n\x1a\n" + random.Random(1).randbytes(100_000)
 
 
 async def no_wait(_: float) -> None:
@@ -147,6 +148,20 @@ def test_what_is_no_result_is_told_apart(tmp_path: Path, say: Say, code: str) ->
     assert code_of(lambda _: say, tmp_path / "x.part") == code
 
 
+def test_a_packed_answer_is_unpacked_and_never_taken_up_in_the_middle(tmp_path: Path) -> None:
+    packed = gzip.compress(PNG)
+    says = [Say(packed, headers={"Content-Encoding": "gzip"}, cut=n) for n in (len(packed) // 2, None)]
+
+    async def work() -> None:
+        async with client_of(lambda _: says.pop(0)) as (client, server):
+            await client.download(f"{server.url}/x.png", tmp_path / "x.part")
+            assert ["range" in request.headers for request in server.seen] == [False, False]
+
+    asyncio.run(work())
+
+    assert (tmp_path / "x.part").read_bytes() == PNG
+
+
 def test_a_web_page_leaves_nothing_behind(tmp_path: Path) -> None:
     code_of(lambda _: Say(b"<html>"), tmp_path / "x.part")
 
@@ -230,5 +245,55 @@ def test_a_server_that_goes_silent_is_given_up(tmp_path: Path) -> None:
             with pytest.raises(CallFailed) as failure:
                 await client.download(f"{server.url}/x.png", tmp_path / "x.part", limit_s=0.1)
             assert (failure.value.code, failure.value.retryable) == ("no-answer", True)
+
+    asyncio.run(work())
+
+
+def test_a_host_that_nobody_knows_is_tried_again_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def look_up(host: str, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    async def work() -> None:
+        async with Client("kie-key", sleep=no_wait, attempts=3) as client:
+            with pytest.raises(CallFailed) as failure:
+                await client.download("https://media.example/x.png", tmp_path / "x.part")
+            assert (failure.value.code, failure.value.retryable) == ("no-answer", True)
+
+    asyncio.run(work())
+
+    assert asked == ["media.example"] * 3
+
+
+def test_behind_a_company_proxy_the_proxy_looks_names_up_but_nothing_inside_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *rest: object, **more: object) -> list[object]:
+        if host == "media.example":
+            raise socket.gaierror(-2, "Name or service not known")
+        return list(real(host, *rest, **more))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    async def work() -> None:
+        async with serving(lambda _: Say(status=403)) as proxy:
+            for name in ("NO_PROXY", "no_proxy", "http_proxy", "all_proxy", "ALL_PROXY"):
+                monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv("https_proxy", proxy.url)
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            async with Client("kie-key", sleep=no_wait, attempts=1) as client:
+                with pytest.raises(CallFailed, match="403"):
+                    await client.download("https://media.example/x.png", tmp_path / "x.part")
+                with pytest.raises(CallFailed, match="inside your own network"):
+                    await client.download("https://10.0.0.9/x.png", tmp_path / "x.part")
+            assert [request.method for request in proxy.seen] == ["CONNECT"]
 
     asyncio.run(work())
