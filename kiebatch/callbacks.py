@@ -78,8 +78,20 @@ def task_ids(body: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if isinstance(name, str) and 0 < len(name) <= 200))
 
 
+def token_for(run_id: str, attempt: int) -> str:
+    """Return the token of one attempt to submit; nobody guesses it who does not know the run's id."""
+    digest = hashlib.sha256(f"kiebatch callback\n{run_id}\n{attempt}".encode()).hexdigest()
+    return f"{attempt}-{digest[:24]}"
+
+
+def attempt_of(token: str) -> int | None:
+    """Return the attempt that a token names; compare it with that attempt's `token_for` before using it."""
+    number, _, rest = token.partition("-")
+    return int(number) if rest and re.fullmatch(r"[0-9]{1,15}", number) else None
+
+
 def url_for(base: str, token: str) -> str:
-    """Return the address to name for one job, so that its callback tells which job it was.
+    """Return the address to name for one job, so that its callback tells which attempt it was.
 
     That is how a submission whose answer was lost finds its task.
     """

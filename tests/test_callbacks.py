@@ -72,6 +72,17 @@ def test_a_jobs_own_address_carries_its_token() -> None:
     )
 
 
+def test_a_token_names_its_attempt_and_cannot_be_made_up() -> None:
+    token = callbacks.token_for("run-1", 42)
+
+    assert callbacks.attempt_of(token) == 42
+    assert token == callbacks.token_for("run-1", 42)
+    assert token not in (callbacks.token_for("run-2", 42), callbacks.token_for("run-1", 43))
+    assert [callbacks.attempt_of(text) for text in ("", "42", "x-1", "-1", "\u0664-1", "1" * 30 + "-a")] == [
+        None
+    ] * 6
+
+
 def test_callbacks_are_answered_and_handed_on_duplicates_and_all() -> None:
     hints: list[Hint] = []
 
