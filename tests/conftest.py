@@ -27,10 +27,11 @@ def _running() -> Iterator[simulated.Sim]:
 
 
 @pytest.fixture
-def sim(_running: simulated.Sim) -> simulated.Sim:
+def sim(_running: simulated.Sim) -> Iterator[simulated.Sim]:
     """A simulator on a free loopback port: `.url`, `.key`, `.charges()`, `.fault(...)`.  Empty for every test."""
     _running.reset()
-    return _running
+    yield _running
+    assert _running.stats()["bugs"] == []
 
 
 @pytest.fixture

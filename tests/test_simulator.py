@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from simulated import Sim
+from simulated import Sim, fetch
 
 MODEL = "nano-banana-2"
 KEYS = [
@@ -82,7 +82,7 @@ def test_answers_are_gzip_without_a_length(api: httpx.Client) -> None:
 def test_a_call_without_the_right_bearer_key_is_refused_in_a_body_without_data(
     sim: Sim, headers: dict[str, str]
 ) -> None:
-    reply = httpx.get(f"{sim.url}/api/v1/chat/credit", headers=headers)
+    reply = fetch(f"{sim.url}/api/v1/chat/credit", headers=headers)
 
     assert reply.status_code == 200
     assert list(reply.json()) == ["code", "msg"]
@@ -93,7 +93,7 @@ def test_the_file_has_the_ratio_and_format_that_were_asked_for(api: httpx.Client
     for form, wanted in (("png", "PNG"), ("jpg", "JPEG")):
         record = wait(api, task_of(submit(api, aspect_ratio="9:16", output_format=form)))
 
-        reply = httpx.get(urls(record)[0])
+        reply = fetch(urls(record)[0])
 
         image = Image.open(io.BytesIO(reply.content))
         assert image.format == wanted
@@ -104,7 +104,7 @@ def test_the_file_has_the_ratio_and_format_that_were_asked_for(api: httpx.Client
 def test_two_prompts_never_look_the_same_and_two_takes_of_one_neither(sim: Sim, api: httpx.Client) -> None:
     def looks(*prompts: str) -> list[bytes]:
         records = [wait(api, task_of(submit(api, prompt))) for prompt in prompts]
-        return [Image.open(io.BytesIO(httpx.get(urls(r)[0]).content)).tobytes() for r in records]
+        return [Image.open(io.BytesIO(fetch(urls(r)[0]).content)).tobytes() for r in records]
 
     one, other, second = looks("A boat", "A boat.", "A boat")
     sim.reset()
@@ -217,7 +217,7 @@ def test_an_upload_can_be_used_and_a_wrong_link_of_ours_fails_the_job(sim: Sim, 
     bad = wait(api, task_of(submit(api, image_input=[link + "x"])))
 
     assert (upload["success"], upload["code"], upload["data"]["success"]) == (True, 200, True)
-    assert httpx.get(link).content == b"\x89PNG..."
+    assert fetch(link).content == b"\x89PNG..."
     assert good["state"] == "success"
     assert (bad["state"], bad["failCode"]) == ("fail", "451")
 
@@ -231,7 +231,7 @@ def test_uploads_say_what_is_missing(api: httpx.Client) -> None:
 def test_the_media_host_refuses_and_notes_a_key(sim: Sim, api: httpx.Client) -> None:
     link = urls(wait(api, task_of(submit(api))))[0]
 
-    reply = httpx.get(link, headers=sim.headers)
+    reply = fetch(link, headers=sim.headers)
 
     assert reply.status_code == 400
     assert len(sim.stats()["key_leaks"]) == 1
@@ -244,16 +244,16 @@ def test_a_dead_link_is_renewed_by_download_url(sim: Sim, api: httpx.Client) -> 
     fresh = api.post("/api/v1/common/download-url", json={"url": link}).json()
     foreign = api.post("/api/v1/common/download-url", json={"url": "https://example.com/a.png"}).json()
 
-    assert httpx.get(link).status_code == 403
-    assert httpx.get(fresh["data"]).status_code == 200
+    assert fetch(link).status_code == 403
+    assert fetch(fresh["data"]).status_code == 200
     assert foreign == {"code": 422, "msg": "url is wrong", "data": None}
 
 
 def test_a_file_can_be_had_in_parts(api: httpx.Client) -> None:
     link = urls(wait(api, task_of(submit(api))))[0]
-    whole = httpx.get(link).content
+    whole = fetch(link).content
 
-    rest = httpx.get(link, headers={"Range": "bytes=10-"})
+    rest = fetch(link, headers={"Range": "bytes=10-"})
 
     assert rest.status_code == 206
     assert rest.content == whole[10:]
@@ -290,6 +290,6 @@ def test_a_truncated_download_ends_early(sim: Sim, api: httpx.Client) -> None:
     sim.fault("download@1=truncate")
 
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(link)
+        fetch(link)
 
-    assert httpx.get(link).status_code == 200
+    assert fetch(link).status_code == 200

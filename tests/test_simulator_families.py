@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from simulated import Sim
+from simulated import Sim, fetch
 
 CALLBACK = "https://example.com/kiebatch"
 
@@ -75,7 +75,7 @@ def test_4o_gives_its_variants_and_links_to_them(sim: Sim, api: Api) -> None:
     link = api.post("/api/v1/gpt4o-image/download-url", taskId=task, url=urls[0])["data"]
     assert (record["successFlag"], record["status"], record["progress"]) == (1, "SUCCESS", "1.00")
     assert len(urls) == 2
-    assert httpx.get(link).headers["content-type"] == "image/png"
+    assert fetch(link).headers["content-type"] == "image/png"
     assert sim.charges()[0]["credits"] == 12
 
 
@@ -95,7 +95,7 @@ def test_flux_gives_single_links_and_a_tolerance_out_of_range_fails_the_task(api
     done = api.until("/api/v1/flux/kontext/record-info", good, flagged)
     failed = api.until("/api/v1/flux/kontext/record-info", bad, flagged)
 
-    assert httpx.get(done["response"]["resultImageUrl"]).status_code == 200
+    assert fetch(done["response"]["resultImageUrl"]).status_code == 200
     assert (failed["successFlag"], failed["errorCode"], failed["response"]) == (3, 500, None)
     assert done["createTime"].endswith("Z")
 
@@ -152,8 +152,8 @@ def test_runway_has_states_of_its_own_spelling(sim: Sim, api: Api) -> None:
     )
 
     assert list(dict.fromkeys(seen)) == ["wait", "queueing", "generating", "success"]
-    assert httpx.get(record["videoInfo"]["videoUrl"]).headers["content-type"] == "video/mp4"
-    assert httpx.get(record["videoInfo"]["imageUrl"]).headers["content-type"] == "image/png"
+    assert fetch(record["videoInfo"]["videoUrl"]).headers["content-type"] == "video/mp4"
+    assert fetch(record["videoInfo"]["imageUrl"]).headers["content-type"] == "image/png"
 
 
 def test_runway_refuses_ten_seconds_in_1080p(sim: Sim, api: Api) -> None:
@@ -200,8 +200,8 @@ def test_suno_makes_two_tracks_in_stages(sim: Sim, api: Api) -> None:
 
     assert list(seen) == ["PENDING", "TEXT_SUCCESS", "FIRST_SUCCESS", "SUCCESS"]
     assert [bool(url) for url in seen["FIRST_SUCCESS"]] == [True, False]
-    assert [httpx.get(url).headers["content-type"] for url in seen["SUCCESS"]] == ["audio/mpeg"] * 2
-    assert len({httpx.get(url).content for url in seen["SUCCESS"]}) == 2
+    assert [fetch(url).headers["content-type"] for url in seen["SUCCESS"]] == ["audio/mpeg"] * 2
+    assert len({fetch(url).content for url in seen["SUCCESS"]}) == 2
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_track_becomes_other_things(
     task = api.submit(f"{path}/generate", **given)
     record = api.until(f"{path}/record-info", task, lambda d: d["successFlag"] in ("SUCCESS", 1))
 
-    assert httpx.get(found(record)).status_code == 200
+    assert fetch(found(record)).status_code == 200
 
 
 def test_midi_is_made_from_a_separation_and_holds_notes(api: Api) -> None:
