@@ -116,7 +116,12 @@ def simulator(chosen: Settings, opened: Opened | None = None) -> Iterator[Settin
 
     captions = {}
     if opened:
-        captions = {job.prompt: str(job.slot) for job in opened.project.jobs}
+        captions = {
+            job.prompt: ", ".join(filter(None, (job.slot.shot_name, shot.camera or scene.camera)))
+            for scene in opened.project.scenes
+            for shot in scene.shots
+            for job in shot.jobs
+        }
     with background.start(captions=captions) as running:
         yield draft_settings(chosen, running.url, running.key)
 
