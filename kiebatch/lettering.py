@@ -128,7 +128,7 @@ def wrap(text: str, size: float, room: float, most: int = 100) -> list[str]:
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line, taken = "", 0.0
-        for word in _words(paragraph):
+        for word in words(paragraph):
             length = _length(word, _step(size))
             if line and taken + _length(word.rstrip(), _step(size)) > room:
                 lines.append(line.rstrip())
@@ -152,7 +152,8 @@ def wrap(text: str, size: float, room: float, most: int = 100) -> list[str]:
     return lines
 
 
-def _words(text: str) -> Iterator[str]:
+def words(text: str) -> Iterator[str]:
+    """Yield the pieces of a text between which a line may break, each with the space behind it."""
     word = ""
     for character in text:
         wide = unicodedata.east_asian_width(character) in "WF"

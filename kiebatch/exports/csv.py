@@ -1,0 +1,149 @@
+"""The shot list as CSV that a spreadsheet opens right, and its notes read back.
+
+UTF-8 with a byte order mark, because spreadsheets take it for an old code page without.  A cell that a spreadsheet
+would run as a formula gets an apostrophe in front, which reading takes off again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from kiebatch import files
+from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.exports import cut
+from kiebatch.exports.cut import Cut, Film, Options, Take
+from kiebatch.files import Workspace
+from kiebatch.manifest import Manifest
+from kiebatch.model import Project
+from kiebatch.picks import MAX_NOTE, Decision, Picks, parts, written
+
+COLUMNS = (
+    "slot",
+    "scene",
+    "shot",
+    "take",
+    "scene title",
+    "title",
+    "start",
+    "seconds",
+    "camera",
+    "transition",
+    "dialogue",
+    "text overlay",
+    "prompt",
+    "model",
+    "pick",
+    "file",
+    "credits",
+    "scene notes",
+    "note",
+)
+_RISKY = re.compile(r"^'*[=+\-@\t\r]")
+
+
+def export(
+    project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
+) -> Path:
+    """Write one row per shot, with the take that stands for it; with `all_takes` one row per take."""
+    film = cut.film(project, manifest, picks, workspace, options.fps)
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for number, shot in enumerate(
+        sorted((*film.shots, *film.sounds), key=lambda c: (c.start, c.kind != "shot")), 1
+    ):
+        takes: Sequence[Take | None] = shot.takes if options.all_takes and shot.takes else (shot.shown,)
+        for take in takes:
+            writer.writerow([_safe(cell) for cell in _row(film, shot, take)])
+        options.progress(number, len(film.shots) + len(film.sounds))
+    files.replace(options.output, "\ufeff" + out.getvalue())
+    return options.output
+
+
+def _row(film: Film, shot: Cut, take: Take | None) -> list[str]:
+    asset = take.asset if take else None
+    standing = take.standing if take else None
+    picture = shot.kind == "shot"
+    # Only the take that stands for a shot has its length, so that a column of seconds adds up to the film's.
+    counts = picture and take is shot.shown
+    return [
+        take.slot if take else written(shot.name),
+        str(shot.scene),
+        "" if shot.shot is None else str(shot.shot),
+        str(take.number) if take else "",
+        shot.scene_title,
+        shot.title,
+        film.timecode(shot.start),
+        f"{film.seconds(shot.frames):.3f}".rstrip("0").rstrip(".") if counts else "",
+        shot.camera,
+        shot.transition,
+        shot.dialogue if picture else shot.prompt,
+        shot.text_overlay,
+        shot.prompt,
+        asset.model if asset else ", ".join(shot.models),
+        {"pick": "yes", "reject": "rejected"}.get(standing.choice, "") if standing else "",
+        asset.filename if asset else "",
+        f"{asset.credits:g}" if asset and asset.credits is not None else "",
+        shot.notes,
+        standing.note if standing else "",
+    ]
+
+
+def _safe(cell: str) -> str:
+    cell = cell.replace("\0", "")
+    return "'" + cell if _RISKY.match(cell) else cell
+
+
+def _plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _RISKY.match(cell) else cell
+
+
+def notes(text: str, file: str, picks: Picks) -> list[Decision]:
+    """Return the notes of a shot list that say something else than `picks` does.
+
+    Knows its columns by their names, in any order, with commas, semicolons or tabs between them, as spreadsheets save
+    them.  `Invalid` with every row that names no slot.
+    """
+    text = text.removeprefix("\ufeff")
+    head = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    names = [name.strip().lower() for name in rows[0]] if rows else []
+    if "slot" not in names or "note" not in names:
+        raise Invalid(
+            [
+                Problem(
+                    where=Where(file, 1),
+                    message="this list has no columns `slot` and `note`",
+                    hint="`kiebatch export csv` writes one that has",
+                )
+            ]
+        )
+    at_slot, at_note = names.index("slot"), names.index("note")
+    found: list[Decision] = []
+    problems: list[Problem] = []
+    for number, row in enumerate(rows[1:], 2):
+        if not any(cell.strip() for cell in row):
+            continue
+        slot = row[at_slot].strip() if at_slot < len(row) else ""
+        # Spreadsheets end lines in a cell as they like.
+        note = _plain(row[at_note]).replace("\r\n", "\n") if at_note < len(row) else ""
+        try:
+            parts(slot)
+        except ValueError as error:
+            problems.append(Problem(where=Where(file, number), message=str(error)))
+            continue
+        if len(note) > MAX_NOTE:
+            problems.append(
+                Problem(where=Where(file, number), message=f"a note has at most {MAX_NOTE} characters")
+            )
+            continue
+        if note != picks.decision(slot).note:
+            found.append(Decision(slot=written(slot), note=note))
+    if problems:
+        raise Invalid(problems)
+    return found
