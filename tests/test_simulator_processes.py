@@ -264,3 +264,15 @@ def test_a_wrong_option_of_the_command_is_refused_with_exit_2(option: tuple[str,
 
     assert done.returncode == 2
     assert json.loads(done.stdout)["status"] == "invalid"
+
+
+def test_media_can_lie_on_an_origin_of_their_own() -> None:
+    settings = Settings.quick(**simulated.FAST)
+    with background.start(settings, separate_media=True) as running:
+        headers = {"Authorization": f"Bearer {running.key}"}
+        with httpx.Client(base_url=running.url, headers=headers, verify=False) as api:
+            sent = {"base64Data": "aGk=", "uploadPath": "a", "fileName": "x.txt"}
+            link = api.post("/api/file-base64-upload", json=sent).json()["data"]["downloadUrl"]
+
+        assert not link.startswith(running.url + "/")
+        assert simulated.fetch(link).text == "hi"

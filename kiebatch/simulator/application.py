@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import traceback
 import zlib
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -49,7 +51,7 @@ class Application:
         if self._woken is not None and method == "POST":
             self._woken.set()
         if reply.wanted is not None:
-            reply.body = await self._draw(reply)
+            reply = await self._drawn(reply)
         if path.startswith("/media/"):
             reply = service.part(reply, call.headers.get("range"))
         if reply.delay_s:
@@ -63,11 +65,21 @@ class Application:
             self.simulator.bugs.append(traceback.format_exc())
             return html(500)
 
-    async def _draw(self, reply: Answer) -> bytes:
+    async def _drawn(self, reply: Answer) -> Answer:
+        """Return an answer with the bytes that it asks for."""
         assert reply.wanted is not None
-        if self.pool is None:
-            return drawing.draw(reply.wanted)
-        return await asyncio.get_running_loop().run_in_executor(self.pool, drawing.draw, reply.wanted)
+        try:
+            if self.pool is not None:
+                with contextlib.suppress(BrokenExecutor):
+                    loop = asyncio.get_running_loop()
+                    return replace(
+                        reply, body=await loop.run_in_executor(self.pool, drawing.draw, reply.wanted)
+                    )
+                self.pool = None  # its process was killed; go on without
+            return replace(reply, body=drawing.draw(reply.wanted))
+        except Exception:
+            self.simulator.bugs.append(traceback.format_exc())
+            return html(500)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         sender: asyncio.Task[None] | None = None

@@ -63,10 +63,12 @@ def start(
     faults: Iterable[Fault] = (),
     captions: Mapping[str, str] | None = None,
     port: int = 0,
+    separate_media: bool = False,
 ) -> Background:
     """Start a simulator on a loopback port (0: a free one) and return when it takes connections.
 
     Settings default to `Settings.quick()`.  `captions` maps a prompt to what its picture is called (`2b`).
+    With `separate_media` results and uploads lie on another port, as they lie on another host at the provider.
     The server ends when this process ends, SIGKILL included: it watches a pipe that we hold, and its parent.
     """
     settings = settings or Settings.quick()
@@ -77,6 +79,7 @@ def start(
         "faults": [fault.as_json() for fault in faults],
         "captions": dict(captions or {}),
         "port": port,
+        "separate_media": separate_media,
         "parent": os.getpid(),
     }
     with tempfile.TemporaryFile() as talk:  # a pipe that nobody reads could fill up

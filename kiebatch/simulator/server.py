@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -115,16 +116,20 @@ def die_with(parent: int) -> None:
 def main() -> None:
     """Serve until standard input ends: `background` holds the other end of that pipe.
 
-    Reads one line of JSON (`settings`, `faults`, `captions`, `port`, `parent`), answers with one line: the URL.
+    Reads one line of JSON (`settings`, `faults`, `captions`, `port`, `separate_media`, `parent`), answers with one line: the URL.
     """
     wish = json.loads(sys.stdin.buffer.readline())
     die_with(wish["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who still wants its results
-    sim = Simulator(Settings.from_json(wish["settings"]))
+    settings = Settings.from_json(wish["settings"])
+    sockets = [listen(wish["port"])]
+    if wish["separate_media"]:
+        sockets.append(listen())
+        settings = replace(settings, media_url=url_of(sockets[1]))
+    sim = Simulator(settings)
     for fault in wish["faults"]:
         sim.faults.add(Fault(**fault))
     sim.captions.update(wish["captions"])
-    listening = listen(wish["port"])
     server = Server(application(sim, drawing_pool()))
 
     def end_with_input() -> None:
@@ -133,6 +138,6 @@ def main() -> None:
         server.should_exit = True
 
     threading.Thread(target=end_with_input, daemon=True).start()
-    print(url_of(listening), flush=True)
-    server.run(sockets=[listening])
+    print(url_of(sockets[0]), flush=True)
+    server.run(sockets=sockets)
     os._exit(0)
