@@ -212,12 +212,13 @@ def _cases(options: list[JSON]) -> list[JSON]:
 
 
 def derived() -> dict[Path, str]:
-    """Return every derived file with the text it should have."""
-    return {
+    """Return every derived file with the text it should have; an installed package has no docs."""
+    found = {
         catalogue.DATA / "index.json": index(),
-        ROOT / "schemas" / "scenes.schema.json": editor_schema(),
-        ROOT / "docs" / "models.md": guide.page(),
+        schemas.path("scenes.base").with_name("scenes.schema.json"): editor_schema(),
     }
+    docs = ROOT / "docs"
+    return {**found, docs / "models.md": guide.page()} if (docs / "architecture.md").is_file() else found
 
 
 def drifted() -> list[Path]:
