@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from simulated import Sim
 
-from kiebatch import callbacks
+from kiebatch import callbacks, families
 from kiebatch.callbacks import Hint
+from kiebatch.client import Client
 from kiebatch.errors import Invalid
 
 KEY = "webhook-key"
@@ -130,3 +132,45 @@ def test_an_address_to_listen_on_is_host_and_port(address: str) -> None:
 
     with pytest.raises(Invalid, match="HOST:PORT"):
         asyncio.run(work())
+
+
+def test_every_family_tells_its_tasks_and_which_job_each_was(sim: Sim) -> None:
+    sim.change(webhook_key=KEY)
+    clip = {"prompt": "a boat", "duration": 5, "quality": "720p", "aspectRatio": "16:9"}
+    song = {"prompt": "a shanty", "customMode": False, "instrumental": False, "model": "V5"}
+    jobs: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("jobs", "", "z-image", {"prompt": "a boat", "aspect_ratio": "1:1"}),
+        ("gpt4o-image", "", "gpt4o-image", {"prompt": "a boat", "size": "1:1"}),
+        ("flux-kontext", "", "flux-kontext-pro", {"prompt": "a boat"}),
+        ("veo", "", "veo3_fast", {"prompt": "a boat"}),
+        ("runway", "", "runway/generate", clip),
+        ("suno", "", "suno/generate", song),
+        ("suno", "/api/v1/lyrics", "suno/lyrics", {"prompt": "the sea"}),
+    ]
+    sent: set[Hint] = set()
+    heard: set[Hint] = set()
+    everything = asyncio.Event()
+
+    def hear(hint: Hint) -> None:
+        heard.add(hint)
+        if len(heard) == len(jobs):
+            everything.set()
+
+    async def work() -> None:
+        async with (
+            callbacks.listening("127.0.0.1:0", hear, key=KEY) as address,
+            Client(sim.key, sim.url) as client,
+        ):
+            for attempt, (family, path, model, job_input) in enumerate(jobs, 1):
+                endpoint = families.get(family, path)
+                token = callbacks.token_for("run-1", attempt)
+                url = callbacks.url_for(f"http://{address}/hook", token)
+                verdict = await client.submit(endpoint.request(model, job_input, url), endpoint.task)
+                assert verdict.task_id, verdict
+                sent.add(Hint(verdict.task_id, token))
+            async with asyncio.timeout(20):
+                await everything.wait()
+
+    asyncio.run(work())
+
+    assert heard == sent
