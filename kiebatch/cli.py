@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import itertools
 import json
 import os
 import sys
@@ -152,7 +153,7 @@ def _problem(message: str) -> dict[str, object]:
 
 def _path_after(option: str, args: list[str]) -> Path | None:
     """Return the path that an option of the command names, also when the command never came to read it."""
-    for arg, following in zip(args, [*args[1:], ""], strict=True):
+    for arg, following in itertools.pairwise([*args, ""]):
         if arg == option and following:
             return Path(following)
         if arg.startswith(f"{option}="):
