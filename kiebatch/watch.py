@@ -14,6 +14,9 @@ from kiebatch.families import Endpoint
 from kiebatch.model import Absent, Done, Job, Running, Status, TaskFailed
 
 
+_GOLDEN = 0.6180339887  # its multiples spread evenly between the whole numbers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long to wait for what, in seconds."""
@@ -65,6 +68,7 @@ class Watch:
         self._scale = scale
         self._nudged: dict[str, asyncio.Event] = {}
         self._took: dict[str, float] = {}
+        self._seen = 0
         self.slow_net_s: float | None = None  # with callbacks: polling is a safety net at this interval
 
     def nudge(self, task_id: str) -> None:
@@ -73,9 +77,9 @@ class Watch:
             self._nudged[task_id].set()
 
     def took_s(self, task_id: str) -> float | None:
-        """Return how long a task took, the middle between the last read before its end and the first after.
+        """Return how long a task took, as well as its reads can tell.
 
-        Asked once, after `wait`; None where nobody saw it run, so that a resumed task teaches nothing.
+        Asked once, after `wait`; None for a task of an earlier run, which may have been over for weeks.
         """
         return self._took.pop(task_id, None)
 
@@ -126,7 +130,7 @@ class Watch:
                 now = loop.time()
                 if isinstance(status, TaskFailed) or (isinstance(status, Done) and status.outputs):
                     if isinstance(status, Done) and running_until is not None:
-                        self._took[task_id] = (running_until + now - born) / 2
+                        self._took[task_id] = self._duration(running_until, now - born)
                     return status
                 if isinstance(status, Done):
                     empty_since = empty_since if empty_since is not None else now
@@ -148,6 +152,10 @@ class Watch:
                     )
         finally:
             self._nudged.pop(task_id, None)
+
+    def _duration(self, running_at_s: float, noticed_at_s: float) -> float:
+        self._seen += 1
+        return polling.took(running_at_s, noticed_at_s, self._seen * _GOLDEN % 1)
 
     async def _read(self, endpoint: Endpoint, task_id: str) -> Status | None:
         """Return one status; None when no readable answer came, which costs nothing but time.
