@@ -293,3 +293,135 @@ def test_a_truncated_download_ends_early(sim: Sim, api: httpx.Client) -> None:
         fetch(link)
 
     assert fetch(link).status_code == 200
+
+
+def test_a_clip_in_a_field_for_pictures_fails_the_job(api: httpx.Client) -> None:
+    files = {"file": ("a.mp4", b"clip", "video/mp4")}
+    upload = api.post("/api/file-stream-upload", files=files, data={"uploadPath": "a"}).json()
+
+    record = wait(api, task_of(submit(api, image_input=[upload["data"]["downloadUrl"]])))
+
+    assert (record["state"], record["failCode"]) == ("fail", "422")
+    assert "image_input" in record["failMsg"]
+
+
+def test_uploads_end_after_their_time_and_the_same_name_overwrites(sim: Sim, api: httpx.Client) -> None:
+    links = []
+    for data in ("b25l", "dHdv"):
+        body = {"base64Data": f"data:text/plain;base64,{data}", "uploadPath": "a", "fileName": "x"}
+        links.append(api.post("/api/file-base64-upload", json=body).json()["data"]["downloadUrl"])
+    copied = api.post("/api/file-url-upload", json={"fileUrl": links[0], "uploadPath": "b"}).json()
+
+    whole = fetch(links[0]).text
+    sim.expire_links(uploads=True)
+
+    assert links[0] == links[1]
+    assert whole == "two"
+    assert copied["data"]["fileSize"] == 3
+    assert fetch(links[0]).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        ("code:455", lambda r: (r.status_code, r.json()["code"]) == (200, 455)),
+        ("http:429", lambda r: (r.status_code, r.json()["code"]) == (429, 429)),
+        ("html:520", lambda r: r.status_code == 520 and "<html>" in r.text),
+        ("empty", lambda r: r.status_code == 200 and r.content == b""),
+        ("garbage:list", lambda r: r.json() == []),
+        ("garbage:number", lambda r: r.json() == 12),
+        ("garbage:broken", lambda r: not r.text.endswith("}")),
+        ("no-data", lambda r: r.json() == {"code": 200, "msg": "success", "data": None}),
+        ("retry-after:3", lambda r: (r.status_code, r.headers["retry-after"]) == (429, "3")),
+        ("slow:0.05", lambda r: r.elapsed.total_seconds() >= 0.05 and r.json()["code"] == 200),
+    ],
+)
+def test_an_answer_can_be_spoiled(sim: Sim, api: httpx.Client, fault: str, seen: Any) -> None:
+    sim.fault(f"credit@2={fault}")
+
+    replies = [api.get("/api/v1/chat/credit") for _ in range(3)]
+
+    assert seen(replies[1])
+    assert [replies[n].json()["data"] for n in (0, 2)] == [10_000, 10_000]
+
+
+def test_an_answer_can_end_in_the_middle(sim: Sim, api: httpx.Client) -> None:
+    sim.fault("credit@1=cut-middle")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.get("/api/v1/chat/credit")
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        ("expired", lambda r: r.status_code == 403),
+        ("gone", lambda r: r.status_code == 404),
+        ("html:503", lambda r: r.status_code == 503),
+        ("page", lambda r: r.status_code == 200 and r.headers["content-type"].startswith("text/html")),
+        ("empty", lambda r: r.status_code == 200 and r.content == b""),
+        (
+            "wrong-type:text/plain",
+            lambda r: r.headers["content-type"] == "text/plain" and r.content[1:4] == b"PNG",
+        ),
+        ("wrong-medium", lambda r: r.content[4:8] == b"ftyp"),
+        ("no-length", lambda r: "content-length" not in r.headers and r.content[1:4] == b"PNG"),
+        ("redirect:http://127.0.0.1:9/x", lambda r: r.headers["location"] == "http://127.0.0.1:9/x"),
+    ],
+)
+def test_a_download_can_be_spoiled(sim: Sim, api: httpx.Client, fault: str, seen: Any) -> None:
+    link = urls(wait(api, task_of(submit(api, output_format="png"))))[0]
+    sim.fault(f"download@1={fault}")
+
+    assert seen(fetch(link))
+    assert fetch(link).content[1:4] == b"PNG"
+
+
+def test_a_download_can_stall(sim: Sim, api: httpx.Client) -> None:
+    link = urls(wait(api, task_of(submit(api))))[0]
+    sim.fault("download@1=stall")
+
+    with pytest.raises(httpx.ReadTimeout):
+        fetch(link, timeout=0.1)
+
+
+def test_a_fault_can_strike_one_model_and_several_calls_in_a_row(sim: Sim, api: httpx.Client) -> None:
+    sim.fault("submit~nano*@2x2=code:429")
+
+    codes = [submit(api, model=model, aspect_ratio="1:1")["code"] for model in ("z-image", *4 * [MODEL])]
+
+    assert codes == [200, 200, 429, 429, 200]
+
+
+def test_unknown_fields_are_taken_and_noted(sim: Sim, api: httpx.Client) -> None:
+    task_of(submit(api, no_such_field=1))
+
+    assert sim.stats()["unknown_fields"] == {"nano-banana-2 no_such_field": 1}
+
+
+def test_models_and_prices_are_listed(sim: Sim, api: httpx.Client) -> None:
+    listed = api.get("/api/v1/models", params={"q": "banana", "taskType": "Text to Image"}).json()["data"]
+    schema = api.get("/api/v1/models/google/nano-banana/schema").json()
+    page = {"pageNum": 2, "pageSize": 3}
+    prices = api.post("/client/v1/model-pricing/page", json=page, headers={"Authorization": ""}).json()
+
+    assert listed["total"] == len(listed["models"]) > 1
+    assert schema["data"]["openapi"]["components"]["schemas"]["input"]["properties"]["prompt"]
+    assert len(prices["data"]["records"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "code"),
+    [
+        ("GET", "/api/v1/no/such/path", b"", 404),
+        ("GET", "/api/v1/jobs/createTask", b"", 405),
+        ("POST", "/api/v1/jobs/createTask", b"{broken", 400),
+        ("POST", "/api/v1/jobs/createTask", b"[1]", 400),
+        ("GET", "/api/v1/jobs/recordInfo", b"", 400),
+    ],
+)
+def test_calls_that_are_none_are_refused(
+    sim: Sim, api: httpx.Client, method: str, path: str, content: bytes, code: int
+) -> None:
+    assert api.request(method, path, content=content).json()["code"] == code
+    assert sim.charges() == []

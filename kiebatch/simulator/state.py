@@ -230,7 +230,7 @@ class Simulator:
             outputs=outputs,
             callback=_callback(call.body),
             facts=facts or {},
-            error=("451", TEXTS[451]) if unreachable else error,
+            error=("451", TEXTS[451]) if unreachable else error or self.unfitting(call.origin, known, given),
         )
         ttl_s = settings.result_ttl_s
         for fault in self.faults.strike("submit", call.path, known.id, TASK):
@@ -327,6 +327,17 @@ class Simulator:
             elif urlsplit(url).netloc == urlsplit(origin).netloc:
                 wrong.append(url)
         return wrong
+
+    def unfitting(self, origin: str, known: Model, given: Mapping[str, JSON]) -> tuple[str, str] | None:
+        """Return how a task ends that was given a medium of another kind than its field takes, of ours."""
+        for name, value in given.items():
+            wanted = (known.properties.get(name, {}).get("media") or {}).get("kind")
+            for url in _urls(value) if wanted else ():
+                found = self.medium(self.own_path(origin, url) or "")
+                kind = found.media_type.split("/")[0] if found else wanted
+                if kind in ("image", "video", "audio") and kind != wanted:
+                    return "422", f"{name}: the file type is not supported"
+        return None
 
 
 def _callback(body: JSON) -> str | None:
