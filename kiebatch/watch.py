@@ -13,7 +13,6 @@ from kiebatch.events import Event, Waiting
 from kiebatch.families import Endpoint
 from kiebatch.model import Absent, Done, Job, Running, Status, TaskFailed
 
-
 _GOLDEN = 0.6180339887  # its multiples spread evenly between the whole numbers
 
 
