@@ -247,6 +247,43 @@ def _type_of(id: str, filename: str) -> str:
     return next((type for type, known in endings.items() if ending in known.split()), "image")
 
 
+_HEAD, _NEXT, _TAIL = '\n  "assets": [\n    {\n', "\n    },\n    {\n", "\n    }\n  ]\n}\n"
+
+
+def differing(old: str, new: str) -> tuple[str, str]:
+    """Return two records' texts with only the scenes in which they differ, for comparing large ones quickly.
+
+    Texts that are not written as we write them come back as they are.
+    """
+    both = [_entries(text) for text in (old, new)]
+    if both[0] is None or both[1] is None:
+        return old, new
+    same = set(both[0][1]) & set(both[1][1])
+    scenes = {_scene(entry) for _, entries in (both[0], both[1]) for entry in entries if entry not in same}
+    texts = []
+    for head, entries in (both[0], both[1]):
+        kept = [entry for entry in entries if _scene(entry) in scenes]
+        texts.append(head + _HEAD + _NEXT.join(kept) + _TAIL if kept else head + '\n  "assets": []\n}\n')
+    return texts[0], texts[1]
+
+
+def _entries(text: str) -> tuple[str, list[str]] | None:
+    head, found, body = text.partition(_HEAD)
+    if not found or not body.endswith(_TAIL) or _HEAD in body:
+        return None
+    return head, body[: -len(_TAIL)].split(_NEXT)
+
+
+def _scene(entry: str) -> str:
+    key = '\n      "scene_id": '  # a text inside an entry cannot hold a line break
+    start = entry.find(key)
+    if start < 0:
+        return ""
+    start += len(key)
+    end = entry.find("\n", start)
+    return entry[start : end if end >= 0 else None].rstrip(",").strip('"')
+
+
 # --- record to text ------------------------------------------------------------------------------------
 
 
@@ -860,6 +897,9 @@ def _merge_facts(thing: _Thing, index: int, conflicts: list[tuple[int, str, JSON
         elif there is not None and _facts(there) != _facts(base):
             thing.merged = there
             conflicts.append((index, "deleted", False, True))
+        return
+    if ours in (theirs, base) or theirs == base:  # nearly all of a large record
+        thing.merged = theirs if ours == base else ours
         return
     old, mine, yours = _facts(base) if base else {}, _facts(ours), _facts(theirs)
     facts, others = _three_way(old, mine, yours)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from kiebatch import document, files, manifest, markdown, picks, projects, scenes
@@ -23,14 +26,20 @@ WORKING_TREE = "working tree"
 class Snapshot:
     """What stood at one moment.  `read` gives a file by its `filename` in the manifest, None when it was not there.
 
-    `scenes` is the scene file's name and text then, where that is known.
+    `text` is the manifest's, empty where there was none, and `file` its name in messages.  `scenes` is the scene
+    file's name and text then, where that is known.
     """
 
     label: str
-    manifest: Manifest
+    text: str
+    file: str
     picks: Picks = field(default_factory=Picks)
     scenes: tuple[str, str] | None = None
     read: Read = field(default=lambda _name: None, compare=False)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        return manifest.parse(self.text, self.file)
 
 
 def project(
@@ -92,7 +101,8 @@ def working_tree(workspace: Workspace) -> Snapshot:
     scene_file = workspace.scene_file
     return Snapshot(
         label=WORKING_TREE,
-        manifest=projects.read_manifest(workspace),
+        text=files.read_text(workspace.manifest_path) if workspace.manifest_path.exists() else "",
+        file=files.shown(workspace.manifest_path),
         picks=projects.read_picks(workspace),
         scenes=(scene_file.name, files.read_text(scene_file))
         if scene_file and scene_file.is_file()
@@ -113,9 +123,7 @@ def of_file(path: Path) -> Snapshot:
         except (OSError, Invalid):
             return None
 
-    return Snapshot(
-        label=files.shown(path), manifest=manifest.parse(files.read_text(path), files.shown(path)), read=read
-    )
+    return Snapshot(label=files.shown(path), text=files.read_text(path), file=files.shown(path), read=read)
 
 
 def of_commit(workspace: Workspace, repository: Repository, commit: str, name: str) -> Snapshot:
@@ -133,20 +141,23 @@ def of_commit(workspace: Workspace, repository: Repository, commit: str, name: s
         return repository.read(commit, inside) if inside else None
 
     shown = f"{name}:{files.shown(workspace.manifest_path)}"
-    recorded = manifest.parse(text(workspace.manifest_path), shown)
+    recorded = text(workspace.manifest_path)
     scene_file = _scene_file(workspace, recorded)
     scene_text = text(scene_file) if scene_file else ""
     return Snapshot(
         label=label,
-        manifest=recorded,
+        text=recorded,
+        file=shown,
         picks=picks.parse(text(workspace.picks_path), f"{name}:{files.shown(workspace.picks_path)}"),
         scenes=(scene_file.name, scene_text) if scene_file and scene_text else None,
         read=read,
     )
 
 
-def _scene_file(workspace: Workspace, recorded: Manifest) -> Path | None:
-    name = recorded.source
+def _scene_file(workspace: Workspace, recorded: str) -> Path | None:
+    """Return the scene file that a manifest's head names, else today's."""
+    found = re.search(r'^  "source": ("[^"\n]+"),$', recorded[:10_000], re.MULTILINE)
+    name = str(json.loads(found[1])) if found else ""
     if name and Path(name).name == name:
         return workspace.root / name
     return workspace.scene_file
@@ -179,7 +190,11 @@ def compare(workspace: Workspace, old: Snapshot, new: Snapshot) -> list[SlotChan
     if old.scenes and new.scenes and old.scenes != new.scenes:
         before, after = _wanted(workspace, old), _wanted(workspace, new)
         before, after = (before, after) if before is not None and after is not None else (None, None)
-    return between(old.manifest, new.manifest, _chosen(old.picks), _chosen(new.picks), before, after)
+    picks_before, picks_after = _chosen(old.picks), _chosen(new.picks)
+    if before != after:
+        return between(old.manifest, new.manifest, picks_before, picks_after, before, after)
+    then, now = manifest.differing(old.text, new.text)
+    return between(manifest.parse(then, old.file), manifest.parse(now, new.file), picks_before, picks_after)
 
 
 def _wanted(workspace: Workspace, snapshot: Snapshot) -> set[str] | None:

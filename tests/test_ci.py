@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from filmrepo import Film
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -126,6 +128,7 @@ def test_more_annotations_than_github_shows_are_counted() -> None:
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_no_line_of_foreign_text_is_a_command(text: str) -> None:
     assert commands(ci.harmless(text)) == []
     assert commands(ci.harmless(EVIL + text)) == []
@@ -153,3 +156,48 @@ def test_slots_are_written_as_everywhere(scene: int | str) -> None:
             assert f"`{Slot(scene, shot, None, take)}`" in ci.summary(
                 {"status": "success", "assets": [asset]}
             )
+
+
+# --- through the program -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment of a GitHub job; the file of its summary."""
+    for name, value in {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    return tmp_path / "summary.md"
+
+
+def test_every_problem_of_a_scene_file_is_annotated_from_the_top_of_the_checkout(
+    on_github: Path, tmp_path: Path
+) -> None:
+    film = Film(tmp_path / "film", git=False)
+    (film.root / "scenes.yaml").write_text(
+        "kiebatch: 1\nscenes:\n  - {id: 1, promt: x}\n  - {id: 1}\n", encoding="utf-8"
+    )
+
+    said = film.kiebatch("validate", "scenes.yaml", "--json")
+
+    assert said.json["status"] == "invalid"
+    assert len(said.json["problems"]) > 1
+    assert all(line.startswith("::error file=film/scenes.yaml,line=") for line in commands(said.err))
+    assert len(commands(said.err)) == len(said.json["problems"])
+
+
+def test_a_run_that_never_began_leaves_word_too(on_github: Path, tmp_path: Path) -> None:
+    film = Film(tmp_path / "film", git=False)
+
+    said = film.kiebatch("run", "nowhere.yaml", "--junit=out/j.xml")
+
+    assert said.code == 2
+    assert "there is no file nowhere.yaml" in on_github.read_text(encoding="utf-8")
+    assert ET.parse(film.root / "out" / "j.xml").getroot().get("errors") == "1"
+
+
+def test_nothing_is_annotated_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+    assert commands(Film(tmp_path, git=False).kiebatch("run", "nowhere.yaml").err) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import an_asset, made
 
@@ -163,6 +163,7 @@ def test_word_diffs_read_well(old: str, new: str, diff: str) -> None:
 
 
 @given(st.text("ab ,\n", max_size=40), st.text("ab ,\n", max_size=40))
+@settings(deadline=None)
 def test_a_word_diff_loses_no_words(old: str, new: str) -> None:
     steps = differences.word_pieces(old, new)
 

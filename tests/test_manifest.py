@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from records import MODELS, an_asset, made
 
 from kiebatch import manifest, schemas
+from kiebatch.differences import between
 from kiebatch.errors import Invalid
 from kiebatch.manifest import Conflict, Manifest
 from kiebatch.model import Asset
@@ -286,6 +287,19 @@ def test_the_schema_takes_what_is_written() -> None:
     record, _ = manifest.record(record, [Asset(id="", type="text", filename="assets/text/x.txt")])
 
     jsonschema.Draft202012Validator(schemas.load("manifest")).validate(json.loads(manifest.dump(record)))
+
+
+def test_large_records_are_compared_by_the_scenes_that_differ() -> None:
+    old = made(Manifest(source="dawn.yaml"), *(an_asset(scene) for scene in range(1, 30)), an_asset(7, "a"))
+    new = made(old, an_asset(7, minute=1), an_asset(40))
+
+    then, now = manifest.differing(manifest.dump(old), manifest.dump(new))
+
+    assert [asset.scene_id for asset in manifest.parse(then, "m").assets] == [7, 7]
+    assert [asset.scene_id for asset in manifest.parse(now, "m").assets] == [7, 7, 7, 40]
+    assert between(manifest.parse(then, "m"), manifest.parse(now, "m")) == between(old, new)
+    assert manifest.parse(manifest.differing(manifest.dump(old), manifest.dump(old))[0], "m").assets == ()
+    assert manifest.differing("[]", "{}") == ("[]", "{}")
 
 
 # --- merging -------------------------------------------------------------------------------------------
