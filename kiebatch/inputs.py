@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from kiebatch import catalogue
@@ -28,6 +27,7 @@ from kiebatch.rules import (
     quoted,
     say,
     spoken,
+    validator,
 )
 
 LARGEST = 2**53  # beyond it JSON readers round, and another number would be sent than was written
@@ -571,7 +571,7 @@ class _Builder:
             if "media" in schema:
                 continue
             made = _coerced(schema, made, True)
-            if Draft202012Validator(schema).is_valid(made):
+            if validator(schema).is_valid(made):
                 self.input[own] = made
                 self.words[own] = f"params.{name}"
             else:
