@@ -155,7 +155,7 @@ async function decide(article, take, what) {
   Object.assign(take, before);
   if (reply.status === 409) {
     take.note = reply.body.note;
-    toast((reply.body.author || "Somebody") + " wrote another note meanwhile; yours was not saved");
+    toast(`${reply.body.author || "Somebody"} changed this note meanwhile: “${reply.body.note}”. Yours is not saved yet.`);
   } else toast(reply.body.message || "Not saved");
   repaint(article);
   return false;
@@ -267,9 +267,12 @@ document.addEventListener("click", event => {
 
 /* --- the viewer ---------------------------------------------------------------------------------- */
 
+let rendering = false;
 let view = null;  /* {article, take, version, output, compare: {take, version} or null} */
 const visible = () => shots().filter(a => !a.hidden);
+function leave() { if (document.activeElement && document.activeElement.id === "note") document.activeElement.blur(); }
 function show(article, takeIndex) {
+  leave();
   const found = data(article);
   if (!found.takes.length) { toast("No picture is asked for here"); return; }
   const take = takeIndex === undefined ? Math.max(0, found.takes.indexOf(shownTake(found))) : Number(takeIndex);
@@ -287,6 +290,7 @@ function step(by) {
 function turn(to) {
   const takes = data(view.article).takes;
   if (!takes[to]) return;
+  leave();
   Object.assign(view, {take: to, version: takes[to].versions.length - 1, output: 0, compare: null});
   render();
 }
@@ -309,7 +313,7 @@ function render() {
   const {article} = view, found = data(article), take = found.takes[view.take];
   const version = take.versions[view.version], file = version ? version.files[view.output] || version.files[0] : null;
   const all = visible(), title = $(":scope > .title", article);
-  const typing = viewer.contains(document.activeElement) && document.activeElement.tagName === "TEXTAREA" ? document.activeElement.value : null;
+  const box = document.activeElement, typing = box && box.id === "note" ? {value: box.value, was: box.dataset.was, at: box.selectionStart} : null;
   const focus = viewer.contains(document.activeElement) && document.activeElement.dataset ? document.activeElement.dataset.key : null;
   viewer.setAttribute("aria-label", "Shot " + found.name);
   const head = h("div", {class: "vhead"},
@@ -319,10 +323,18 @@ function render() {
     h("button", {type: "button", class: "icon", "aria-label": "Previous shot", "data-key": "back", onclick: () => step(-1)}, "←"),
     h("button", {type: "button", class: "icon", "aria-label": "Next shot", "data-key": "on", onclick: () => step(1)}, "→"),
     h("button", {type: "button", class: "icon", "aria-label": "Close", "data-key": "close", onclick: () => viewer.close()}, "✕"));
+  rendering = true;
   viewer.replaceChildren(head, view.compare ? wiping(found) : h("div", {class: "stage"}, medium(article, file)), rail(found), side(found, take, version, file));
+  rendering = false;
   const playing = $(".stage > video", viewer);
   if (playing) playing.play().catch(() => {});
-  if (typing !== null) { const box = $("textarea", viewer); if (box) { box.value = typing; box.focus(); } }
+  if (typing) {
+    const again = $("#note", viewer);
+    again.value = typing.value;
+    again.dataset.was = typing.was;
+    again.focus();
+    again.setSelectionRange(typing.at, typing.at);
+  }
   else if (focus) { const again = $$("[data-key]", viewer).find(b => b.dataset.key === focus); if (again) again.focus(); }
 }
 
@@ -359,12 +371,7 @@ function side(found, take, version, file) {
       h("button", {type: "button", class: "stars", "data-key": "star", "aria-label": "Star", "aria-pressed": pressed(take.star), onclick: act({star: !take.star}, take.star ? "Star taken away" : "Starred")}, take.star ? "★" : "☆")) : null,
     take.state !== "made" ? h("p", {class: "say " + take.state}, (states[take.state] || "") + (take.message && take.state !== "open" ? ": " + take.message : "")) : null,
     h("h3", {}, h("label", {for: "note"}, "Note" + (take.author && take.note ? " by " + take.author : ""))),
-    h("textarea", {id: "note", "data-key": "note", maxlength: "4000", rows: "3", onchange: async e => {
-      const was = take.note || "", note = e.target.value.trim();
-      if (note === was) return;
-      if (await decide(article, take, {note, was})) toast("Note saved");
-      else if (view && e.target.isConnected) e.target.value = note;
-    }, onkeydown: e => { if (e.key === "Enter" && (e.metaKey || e.ctrlKey)) e.target.blur(); }}, take.note || ""),
+    h("textarea", {id: "note", "data-key": "note", "data-was": take.note || "", maxlength: "4000", rows: "3", onblur: e => keep(article, take, e.target), onkeydown: e => { if (e.key === "Enter" && (e.metaKey || e.ctrlKey)) e.target.blur(); }}, take.note || ""),
     version && prompt ? [h("h3", {}, "Prompt"), h("p", {class: "prompt"}, version.pieces ? texted(version.pieces) : prompt)] : null,
     take.state === "changed" && asked && $("ins, del", asked) ? [h("h3", {}, "The scene file asks for"), asked.cloneNode(true)] : null,
     !version && asked ? [h("h3", {}, "Prompt"), asked.cloneNode(true)] : null,
@@ -377,6 +384,16 @@ function side(found, take, version, file) {
       take.versions.length ? h("button", {type: "button", class: "quiet", onclick: () => propose({kind: "again", slot: take.slot})}, "New version…") : null,
       h("button", {type: "button", class: "quiet", onclick: () => propose({kind: "another", slot: take.slot})}, "Another take…"),
       h("button", {type: "button", class: "quiet", onclick: () => reword(take)}, "Change the prompt…")) : null);
+}
+
+/* Save a note when its field is left. Where somebody else has changed it meanwhile, both are kept: theirs is saved,
+   ours stays in the field and goes over theirs when the field is left once more. */
+async function keep(article, take, box) {
+  const was = box.dataset.was, note = box.value.trim();
+  if (rendering || note === was) return;
+  box.dataset.was = note;
+  if (await decide(article, take, {note, was})) { toast("Note saved"); return; }
+  box.dataset.was = take.note || "";
 }
 
 function reject(article, take) {
