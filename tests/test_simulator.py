@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 from simulated import Sim, fetch
+
+from kiebatch.simulator import faults
 
 MODEL = "nano-banana-2"
 KEYS = [
@@ -425,3 +428,11 @@ def test_calls_that_are_none_are_refused(
 ) -> None:
     assert api.request(method, path, content=content).json()["code"] == code
     assert sim.charges() == []
+
+
+def test_every_fault_is_in_the_manual() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "simulator.md").read_text(encoding="utf-8")
+
+    missing = [kind for kind in faults.KINDS if f"`{kind}`" not in page and f"`{kind}:" not in page]
+
+    assert missing == []
