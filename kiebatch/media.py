@@ -357,7 +357,17 @@ def frame(clip: Path, which: Literal["first", "last"], target: Path) -> None:
     os.replace(part, target)
 
 
-def motion(move: str, frames: int, size: tuple[int, int], fps: int) -> str:
+def has_sound(clip: Path) -> bool:
+    """Whether a clip has a sound track that ffmpeg can read."""
+    source = ["-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{clip}"]
+    try:
+        run_ffmpeg([*source, "-map", "0:a:0", "-t", "0.1", "-f", "null", "-"])
+    except Undecodable:
+        return False
+    return True
+
+
+def motion(move: str, frames: int, size: tuple[int, int], fps: int | str) -> str:
     """Return the ffmpeg filter that moves over a still as a camera would, `frames` long, `size` pixels."""
     wide, high = size
     t = f"(on/{max(1, frames - 1)})"

@@ -93,7 +93,7 @@ class _Book:
         high = (self.paper[1] - 2 * _MARGIN - _HEAD - _FOOT - _GAP * (self.rows - 1)) / self.rows
         x = _MARGIN + place % self.columns * (wide + _GAP)
         top = self.paper[1] - _MARGIN - _HEAD - place // self.columns * (high + _GAP)
-        share = 0.7 if self.per_page == 1 else 0.58
+        share = 0.74 if self.per_page == 1 else 0.64
         picture_high = min(high * share, wide * min(1.2, self.film.shape[1] / self.film.shape[0]))
         self._picture(shot, x, top - picture_high, wide, picture_high)
         column = _Column(x, top - picture_high - self.size * 1.5, wide, top - high)
