@@ -1,6 +1,6 @@
-"""The fixtures in `golden/wire/`, written from the protocol: the simulator speaks so, and the families read it so.
+"""The simulator speaks as the fixtures in `golden/wire/` say, which were written from the protocol.
 
-The two share no code; this is where they meet.
+The families read the same fixtures in `test_families_wire`; the two share no code, this is where they meet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiebatch import families
-from kiebatch.model import Absent, Done, Reply, Running, TaskFailed
 from kiebatch.simulator import Fault, Settings, Simulator, callbacks, service
 from kiebatch.simulator.wire import Call
 
@@ -320,30 +319,6 @@ def test_the_simulator_speaks_as_the_protocol_says(exchange: dict[str, Any]) -> 
     assert shape(without_free_texts(reply)) == shape(without_free_texts(exchange["reply"]))
     for key in ("code", "msg"):
         assert reply.get(key) == exchange["reply"].get(key)
-
-
-@pytest.mark.parametrize("exchange", [e for e in EXCHANGES if "means" in e.values[0]])  # type: ignore[operator]
-def test_the_families_read_what_the_protocol_means(exchange: dict[str, Any]) -> None:
-    endpoint = families.get(exchange["family"], exchange["endpoint"])
-    body = exchange["reply"]
-    reply = Reply(http_status=200, code=body["code"], message=body["msg"], data=body.get("data"), body=body)
-    means = exchange["means"]
-
-    if "task" in means:
-        assert endpoint.task(reply) == means["task"]
-    elif "refused" in means:
-        assert endpoint.task(reply) is None
-    else:
-        status = endpoint.status(reply)
-        wanted = {"running": Running, "done": Done, "failed": TaskFailed, "absent": Absent}[means["status"]]
-        assert isinstance(status, wanted), status
-        if isinstance(status, TaskFailed):
-            assert status.code == means["code"]
-        if isinstance(status, Done):
-            outputs = status.outputs
-            if "urls" in means:
-                assert [o.url for o in outputs if o.url] == means["urls"]
-            assert sum(1 for o in outputs if o.text) == means.get("texts", 0)
 
 
 def test_every_fixture_names_its_section_and_how_sure_it_is() -> None:
