@@ -372,11 +372,8 @@ class Catalogue:
         )
 
     def spelling_note(self, asked: str, found: Model) -> str:
-        """Return what to write today where `asked` is an old or wrong spelling of an id, else nothing."""
-        looks_like_an_id = "/" in asked or re.fullmatch(r"[a-z0-9._-]+", asked)
-        if asked == found.id or not looks_like_an_id:
-            return ""
-        return f"`{asked}` is called `{found.id}` today"
+        """Return what to write today where `asked` is an old or wrong spelling of a full id, else nothing."""
+        return f"`{asked}` is called `{found.id}` today" if "/" in asked and asked != found.id else ""
 
     def _unknown(self, name: str) -> UnknownModel:
         bare = re.sub(r"^(?:POST|GET)\s+", "", name).strip()

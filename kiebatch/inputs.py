@@ -14,7 +14,18 @@ from jsonschema.exceptions import ValidationError
 from kiebatch import catalogue
 from kiebatch.catalogue import Model
 from kiebatch.errors import Finding
-from kiebatch.model import JSON, Ask, LocalFile, Media, MediaFacts, Ref, RoleMedia, ShotOutput, WebURL
+from kiebatch.model import (
+    JSON,
+    Ask,
+    LocalFile,
+    Media,
+    MediaFacts,
+    Ref,
+    RoleMedia,
+    ShotOutput,
+    WebURL,
+    canonical_url,
+)
 from kiebatch.rules import (
     Names,
     any_of,
@@ -122,7 +133,7 @@ class _Builder:
             input=dict(self.input),
             media=tuple(self.media),
             authored=self.wrapped
-            | {name: self.input[name] for name in sorted(authored) if name in self.input},
+            | {name: _lasting(self.input[name]) for name in sorted(authored) if name in self.input},
             defaulted=tuple(self.defaulted),
             findings=tuple(dict.fromkeys(self.findings)),
         )
@@ -192,11 +203,19 @@ class _Builder:
 
     def _raw(self, name: str, value: JSON, word: str) -> None:
         schema = self.model.properties.get(name, {})
-        if "media" in schema and schema["media"].get("kind") in ("image", "video", "audio"):
+        if "media" in schema:
             refs = value if isinstance(value, list) else [value]
             if all(isinstance(r, str) for r in refs):
                 self._raw_media(name, [str(r) for r in refs], isinstance(value, list), word)
                 return
+        if not self.model.known:
+            for path in _files_in(value):
+                self.error(
+                    word,
+                    f"`{path}` is no http address",
+                    hint="only addresses can stand here",
+                    code="local-path",
+                )
         for url in _urls_in(value):
             if not _is_web(url) and not self._asset(url) and "media" in str(schema):
                 self.error(word, f"`{url}` is no http address", hint=self._role_hint(name), code="local-path")
@@ -1070,6 +1089,26 @@ def _path(ref: Ref) -> str:
 
 def _is_web(text: str) -> bool:
     return bool(re.match(r"(?i)^https?://[^/\s]+", text))
+
+
+def _lasting(value: JSON) -> JSON:
+    """Return a value with its addresses without signatures, so that a renewed link is the same wish."""
+    if isinstance(value, Mapping):
+        return {key: _lasting(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_lasting(one) for one in value]
+    return canonical_url(value) if isinstance(value, str) and _is_web(value) else value
+
+
+def _files_in(value: JSON) -> Iterable[str]:
+    """Yield the texts in a value that name a file of the user's, by their ending."""
+    if isinstance(value, Mapping | list):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _files_in(one)
+    elif isinstance(value, str) and not _is_web(value) and re.fullmatch(r"\S+\.(\w+)", value.strip()):
+        ending = value.strip().rsplit(".", 1)[-1].lower()
+        if any(ending in endings for endings in _KINDS.values()):
+            yield value
 
 
 def _urls_in(value: JSON) -> Iterable[str]:

@@ -8,6 +8,7 @@ import yaml
 
 from kiebatch import catalogue, rules
 from kiebatch.catalogue import Model
+from kiebatch.errors import plain
 from kiebatch.inputs import names_of
 from kiebatch.model import JSON, USD_PER_CREDIT
 
@@ -44,7 +45,9 @@ def page(model: Model) -> str:
         ("SOURCES", [f"as of {model.as_of}, confidence {model.confidence or 'unknown'}", *model.sources]),
     ]
     blocks = [
-        "\n".join([head, *(f"    {line}".rstrip() for line in lines)]) for head, lines in parts if lines
+        "\n".join([head, *(f"    {plain(line)}".rstrip() for line in lines)])
+        for head, lines in parts
+        if lines
     ]
     return "\n\n".join(blocks)
 

@@ -278,6 +278,32 @@ def test_a_path_deep_in_a_raw_field_never_reaches_the_api() -> None:
     assert {f.code for f in found} == {"local-path"}
 
 
+def test_a_path_for_a_model_that_nobody_knows_never_reaches_the_api() -> None:
+    built = build(
+        catalogue.unknown("new/model", "image"), Ask(params={"pictures": ["refs/a.png"], "mood": "calm.ish"})
+    )
+
+    assert [f.code for f in errors(built)] == ["local-path"]
+
+
+def test_documents_in_a_raw_field_must_be_addresses_too() -> None:
+    found = errors(
+        ask_of("wan/3-0-video", prompt="Waves break", params={"reference_file_urls": ["plan.pdf"]})
+    )
+
+    assert [f.code for f in found] == ["local-path"]
+
+
+def test_a_renewed_signature_deep_in_a_raw_field_is_the_same_wish() -> None:
+    def wish(signature: str) -> Built:
+        url = f"https://example.com/a.png?X-Amz-Signature={signature}"
+        elements = [{"name": "keeper", "description": "a man", "element_input_urls": [url, url]}]
+        return ask_of("kling-3.0/video", prompt="@keeper waits", params={"kling_elements": elements})
+
+    assert wish("1").authored == wish("2").authored
+    assert wish("1").input != wish("2").input
+
+
 def test_a_role_and_the_raw_field_for_it_are_said_twice() -> None:
     built = ask_of(
         "nano-banana-2",
