@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 import sys
@@ -98,6 +99,7 @@ async def _serve(server: Server, listening: socket.socket) -> None:
     def end() -> None:
         server.should_exit = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, end)
+    with contextlib.suppress(NotImplementedError):  # Windows has none; there Ctrl-C ends it as it is
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, end)
     await server.serve(sockets=[listening])
