@@ -13,7 +13,7 @@ from kiebatch.errors import Exit, Invalid
 from kiebatch.repository import Repository
 
 app = typer.Typer(
-    help="Diff and merge drivers for the manifest in this repository.",
+    help="Install diff and merge drivers for the manifest in this repository.\n\nExample: kiebatch git install",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
