@@ -280,7 +280,7 @@ class _Writer:
                 items.append(_names(_title(key), shot[key]))
         for key in ("style", "negative_prompt"):
             if shot.get(key):
-                items += _style_or_negative(_title(key), shot[key])
+                items.append(_style_or_negative(_title(key), shot[key]))
         items += [_field(_title(key), shot[key]) for key in _TEXTS if shot.get(key)]
         items += [_field(_title(key), text) for key, text in (sounds or {}).items() if text.strip()]
         items += [_media(role, shot[role]) for role in ROLES if shot.get(role)]
@@ -318,7 +318,7 @@ class _Writer:
                 items.append(_names(_title(name), sound[name]))
         for name in ("style", "negative_prompt"):
             if sound.get(name):
-                items += _style_or_negative(_title(name), sound[name])
+                items.append(_style_or_negative(_title(name), sound[name]))
         items += [
             _field(_title(n), sound[n]) for n in ("voice", "output", "endpoint", "fallback") if sound.get(n)
         ]
@@ -415,37 +415,51 @@ def _name_fits(name: str) -> bool:
     return bool(re.fullmatch(r"\w[\w.-]*", name))
 
 
+def _item(text: str) -> str | None:
+    """Return text as the item of a list below a key, or None when only a YAML fence holds it."""
+    line = _on_a_line(text)
+    if line is None or not re.match(r"[-+*#>~=|:]|\d+[.)]", text):
+        return line
+    quoted = _on_a_line(f"{text}none") and f'"{line}"'
+    return quoted if quoted and unquoted(f'"{text}"') == text else None
+
+
+def _listed(label: str, values: Sequence[JSON], items: Sequence[str | None]) -> str:
+    if values and all(item is not None for item in items):
+        return f"- **{label}**:\n" + "\n".join(f"  - {item}" for item in items)
+    return f"**{label}**:\n\n{_fence(_yaml(_compact(list(values))).rstrip(), 'yaml')}"
+
+
 def _names(label: str, value: JSON) -> str:
     names = [str(v) for v in value] if isinstance(value, list) else [str(value)]
-    if isinstance(value, list) and any(_on_a_line(n) is None or re.search(r"[,，、;]", n) for n in names):
-        return f"- **{label}**:\n" + "\n".join(f"  - {_on_a_line(n) or _escaped(n)}" for n in names)
-    return f"- **{label}**: {', '.join(_on_a_line(n) or _escaped(n) for n in names)}"
+    if all(_on_a_line(n) == n and not re.search(r"[,，、;]", n) for n in names):
+        return f"- **{label}**: {', '.join(names)}"
+    return _listed(label, names, [_item(n) if len(names) > 1 else None for n in names])
 
 
-def _style_or_negative(label: str, value: JSON) -> list[str]:
-    if not isinstance(value, list):
-        text = str(value)
-        if label == "Style" and "," in text:
-            return [f"**{label}**:\n\n{_fence(text, 'text')}"]
-        return [_field(label, text)]
-    lines = [_on_a_line(str(v)) for v in value]
-    if len(value) == 1:
-        return [_field(label, value[0])]
-    if all(line is not None for line in lines):
-        return [f"- **{label}**:\n" + "\n".join(f"  - {line}" for line in lines)]
-    return [_fence(str(v), "negative") for v in value]
+def _style_or_negative(label: str, value: JSON) -> str:
+    if isinstance(value, list):
+        return _listed(label, value, [_item(str(v)) if len(value) > 1 else None for v in value])
+    text = str(value)
+    if label == "Style" and "," in text:  # words, and no list of names
+        return f"**{label}**:\n\n{_fence(text, 'text')}"
+    return _field(label, text)
 
 
 def _media(role: str, value: JSON) -> str:
     label = _title(role)
     if isinstance(value, list):
-        return f"- **{label}**:\n" + "\n".join(f"  - {_medium(v)}" for v in value)
-    return f"- **{label}**: {_medium(value)}"
+        return _listed(label, value, [_medium(v) for v in value])
+    line = _medium(value)
+    return f"- **{label}**: {line}" if line is not None else f"**{label}**:\n\n{_fence(str(value), 'text')}"
 
 
-def _medium(value: JSON) -> str:
+def _medium(value: JSON) -> str | None:
+    """Return a medium as it stands on a line: a path in back-ticks is no shot."""
     if not isinstance(value, dict):
-        return f"`{value}`"
+        text = str(value)
+        whole = text == text.strip() and text.isprintable() and "`" not in text and "  " not in text
+        return f"`{text}`" if whole else None
     text = str(value["shot"])
     for key in ("take", "output"):
         if value.get(key) is not None:

@@ -180,8 +180,8 @@ def test_prose_between_blocks_is_never_sent(data: st.DataObject) -> None:
     at = data.draw(st.sampled_from(gaps(text) or [len(text)]))
     prose = data.draw(st.sampled_from(PROSE))
 
-    # Below `## Negative prompt` a list is the words themselves.
-    assume(not (prose[0] in "-1" and text[:at].rpartition("## ")[2].startswith("Negative prompt\n-")))
+    # Below `## Negative prompt` a list is the words themselves, and so is a fence.
+    assume(not (prose[0] in "-1`" and text[:at].rpartition("## ")[2].startswith("Negative prompt\n-")))
 
     read, _ = markdown.read(f"{text[:at]}\n{prose}\n\n{text[at:]}", path.name)
 

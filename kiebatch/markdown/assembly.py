@@ -244,16 +244,20 @@ class Assembly:
         )
 
     def _section_negative_prompt(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
-        """Quotes and fences are the words; where there are none, the bullets of a list are."""
+        """Quotes are the words; where there are none a fence is, else the bullets of a list are."""
         inside = [block for block in blocks if block.kind != "heading"]
-        marked = any(block.kind in ("quote", "fence") for block in inside)
+        kinds = {b.kind for b in inside if not (b.kind == "quote" and self.reader.is_callout(b))}
         found: list[Placed] = []
         for block in inside:
             if block.kind == "quote" and (words := self.reader.quoted(block, None)):
                 found.append(words)
-            elif block.kind == "fence" and block.text.strip():
+            elif (
+                block.kind == "fence"
+                and ("quote" not in kinds or self.reader.fence_key(block))
+                and block.text.strip()
+            ):
                 found.append(self.reader.fenced(block))
-            elif block.kind == "list" and not marked:
+            elif block.kind == "list" and not kinds & {"quote", "fence"}:
                 found += [self._bullet(item) for item in block.children if item.children[:1]]
             else:
                 self._note(block)
@@ -346,8 +350,8 @@ class Assembly:
                 name, where = block.info.split()[0], self.reader.start(block)
                 words = self.reader.fenced(block)
                 done()
-            elif name and block.kind == "quote":
-                words = self.reader.quoted(block, None) or words
+            elif name and block.kind == "quote" and (quoted := self.reader.quoted(block, None)):
+                words = quoted
             elif name and block.kind == "fence":
                 words = self.reader.fenced(block)
             elif name and block.kind == "para" and "![" in block.text:
@@ -593,6 +597,8 @@ class Assembly:
 
     def _shot_id(self, scene: SceneDraft, shot: ShotDraft) -> int | str:
         """`2a` in scene 2 is its shot a; `2.1` its shot 1."""
+        if shot.exact:
+            return shot.id
         text, prefix = str(shot.id), str(scene.id)
         if text.casefold().startswith(prefix.casefold()) and len(text) > len(prefix):
             rest = text[len(prefix) :]
@@ -805,7 +811,9 @@ def shot_output(text: str, slots: Mapping[str, str], scene: JSON = None) -> dict
     if " " in rest or "/" in rest or not rest:
         return None
     name = slots.get(rest.casefold())
-    if name is None and scene is not None:
+    if (
+        name is None and scene is not None and not rest[0].isdecimal()
+    ):  # `b` is the scene's own; `1` is scene 1
         for inner in (rest, identity(rest)):
             name = name or slots.get(Slot(scene, inner).shot_name.casefold())
     stripped = rest.lstrip("0")

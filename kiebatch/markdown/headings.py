@@ -34,6 +34,7 @@ class Heading:
     duration: float | int | None = None
     struck: bool = False
     name: str = ""  # of a section, part or label
+    exact: bool = False  # its id stands in quotes, and is meant to the letter
 
 
 class Headings:
@@ -85,7 +86,9 @@ class Headings:
                 return Heading("group", text)
             rest = clean[found.end() :]
             if quoted := re.match(r"[\"“”]([A-Za-z0-9_.-]+)[\"“”]", rest):
-                return self._titled(kind, heading, quoted.group(1), clean, found.end() + quoted.end())
+                titled = self._titled(kind, heading, quoted.group(1), clean, found.end() + quoted.end())
+                titled.exact = True
+                return titled
             ident = re.match(ID, rest, re.ASCII)
             if ident and ident.group(0).casefold() not in labels.NOT_IDS:
                 end = found.end() + ident.end()

@@ -351,6 +351,12 @@ def identity(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdecimal() else text
 
 
+def one_line(lines: Iterable[str]) -> str:
+    """Return lines joined by a space; a backslash at the end of a line that goes on is a break, not a letter."""
+    kept = [line.strip() for line in lines if line.strip()]
+    return " ".join([*(line.removesuffix("\\").rstrip() for line in kept[:-1]), *kept[-1:]])
+
+
 def tidy(text: str) -> str:
     """Return text without white space around its lines."""
     return "\n".join(line.strip() for line in text.strip().split("\n"))

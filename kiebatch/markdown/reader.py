@@ -24,6 +24,7 @@ from kiebatch.markdown.prose import (
     identity,
     inline,
     is_nothing,
+    one_line,
     scalar,
     seconds,
     tidy,
@@ -49,6 +50,7 @@ SOUND_KEYS = (
     "output",
     "references",
     "source",
+    "endpoint",
 )
 
 
@@ -91,6 +93,7 @@ class ShotDraft:
     duration: float | int | None = None
     skip: bool = False
     table_row: bool = False
+    exact: bool = False  # the id is meant to the letter
 
 
 @dataclass(slots=True)
@@ -115,7 +118,7 @@ class Entry:
 
     @property
     def raw(self) -> str:
-        return " ".join(text.removesuffix("\\").strip() for text, _ in self.lines if text.strip())
+        return one_line(text for text, _ in self.lines)
 
     @property
     def where(self) -> Where:
@@ -308,7 +311,13 @@ class Reader:
             ):
                 body = Body(at)
                 shot = ShotDraft(
-                    heading.id, body, at, title=heading.title, duration=heading.duration, skip=heading.struck
+                    heading.id,
+                    body,
+                    at,
+                    title=heading.title,
+                    duration=heading.duration,
+                    skip=heading.struck,
+                    exact=heading.exact,
                 )
                 scene.shots.append(shot)
                 shot_level, target = block.level, body
@@ -619,10 +628,10 @@ class Reader:
         first = block.children[0] if block.children else None
         text = first.text if first and first.kind == "para" else ""
         found = self.entry(text.split("\n")[0], True)
-        if text.startswith("[!"):
+        if self.is_callout(block):
             body.note(self.source(block.first, block.last), self.start(block))
-        elif found and (found[0] == "bold" or found[2] in ("notes", "negative_prompt", *PROMPTS)):
-            if found[2] == "notes" or (not found[2] and aside):
+        elif found and (found[0] == "bold" or found[2] in ("negative_prompt", *PROMPTS)):
+            if not found[2] and aside:
                 body.note(self.source(block.first, block.last), self.start(block))
             else:
                 self.read_body(block.children, body, scene=None)
@@ -635,12 +644,14 @@ class Reader:
 
     def quoted(self, block: Block, body: Body | None) -> Placed | None:
         """Return the words of a quote: lines joined by a space, paragraphs by an empty line."""
+        if self.is_callout(block):
+            return None
         parts: list[str] = []
         where: Where | None = None
         for child in block.children:
             if child.kind == "para":
                 lines = self.content(child)
-                text, images = inline(" ".join(line.rstrip("\\").strip() for line, _ in lines))
+                text, images = inline(one_line(line for line, _ in lines))
                 if body is not None:
                     self._add_images(images, child, body)
                 text = tidy(text)
@@ -661,6 +672,13 @@ class Reader:
                 where = where or at
         text = unquoted("\n\n".join(parts))
         return Placed(text, where or self.start(block)) if text else None
+
+    def is_callout(self, block: Block) -> bool:
+        """Whether a quote is a remark: `> [!NOTE]`, `> **Note:** ...`, `> Note: ...`."""
+        first = block.children[0] if block.children else None
+        text = first.text if first and first.kind == "para" else ""
+        found = self.entry(text.split("\n")[0], True)
+        return text.startswith("[!") or (found is not None and found[2] == "notes")
 
     def fence_key(self, block: Block) -> str:
         word = block.info.split()[0] if block.info.split() else ""
@@ -744,6 +762,12 @@ class Reader:
             )
         body.note(self.source(entry.first, last), self._start_of(entry.first), tight=True)
 
+    def _yaml(self, block: Block) -> Placed:
+        """Return what a YAML fence says.  Raises `Invalid` at the place of its error."""
+        offset = self._indent(block.first)
+        read = yaml_document.read(block.text, self.file, line_offset=block.first + 1, column_offset=offset)
+        return tree_of(read, read.value)
+
     def _raw_param(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
         value: Placed | None = None
         fences = [c for c in children if c.kind == "fence"]
@@ -753,11 +777,7 @@ class Reader:
                 where = entry.where
                 value = scalar(code_span(entry.raw), where)
             elif fences:
-                offset = self._indent(fences[0].first)
-                read = yaml_document.read(
-                    fences[0].text, self.file, line_offset=fences[0].first + 1, column_offset=offset
-                )
-                value = tree_of(read, read.value)
+                value = self._yaml(fences[0])
             elif lists:
                 items = [
                     i.children[0] for i in lists[0].children if i.children and i.children[0].kind == "para"
@@ -792,7 +812,7 @@ class Reader:
                 words = Placed(bare, entry.where)
         for child in children:
             if child.kind == "para" and words is not None:
-                more = tidy(inline(" ".join(line for line, _ in self.content(child)))[0])
+                more = tidy(inline(one_line(line for line, _ in self.content(child)))[0])
                 words.value = f"{words.value}\n\n{more}"
             elif words is None and child.kind == "quote":
                 words = self.quoted(child, body)
@@ -801,7 +821,7 @@ class Reader:
                     self.fenced(child)
                     if child.kind == "fence"
                     else Placed(
-                        tidy(inline(" ".join(line for line, _ in self.content(child)))[0]),
+                        tidy(inline(one_line(line for line, _ in self.content(child)))[0]),
                         self.start(child),
                     )
                 )
@@ -863,6 +883,19 @@ class Reader:
                             self.content(item.children[0])[0][1],
                         )
                         pieces.append((text, at))
+                    else:
+                        body.note(self.source(item.first, item.last), self.start(item), tight=True)
+            elif child.kind == "fence" and not pieces and key in _LISTS and child.info in ("yaml", "yml"):
+                try:
+                    listed = self._yaml(child)
+                except Invalid as invalid:
+                    self.problems.found.extend(invalid.problems)
+                    return
+                for one in listed.value if isinstance(listed.value, list) else [listed]:
+                    one.value = Literal(one.value) if isinstance(one.value, str) else one.value
+                listed.key = entry.at
+                self.enter(body, key, listed, add=key in ("references", "source", "negative_prompt"))
+                return
             elif child.kind == "fence" and not pieces:
                 fenced = self.fenced(child)
                 pieces, literal = [(str(fenced.value), fenced.where)], True
