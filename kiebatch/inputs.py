@@ -61,6 +61,7 @@ _KINDS = {
     "video": ("mp4", "mov", "webm", "mkv", "m4v", "avi"),
     "audio": ("mp3", "wav", "m4a", "aac", "ogg", "flac", "opus"),
 }
+DEAR = 3  # times the price without an option, from which on it is worth a warning
 _A_KIND = {"image": "a picture", "video": "a clip", "audio": "sound", "task": "the task of another shot"}
 
 
@@ -818,12 +819,33 @@ class _Builder:
                 hint=f"say `params: {{{word}: 1}}` for one",
                 code="many-outputs",
             )
+        self._warn_dear_options()
         if said is None and per_output:
             self.warn(
                 "model",
                 f"how many pictures `{model.id}` makes, and so its price, is known only afterwards",
                 code="unknown-count",
             )
+
+    def _warn_dear_options(self) -> None:
+        """Warn about an option that multiplies the price; a longer clip costs more as everybody expects."""
+        model, length = self.model, self._own("duration")
+        told = {name for row in model.prices for name in row.get("when") or {}} - {length}
+        for name in sorted(told & set(self.input)):
+            word = self.words.get(name, "")
+            if not word.startswith("params.") or any(m.field == name for m in self.media):
+                continue
+            with_it = catalogue.price(model, self.input)
+            without = catalogue.price(model, {k: v for k, v in self.input.items() if k != name})
+            if with_it.kind == without.kind == "exact" and (with_it.amount or 0) >= DEAR * (
+                without.amount or math.inf
+            ):
+                self.warn(
+                    word,
+                    f"`{bare(word)}: {say(self.ask.params.get(bare(word), self.input[name]))}` makes this job "
+                    f"{say(with_it.amount)} credits instead of {say(without.amount)}",
+                    code="dear-option",
+                )
 
 
 # --- media ---------------------------------------------------------------------------------------------

@@ -73,6 +73,19 @@ def test_what_an_entry_names_is_there(shipped: Catalogue) -> None:
         Draft202012Validator.check_schema(m.input)
 
 
+def test_a_role_leads_to_a_field_for_that_kind_of_medium(shipped: Catalogue) -> None:
+    for m in shipped.all():
+        for role, fields in m.roles.items():
+            for kind, name in fields.items():
+                schema = m.properties[name]
+                inner = (schema.get("items") or {}).get("properties") or {}
+                noted = schema.get("media") or next(
+                    (p["media"] for p in inner.values() if "media" in p), None
+                )
+                assert (kind == "task") == (noted is None), (m.id, role)
+                assert noted is None or noted["kind"] == kind or kind in noted["kind"], (m.id, role)
+
+
 def test_defaults_and_fillings_are_values_that_the_field_takes(shipped: Catalogue) -> None:
     for m in shipped.all():
         for name, value in (*m.defaults.items(), *m.fill.items()):

@@ -591,6 +591,34 @@ def test_a_model_that_makes_many_pictures_unless_told_otherwise_is_warned_about(
     assert not warnings(ask_of("wan/2-7-image", prompt="a boat", params={"count": 1}))
 
 
+@pytest.mark.parametrize(
+    ("model", "params", "message"),
+    [
+        (
+            "bytedance/seedance-2",
+            {"resolution": "4K"},
+            "`resolution: 4K` makes this job 1040 credits instead of 205",
+        ),
+        ("gpt-image/1.5-text-to-image", {"quality": "high"}, "22 credits instead of 4"),
+        ("kling-3.0/video", {"mode": "4K"}, "335 credits instead of 90"),
+        ("kling-3.0/video", {"sound": True}, ""),
+        ("kling-3.0/video", {"duration": 15}, ""),
+        ("bytedance/seedance-2", {"resolution": "1080p"}, ""),
+    ],
+)
+def test_an_option_that_multiplies_the_price_is_warned_about(
+    model: str, params: dict[str, Any], message: str
+) -> None:
+    found = [
+        f
+        for f in warnings(ask_of(model, prompt="Waves break on the rocks", params=params))
+        if f.code == "dear-option"
+    ]
+
+    assert bool(found) is bool(message)
+    assert not message or message in found[0].message
+
+
 def test_a_field_that_an_unsure_entry_does_not_have_is_sent_with_a_warning() -> None:
     built = ask_of("flux1-kontext", prompt="Make the coat red", params={"model": "flux-kontext-max"})
 
