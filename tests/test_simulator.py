@@ -180,10 +180,10 @@ def test_a_key_with_a_cap_ends_with_433(sim: Sim, api: httpx.Client) -> None:
 
 
 def test_the_window_refuses_the_surplus_and_slides(sim: Sim, api: httpx.Client) -> None:
-    sim.change(starts=3, window_s=0.2)
+    sim.change(starts=3, window_s=0.4)
 
     codes = [submit(api)["code"] for _ in range(5)]
-    time.sleep(0.2)
+    time.sleep(0.4)
     codes.append(submit(api)["code"])
 
     assert codes == [200, 200, 200, 429, 429, 200]
@@ -199,7 +199,7 @@ def test_errors_can_carry_real_http_statuses(sim: Sim, api: httpx.Client) -> Non
 
 
 def test_a_fresh_task_reads_as_null_for_a_while(sim: Sim, api: httpx.Client) -> None:
-    sim.fault("submit@1=fresh:0.1")
+    sim.fault("submit@1=fresh:0.3")
     task_id = task_of(submit(api))
 
     first = api.get("/api/v1/jobs/recordInfo", params={"taskId": task_id}).json()

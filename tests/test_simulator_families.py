@@ -139,7 +139,7 @@ def test_veo_can_write_its_list_as_text(sim: Sim, api: Api, form: str, text: str
 
 
 def test_runway_has_states_of_its_own_spelling(sim: Sim, api: Api) -> None:
-    sim.fault("submit@1=lasts:0.08")
+    sim.fault("submit@1=lasts:0.4")
     task = api.submit(
         "/api/v1/runway/generate", prompt="A boat", duration=5, quality="720p", aspectRatio="16:9"
     )
@@ -186,7 +186,7 @@ def test_suno_wants_a_callback_and_answers_null_for_ids_it_does_not_know(sim: Si
 
 
 def test_suno_makes_two_tracks_in_stages(sim: Sim, api: Api) -> None:
-    sim.fault("submit@1=lasts:0.1")
+    sim.fault("submit@1=lasts:0.4")
     body = {"customMode": False, "instrumental": True, "model": "V5", "callBackUrl": CALLBACK}
     task = api.submit("/api/v1/generate", prompt="A sea shanty", **body)
     seen: dict[str, list[str]] = {}

@@ -90,7 +90,9 @@ def sim(
     sys.stdout.flush()
     asyncio.run(_serve(Server(application(simulator, drawing_pool())), listening))
     calls, charges = sum(simulator.requests.values()), len(simulator.ledger)
-    console.say(f"{calls} calls, {charges} tasks, {console.number(simulator.charged)} credits charged")
+    console.say(
+        f"{calls} calls, {charges} task{'' if charges == 1 else 's'}, {console.number(simulator.charged)} credits charged"
+    )
 
 
 async def _serve(server: Server, listening: socket.socket) -> None:

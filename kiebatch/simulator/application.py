@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import replace
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from kiebatch.simulator import callbacks, control, drawing, service
@@ -36,7 +36,8 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            with contextlib.suppress(ClientDisconnect):
+                await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
@@ -154,9 +155,7 @@ async def _read_form(request: Request, call: Call) -> None:
 
 async def _write(reply: Answer, call: Call, receive: Receive, send: Send) -> None:
     body = b"" if call.method == "HEAD" else reply.body
-    cut = reply.cut_at if reply.cut_share is None else int(len(body) * reply.cut_share)
-    stall = reply.stall_at if reply.stall_share is None else int(len(body) * reply.stall_share)
-    if reply.cut_share == 0.0 or cut == 0:
+    if reply.cut_share == 0.0:
         raise Cut
     headers = [(b"content-type", reply.media_type.encode("latin-1"))]
     chunked = False
@@ -172,13 +171,14 @@ async def _write(reply: Answer, call: Call, receive: Receive, send: Send) -> Non
     elif not chunked:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    stop = min(x for x in (len(body), cut, stall) if x is not None)
+    shares = [share for share in (reply.cut_share, reply.stall_share) if share is not None]
+    stop = int(len(body) * min(shares)) if shares else len(body)
     for start in range(0, max(stop, 1), _CHUNK):
         end = min(stop, start + _CHUNK)
-        more = end < stop or cut is not None or stall is not None
+        more = end < stop or bool(shares)
         await send({"type": "http.response.body", "body": body[start:end], "more_body": more})
-    if stall is not None:
+    if reply.stall_share is not None:
         while (await receive())["type"] != "http.disconnect":
             pass
-    if cut is not None:
+    if reply.cut_share is not None:
         raise Cut

@@ -86,12 +86,12 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
 
 def _param(task: Task) -> str:
     """Return the request as the record tells it: JSON in JSON, keys in another order (protocol 3.2)."""
-    shuffled = dict(sorted(task.input.items(), key=lambda pair: hash_order(pair[0])))
+    shuffled = dict(sorted(task.input.items(), key=lambda pair: _hash_order(pair[0])))
     task.facts["param"] = compact({"input": compact(shuffled), "model": task.model})
     return str(task.facts["param"])
 
 
-def hash_order(key: str) -> int:
+def _hash_order(key: str) -> int:
     """Return where a hash map of the provider's puts a key: any order but the client's, always the same."""
     value = 0
     for letter in key:

@@ -61,8 +61,7 @@ def answer(sim: Simulator, call: Call) -> Answer:
     sim.calls.append((sim.clock(), operation, call.path))
     if operation == "download":
         return _download(sim, call)
-    model = call.body.get("model") if isinstance(call.body, Mapping) else None
-    struck = sim.faults.strike(operation, call.path, model if isinstance(model, str) else "", _CALL)
+    struck = sim.faults.strike(operation, call.path, _model_of(sim, call), _CALL)
     spoilers = [fault for fault in struck if fault.kind != "slow"]
     before = next((fault for fault in spoilers if fault.when == "before"), None)
     reply = _spoil(before, Answer()) if before else _handle(sim, call)
@@ -71,6 +70,13 @@ def answer(sim: Simulator, call: Call) -> Answer:
             reply = _spoil(fault, reply)
     reply.delay_s += sum(float(fault.value or 1) for fault in struck if fault.kind == "slow")
     return reply
+
+
+def _model_of(sim: Simulator, call: Call) -> str:
+    """Return the model that a call is about: the one it names, or its task's; empty where it has none."""
+    named = call.body.get("model") if isinstance(call.body, Mapping) else None
+    task = sim.tasks.get(call.query.get("taskId", ""))
+    return named if isinstance(named, str) else task.model if task else ""
 
 
 def _handle(sim: Simulator, call: Call) -> Answer:

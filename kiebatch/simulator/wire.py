@@ -66,8 +66,8 @@ class Call:
 class Answer:
     """A reply, with its misbehaviour.  `wanted` asks for bytes that are drawn when sent.
 
-    `cut_at` is the number of body bytes after which the connection is cut (0: before the status line);
-    `stall_at` likewise where the rest never comes.
+    `cut_share` is the share of the body after which the connection is cut (0: before the status line);
+    `stall_share` likewise where the rest never comes.
     """
 
     status: int = 200
@@ -75,9 +75,7 @@ class Answer:
     media_type: str = "application/json;charset=UTF-8"
     headers: tuple[tuple[str, str], ...] = ()
     delay_s: float = 0.0
-    cut_at: int | None = None
-    stall_at: int | None = None
-    cut_share: float | None = None  # as cut_at, as a share of the body
+    cut_share: float | None = None
     stall_share: float | None = None
     wanted: Wanted | None = None
 
