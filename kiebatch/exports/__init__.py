@@ -1,1 +1,18 @@
-"""Project + Manifest -> sheet, pdf, animatic, otio, csv, remotion; one file and one function each."""
+"""Project + Manifest -> sheet, pdf, animatic, otio, csv, remotion; one file and one function each.
+
+Each module has `export(project, manifest, picks, workspace, options) -> list[Path]`: the files it wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# The kinds, and how their files end.
+ENDINGS: Mapping[str, str] = {
+    "sheet": ".png",
+    "pdf": ".pdf",
+    "animatic": ".mp4",
+    "otio": ".otio",
+    "csv": ".csv",
+    "remotion": ".ts",
+}

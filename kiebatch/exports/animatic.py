@@ -41,7 +41,7 @@ _LOUDNESS = {"vo": 1.0, "music": 0.3, "sfx": 0.6, "shot": 0.7}
 
 def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
-) -> Path:
+) -> list[Path]:
     """Write the MP4: H.264 in yuv420p, AAC where there is any sound, one chapter per scene.
 
     `Invalid` with the way to install it when there is no ffmpeg.
@@ -57,7 +57,7 @@ def export(
     with tempfile.TemporaryDirectory(prefix=".animatic-", dir=options.output.parent) as folder:
         made = _Animatic(film, workspace, options, Path(folder)).make()
         os.replace(made, options.output)
-    return options.output
+    return [options.output]
 
 
 def transition(text: str) -> Transition:

@@ -47,7 +47,7 @@ _RISKY = re.compile(r"^'*[=+\-@\t\r]")
 
 def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
-) -> Path:
+) -> list[Path]:
     """Write one row per shot, with the take that stands for it; with `all_takes` one row per take."""
     film = cut.film(project, manifest, picks, workspace, options.fps)
     out = io.StringIO(newline="")
@@ -61,7 +61,7 @@ def export(
             writer.writerow([_safe(cell) for cell in _row(film, shot, take)])
         options.progress(number, len(film.shots) + len(film.sounds))
     files.replace(options.output, "\ufeff" + out.getvalue())
-    return options.output
+    return [options.output]
 
 
 def _row(film: Film, shot: Cut, take: Take | None) -> list[str]:

@@ -40,7 +40,7 @@ class Options:
     output: Path
     progress: Progress = silent
     columns: int = 4
-    rows: int = 4
+    rows: int = 6
     all_takes: bool = False
     layout: int = 4
     paper: Literal["a4", "letter"] = "a4"

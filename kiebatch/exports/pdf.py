@@ -34,7 +34,7 @@ _ASIAN = (
 
 def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
-) -> Path:
+) -> list[Path]:
     """Write the PDF.  `Invalid` with the way to install it when the extra `pdf` is missing."""
     try:
         from reportlab.lib import pagesizes
@@ -57,7 +57,7 @@ def export(
     sheet.showPage()
     sheet.save()
     files.replace(options.output, out.getvalue())
-    return options.output
+    return [options.output]
 
 
 @dataclass(slots=True)

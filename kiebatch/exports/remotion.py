@@ -81,7 +81,7 @@ export interface Film {
 
 def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
-) -> Path:
+) -> list[Path]:
     """Write the data file; sources are named relative to the folder that holds the assets folder."""
     film = cut.film(project, manifest, picks, workspace, options.fps)
     width, height = options.size or film.shape
@@ -115,7 +115,7 @@ def export(
         options.output,
         f"{head}{TYPES}\nexport const film: Film = {_literal(value)};\n\nexport default film;\n",
     )
-    return options.output
+    return [options.output]
 
 
 def _shot(shot: Cut) -> Mapping[str, JSON]:

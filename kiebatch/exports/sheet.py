@@ -30,8 +30,8 @@ Cell = tuple[Cut, Take | None]
 
 def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
-) -> Path:
-    """Write the pages: `output`, then `output` with `-2`, `-3`, ... behind its name.  Returns the first."""
+) -> list[Path]:
+    """Write the pages: `output`, then `output` with `-2`, `-3`, ... behind its name."""
     film = cut.film(project, manifest, picks, workspace, options.fps)
     cells: list[Cell] = []
     for shot in film.shots:
@@ -54,7 +54,7 @@ def export(
         out = io.BytesIO()
         page.image.save(out, "PNG", compress_level=6)
         files.replace(path, out.getvalue())
-    return options.output
+    return written
 
 
 class _Page:

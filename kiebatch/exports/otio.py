@@ -1,0 +1,312 @@
+"""The film as an OpenTimelineIO timeline, and an edited one read back.
+
+One clip per shot, all its takes as media references with the shown one active; tracks for voices, music and effects;
+markers for notes.  Every clip carries `metadata["kiebatch"]["shot"]`, by which it is known again after editing, whatever
+an editor made of its name.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from kiebatch import files
+from kiebatch.errors import Invalid
+from kiebatch.exports import cut
+from kiebatch.exports.cut import Cut, Film, Options, Take
+from kiebatch.files import Workspace
+from kiebatch.manifest import Manifest
+from kiebatch.model import JSON, Project
+from kiebatch.picks import Picks
+
+KEY = "kiebatch"
+_TRACKS = (("vo", "Voice"), ("music", "Music"), ("sfx", "Effects"))
+
+
+def export(
+    project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
+) -> list[Path]:
+    """Write the timeline; media are named relative to it, so that the project folder can move."""
+    otio = _library()
+    film = cut.film(project, manifest, picks, workspace, options.fps)
+    writer = _Writer(otio, film, options.output.parent)
+    timeline = otio.schema.Timeline(name=film.title, global_start_time=writer.time(0))
+    timeline.metadata[KEY] = {"scene_file": Path(project.file).name, "fps": str(film.fps)}
+    picture = otio.schema.Track(name="Picture", kind=otio.schema.TrackKind.Video)
+    timeline.tracks.append(picture)
+    for number, shot in enumerate(film.shots, 1):
+        picture.append(writer.clip(shot, shot.frames))
+        options.progress(number, len(film.shots))
+    for kind, name in _TRACKS:
+        for track in writer.sound_tracks(kind, name):
+            timeline.tracks.append(track)
+    files.replace(options.output, otio.adapters.write_to_string(timeline, "otio_json") + "\n")
+    return [options.output]
+
+
+def _library() -> Any:
+    try:
+        import opentimelineio
+    except ImportError:
+        raise cut.missing_extra("otio") from None
+    return opentimelineio
+
+
+class _Writer:
+    def __init__(self, otio: Any, film: Film, folder: Path) -> None:
+        self.otio = otio
+        self.film = film
+        self.folder = folder
+        self.rate = float(film.fps)
+
+    def time(self, frames: int) -> Any:
+        return self.otio.opentime.RationalTime(frames, self.rate)
+
+    def range(self, frames: int) -> Any:
+        return self.otio.opentime.TimeRange(self.time(0), self.time(frames))
+
+    def clip(self, shot: Cut, frames: int) -> Any:
+        schema = self.otio.schema
+        clip = schema.Clip(name=shot.name, source_range=self.range(frames))
+        references = {take.slot: self.reference(take, frames) for take in shot.takes}
+        if references and shot.shown:
+            clip.set_media_references(references, shot.shown.slot)
+        elif references:
+            clip.set_media_references(references, next(iter(references)))
+        else:
+            clip.media_reference = schema.MissingReference(name=shot.name)
+        told = {
+            "shot": shot.name,
+            "scene": str(shot.scene),
+            "kind": shot.kind,
+            "title": shot.title or shot.scene_title,
+            "prompt": shot.prompt,
+            "dialogue": shot.dialogue,
+            "camera": shot.camera,
+            "transition": shot.transition,
+            "text_overlay": shot.text_overlay,
+        }
+        clip.metadata[KEY] = {key: value for key, value in told.items() if value}
+        for name, text, colour in self.notes(shot):
+            marker = schema.Marker(name=name, marked_range=self.range(1), color=colour)
+            marker.comment = text
+            marker.metadata[KEY] = {"note": text}
+            clip.markers.append(marker)
+        return clip
+
+    def notes(self, shot: Cut) -> list[tuple[str, str, str]]:
+        colours = self.otio.schema.MarkerColor
+        found = [("notes", shot.notes, colours.YELLOW)] if shot.notes else []
+        for take in shot.takes:
+            if take.standing.note:
+                colour = colours.RED if take.standing.choice == "reject" else colours.GREEN
+                found.append((f"{take.slot}: {take.standing.note}"[:80], take.standing.note, colour))
+        return found
+
+    def reference(self, take: Take, frames: int) -> Any:
+        """Return a take's file.  A still is available for as long as anybody may hold it: an hour."""
+        asset = take.asset
+        length = round(asset.duration * self.film.fps) if asset.duration else int(3600 * self.film.fps)
+        told = {"slot": take.slot, "model": take.model, "prompt": asset.prompt, "sha256": asset.sha256 or ""}
+        metadata = {KEY: {**told, "picked": take.standing.choice == "pick"}}
+        if take.path is None:
+            return self.otio.schema.MissingReference(
+                name=asset.filename, available_range=self.range(length), metadata=metadata
+            )
+        target = quote(os.path.relpath(take.path, self.folder).replace(os.sep, "/"))
+        reference = self.otio.schema.ExternalReference(
+            target_url=target, available_range=self.range(length), metadata=metadata
+        )
+        reference.name = take.path.name
+        return reference
+
+    def sound_tracks(self, kind: str, name: str) -> list[Any]:
+        """Return as many tracks as it takes for sounds that lie over each other."""
+        schema = self.otio.schema
+        tracks: list[Any] = []
+        ends: list[int] = []
+        for sound in (s for s in self.film.sounds if s.kind == kind):
+            known = sound.shown.asset.duration if sound.shown else None
+            frames = round(known * self.film.fps) if known else sound.frames
+            if kind == "music":
+                frames = min(frames, sound.frames)
+            if frames <= 0:
+                continue
+            place = next((n for n, end in enumerate(ends) if end <= sound.start), None)
+            if place is None:
+                number = f" {len(tracks) + 1}" if tracks else ""
+                tracks.append(schema.Track(name=name + number, kind=schema.TrackKind.Audio))
+                ends.append(0)
+                place = len(tracks) - 1
+            if sound.start > ends[place]:
+                tracks[place].append(schema.Gap(source_range=self.range(sound.start - ends[place])))
+            tracks[place].append(self.clip(sound, frames))
+            ends[place] = sound.start + frames
+        return tracks
+
+
+# --- reading an edited timeline back -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference between the scene file and a timeline.  Seconds are None where the side has no such shot."""
+
+    what: str  # `duration`, `order`, `dropped`, `repeated`, `unknown`
+    shot: str
+    old_s: float | None = None
+    new_s: float | None = None
+    after: str = ""  # order: the shot it follows now; empty for the first
+
+    def __str__(self) -> str:
+        match self.what:
+            case "duration":
+                return f"{self.shot}: {_number(self.old_s)} s -> {_number(self.new_s)} s"
+            case "order":
+                return f"{self.shot}: moved {'behind ' + self.after if self.after else 'to the front'}"
+            case "dropped":
+                return f"{self.shot}: no longer in the timeline"
+            case "repeated":
+                return f"{self.shot}: stands more than once in the timeline; its lengths are added up"
+            case _:
+                return f"{self.shot}: in the timeline, not in the scene file"
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            "what": self.what,
+            "shot": self.shot,
+            "old": self.old_s,
+            "new": self.new_s,
+            "after": self.after or None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """One clip of a timeline's picture."""
+
+    shot: str
+    start_s: float
+    seconds: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited:
+    """A timeline that came back: its clips in their order.  `fps` is what the film was exported with."""
+
+    file: str
+    fps: Fraction
+    clips: tuple[Placed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What an edited timeline says: the shots in their order with their seconds, and what is different."""
+
+    lengths: Mapping[str, float]
+    order: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+def read(path: Path) -> Edited:
+    """Read the picture of a timeline; a clip is known by its metadata, else by its name.
+
+    `Invalid` when the file cannot be read.
+    """
+    otio = _library()
+    try:
+        timeline = otio.adapters.read_from_file(str(path))
+        placed = [found for track in timeline.video_tracks() for found in _placed(track)]
+    except Exception as error:
+        # The library's adapters raise nearly anything on a broken file.
+        raise Invalid(f"{files.shown(path)} is no timeline: {type(error).__name__}: {error}") from None
+    told = timeline.metadata.get(KEY) or {}
+    rate = str(told.get("fps") or (placed[0].rate if placed else 24))
+    try:
+        fps = Fraction(rate).limit_denominator(1001)
+    except (ValueError, ZeroDivisionError):
+        fps = Fraction(24)
+    return Edited(file=files.shown(path), fps=fps, clips=tuple(sorted(placed, key=lambda clip: clip.start_s)))
+
+
+def _placed(track: Any) -> list[Placed]:
+    found = []
+    for clip in track.find_clips():
+        told = clip.metadata.get(KEY) or {}
+        span = clip.trimmed_range()
+        if told.get("kind", "shot") != "shot":
+            continue
+        found.append(
+            Placed(
+                shot=str(told.get("shot") or clip.name),
+                start_s=clip.transformed_time(span.start_time, track).to_seconds(),
+                seconds=span.duration.to_seconds(),
+                rate=float(span.duration.rate),
+            )
+        )
+    return found
+
+
+def compare(edited: Edited, film: Film) -> Edit:
+    """Compare a timeline with the film.  Lengths count as equal within half a frame of either side.
+
+    `Invalid` when it shows none of the film's shots.
+    """
+    known = {shot.name for shot in film.shots}
+    clips = [clip for clip in edited.clips if clip.shot in known]
+    if not clips:
+        raise Invalid(
+            f"{edited.file} shows none of this film's shots",
+            hint="edit the timeline that `kiebatch export otio` wrote",
+        )
+    order = list(dict.fromkeys(clip.shot for clip in clips))
+    counts = Counter(clip.shot for clip in clips)
+    lengths = {name: sum(clip.seconds for clip in clips if clip.shot == name) for name in order}
+    slack = {clip.shot: 0.499 / min(clip.rate, float(film.fps)) for clip in clips}
+    changes = [Change(what="repeated", shot=name) for name in order if counts[name] > 1]
+    for shot in film.shots:
+        old = film.seconds(shot.frames)
+        if shot.name not in lengths:
+            changes.append(Change(what="dropped", shot=shot.name, old_s=round(old, 3)))
+        elif abs(lengths[shot.name] - old) > slack[shot.name]:
+            new = round(lengths[shot.name], 3)
+            changes.append(Change(what="duration", shot=shot.name, old_s=round(old, 3), new_s=new))
+    stay = _longest_kept([shot.name for shot in film.shots if shot.name in lengths], order)
+    for place, name in enumerate(order):
+        if name not in stay:
+            changes.append(Change(what="order", shot=name, after=order[place - 1] if place else ""))
+    strangers = dict.fromkeys(clip.shot for clip in edited.clips if clip.shot not in known)
+    changes += [Change(what="unknown", shot=name) for name in strangers]
+    return Edit(lengths=lengths, order=tuple(order), changes=tuple(changes))
+
+
+def _longest_kept(before: Sequence[str], after: Sequence[str]) -> set[str]:
+    """Return the most shots that stand in the same order in both: all others were moved."""
+    place = {name: n for n, name in enumerate(before)}
+    # The longest rising run, by patience: on top of each pile the lowest place that ends a run of that length.
+    tops: list[int] = []
+    names: list[str] = []
+    came_from: dict[str, str | None] = {}
+    for name in after:
+        pile = bisect_left(tops, place[name])
+        came_from[name] = names[pile - 1] if pile else None
+        tops[pile : pile + 1] = [place[name]]
+        names[pile : pile + 1] = [name]
+    kept: set[str] = set()
+    last = names[-1] if names else None
+    while last is not None:
+        kept.add(last)
+        last = came_from[last]
+    return kept
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")

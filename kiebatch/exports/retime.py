@@ -1,0 +1,245 @@
+"""Writes an edited timeline's lengths and order into a YAML scene file, by editing its text in place.
+
+Comments, quotes and blank lines stay: a length is replaced where it stands or put behind the `id`, and whole entries
+of a list are moved with the comments above them.  The result is read again and must say exactly what was meant.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kiebatch import document
+from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.exports.cut import Film
+from kiebatch.exports.otio import Edit
+from kiebatch.model import JSON, Document, Path, Slot
+
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_BY_HAND = "change it by hand, then import again"
+
+
+def apply(text: str, file: str, film: Film, edit: Edit) -> str:
+    """Return the scene file's text with the lengths and the order of an edited timeline.
+
+    `film` is what the text says now.  Shots that the timeline dropped stay where they are.  `Invalid`, with the place,
+    where the text cannot be edited without touching something else.
+    """
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    text = text.removeprefix(mark)
+    read = document.read(text, file)
+    expected = copy.deepcopy(read.value)
+    places = _shots(read.value)
+    wanted = _lengths(read.value, film, edit, places)
+    edits = []
+    for path, seconds in wanted.items():
+        edits.append(_set_duration(text, read, path, seconds))
+        _at(expected, path)["duration"] = seconds
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    for path, order in _orders(expected, edit, places, file):
+        text = _reordered(text, document.read(text, file), path, order)
+        whole = _at(expected, path)
+        whole[:] = [whole[n] for n in order]
+    try:
+        written = document.read(text, file).value
+    except Invalid:
+        written = None
+    if written != expected:
+        raise Invalid(f"{file} cannot be edited without touching something else", hint=_BY_HAND)
+    return mark + text
+
+
+# --- lengths -------------------------------------------------------------------------------------------
+
+
+def _shots(value: JSON) -> dict[str, Path]:
+    """Return where each shot stands, by its name."""
+    found: dict[str, Path] = {}
+    for n, scene in enumerate(value["scenes"]):
+        if "shots" not in scene:
+            found[Slot(scene["id"]).shot_name] = ("scenes", n)
+        for m, shot in enumerate(scene.get("shots") or ()):
+            found[Slot(scene["id"], shot["id"]).shot_name] = ("scenes", n, "shots", m)
+    return found
+
+
+def _lengths(value: JSON, film: Film, edit: Edit, places: Mapping[str, Path]) -> dict[Path, float]:
+    changed = {c.shot: c.new_s for c in edit.changes if c.what == "duration" and c.new_s is not None}
+    wanted: dict[Path, float] = {}
+    for name, seconds in changed.items():
+        wanted[places[name]] = _tidy(seconds)
+        scene_path = places[name][:2]
+        # A scene's own length is shared by the shots that have none: let it grow with them, or they would shrink.
+        if len(places[name]) > 2 and "duration" in _at(value, scene_path):
+            total = sum(
+                changed.get(shot.name, film.seconds(shot.frames))
+                for shot in film.shots
+                if places.get(shot.name, ())[:2] == scene_path
+            )
+            wanted[scene_path] = _tidy(total)
+    return wanted
+
+
+def _tidy(seconds: float) -> float:
+    whole = round(seconds, 3)
+    return int(whole) if whole == int(whole) else whole
+
+
+def _number(seconds: float) -> str:
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
+
+
+def _set_duration(text: str, read: Document, path: Path, seconds: float) -> tuple[int, int, str]:
+    """Return the edit (start, end, new text) that gives the mapping at `path` its `duration`."""
+    starts = _line_starts(text)
+    own = _offset(starts, read.places[path])
+    if sum(1 for place in read.places.values() if place == read.places[path]) > 1:
+        raise _refused(read.places[path], "an anchor or alias stands for this shot in several places")
+    key = read.keys.get((*path, "duration"))
+    if key is not None and _offset(starts, key) >= own:
+        at = _offset(starts, key)
+        found = re.compile(r"[\"']?duration[\"']?\s*:\s*(&\S+\s+)?([^\s,}\]]+)").match(text, at)
+        if not found or found[1]:
+            raise _refused(key, "this `duration` is used elsewhere through its anchor")
+        return found.start(2), found.end(2), _number(seconds)
+    id_key = read.keys.get((*path, "id"))
+    if id_key is None or _offset(starts, id_key) < own:
+        raise _refused(read.places[path], "this shot takes its `id` from somewhere else")
+    at = _offset(starts, id_key)
+    found = re.compile(r"[\"']?id[\"']?\s*:\s*(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]]+)").match(text, at)
+    if not found:
+        raise _refused(id_key, "this `id` is written in an unusual way")
+    flow = re.compile(r"(?:[&!]\S+\s+)*\{").match(text, own)
+    if flow:
+        return found.end(), found.end(), f", duration: {_number(seconds)}"
+    line_end = _BREAK.search(text, found.end())
+    end = line_end.start() if line_end else len(text)
+    newline = line_end[0] if line_end else "\n"
+    return end, end, f"{newline}{' ' * (id_key.column - 1)}duration: {_number(seconds)}"
+
+
+# --- order ---------------------------------------------------------------------------------------------
+
+
+def _orders(
+    value: JSON, edit: Edit, places: Mapping[str, Path], file: str
+) -> list[tuple[Path, tuple[int, ...]]]:
+    """Return the lists to be put into another order: path, and the old positions in their new order."""
+    by_scene: dict[int, list[str]] = {}
+    previous = None
+    for name in edit.order:
+        scene = int(places[name][1])
+        if scene != previous and scene in by_scene:
+            where = Where(file)
+            message = f"the timeline shows scene `{value['scenes'][scene]['id']}` in several pieces"
+            raise Invalid([Problem(where=where, message=message, hint="a scene's shots must stand together")])
+        by_scene.setdefault(scene, []).append(name)
+        previous = scene
+    found: list[tuple[Path, tuple[int, ...]]] = []
+    for scene, names in by_scene.items():
+        positions = [int(places[name][3]) for name in names if len(places[name]) > 2]
+        count = len(value["scenes"][scene].get("shots") or ())
+        order = _permuted(count, positions)
+        if order != tuple(range(count)):
+            found.append((("scenes", scene, "shots"), order))
+    order = _permuted(len(value["scenes"]), list(by_scene))
+    if order != tuple(range(len(value["scenes"]))):
+        found.append((("scenes",), order))
+    return found
+
+
+def _permuted(count: int, shown: Sequence[int]) -> tuple[int, ...]:
+    """Put the positions in `shown` into that order among themselves; all others stay where they are."""
+    queue = iter(shown)
+    there = set(shown)
+    return tuple(next(queue) if n in there else n for n in range(count))
+
+
+def _reordered(text: str, read: Document, path: Path, order: Sequence[int]) -> str:
+    items = [_Item.at(text, read, (*path, n)) for n in range(len(order))]
+    lines = _lines(text)
+    starts = [_lead(lines, item) for item in items]
+    ends = [*starts[1:], _end(lines, items[-1])]
+    cores: list[str] = []
+    tails: list[str] = []
+    for start, end in zip(starts, ends, strict=True):
+        kept = end
+        while kept > start + 1 and not lines[kept - 1].strip():
+            kept -= 1
+        cores.append("".join(lines[start:kept]))
+        tails.append("".join(lines[kept:end]))
+    whole = ""
+    for place, n in enumerate(order):
+        core = cores[n] if _BREAK.search(cores[n][-1:]) else cores[n] + "\n"
+        whole += core + tails[place]
+    return "".join(lines[: starts[0]]) + whole + "".join(lines[ends[-1] :])
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One entry of a list in block style: the line of its dash, counted from 0, and the dash's column."""
+
+    line: int
+    column: int
+
+    @classmethod
+    def at(cls, text: str, read: Document, path: Path) -> _Item:
+        place = read.places[path]
+        offset = _offset(_line_starts(text), place)
+        dash = re.search(r"-[ \t]+(?:[&!]\S+[ \t]+)*$", text[:offset].rpartition("\n")[2])
+        if dash is None:
+            raise _refused(place, "this list is not written with one dash per line")
+        before = text[:offset].rpartition("\n")[2][: dash.start()]
+        if before.strip():
+            raise _refused(place, "this entry does not begin its line")
+        return cls(place.line - 1, len(before))
+
+
+def _lead(lines: Sequence[str], item: _Item) -> int:
+    """Return the first line of an entry: its dash's, or that of the comments right above, as far in as the dash."""
+    start = item.line
+    while start and re.match(rf" {{{item.column}}}#", lines[start - 1]):
+        start -= 1
+    return start
+
+
+def _end(lines: Sequence[str], last: _Item) -> int:
+    """Return the line behind a list: the first that is further out than what belongs to its last entry."""
+    end = last.line + 1
+    for number in range(last.line + 1, len(lines)):
+        line = lines[number]
+        if not line.strip():
+            continue
+        if len(line) - len(line.lstrip(" ")) <= last.column:
+            break
+        end = number + 1
+    return end
+
+
+# --- text ----------------------------------------------------------------------------------------------
+
+
+def _lines(text: str) -> list[str]:
+    starts = _line_starts(text)
+    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True) if a < b]
+
+
+def _line_starts(text: str) -> list[int]:
+    return [0, *(found.end() for found in _BREAK.finditer(text))]
+
+
+def _offset(starts: Sequence[int], place: Where) -> int:
+    return starts[place.line - 1] + place.column - 1
+
+
+def _at(value: JSON, path: Path) -> JSON:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _refused(place: Where, why: str) -> Invalid:
+    return Invalid([Problem(where=place, message=why, hint=_BY_HAND)])
