@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kiebatch.api import Edges, accept, adopt, load, plan, resolve, run, run_async, status
+    from kiebatch.api import Edges, run, run_async
     from kiebatch.client import Client
+    from kiebatch.decisions import accept, adopt, resolve
     from kiebatch.engine import Outcome
     from kiebatch.errors import Interrupted, Invalid, KieBatchError, Problem, Refused
     from kiebatch.planner import Plan
+    from kiebatch.planning import load, plan, status
     from kiebatch.projects import Opened
     from kiebatch.settings import Settings
     from kiebatch.single import generate
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Edges": "api",
-    "accept": "api",
-    "adopt": "api",
-    "load": "api",
-    "plan": "api",
-    "resolve": "api",
+    "accept": "decisions",
+    "adopt": "decisions",
+    "load": "planning",
+    "plan": "planning",
+    "resolve": "decisions",
     "run": "api",
     "run_async": "api",
-    "status": "api",
+    "status": "planning",
     "Client": "client",
     "Outcome": "engine",
     "Interrupted": "errors",

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from kiebatch import files, media, planner
+from kiebatch import families, files, media, planner
 from kiebatch.client import CallFailed, Client
 from kiebatch.events import Downloaded, Event, Saved
 from kiebatch.files import Workspace
 from kiebatch.journal import Journal, asset_to
 from kiebatch.manifest import version_after
-from kiebatch.model import Asset, Done, Job, MediaFacts, Modality, Output
+from kiebatch.model import Asset, Done, Job, MediaFacts, Modality, Output, stamp
 from kiebatch.record import Record
 from kiebatch.storage import Store
 
@@ -240,7 +239,9 @@ class Collector:
             if again and again != output.url:
                 return again
         try:
-            return await self._client.fresh_url(output.url or "")
+            url = output.url or ""
+            endpoint = families.get(job.family, job.endpoint)
+            return await self._client.fresh_url(url, endpoint.fresh_link(task_id, url))
         except CallFailed:
             return None
 
@@ -277,9 +278,3 @@ def parameters(job: Job) -> dict[str, Any]:
     )
     found: dict[str, Any] = {} if size is None else {"size": size}
     return found | {"endpoint": job.endpoint, "input": dict(job.input)}
-
-
-def stamp(seconds: float) -> str:
-    """Return a time as the manifest writes it: ISO 8601, UTC, with milliseconds and Z."""
-    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -6,6 +6,7 @@ The words are those of the contract, section 1.  Nothing here does I/O or reads 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -365,7 +366,9 @@ class Output:
     url: str | None = None
     text: str | None = None
     label: str = ""  # what the provider calls it, where one task gives unlike things (`vocal`, `last_frame`)
-    id: str = ""  # the provider's own id, where it has one that later calls ask for (a Suno track's `audioId`)
+    id: str = (
+        ""  # the provider's own id, where it has one that later calls ask for (a Suno track's `audioId`)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -476,6 +479,12 @@ def parse_slot(text: str, known: Iterable[Slot]) -> list[Slot]:
         found.append(slot)
     exact = [slot for slot in found if slot.shot_name == base]
     return exact or found
+
+
+def stamp(seconds: float) -> str:
+    """Return a time as the manifest writes it: ISO 8601, UTC, with milliseconds and Z."""
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 # --- what happened -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch import api, console
+from kiebatch import console, decisions
 from kiebatch.commands import options
 
 app = typer.Typer()
@@ -28,6 +28,6 @@ def accept(
     Example: kiebatch accept 2b
     """
     opened = options.opened(scene_file, project=project, draft=draft, assets=assets, state=state)
-    done = api.accept(opened, slots)
+    done = decisions.accept(opened, slots)
     value = {"accepted": [str(s) for s in done]}
     console.answer(value, f"accepted: {', '.join(map(str, done))}", as_json=as_json)

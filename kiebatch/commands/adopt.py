@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch import api, console, manifest
+from kiebatch import console, decisions, manifest
 from kiebatch.commands import options
 
 app = typer.Typer()
@@ -29,7 +29,7 @@ def adopt(
     Example: kiebatch adopt 2b retouched.png
     """
     opened = options.opened(scene_file, project=project, draft=draft, assets=assets, state=state)
-    asset = api.adopt(opened, slot, file)
+    asset = decisions.adopt(opened, slot, file)
     console.answer(
         manifest.entry(asset),
         f"{asset.id}: {asset.filename}, version {asset.version} of {slot}",

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from kiebatch import api, console
+from kiebatch import console, planning
 from kiebatch.errors import Invalid, Refused
 from kiebatch.projects import Opened
 from kiebatch.settings import Settings, settings
@@ -163,7 +163,7 @@ def opened(
     quiet: bool = False,
 ) -> Opened:
     """Load a project and show its warnings."""
-    found = api.load(
+    found = planning.load(
         scene_file, project=project, assets=assets, state=state, draft=draft, settings=chosen, lint=lint
     )
     if not quiet:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch import announce, api, console, files
+from kiebatch import announce, console, files, planning
 from kiebatch.commands import options
 from kiebatch.errors import Exit, plain
 from kiebatch.planner import Entry, Plan
@@ -62,10 +62,10 @@ def plan(
         draft=draft or None,
         allow_unpriced=allow_unpriced or None,
     )
-    todo = api.plan(opened, only=only or (), force=force, until_picks=options.until(until), cache=cache)
-    verdict = api.preflight(todo, chosen)
+    todo = planning.plan(opened, only=only or (), force=force, until_picks=options.until(until), cache=cache)
+    verdict = planning.preflight(todo, chosen)
     if out:
-        saved = api.save_plan(opened, todo, only=only or (), force=force)
+        saved = planning.save_plan(opened, todo, only=only or (), force=force)
         files.replace(out, json.dumps(saved, ensure_ascii=False, indent=2) + "\n")
     value = {
         "status": todo.status,

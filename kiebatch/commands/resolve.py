@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch import api, console, projects
+from kiebatch import console, decisions, projects
 from kiebatch.commands import options
 from kiebatch.errors import Invalid, plain
 from kiebatch.model import parse_slot
@@ -38,18 +38,18 @@ def resolve(
     Example: kiebatch resolve 2b --task-id 5f1d0c...
     """
     workspace = projects.find(project=project, state=state, assets=assets)
-    decisions = [
+    asked = [
         d for d, chosen in (("task-id", task_id), ("resubmit", resubmit), ("forget", forget)) if chosen
     ]
-    if len(decisions) > 1:
+    if len(asked) > 1:
         raise Invalid("give one of --task-id, --resubmit and --forget")
-    waiting = api.held(workspace)
+    waiting = decisions.held(workspace)
     chosen = [
         (attempt, evidence)
         for attempt, evidence in waiting
         if attempt.slot in parse_slot(slot, [a.slot for a, _ in waiting])
     ]
-    if not decisions:
+    if not asked:
         if not chosen:
             raise Invalid(
                 f"nothing is held for `{slot}`",
@@ -64,12 +64,12 @@ def resolve(
             f"costs {console.number(evidence.price)}: {evidence.says}",
             hint="decide with --task-id T, --resubmit or --forget",
         )
-    done = api.resolve(workspace, slot, decisions[0], task_id)
+    done = decisions.resolve(workspace, slot, asked[0], task_id)
     says = chosen[0][1].says if chosen else ""
     next_step = {
         "task-id": "the next run collects the task, at no cost",
         "resubmit": "the next run submits it again",
         "forget": "dropped; the next run generates the slot anew",
-    }[decisions[0]]
-    value = {"slot": str(done.slot), "decision": decisions[0], "task_id": done.task_id, "evidence": says}
+    }[asked[0]]
+    value = {"slot": str(done.slot), "decision": asked[0], "task_id": done.task_id, "evidence": says}
     console.answer(value, f"{done.slot}: {next_step} ({says})", as_json=as_json)

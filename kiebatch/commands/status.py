@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from kiebatch import announce, api, console
+from kiebatch import announce, console, planning
 from kiebatch.commands import options
 from kiebatch.errors import plain
 
@@ -24,7 +24,7 @@ def status(
 
     Example: kiebatch status
     """
-    found = api.status(scene_file, project=project, draft=draft, assets=assets, state=state)
+    found = planning.status(scene_file, project=project, draft=draft, assets=assets, state=state)
     value = {"slots": [s.as_json() for s in found.slots], "counts": found.counts}
 
     def text() -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch import api, console
+from kiebatch import console, planning
 from kiebatch.commands import options
 from kiebatch.errors import Exit, Invalid, Problem
 from kiebatch.settings import Settings
@@ -32,7 +32,7 @@ def validate(
     chosen = Settings(allow_unknown_model=allow_unknown_model, fold_negative=fold_negative)
     for scene_file in scene_files:
         try:
-            found = api.load(scene_file, settings=chosen, lint=True)
+            found = planning.load(scene_file, settings=chosen, lint=True)
         except Invalid as invalid:
             problems += invalid.problems
             continue
