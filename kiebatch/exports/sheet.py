@@ -41,10 +41,9 @@ def export(
             cells.append((shot, shot.shown))
     per_page = options.columns * options.rows
     groups = [cells[n : n + per_page] for n in range(0, len(cells), per_page)]
+    written = cut.pages(options.output, len(groups))
     done = 0
-    for number, (path, group) in enumerate(
-        zip(cut.pages(options.output, len(groups)), groups, strict=True), 1
-    ):
+    for number, (path, group) in enumerate(zip(written, groups, strict=True), 1):
         page = _Page(film, options, workspace, rows=-(-len(group) // options.columns))
         page.head(f"{number} / {len(groups)}" if len(groups) > 1 else "")
         for place, cell in enumerate(group):
