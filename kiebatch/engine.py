@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import copy
 import heapq
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from kiebatch import families, files, media
+from kiebatch import families, files, media, policy
 from kiebatch.client import CallFailed, Client
 from kiebatch.collect import Collector, Lost, Offload
 from kiebatch.errors import Exit, KieBatchError, Refused, plain, worst
@@ -233,6 +234,7 @@ class Engine:
         local_path: Callable[[str], Path],
         media_digest: Callable[[str], str | None],
         balance: float | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self.plan = plan
         self.run_id = run_id
@@ -250,6 +252,7 @@ class Engine:
         self.outcome = Outcome(run_id=run_id)
         self._emit_to = emit
         self._balance = balance
+        self._rng = rng or random.Random()
         self._reserved = 0.0
         self._made: dict[Slot, tuple[Asset, ...]] = {}
         self._lines: dict[Slot, tuple[Asset, ...]] = {}
@@ -273,9 +276,12 @@ class Engine:
         self._landed: dict[str, asyncio.Event] = {}
         self._broken_models: dict[str, str] = {}
         self._refused_since: float | None = None
+        self._closed_until = 0.0  # the loop's time until which the provider is left in peace
+        self._closings = 0  # in a row
         self.watch = Watch(
             client,
             book=lambda: gate.read(limits.poll_rate),
+            too_fast=lambda asked_s: gate.penalise(asked_s, "read"),
             past=journal.durations,
             emit=self._emit,
             patience=limits.patience,
@@ -328,7 +334,7 @@ class Engine:
                 places = {_place(e.slot) for e in waiting}
                 for place, attempts in list(self._collecting.items()):
                     if place not in places:
-                        self._spawn(group, self._collect_old(attempts))
+                        group.create_task(self._guarded(self._collect_old, attempts))
                 await self._feed(waiting, group)
             if self._trouble:
                 raise self._trouble
@@ -342,16 +348,13 @@ class Engine:
         out.assets = [self.record.as_it_stands(a) for a in out.assets]
         return out
 
-    def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
-        group.create_task(self._guarded(work))
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Do one thing; an error ends the run, but only when everything in the air has been written down.
 
         A task group would cancel the others, and a submission that is cut off is a held job.
         """
         try:
-            await work
+            await work(*args)
         except Exception as error:
             if self._trouble is None:
                 self._trouble = error
@@ -459,11 +462,11 @@ class Engine:
             reason = self._why_not(chosen)
             if reason:
                 waiting.remove(chosen)
-                self._spawn(group, self._unsent(chosen, reason))
+                group.create_task(self._guarded(self._unsent, chosen, reason))
                 continue
             if chosen.action == "restore":
                 waiting.remove(chosen)
-                self._spawn(group, self._restore(chosen))
+                group.create_task(self._guarded(self._restore, chosen))
                 continue
             acquire = asyncio.ensure_future(self._running.acquire())
             change = asyncio.ensure_future(self._changed.wait())
@@ -480,8 +483,8 @@ class Engine:
             model = chosen.job.model if chosen.job else ""
             if model in self._canaries and self._canaries[model] is None:
                 self._canaries[model] = chosen.slot
-                self._spawn(group, self._let_the_others_go(model))
-            self._spawn(group, self._generate(chosen))
+                group.create_task(self._guarded(self._let_the_others_go, model))
+            group.create_task(self._guarded(self._generate, chosen))
 
     def _ready(self, entry: Entry) -> Literal["go", "wait"]:
         if entry.action != "generate" or not entry.job or self._why_not(entry):
@@ -766,6 +769,7 @@ class Engine:
         renewed = False
         while True:
             async with self._line.turn(self._rank.get(entry.slot, 0)):
+                await self._or_stopped(asyncio.sleep(self._closed_until - asyncio.get_running_loop().time()))
                 await self._or_stopped(self.gate.start(self.limits.rate))
             if self._grounded(job.model):
                 raise _Unsent(self._grounded(job.model))
@@ -784,7 +788,7 @@ class Engine:
             if verdict.kind in ("accepted", "unknown"):
                 return attempt, verdict, bound
             if verdict.kind == "later":
-                await self._wait_out(verdict)
+                self._wait_out(verdict)
                 continue
             if verdict.code == "451" and bound.uploads and not renewed:
                 renewed = True
@@ -834,13 +838,18 @@ class Engine:
                 )
                 raise
             self._refused_since = None
+            self._closings = 0
         elif verdict.kind == "unknown":
             self.journal.held(attempt, _no_answer(verdict))
         else:
             self.journal.refused(attempt, verdict.code, verdict.message, retryable=verdict.retryable)
 
-    async def _wait_out(self, verdict: SubmitVerdict) -> None:
-        """Pause after an answer that certainly cost nothing; end the run when that goes on too long."""
+    def _wait_out(self, verdict: SubmitVerdict) -> None:
+        """Pause every submission after one that certainly cost nothing; end the run when that goes on too long.
+
+        Too many starts are everybody's: the account's pause, in the gate.  A closed service or a network that is
+        down says nothing about the rate: this run alone waits, longer from time to time.
+        """
         moment = asyncio.get_running_loop().time()
         if self._refused_since is None:
             self._refused_since = moment
@@ -854,9 +863,11 @@ class Engine:
                 "quota",
                 f"no job was accepted for {self.limits.quota_patience_s:g} s: {plain(verdict.message)}",
             )
-        pause = self.gate.penalise(verdict.retry_after_s)
-        if not verdict.too_fast:
-            await self._or_stopped(asyncio.sleep(min(pause, 30.0)))
+        if verdict.too_fast:
+            self.gate.penalise(verdict.retry_after_s)
+        elif moment >= self._closed_until:  # the many that were in the air together count once
+            self._closings += 1
+            self._closed_until = moment + policy.wait_s(self._closings, self._rng, verdict.retry_after_s)
 
     def _stop_for(self, verdict: SubmitVerdict) -> None:
         key = verdict.code in ("401", "403")

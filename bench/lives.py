@@ -1,0 +1,566 @@
+"""Lives of a film on virtual time: a run that crashes, loses answers, is restarted, until its film is made.
+
+    python -m bench.lives --seeds 0-100000
+
+Planner, engine, journal, client and gate are the real ones, and so is the simulator's application, behind a transport
+that opens no socket.  One process, one seed: clock, chance, network and disk all follow from it, so a seed that breaks
+an invariant breaks it again in the same way.  A crash is a SIGKILL as far as anybody can see: from that moment no
+journal write, no request and no manifest comes through any more, and the next run finds what lies on the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import logging
+import random
+import selectors
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from kiebatch import api, files, manifest
+from kiebatch.engine import Outcome
+from kiebatch.errors import Refused
+from kiebatch.events import Event
+from kiebatch.journal import Journal, open_journal
+from kiebatch.projects import Opened
+from kiebatch.quota import Rate
+from kiebatch.settings import Settings
+from kiebatch.simulator import Fault, Simulator
+from kiebatch.simulator import Settings as Behaviour
+from kiebatch.simulator.inprocess import Transport
+
+EPOCH = 1_790_000_000.0
+RATE = Rate(starts=20, window_s=10.0)
+POLLS = Rate(starts=8, window_s=1.0)
+RUNS = 6  # of one life, at most, before its weather clears
+STUCK_AFTER_S = 6 * 3600.0
+
+
+class Broken(AssertionError):
+    """An invariant did not hold."""
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next thing that is due; with nothing due it is `Broken`."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        super().__init__(_Selector(self))
+
+    def time(self) -> float:
+        return self.now_s
+
+
+class _Selector(selectors.SelectSelector):
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self.loop = loop
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise Broken("everybody waits and nothing is due: a deadlock")
+        self.loop.now_s += max(0.0, timeout)
+        return []
+
+
+# --- what can be taken out, to see that it is missed ------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sabotage:
+    """What is broken on purpose: a life must then fail."""
+
+    intents: bool = True  # the journal keeps intents
+    quota: bool = True  # the gate keeps the window
+    cap: bool = True  # the engine keeps the cap
+
+
+# --- the film -----------------------------------------------------------------------------------------
+
+
+def document(edited: bool) -> dict[str, Any]:
+    """Return a film of 20 jobs: stills, takes, chains, fallbacks, a clip and a voice; `edited` changes three prompts."""
+    again = ", at dawn" if edited else ""
+    plain = [{"id": f"p{n}", "prompt": f"Plain shot {n}{again if n < 2 else ''}"} for n in range(7)]
+    spare = [
+        {"id": f"f{n}", "prompt": f"Shot {n} with a spare", "model": "nano-banana-2", "fallback": "z-image"}
+        for n in range(3)
+    ]
+    first = {"id": "a", "prompt": f"The lighthouse{again}", "takes": 3}
+    chain = [
+        {"id": "b", "prompt": "Closer", "model": "nano-banana-2", "references": [{"shot": "2a", "take": 2}]},
+        {"id": "c", "prompt": "Closer still", "model": "nano-banana-2", "references": [{"shot": "2b"}]},
+        {
+            "id": "d",
+            "prompt": "The lamp",
+            "model": "nano-banana-2",
+            "references": [{"shot": "2c"}, {"shot": "2b"}],
+        },
+    ]
+    both = {"id": "m", "prompt": "Two models", "model": ["z-image", "nano-banana-2"]}
+    clip = {
+        "id": "v",
+        "prompt": "The lamp turns",
+        "model": "kling-3.0/video",
+        "duration": 5,
+        "start_frame": {"shot": "2c"},
+    }
+    return {
+        "kiebatch": 1,
+        "defaults": {"model": "z-image"},
+        "scenes": [
+            {"id": 1, "shots": [*plain, *spare]},
+            {"id": 2, "shots": [first, *chain]},
+            {
+                "id": 3,
+                "shots": [both, clip],
+                "voiceover": {
+                    "text": "No one had come.",
+                    "model": "elevenlabs/text-to-speech-multilingual-v2",
+                    "voice": "Rachel",
+                },
+            },
+        ],
+    }
+
+
+JOBS = 20
+
+
+@dataclass
+class Film:
+    """Both versions of the film, read once; every life gets a folder of its own."""
+
+    before: Opened
+    after: Opened
+    takes: dict[str, int]
+    remade: set[str]  # prompts that are asked for again although their words stay
+
+    @classmethod
+    def read(cls, folder: Path) -> Film:
+        versions = []
+        for edited in (False, True):
+            path = folder / str(edited) / "scenes.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(document(edited)), encoding="utf-8")
+            versions.append(api.load(path))
+        takes: Counter[str] = Counter()
+        for opened in versions:
+            seen = Counter(job.prompt for job in opened.project.jobs)
+            for prompt, count in seen.items():
+                takes[prompt] = max(takes[prompt], count)
+        assert len(versions[0].project.jobs) == JOBS, len(versions[0].project.jobs)
+        remade = {"Closer", "Closer still", "The lamp", "The lamp turns"}
+        return cls(versions[0], versions[1], dict(takes), remade)
+
+
+# --- one life -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Life:
+    """One film from its first run to its end, by one seed."""
+
+    seed: int
+    film: Film
+    folder: Path
+    sabotage: Sabotage = Sabotage()
+    log: Callable[[str], object] = lambda _line: None
+
+    runs: int = 0
+    kills: int = 0
+    charges: int = 0
+    jumped_s: float = 0.0  # how far the wall clock was set
+    jumps: list[float] = field(default_factory=list)
+    words: Counter[str] = field(default_factory=Counter)  # prompts that the user said to send again
+    submits: deque[float] = field(default_factory=deque)
+    reads: deque[float] = field(default_factory=deque)
+
+    def live(self) -> None:
+        """Live it; `Broken` where an invariant does not hold."""
+        self.lot = random.Random(f"life {self.seed}")
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            loop = runner.get_loop()
+            assert isinstance(loop, VirtualLoop)
+            self.loop = loop
+            runner.run(self._live())
+
+    async def _live(self) -> None:
+        lot = self.lot
+        self.sim = Simulator(
+            Behaviour(
+                seed=self.seed,
+                balance=lot.choice([10_000.0, 10_000.0, 60.0]),
+                fresh_s=lot.choice([0.0, 3.0]),
+                extra_keys=lot.random() < 0.3,
+                refunds=lot.random() < 0.8,
+                pixels=0.02,
+                starts=RATE.starts,
+                no_credit_code=lot.choice([402, 500]),
+                result_ttl_s=lot.choice([14 * 86400.0, 1200.0]),
+            ),
+            clock=lambda: EPOCH + self.loop.time(),
+        )
+        self._weather()
+        opened = self._placed(self.film.before)
+        edit_at = lot.choice([2, 3, 99])
+        outcome = None
+        for number in range(RUNS):
+            if number == edit_at:
+                opened = self._placed(self.film.after)
+            outcome = await self._run(opened, kills=lot.random() < 0.7)
+            await self._between(lot)
+            if outcome is not None and outcome.status == "success":
+                break
+        # Fair weather, an honest user, and nobody kills: now everything must come home.
+        self.sim.faults.clear()
+        self.sim.balance = 10_000.0
+        for _ in range(4):
+            self._resolve_all(honest=True)
+            outcome = await self._run(opened, kills=False, fair=True)
+            if outcome is not None and outcome.status == "success":
+                break
+        self._come_home(opened, outcome)
+
+    def _placed(self, opened: Opened) -> Opened:
+        workspace = files.Workspace(
+            root=self.folder,
+            assets=self.folder / "assets",
+            state=self.folder / "state",
+            scene_file=opened.workspace.scene_file,
+        )
+        return dataclasses.replace(opened, workspace=workspace)
+
+    def _weather(self) -> None:
+        lot = self.lot
+        rain = lot.choice([0.0, 0.02, 0.08])
+        for text in (
+            f"submit%{rain}=cut+after",
+            f"submit%{rain}=cut",
+            f"submit%{rain}=html:520+after",
+            f"submit%{rain}=html:502",
+            f"submit%{rain}=code:500",
+            f"submit%{rain}=no-data+after",
+            f"submit%{rain}=slow:200",
+            f"submit%{rain * 2}=code:429",
+            f"submit%{rain}=code:455",
+            f"submit%{rain}=fail:500 Internal error, please try again later.",
+            f"submit%{rain / 2}=fail:400 Your prompt was refused.",
+            f"submit%{rain / 4}=stuck",
+            f"submit%{rain}=fresh:40",
+            f"submit%{rain}=no-output:list",
+            f"submit%{rain}=links-die:30",
+            f"poll%{rain}=code:429",
+            f"poll%{rain}=html:502",
+            f"poll%{rain}=cut",
+            f"poll%{rain}=empty",
+            f"upload%{rain}=html:502",
+            f"download%{rain}=truncate",
+            f"download%{rain}=page",
+            f"download%{rain}=gone",
+            f"download%{rain}=expired",
+            f"download%{rain}=wrong-medium",
+            f"credit%{rain}=html:502",
+        ):
+            if rain:
+                self.sim.faults.add(Fault.parse(text))
+        if lot.random() < 0.3:
+            nth = lot.randrange(2, 8)
+            self.sim.faults.add(
+                Fault(on="submit", kind="code", value="429", nth=nth, times=lot.randrange(3, 15))
+            )
+
+    async def _run(self, opened: Opened, *, kills: bool, fair: bool = False) -> Outcome | None:
+        lot = self.lot
+        self.runs += 1
+        killer = _Killer(self, kills=kills, slow=lot.random() < 0.2)
+        cap = None if fair else lot.choice([None, None, 30.0, 6.0])
+        charged = len(self.sim.ledger)
+        settings = Settings(
+            api_key=self.sim.settings.key,
+            base_url="http://127.0.0.1:9",
+            rate=RATE if self.sabotage.quota else Rate(starts=500, window_s=10.0),
+            poll_rate=POLLS,
+            max_credits=cap if self.sabotage.cap else None,
+            partial=True,
+            allow_unpriced=True,
+            in_flight=lot.choice([300, 7]),
+            order=lot.choice(["file", "fastest"]),
+            canary=lot.random() < 0.5,
+        )
+        edges = api.Edges(
+            now=self._wall,
+            sleep=asyncio.sleep,
+            rng=random.Random(f"{self.seed} {self.runs}"),
+            transport=Transport(
+                self.sim,
+                transit_s=lambda: lot.uniform(0.005, 0.1),
+                before=lambda request: self._leaves(request),
+            ),
+            offload=_in_place,
+            hook=killer,
+            gate_path=self.folder / "gate.sqlite3",
+        )
+        if not self.sabotage.intents:
+            edges = dataclasses.replace(edges, open_journal=_forgetful)
+        outcome = None
+        try:
+            outcome = await api.run_async(opened, settings=settings, emit=self._event, edges=edges)
+            self.log(f"run {self.runs}: {outcome.status} {outcome.stopped_because}")
+        except Killed:
+            self.kills += 1
+            self.log(f"run {self.runs}: killed at {killer.last}")
+        except Refused as refused:
+            self.log(f"run {self.runs}: refused, {refused.message}")
+        # What was in the air when the process died still arrives.
+        await asyncio.sleep(1.0)
+        if cap is not None:
+            spent = sum(c.credits for c in self.sim.ledger[charged:] if not c.refunded)
+            if spent > cap + 1e-6:
+                raise Broken(f"the cap of {cap:g} credits was exceeded: {spent:g}")
+        self._check()
+        return outcome
+
+    def _event(self, event: Event) -> None:
+        self.log(f"  {self.loop.time():9.2f} {event}")
+
+    async def _between(self, lot: random.Random) -> None:
+        """What happens while nothing runs: time passes, clocks are set, git and the user do things."""
+        await asyncio.sleep(lot.choice([0.0, 1.0, 60.0, 3600.0, 20 * 86400.0 if lot.random() < 0.1 else 5.0]))
+        if lot.random() < 0.1:
+            self.jumped_s += lot.choice([-7200.0, 7200.0, -30.0, 30.0])
+            self.jumps.append(self.loop.time())
+        path = self.folder / "assets" / "manifest.json"
+        if lot.random() < 0.08 and path.exists():
+            self._revert(path)
+        if lot.random() < 0.3:
+            self._resolve_all(honest=lot.random() < 0.7)
+
+    def _revert(self, path: Path) -> None:
+        """Git takes the manifest back to a state that knows less."""
+        document = json.loads(path.read_text(encoding="utf-8"))
+        heads = [a for a in document["assets"] if "superseded_by" not in a and a["version"] == 1]
+        self.log(f"  the manifest goes back: {len(heads) // 2} entries are gone")
+        document["assets"] = heads[: len(heads) // 2]
+        path.write_text(json.dumps(document), encoding="utf-8")
+        # What git took back and the journal knows comes home by itself.  Ids are given anew on reading.
+
+    def _resolve_all(self, *, honest: bool) -> None:
+        """Decide what is held, as a user does who looks at the provider's own log of tasks."""
+        with self._journal() as journal:
+            journal.hold_unfinished("the program ended")
+            known = {a.task_id for a in journal.attempts()}
+            for attempt in journal.attempts(states=("held",)):
+                prompt = str(attempt.job["prompt"])
+                strays = [
+                    c
+                    for c in self.sim.ledger
+                    if c.task_id not in known
+                    and c.model == attempt.model
+                    and c.input.get("prompt", c.input.get("text")) == prompt
+                ]
+                if strays:
+                    if not honest and self.lot.random() < 0.3:
+                        journal.decide(attempt.id, "resubmit")
+                        self.words[prompt] += 1
+                        continue
+                    known.add(strays[0].task_id)
+                    journal.decide(attempt.id, "task-id", strays[0].task_id)
+                else:
+                    journal.decide(attempt.id, self.lot.choice(["resubmit", "forget"]))
+
+    def _journal(self) -> Journal:
+        return open_journal(self.folder / "state" / "journal.sqlite", now=self._wall)
+
+    def _wall(self) -> float:
+        return EPOCH + self.loop.time() + self.jumped_s
+
+    # -- what must hold
+
+    def _leaves(self, request: httpx.Request) -> None:
+        """See a request leave, and check the limits of the account."""
+        moment = self.loop.time()
+        if request.url.path.endswith("createTask"):
+            self._within(self.submits, moment, RATE, "submissions")
+        elif request.url.path.endswith("recordInfo"):
+            self._within(self.reads, moment, POLLS, "status reads")
+
+    def _within(self, seen: deque[float], moment: float, rate: Rate, what: str) -> None:
+        while seen and seen[0] <= moment - rate.window_s:
+            seen.popleft()
+        seen.append(moment)
+        # Processes share the wall clock; when that is set, a window of starts is forgotten.
+        just_set = any(moment - at < 2 * rate.window_s for at in self.jumps)
+        if len(seen) > rate.starts and not just_set:
+            raise Broken(f"{len(seen)} {what} within {rate.window_s:g} s")
+
+    def _check(self) -> None:
+        """Check what must hold after every run, however it ended."""
+        self._check_manifest()
+        charges: Counter[str] = Counter()
+        for charge in self.sim.ledger:
+            task = self.sim.tasks[charge.task_id]
+            if not task.error:
+                charges[str(charge.input.get("prompt", charge.input.get("text")))] += 1
+        for prompt, count in charges.items():
+            allowed = self.film.takes[prompt] + self.words[prompt] + (prompt in self.film.remade)
+            if count > allowed:
+                raise Broken(f"`{prompt}` was paid for {count} times; {allowed} were asked for")
+        with self._journal() as journal:
+            known = {a.task_id for a in journal.attempts() if a.task_id}
+            unsure = Counter(str(a.job["prompt"]) for a in journal.attempts() if a.undecided)
+        strays = Counter(
+            str(c.input.get("prompt", c.input.get("text"))) for c in self.sim.ledger if c.task_id not in known
+        )
+        for prompt, count in strays.items():
+            if count > unsure[prompt] + self.words[prompt]:
+                raise Broken(f"a charge for `{prompt}` is not known to anybody")
+        self.charges = len(self.sim.ledger)
+
+    def _check_manifest(self) -> None:
+        path = self.folder / "assets" / "manifest.json"
+        if not path.exists():
+            return
+        record = manifest.parse(path.read_text(encoding="utf-8"), "manifest.json")
+        if record.repairs:
+            raise Broken(f"the manifest needs repairs: {record.repairs[0]}")
+        for asset in record.assets:
+            file = self.folder / asset.filename
+            if not file.exists() or files.sha256(file) != asset.sha256:
+                raise Broken(f"{asset.filename} is not what the manifest says")
+
+    def _come_home(self, opened: Opened, outcome: Outcome | None) -> None:
+        """Check that after a while of fair weather every charge is saved, failed or listed, and the film is made."""
+        self._check()
+        record = manifest.parse(
+            (self.folder / "assets/manifest.json").read_text(encoding="utf-8"), "manifest.json"
+        )
+        saved = {a.task_id for a in record.assets}
+        with self._journal() as journal:
+            attempts = {a.task_id: a for a in journal.attempts() if a.task_id}
+        for charge in self.sim.ledger:
+            attempt = attempts.get(charge.task_id)
+            if charge.task_id in saved or (attempt and (attempt.state == "failed" or attempt.open)):
+                continue
+            if attempt and attempt.state == "saved" and attempt.recorded:
+                continue  # git took its entry back, and today's film does not ask for it
+            if self.words[str(charge.input.get("prompt", charge.input.get("text")))]:
+                continue
+            raise Broken(f"task {charge.task_id} was paid for and is nowhere: {attempt}")
+        todo = api.plan(dataclasses.replace(opened, manifest=record), now=self._wall)
+        wanted = [e for e in todo.entries if e.action not in ("keep", "orphan")]
+        waiting = [e for e in wanted if not (e.attempt and (e.attempt.open or e.attempt.state == "failed"))]
+        waiting = [e for e in waiting if e.fingerprint is not None or not (e.job and e.job.needs)]
+        if waiting:
+            raise Broken(
+                f"{waiting[0].slot} is not made: {waiting[0].action}, {waiting[0].reason}; {outcome}"
+            )
+
+
+class _Killer:
+    """The hook that every journal write, request and manifest write passes: slow disks, and the end of the process."""
+
+    def __init__(self, life: Life, *, kills: bool, slow: bool) -> None:
+        self.life = life
+        self.left = life.lot.choice([life.lot.randrange(1, 30), life.lot.randrange(1, 300)]) if kills else -1
+        self.slow = slow
+        self.dead = False
+        self.last = ""
+
+    def __call__(self, point: str) -> None:
+        if self.dead:
+            raise Killed
+        self.left -= 1
+        if self.left == 0:
+            self.dead, self.last = True, point
+            raise Killed
+        if self.slow and point.startswith("journal") and self.life.lot.random() < 0.1:
+            self.life.loop.now_s += self.life.lot.uniform(0.0, 3.0)
+
+
+async def _in_place(work: Callable[..., Any], /, *args: Any) -> Any:
+    return work(*args)
+
+
+class _NoIntents(Journal):
+    """A journal that forgets an intent when the process dies: as if nobody had written it down."""
+
+    def hold_unfinished(self, reason: str) -> int:
+        with self._write("forget") as db:
+            return db.execute("DELETE FROM attempts WHERE state = 'intended'").rowcount
+
+
+def _forgetful(*args: Any, **kwargs: Any) -> Journal:
+    journal = open_journal(*args, **kwargs)
+    journal.__class__ = _NoIntents
+    return journal
+
+
+# --- many lives ---------------------------------------------------------------------------------------
+
+
+def lives(
+    seeds: range, *, sabotage: Sabotage = Sabotage(), verbose: bool = False
+) -> Iterator[tuple[Life, BaseException | None]]:
+    """Live one life per seed; yield each with what broke it, if anything did."""
+    # A killed run leaves tasks that end in `Killed`, which asyncio reports.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # Nobody pulls the plug of this machine, so a disk that is none will do.
+    disk = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="lives-", dir=disk) as folder:
+        film = Film.read(Path(folder) / "film")
+        for seed in seeds:
+            home = Path(folder) / str(seed)
+            home.mkdir()
+            life = Life(seed, film, home, sabotage, log=print if verbose else lambda _line: None)
+            try:
+                life.live()
+                yield life, None
+            except Exception as error:
+                yield life, error
+            finally:
+                shutil.rmtree(home, ignore_errors=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", default="0-999", help="a seed or a range, both ends included")
+    parser.add_argument("--verbose", action="store_true", help="every event of every life")
+    chosen = parser.parse_args()
+    first, _, last = chosen.seeds.partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    broken, began = 0, time.perf_counter()
+    runs = kills = charges = 0
+    for life, error in lives(seeds, verbose=chosen.verbose):
+        runs, kills, charges = runs + life.runs, kills + life.kills, charges + life.charges
+        if error is not None:
+            broken += 1
+            print(f"seed {life.seed} broke: {type(error).__name__}: {error}", flush=True)
+            if chosen.verbose:
+                raise error
+    took_s = time.perf_counter() - began
+    print(
+        f"{len(seeds)} lives of {JOBS} jobs, {runs} runs, {kills} kills, {charges} charges: "
+        f"{broken} broken; {took_s:.0f} s, {took_s / len(seeds) * 1000:.0f} ms a life"
+    )
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()
