@@ -46,7 +46,7 @@ def test_diff_tells_in_words_what_changed_since_head(film: Film) -> None:
     assert said.out.splitlines() == [
         "2b: version 2 instead of 1 (prompt changed), +24 credits",
         "    prompt: He stops and [-listens-]{+turns+}",
-        "1 slot differ between HEAD ("
+        "1 slot differs between HEAD ("
         + film.git("rev-parse", "--short", "HEAD").strip()
         + ") and working tree, 24 credits",
     ]

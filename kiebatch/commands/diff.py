@@ -47,9 +47,9 @@ def diff(
         lines = [plain(line, limit=5000) for change in changes for line in str(change).splitlines()]
         if not changes:
             return f"no difference between {before.label} and {after.label}"
-        slots = f"{counts['slots']} slot{'' if counts['slots'] == 1 else 's'}"
+        slots = f"{counts['slots']} slot{' differs' if counts['slots'] == 1 else 's differ'}"
         cost = f", {console.number(counts['credits'])} credits" if counts["credits"] else ""
-        return "\n".join([*lines, f"{slots} differ between {before.label} and {after.label}{cost}"])
+        return "\n".join([*lines, f"{slots} between {before.label} and {after.label}{cost}"])
 
     console.answer({"slots": [c.as_json() for c in changes], "totals": counts}, text, as_json=as_json)
     console.leave(Exit.DIFFERS if check and changes else Exit.OK)
