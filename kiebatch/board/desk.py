@@ -173,11 +173,12 @@ class Desk:
             if paths[asset.id] is None:
                 continue
             mark = f"{asset.id}?{(asset.sha256 or '')[:12]}"
+            wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
             pictured = asset.type == "image" or (asset.type == "video" and self._has_ffmpeg)
             found[asset.id] = Shown(
                 thumb=f"small/thumb/{mark}" if pictured else "",
                 media=f"media/{mark}",
-                poster=f"small/poster/{mark}" if pictured and asset.type == "video" else "",
+                poster=f"small/poster/{mark}" if pictured and (wide or asset.type == "video") else "",
                 peaks=self._peaks.get((asset.id, asset.sha256), ()),
             )
         return found

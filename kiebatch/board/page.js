@@ -119,6 +119,7 @@ function repaint(article) {
     if (source) {
       const old = allFiles(found).find(f => f.id === image.dataset.id);
       if (old && !old.thumb) old.thumb = image.src;
+      image.removeAttribute("srcset");
       image.src = source;
       image.dataset.id = file.id;
       if (file.src) image.parentElement.href = file.src;

@@ -34,7 +34,8 @@ FILTERS = (
 class Shown:
     """Where a page finds one asset's media: addresses beside the page, on its server, or `data:` texts.
 
-    Empty where there is none: a file that is gone, a clip without ffmpeg.  `peaks` are loudness values, 0 to 100.
+    Empty where there is none: a file that is gone, a clip without ffmpeg.  `poster` is a larger `thumb`, for a player
+    or a sharp screen.  `peaks` are loudness values, 0 to 100.
     """
 
     thumb: str = ""
@@ -218,7 +219,7 @@ def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSO
                 "src": found.media,
                 # The picture of the shown take stands in the page already.
                 "thumb": found.thumb if direct else "",
-                "poster": found.poster,
+                "poster": found.poster if asset.type == "video" else "",
                 "w": asset.width,
                 "h": asset.height,
                 "s": asset.duration,
