@@ -69,7 +69,6 @@ class Model:
     maker: str = ""
     status: str = "current"  # current, superseded, withdrawn
     superseded_by: str | None = None
-    not_callable: str = ""  # why no job can use it
     aliases: tuple[str, ...] = ()
     endpoint: str = JOBS_ENDPOINT
     input: Mapping[str, JSON] = field(default_factory=dict)
@@ -92,7 +91,7 @@ class Model:
     confidence: str = ""
     notes: str = ""
     origin: str = "shipped"  # or the file of a user
-    floor: Model | None = None  # the shipped model that this one overrides: its price is the least
+    floors: tuple[Model, ...] = ()  # shipped models that this one stands in for: their price is the least
 
     @cached_property
     def properties(self) -> Mapping[str, Any]:
@@ -126,7 +125,6 @@ class Model:
             "endpoint": self.endpoint,
             "status": self.status,
             "superseded_by": self.superseded_by,
-            "not_callable": self.not_callable or None,
             "aliases": list(self.aliases),
             "input": self.input,
             "roles": self.roles,
@@ -214,7 +212,6 @@ def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Mod
         maker=maker,
         status=entry.get("status", "current"),
         superseded_by=entry.get("superseded_by"),
-        not_callable=entry.get("not_callable") or "",
         aliases=tuple(entry.get("aliases") or ()),
         endpoint=entry.get("endpoint", JOBS_ENDPOINT),
         input=entry["input"],
@@ -291,6 +288,9 @@ class Catalogue:
         self._files: dict[tuple[str, str], str] = {
             (i, modality): file for i, modality, file, *_ in self._index["models"]
         }
+        self._keys: dict[str, list[tuple[str, str]]] = {}
+        for key in (*self._own, *self._files):
+            self._keys.setdefault(key[0], []).append(key)
 
     @property
     def version(self) -> str:
@@ -303,12 +303,9 @@ class Catalogue:
 
     def get(self, model_id: str, modality: str | None = None) -> Model | None:
         """Return the model of exactly that id, or None."""
-        for key, own in self._own.items():
-            if key[0] == model_id and modality in (None, key[1]):
-                return own
-        for key, file in self._files.items() if modality is None else (((model_id, modality), ""),):
-            if key[0] == model_id and key in self._files:
-                return _shipped(file or self._files[key])[model_id]
+        for key in self._keys.get(model_id, ()):
+            if modality in (None, key[1]):
+                return self._own.get(key) or _shipped(self._files[key])[model_id]
         return None
 
     def all(self) -> tuple[Model, ...]:
@@ -452,9 +449,16 @@ def load(extra: Sequence[Path] = ()) -> Catalogue:
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path] if path.is_file() else []:
             for entry, maker in _own(file):
                 mine = model(entry, maker, origin=str(file))
-                floor = shipped.get(mine.id)
-                own[mine.id, str(mine.modality)] = replace(mine, floor=floor) if floor else mine
+                own[mine.id, str(mine.modality)] = replace(mine, floors=_floors(mine, shipped))
     return Catalogue(tuple(own.values())) if own else shipped
+
+
+def _floors(mine: Model, shipped: Catalogue) -> tuple[Model, ...]:
+    """Return the shipped models that a user's entry may come to call: that of its id, those of its own endpoint."""
+    same = [shipped.get(mine.id)]
+    if mine.endpoint != JOBS_ENDPOINT:
+        same += [shipped.get(model_id) for model_id in index()["endpoints"].get(mine.endpoint, ())]
+    return tuple(dict.fromkeys(m for m in same if m is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,12 +513,11 @@ def price(model: Model, input: Mapping[str, JSON], *, media: Mapping[str, MediaF
     cheaper than the shipped one.
     """
     own = _price(model, input, media or {})
-    if model.floor is None:
-        return own
-    floor = _price(model.floor, input, media or {})
-    if floor.amount is None:
-        return own if own.amount is not None else floor
-    return own if own.amount is not None and own.amount >= floor.amount else floor
+    for floor in model.floors:
+        least = _price(floor, input, media or {})
+        if least.amount is not None and (own.amount is None or own.amount < least.amount):
+            own = least
+    return own
 
 
 def _price(model: Model, input: Mapping[str, JSON], media: Mapping[str, MediaFacts]) -> Price:

@@ -43,23 +43,9 @@ from kiebatch.rules import (
 
 LARGEST = 2**53  # beyond it JSON readers round, and another number would be sent than was written
 _KINDS = {
-    "image": (
-        "jpg",
-        "jpeg",
-        "png",
-        "webp",
-        "gif",
-        "bmp",
-        "tif",
-        "tiff",
-        "jfif",
-        "pjpeg",
-        "pjp",
-        "avif",
-        "heic",
-    ),
-    "video": ("mp4", "mov", "webm", "mkv", "m4v", "avi"),
-    "audio": ("mp3", "wav", "m4a", "aac", "ogg", "flac", "opus"),
+    "image": "jpg jpeg jfif pjpeg pjp png webp gif bmp tif tiff avif heic",
+    "video": "mp4 mov webm mkv m4v avi",
+    "audio": "mp3 wav m4a aac ogg flac opus",
 }
 DEAR = 3  # times the price without an option, from which on it is worth a warning
 _A_KIND = {"image": "a picture", "video": "a clip", "audio": "sound", "task": "the task of another shot"}
@@ -109,9 +95,7 @@ class _Builder:
         self.media: list[Media] = []
         self.defaulted: list[str] = []
         self.filled: set[str] = set()  # fields that the shot's duration or the catalogue filled in
-        self.implied: set[str] = (
-            set()
-        )  # fields that follow from a role, and say nothing that the role does not
+        self.implied: set[str] = set()  # fields that a role sets, which say nothing that it does not
         self.wrapped: dict[str, JSON] = {}  # what the author said that stands inside a nested field
         self.findings: list[Finding] = []
 
@@ -166,14 +150,6 @@ class _Builder:
 
     def _status(self) -> None:
         newer = self.model.superseded_by
-        if self.model.not_callable:
-            self.error(
-                "model",
-                f"kiebatch cannot call `{self.model.id}`: {self.model.not_callable}",
-                hint=f"`{newer}` does the same" if newer else "",
-                code="not-callable",
-            )
-            return
         if self.model.status == "superseded":
             self.warn(
                 "model",
@@ -1100,7 +1076,7 @@ def _kind(medium: RoleMedia) -> Literal["image", "video", "audio", "task"] | Non
     )
     ending = name.rsplit(".", 1)[-1].lower() if "." in name.rsplit("/", 1)[-1] else ""
     for kind, endings in _KINDS.items():
-        if ending in endings:
+        if ending in endings.split():
             return kind  # type: ignore[return-value]
     return None
 
@@ -1129,7 +1105,7 @@ def _files_in(value: JSON) -> Iterable[str]:
             yield from _files_in(one)
     elif isinstance(value, str) and not _is_web(value) and re.fullmatch(r"\S+\.(\w+)", value.strip()):
         ending = value.strip().rsplit(".", 1)[-1].lower()
-        if any(ending in endings for endings in _KINDS.values()):
+        if any(ending in endings.split() for endings in _KINDS.values()):
             yield value
 
 

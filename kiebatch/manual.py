@@ -40,7 +40,7 @@ def page(model: Model) -> str:
         ("VOICES", [", ".join(model.voices)] if model.voices else []),
         (
             "EXAMPLE",
-            example(model).splitlines() if model.status != "withdrawn" and not model.not_callable else [],
+            example(model).splitlines() if model.status != "withdrawn" else [],
         ),
         ("SOURCES", [f"as of {model.as_of}, confidence {model.confidence or 'unknown'}", *model.sources]),
     ]
@@ -58,8 +58,6 @@ def _names(model: Model) -> list[str]:
     if model.status != "current":
         newer = f"; `{model.superseded_by}` takes its place" if model.superseded_by else ""
         lines.append(f"{model.status}{newer}")
-    if model.not_callable:
-        lines.append(f"kiebatch cannot call it: {model.not_callable}")
     if model.aliases:
         lines.append(f"also called {', '.join(model.aliases)}")
     if model.origin != "shipped":

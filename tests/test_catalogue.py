@@ -102,7 +102,7 @@ def test_every_source_key_is_explained_in_the_head_file(shipped: Catalogue) -> N
 
 def test_a_model_that_can_be_used_has_an_endpoint_that_a_family_speaks(shipped: Catalogue) -> None:
     for m in shipped.all():
-        if m.status != "withdrawn" and not m.not_callable:
+        if m.status != "withdrawn":
             assert family(m.family, m.endpoint).path == m.endpoint, m.id
 
 
@@ -384,6 +384,15 @@ def test_a_users_entry_goes_over_the_shipped_one_but_never_under_its_price(tmp_p
     assert found.title == "My model"
     assert catalogue.price(found, {"prompt": "x"}).amount == 8
     assert len(mine.all()) == len(catalogue.load().all())
+
+
+def test_a_users_entry_for_an_endpoint_of_its_own_costs_what_the_dearest_there_costs(tmp_path: Path) -> None:
+    text = OWN.format(id="my-veo", credits=1).replace("family: jobs", "family: veo")
+    (tmp_path / "mine.yaml").write_text(text.replace("/api/v1/jobs/createTask", "/api/v1/veo/generate"))
+
+    found = catalogue.load([tmp_path]).resolve("my-veo")
+
+    assert catalogue.price(found, {"prompt": "x"}).amount == 250, "its body may name any of the models there"
 
 
 def test_a_users_entry_may_be_dearer(tmp_path: Path) -> None:

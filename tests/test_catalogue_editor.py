@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 SCHEMA = schemas.load("scenes")
 VALIDATOR = Draft202012Validator(SCHEMA)
 CATALOGUE = catalogue.load()
-USABLE = [m for m in CATALOGUE.all() if m.status != "withdrawn" and not m.not_callable]
+USABLE = [m for m in CATALOGUE.all() if m.status != "withdrawn"]
 
 
 def problems(text: str) -> list[str]:

@@ -107,7 +107,7 @@ def models(
     wanted = [
         m
         for m in found.all()
-        if (older or (m.status == "current" and not m.not_callable))
+        if (older or m.status == "current")
         and modality in (None, m.modality)
         and (task is None or task in m.tasks)
         and family in (None, m.family)

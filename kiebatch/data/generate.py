@@ -81,7 +81,7 @@ def editor_schema() -> str:
     It is for editors alone.  What it refuses a run refuses too, but a run knows more: rules between fields, media.
     """
     schema = json.loads(schemas.path("scenes.base").read_text(encoding="utf-8"))
-    models = [m for m in catalogue.load().all() if m.status != "withdrawn" and not m.not_callable]
+    models = [m for m in catalogue.load().all() if m.status != "withdrawn"]
     schema["description"] += " For editors; generated from the model files."
     _name_models(schema)
     schema["$defs"]["model_id"] = {

@@ -22,7 +22,7 @@ an ambiguous name lists the choices. How to add a model of your own stands in [c
 def page() -> str:
     """Return the page as Markdown."""
     found = catalogue.load()
-    models = [m for m in found.all() if m.status == "current" and not m.not_callable]
+    models = [m for m in found.all() if m.status == "current"]
     parts = [
         _HEAD.format(
             version=found.version, as_of=found.as_of, count=len(found.all()), usd=USD_PER_CREDIT
@@ -31,7 +31,7 @@ def page() -> str:
         _section("Pictures", [m for m in models if m.modality == "image"], _PICTURES),
         _section("Clips", [m for m in models if m.modality == "video"], _CLIPS),
         _section("Sound", [m for m in models if m.modality == "audio"], _SOUND),
-        _older([m for m in found.all() if m.status != "current" or m.not_callable]),
+        _older([m for m in found.all() if m.status != "current"]),
         _notes(models),
     ]
     return "\n\n".join(parts) + "\n"
@@ -205,8 +205,7 @@ def _older(models: Sequence[Model]) -> str:
         "| --- | --- | --- |",
     ]
     for m in sorted(models, key=lambda m: (m.status, m.modality, m.id)):
-        state = m.status if not m.not_callable else f"not usable: {m.not_callable}"
-        lines.append(f"| `{m.id}` | {state} | {f'`{m.superseded_by}`' if m.superseded_by else ''} |")
+        lines.append(f"| `{m.id}` | {m.status} | {f'`{m.superseded_by}`' if m.superseded_by else ''} |")
     return "\n".join(lines)
 
 
