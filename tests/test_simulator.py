@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from simulated import Sim, fetch
 
-from kiebatch.simulator import faults
+from kiebatch.simulator import Settings, Simulator, faults, service
+from kiebatch.simulator.wire import Call
 
 MODEL = "nano-banana-2"
 KEYS = [
@@ -380,6 +381,15 @@ def test_a_download_can_be_spoiled(sim: Sim, api: httpx.Client, fault: str, seen
     assert fetch(link).content[1:4] == b"PNG"
 
 
+def test_a_link_can_end_in_the_wrong_extension(sim: Sim, api: httpx.Client) -> None:
+    sim.fault("submit@1=extension:gif")
+
+    link = urls(wait(api, task_of(submit(api, output_format="png"))))[0]
+
+    assert link.endswith(".gif")
+    assert fetch(link).content[1:4] == b"PNG"
+
+
 def test_a_download_can_stall(sim: Sim, api: httpx.Client) -> None:
     link = urls(wait(api, task_of(submit(api))))[0]
     sim.fault("download@1=stall")
@@ -436,3 +446,26 @@ def test_every_fault_is_in_the_manual() -> None:
     missing = [kind for kind in faults.KINDS if f"`{kind}`" not in page and f"`{kind}:" not in page]
 
     assert missing == []
+
+
+def test_a_projects_own_models_are_known_with_their_inputs_and_prices(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "mine.yaml").write_text(
+        "maker: Someone\nmodels:\n"
+        "  - {id: someone/new, title: New, modality: image, task: text-to-image, family: jobs, status: current,\n"
+        "     endpoint: /api/v1/jobs/createTask, outputs: {count: 2}, sources: [mine], as_of: '2026-11-20',\n"
+        "     confidence: low, prices: [{per: output, credits: 3, as_of: '2026-11', source: mine}],\n"
+        "     input: {type: object, required: [prompt], properties: {prompt: {type: string, maxLength: 10}}}}\n",
+        encoding="utf-8",
+    )
+    sim = Simulator(Settings(model_files=(str(folder),)))
+
+    def create(prompt: str) -> int:
+        body = {"model": "someone/new", "input": {"prompt": prompt}}
+        headers = {"authorization": f"Bearer {sim.settings.key}"}
+        call = Call(method="POST", path="/api/v1/jobs/createTask", headers=headers, body=body)
+        return int(json.loads(service.answer(sim, call).body)["code"])
+
+    assert [create("A boat"), create("A boat at dusk")] == [200, 422]
+    assert [(charge.credits, len(sim.tasks[charge.task_id].outputs)) for charge in sim.ledger] == [(6, 2)]

@@ -43,6 +43,7 @@ TASK = {
     "flag-as-text": "flags as numeric texts",
     "callback-exception": "the state at the end is CALLBACK_EXCEPTION (Suno)",
     "outputs": "so many outputs (value: number)",
+    "extension": "its result links end in another extension (value: the extension)",
     "links-die": "its result links stop working after so long (value: seconds)",
 }
 # ... to a download ...

@@ -282,7 +282,7 @@ class Simulator:
 
     def result_path(self, task: Task, wanted: Wanted) -> str:
         stem = f"{wanted.number}-{wanted.part}" if wanted.part else str(wanted.number)
-        return f"/media/{task.family}/{task.id}_{stem}.{wanted.extension}"
+        return f"/media/{task.family}/{task.id}_{stem}.{task.quirks.get('extension', wanted.extension)}"
 
     def publish(
         self, task: Task, wanted: Wanted, *, available_at: float | None = None, ttl_s: float | None = None
