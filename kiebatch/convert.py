@@ -418,10 +418,9 @@ def _name_fits(name: str) -> bool:
 def _item(text: str) -> str | None:
     """Return text as the item of a list below a key, or None when only a YAML fence holds it."""
     line = _on_a_line(text)
-    if line is None or not re.match(r"[-+*#>~=|:]|\d+[.)]", text):
-        return line
-    quoted = _on_a_line(f"{text}none") and f'"{line}"'
-    return quoted if quoted and unquoted(f'"{text}"') == text else None
+    if line is None or not re.match(r"[-+*#>\\=|:]|\d+[.)]", line):
+        return line  # nothing that opens a block of its own
+    return f'"{line}"' if unquoted(f'"{text}"') == text else None
 
 
 def _listed(label: str, values: Sequence[JSON], items: Sequence[str | None]) -> str:

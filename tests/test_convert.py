@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -288,3 +290,47 @@ def test_a_key_that_no_scene_file_has_is_not_dropped_in_silence() -> None:
         convert.to_markdown(read)
 
     assert str(caught.value.problems[0].where) == "x.yaml:4:5"
+
+
+def kiebatch(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kiebatch", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_writes_the_other_form_and_never_over_a_file(tmp_path: Path) -> None:
+    harbour = Path(__file__).parent.parent / "examples" / "harbour" / "SCENES.md"
+
+    made = kiebatch("convert", str(harbour), "--to", "yaml", "--output", "scenes.yaml", folder=tmp_path)
+    again = kiebatch("convert", str(harbour), "--to", "yaml", "--output", "scenes.yaml", folder=tmp_path)
+    back = kiebatch("convert", "scenes.yaml", "--to", "md", folder=tmp_path)
+
+    assert (made.returncode, again.returncode, back.returncode) == (0, 2, 0)
+    read, _ = markdown.read(harbour.read_text(encoding="utf-8"), "SCENES.md")
+    assert document.read((tmp_path / "scenes.yaml").read_text(encoding="utf-8"), "x").value == read.value
+    assert markdown.read(back.stdout, "x")[0].value == read.value
+
+
+def test_the_harbour_gives_its_twelve_jobs() -> None:
+    harbour = Path(__file__).parent.parent / "examples" / "harbour" / "SCENES.md"
+    read, problems = markdown.read(harbour.read_text(encoding="utf-8"), "SCENES.md")
+
+    assert problems == []
+    assert [str(job.slot) for job in jobs(read)] == [
+        "1",
+        "1.vo",
+        "2a",
+        "2a#2",
+        "2b",
+        "2c",
+        "3",
+        "4a",
+        "4b",
+        "5",
+        "5.sfx",
+        "7",
+    ]
