@@ -210,9 +210,10 @@ class Client:
 
     # --- the account ---------------------------------------------------------------------------------------
 
-    async def balance(self) -> float:
+    async def balance(self, *, attempts: int | None = None) -> float:
         """Return the account's credits, which have fractions.  Protocol 2.3."""
-        reply = await self.read(Request(method="GET", path="/api/v1/chat/credit"), operation="balance")
+        request = Request(method="GET", path="/api/v1/chat/credit")
+        reply = await self.read(request, operation="balance", attempts=attempts)
         data = reply.data
         if isinstance(data, Mapping):
             data = next((data[key] for key in ("credits", "balance", "credit") if key in data), None)

@@ -262,6 +262,7 @@ class Engine:
         self._line = _Line()
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
+        self._entered = asyncio.Event()  # something new is in the record
         self._trouble: Exception | None = None
         self._running = asyncio.Semaphore(limits.in_flight)
         self._downloading = asyncio.Semaphore(limits.downloads)
@@ -361,11 +362,15 @@ class Engine:
             self.stop_submitting("trouble", plain(str(error)))
 
     def stop_submitting(self, why: str, because: str = "") -> None:
-        """Send nothing more; what is paid for is still collected."""
+        """Send nothing more; what is paid for is still collected.
+
+        At the cap of the budget, what has its price reserved is still sent.
+        """
         if not self.outcome.stopped:
             self.outcome.stopped = why
             self.outcome.stopped_because = because
-        self._stop.set()
+        if why != "budget":
+            self._stop.set()
         self._changed.set()
 
     @property
@@ -386,17 +391,21 @@ class Engine:
 
     async def _flush_now_and_then(self) -> None:
         while True:
-            due_s = self.record.due_in_s
-            await asyncio.sleep(0.5 if due_s is None else max(0.05, due_s))
-            with contextlib.suppress(KieBatchError):  # it is tried again, and told, at the end
-                self.record.flush()
+            await self._entered.wait()
+            self._entered.clear()
+            while (due_s := self.record.due_in_s) is not None:
+                await asyncio.sleep(max(0.05, due_s))
+                try:
+                    self.record.flush()
+                except KieBatchError:  # it is tried again, and told, at the end
+                    break
 
     async def _or_stopped(self, work: Awaitable[T]) -> T:
         """Wait for something, unless the run stops first: then `_Unsent`."""
         doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if self.stopping:
+            if self._stop.is_set():
                 raise _Unsent(self._why_stopped)
             return doing.result()
         finally:
@@ -733,6 +742,7 @@ class Engine:
                 credits=credits,
                 behind=behind,
             )
+        self._entered.set()
         if isinstance(got, Lost):
             self._uncollected(slot, job, task_id, got.code, got.message, current=current)
             return None
@@ -984,6 +994,7 @@ class Engine:
         else:
             entered = self.record.record(assets, self._lines.get(slot, ()), attempt.id, behind=behind)
             self.outcome.assets.extend(entered)
+            self._entered.set()
         if current:
             self.outcome.succeeded += 1
             self._finish(slot, entered)
@@ -1028,6 +1039,7 @@ class Engine:
             fresh = await self._offload_copy(one.path, one.asset.filename, job, one.asset)
             assets.append(fresh)
         entered = self.record.record(assets, self._lines.get(entry.slot, ()))
+        self._entered.set()
         self.outcome.assets.extend(entered)
         self.outcome.succeeded += 1
         self._finish(entry.slot, entered)

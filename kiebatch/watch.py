@@ -45,8 +45,9 @@ Ended = Done | TaskFailed | GaveUp
 class Watch:
     """Watches all running tasks of a run.
 
-    `book` is awaited before every read.  `past` gives the durations learnt of a model, ascending; `scale`
-    shortens the catalogue's estimates for a server that is faster than the provider.
+    `book` is awaited before every read, `too_fast` told of every 429 that one earns.  `past` gives the durations
+    learnt of a model, ascending; `scale` shortens the catalogue's estimates for a server that is faster than the
+    provider.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Watch:
         client: Client,
         *,
         book: Callable[[], Awaitable[object]],
+        too_fast: Callable[[float | None], object],
         past: Callable[[str], list[float]],
         emit: Callable[[Event], object],
         patience: Patience,
@@ -61,6 +63,7 @@ class Watch:
     ) -> None:
         self._client = client
         self._book = book
+        self._too_fast = too_fast
         self._past = past
         self._emit = emit
         self._patience = patience
@@ -106,15 +109,15 @@ class Watch:
         nudged = self._nudged.setdefault(task_id, asyncio.Event())
         empty_since: float | None = None
         unseen_since: float | None = None
-        unread = 0  # reads in a row that brought no readable answer
+        fruitless = 0  # reads in a row that told nothing: no answer, no record, no output
         running_until: float | None = None if read_first else 0.0  # the age at which it surely ran
         try:
             while True:
                 age = loop.time() - born
                 if not read_first:
                     due = polling.next_read(age, ages, patience.interval_s) - age
-                    if empty_since is not None or unseen_since is not None or unread:
-                        due = min(due, patience.interval_s * 2.0 ** min(unread, 4))
+                    if fruitless:
+                        due = min(due, patience.interval_s * 1.5 ** min(fruitless - 1, 6))
                     elif self.slow_net_s:
                         due = max(due, self.slow_net_s)
                     left = limit_s - (loop.time() - began)
@@ -125,7 +128,7 @@ class Watch:
                     status = await self._read(endpoint, task_id)
                 except Refused as refusal:
                     return GaveUp("refused", refusal.message)
-                unread = unread + 1 if status is None else 0
+                fruitless = 0 if isinstance(status, Running) else fruitless + 1
                 now = loop.time()
                 if isinstance(status, TaskFailed) or (isinstance(status, Done) and status.outputs):
                     if isinstance(status, Done) and running_until is not None:
@@ -146,9 +149,8 @@ class Watch:
                         Waiting(slot=job.slot, task_id=task_id, state=status.state, progress=status.progress)
                     )
                 if now - began >= limit_s:
-                    return GaveUp(
-                        "timeout", f"not over after {limit_s:g} s; the next run collects it at no cost"
-                    )
+                    waited = f"not over after {limit_s:g} s" if limit_s else "still not over"
+                    return GaveUp("timeout", f"{waited}; the next run collects it at no cost")
         finally:
             self._nudged.pop(task_id, None)
 
@@ -162,7 +164,9 @@ class Watch:
         `Refused` where the key is not accepted: there is nothing left to ask.
         """
         try:
-            reply = await self._client.read(endpoint.record(task_id), attempts=1, before=self._book)
+            reply = await self._client.read(
+                endpoint.record(task_id), attempts=1, before=self._book, too_fast=self._too_fast
+            )
         except CallFailed as failure:
             if failure.retryable:
                 return None
