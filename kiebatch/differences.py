@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kiebatch.manifest import MARK, Manifest, entry, slots
+from kiebatch.manifest import MARK, Manifest, birth, entry, slots
 from kiebatch.model import JSON, Asset, Slot, natural
 
 Change = Literal["added", "removed", "new-version", "changed", "orphaned", "picked"]
@@ -139,18 +139,14 @@ def _take(asset: Asset) -> tuple[object, ...]:
     return (asset.scene_id, asset.shot, asset.take) if asset.scene_id is not None else (asset.filename,)
 
 
-def _born(asset: Asset) -> tuple[object, ...]:
-    return (asset.created_at, asset.sha256 or asset.filename, asset.task_id, asset.output)
-
-
 def _same_line(
     lost: Mapping[Slot, Sequence[Asset]], came: Mapping[Slot, Sequence[Asset]]
 ) -> list[tuple[Slot, Slot]]:
     """Return the slots that only have another name now: moved, or joined or left by a second model."""
-    owners = {_born(asset): slot for slot, line in lost.items() for asset in line}
+    owners = {birth(asset): slot for slot, line in lost.items() for asset in line}
     pairs: dict[Slot, Slot] = {}
     for slot, line in came.items():
-        owner = next((owners[_born(a)] for a in line if _born(a) in owners), None)
+        owner = next((owners[birth(a)] for a in line if birth(a) in owners), None)
         if owner is not None and owner not in pairs:
             pairs[owner] = slot
     return list(pairs.items())
@@ -183,8 +179,8 @@ def _removed(slot: Slot, line: Sequence[Asset]) -> SlotChange:
 def _compared(
     slot: Slot, old: Sequence[Asset], new: Sequence[Asset], moved_from: Slot | None = None
 ) -> SlotChange:
-    known = {_born(asset) for asset in old}
-    came = [asset for asset in new if _born(asset) not in known]
+    known = {birth(asset) for asset in old}
+    came = [asset for asset in new if birth(asset) not in known]
     then, now = _current(old), _current(new)
     what: list[str] = []
     words: list[str] = []
@@ -195,7 +191,7 @@ def _compared(
         aspects = compared(then[0], now[0])
         what += aspects
         words += [line for lines in aspects.values() for line in lines]
-    replaced = {_born(a) for a in then} != {_born(a) for a in now}
+    replaced = {birth(a) for a in then} != {birth(a) for a in now}
     if not replaced:
         others = _other_facts(old, new)
         what += [key for key in others if key not in what]
@@ -283,9 +279,9 @@ _FACTS = ("filename", "sha256", "fingerprint", "credits", "draft", "created_at",
 
 def _other_facts(old: Sequence[Asset], new: Sequence[Asset]) -> dict[str, str]:
     found: dict[str, str] = {}
-    known = {_born(asset): asset for asset in old}
+    known = {birth(asset): asset for asset in old}
     for asset in new:
-        before = known.get(_born(asset))
+        before = known.get(birth(asset))
         if before is None or before == asset:
             continue
         then, now = entry(before), entry(asset)
@@ -297,7 +293,7 @@ def _other_facts(old: Sequence[Asset], new: Sequence[Asset]) -> dict[str, str]:
         for key in sorted({*before.extra, *asset.extra} - {MARK}):
             if before.extra.get(key) != asset.extra.get(key):
                 found[key] = f"{_shown(before.extra.get(key))} -> {_shown(asset.extra.get(key))}"
-    gone = [asset for asset in old if _born(asset) not in {_born(a) for a in new}]
+    gone = [asset for asset in old if birth(asset) not in {birth(a) for a in new}]
     if gone:
         found["versions"] = f"{len(gone)} of {len(old)} removed"
     return found

@@ -839,8 +839,8 @@ def _new_names(things: Iterable[_Thing], side: str) -> set[str]:
     return {asset.filename for asset in alone}
 
 
-def _birth(asset: Asset) -> tuple[JSON, ...]:
-    """What stays the same when an entry is edited, moved or renumbered."""
+def birth(asset: Asset) -> tuple[JSON, ...]:
+    """Return what stays the same when an entry is edited, moved or renumbered."""
     if asset.sha256:
         return (asset.created_at, asset.sha256, asset.task_id, asset.output)
     return (asset.created_at, asset.filename, asset.task_id, asset.output)
@@ -852,23 +852,23 @@ def _things(base: Manifest, ours: Manifest, theirs: Manifest) -> tuple[list[_Thi
     ids: list[dict[str, int]] = [{asset.id: index for index, asset in enumerate(base.assets)}, {}, {}]
     born: defaultdict[tuple[JSON, ...], list[int]] = defaultdict(list)
     for index, asset in enumerate(base.assets):
-        born[_birth(asset)].append(index)
+        born[birth(asset)].append(index)
     for number, (side, record) in enumerate((("ours", ours), ("theirs", theirs)), start=1):
         rest = []
         for asset in record.assets:
             index = ids[0].get(asset.id, -1)
             original = things[index].base if index >= 0 else None
-            if original is not None and _birth(original) == _birth(asset):
+            if original is not None and birth(original) == birth(asset):
                 setattr(things[index], side, asset)
                 ids[number][asset.id] = index
             else:
                 rest.append(asset)
         for asset in rest:
-            index = _counterpart(things, born[_birth(asset)], asset, side)
+            index = _counterpart(things, born[birth(asset)], asset, side)
             if index < 0:
                 index = len(things)
                 things.append(_Thing())
-                born[_birth(asset)].append(index)
+                born[birth(asset)].append(index)
             setattr(things[index], side, asset)
             ids[number][asset.id] = index
     return things, ids

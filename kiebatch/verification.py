@@ -63,7 +63,7 @@ def verify(workspace: Workspace) -> list[Damage]:
 
     Every file is read, older versions too.
     """
-    recorded, damage = _read(workspace)
+    recorded, damage = _read(workspace, Repository.around(workspace.assets.parent))
     return damage if recorded is None else [*damage, *_of_record(recorded), *_of_files(workspace, recorded)]
 
 
@@ -79,7 +79,7 @@ def fix(workspace: Workspace) -> list[Damage]:
     """
     repository = Repository.around(workspace.assets.parent)
     with files.lock(workspace.state / "manifest.lock", wait=True, holder="`kiebatch verify --fix`"):
-        recorded, damage = _read(workspace)
+        recorded, damage = _read(workspace, repository)
         if recorded is None:
             recorded, joined = _join(workspace, repository)
             damage = [replace(damage[0], fixed="joined both sides"), *joined]
@@ -100,8 +100,8 @@ def fix(workspace: Workspace) -> list[Damage]:
 # --- the record ----------------------------------------------------------------------------------------
 
 
-def _read(workspace: Workspace) -> tuple[Manifest | None, list[Damage]]:
-    """Return the record and what reading had to repair; no record where git has left conflict markers."""
+def _read(workspace: Workspace, repository: Repository | None) -> tuple[Manifest | None, list[Damage]]:
+    """Return the record and what reading had to repair; no record where git has not joined both sides of a merge."""
     path = workspace.manifest_path
     shown = files.shown(path)
     text = files.read_text(path)
@@ -109,6 +109,9 @@ def _read(workspace: Workspace) -> tuple[Manifest | None, list[Damage]]:
         message = "git left conflict markers here: two branches changed one place of the manifest"
         return None, [Damage(kind="merge", file=shown, message=message)]
     recorded = manifest.parse(text, shown)
+    if repository and _lacks_a_side(workspace, repository, recorded):
+        message = "git did not join both sides of the merge: entries of one are not here"
+        return None, [Damage(kind="merge", file=shown, message=message)]
     slots = _slots(recorded)
     return recorded, [
         Damage(
@@ -149,18 +152,28 @@ def _quoted(value: JSON) -> str:
     return f"“{text}”"
 
 
+def _lacks_a_side(workspace: Workspace, repository: Repository, recorded: Manifest) -> bool:
+    """Whether an unfinished merge holds assets that the record has lost: its driver could not be called, say."""
+    stages = _stages(workspace, repository)
+    if not {2, 3} <= stages.keys():
+        return False
+    try:
+        old, ours, theirs = (
+            manifest.parse(stages.get(number, ""), "a side of the merge") for number in (1, 2, 3)
+        )
+    except Invalid:
+        return False
+    merged, _ = manifest.merge(old, ours, theirs)
+    return not {manifest.birth(a) for a in merged.assets} <= {manifest.birth(a) for a in recorded.assets}
+
+
 def _join(workspace: Workspace, repository: Repository | None) -> tuple[Manifest, list[Damage]]:
     shown = files.shown(workspace.manifest_path)
-    texts = manifest.sides(files.read_text(workspace.manifest_path)) or ("", "", "")
-    name = repository.name_of(workspace.manifest_path) if repository else None
-    if repository and name:
-        stages = {
-            s.number: repository.content(s).decode("utf-8", "replace")
-            for s in repository.stages()
-            if s.path == name
-        }
-        if 2 in stages and 3 in stages:
-            texts = (stages.get(1, ""), stages[2], stages[3])
+    stages = _stages(workspace, repository) if repository else {}
+    if 2 in stages and 3 in stages:
+        texts = (stages.get(1, ""), stages[2], stages[3])
+    else:
+        texts = manifest.sides(files.read_text(workspace.manifest_path)) or ("", "", "")
     ours, theirs = (
         manifest.parse(text, f"{shown}, {side}")
         for text, side in zip(texts[1:], ("ours", "theirs"), strict=True)
@@ -176,6 +189,13 @@ def _join(workspace: Workspace, repository: Repository | None) -> tuple[Manifest
         if not c.asset
     ]
     return merged, top
+
+
+def _stages(workspace: Workspace, repository: Repository) -> dict[int, str]:
+    """Return the sides of the manifest that an unfinished merge has left: 1 the ancestor's, 2 ours, 3 theirs."""
+    name = repository.name_of(workspace.manifest_path)
+    found = [stage for stage in repository.stages() if stage.path == name]
+    return {stage.number: repository.content(stage).decode("utf-8", "replace") for stage in found}
 
 
 # --- the files -----------------------------------------------------------------------------------------
@@ -355,6 +375,12 @@ def _told_apart(workspace: Workspace, recorded: Manifest, sources: Mapping[str, 
     return recorded
 
 
+def _may_be_replaced(path: Path, moving: Container[Path], in_git: Container[str]) -> bool:
+    if not path.exists() or path in moving or files.is_lfs_pointer(path):
+        return True
+    return files.sha256(path) in in_git
+
+
 def _place(
     workspace: Workspace, recorded: Manifest, wanted: Mapping[str, _Source], in_git: Container[str]
 ) -> tuple[set[str], set[Path]]:
@@ -367,11 +393,7 @@ def _place(
     serving = dict(wanted)
     while True:
         moving = {source.path for source in serving.values() if source.path}
-        blocked = [
-            id
-            for id in serving
-            if (path := targets[id]).exists() and path not in moving and files.sha256(path) not in in_git
-        ]
+        blocked = [id for id in serving if not _may_be_replaced(targets[id], moving, in_git)]
         if not blocked:
             break
         for id in blocked:

@@ -227,6 +227,43 @@ def test_without_the_driver_verify_fix_joins_both_sides(film: Film) -> None:
     assert film.kiebatch("verify").code == 0
 
 
+def test_a_driver_that_could_not_be_called_loses_nothing(installed: Film) -> None:
+    """A clone that knows the attributes, where kiebatch is gone: git keeps our side and says conflict."""
+    installed.branch("left")
+    installed.make(3, minute=1)
+    installed.commit("left")
+    installed.branch("right")
+    installed.make(4, minute=2)
+    installed.commit("right")
+    installed.git("config", "merge.kiebatch.driver", "no-such-program %O %A %B")
+
+    assert "CONFLICT" in installed.git("merge", "left", check=False)
+    seen = installed.kiebatch("verify")
+    fixed = installed.kiebatch("verify", "--fix")
+
+    assert (seen.code, fixed.code) == (3, 0)
+    assert "entries of one are not here" in seen.out
+    assert [a.scene_id for a in installed.record.assets] == [1, 2, 3, 4]
+
+
+def test_two_branches_that_both_began_a_manifest(tmp_path: Path) -> None:
+    film = Film(tmp_path / "film")
+    film.manifest_path.unlink()
+    gitdrivers.install(gitdrivers.Repository(film.root))
+    film.commit("nothing yet")
+    for name, scene in (("left", 1), ("right", 2)):
+        film.branch(name)
+        film.assets.mkdir(exist_ok=True)
+        film.write(manifest.Manifest())
+        film.make(scene)
+        film.commit(name)
+
+    film.git("merge", "--no-edit", "left")
+
+    assert [a.id for a in film.record.assets] == ["img-002", "img-001"]
+    assert film.kiebatch("verify").code == 0
+
+
 def test_markers_are_joined_from_the_text_alone_when_git_has_forgotten_the_sides(film: Film) -> None:
     film.branch("left")
     film.make(3, minute=1)
@@ -284,12 +321,7 @@ def test_a_true_conflict_stops_the_merge_and_verify_shows_both_values(installed:
     assert said.code == 3
     assert "merge: 1 img-001: two branches changed `prompt`" in said.out
     assert installed.kiebatch("verify", "--fix").code == 3
-    record = installed.record
-    installed.write(
-        manifest.changed(record, record.by_id["img-001"], **{manifest.MARK: None})
-        if False
-        else _unmarked(record)
-    )
+    installed.write(_unmarked(installed.record))
     assert installed.kiebatch("verify").code == 0
 
 
@@ -376,6 +408,23 @@ def test_media_go_to_lfs_and_a_pointer_says_how_to_get_the_file(film: Film, tmp_
     )
     assert said.code == 3
     assert "assets/images/scene-03.png is a Git LFS pointer: run `git lfs pull`" in said.out
+    assert film.kiebatch("verify").code == 0
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs")
+def test_both_pictures_come_out_of_lfs_after_a_conflict(film: Film) -> None:
+    film.kiebatch("git", "install", "--lfs")
+    film.commit("lfs")
+    film.branch("left")
+    film.make(3, minute=1, colour="red")
+    film.commit("left")
+    film.branch("right")
+    film.make(3, minute=2, colour="green")
+    film.commit("right")
+
+    assert "CONFLICT" in film.git("merge", "left", check=False)
+
+    assert film.kiebatch("verify", "--fix").code == 0
     assert film.kiebatch("verify").code == 0
 
 
