@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -431,3 +433,18 @@ def test_no_text_takes_more_than_its_length_to_read(line: str) -> None:
     small, large = taken(4_000), taken(32_000)
 
     assert large < max(0.3, 24 * small)
+
+
+# --- the page that teaches it --------------------------------------------------------------------------
+
+
+def test_every_example_of_the_page_works() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "scenes-markdown.md").read_text(encoding="utf-8")
+    examples = re.findall(r"````markdown\n(.*?)````", page, re.S)
+
+    for example in examples:
+        document, problems = markdown.read(example, "SCENES.md")
+        project, more = scenes.build(document, CATALOGUE)
+        assert [str(p) for p in (*problems, *more) if p.severity == "error"] == []
+        assert project.jobs
+    assert len(examples) == 4
