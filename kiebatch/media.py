@@ -5,6 +5,7 @@ Downloads are untrusted: nothing here believes a name, and ffmpeg gets no networ
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import shutil
@@ -14,8 +15,6 @@ import warnings
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Literal
-
-from PIL import Image
 
 from kiebatch.errors import Invalid
 from kiebatch.model import MediaFacts, Modality
@@ -75,13 +74,12 @@ def sniff(head: bytes) -> tuple[Modality, str, str] | None:
 
 def _text(head: bytes) -> tuple[Modality, str, str] | None:
     try:
-        said = head.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # a character may be cut at the end of the head
-            return None
-        said = head[: error.start].decode("utf-8-sig")
+        # Not final: a character may be cut at the end of the head.
+        said = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return None
     said = said.strip()
-    if not said or "\0" in said or re.match(r"(?i)<(!doctype|html|\?xml)", said):
+    if not said or "\0" in said or re.match(r"(?i)<(!doctype|html|head|\?xml|svg)|%PDF", said):
         return None
     if said.startswith(("{", "[")):
         return "text", "application/json", ".json"
@@ -103,7 +101,7 @@ def facts(path: Path) -> MediaFacts:
             raise Undecodable("the bytes are no picture, clip or sound")
         kind, media_type, extension = found
         if kind == "image":
-            width, height = _picture(path)
+            width, height = _picture(path, media_type)
             return MediaFacts(
                 kind=kind,
                 media_type=media_type,
@@ -114,7 +112,9 @@ def facts(path: Path) -> MediaFacts:
             )
         if kind == "text":
             return MediaFacts(kind=kind, media_type=media_type, extension=extension, size_bytes=size)
-        pixels, seconds = _stream_facts(stream, path, media_type, size)
+        pixels, seconds, pictures = _stream_facts(stream, path, media_type, size)
+    if media_type == "video/mp4" and not pictures:
+        kind, media_type, extension = "audio", "audio/mp4", ".m4a"
     return MediaFacts(
         kind=kind,
         media_type=media_type,
@@ -126,11 +126,15 @@ def facts(path: Path) -> MediaFacts:
     )
 
 
-def _picture(path: Path) -> tuple[int, int]:
+def _picture(path: Path, media_type: str) -> tuple[int, int]:
+    from PIL import Image  # half of what a small command would need to start
+
+    # The decoder of what the bytes say they are, and no other: Pillow knows dozens, some of which run programs.
+    decoder = media_type.partition("/")[2].upper().replace("HEIC", "HEIF")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=[decoder]) as image:
                 width, height = image.size
                 if width * height > MOST_PIXELS:
                     raise Undecodable(
@@ -149,25 +153,30 @@ def _picture(path: Path) -> tuple[int, int]:
         raise Undecodable(f"the picture cannot be decoded: {type(error).__name__}: {error}") from None
 
 
-def _stream_facts(
-    stream: BinaryIO, path: Path, media_type: str, size: int
-) -> tuple[tuple[int, int] | None, float | None]:
+# Pixels, seconds, and whether there are moving pictures at all.
+_Stream = tuple[tuple[int, int] | None, float | None, bool]
+
+
+def _stream_facts(stream: BinaryIO, path: Path, media_type: str, size: int) -> _Stream:
     if media_type in ("video/mp4", "video/quicktime", "audio/mp4"):
-        return _mp4(stream, size)
+        pixels, seconds, pictures = _mp4(stream, size)
+        # A film in fragments does not say its length at its head.
+        return pixels, seconds or _probed(path)[1], pictures
     if media_type == "audio/wav":
-        return None, _wav(stream, size)
+        return None, _wav(stream, size), False
     if media_type == "audio/mpeg":
-        return None, _mp3(stream, size)
-    return _probed(path)
+        return None, _mp3(stream, size), False
+    return *_probed(path), True
 
 
 # --- containers, read by hand where that is a few lines ------------------------------------------------
 
 
-def _mp4(stream: BinaryIO, size: int) -> tuple[tuple[int, int] | None, float | None]:
+def _mp4(stream: BinaryIO, size: int) -> _Stream:
     """Read an MP4's boxes (ISO/IEC 14496-12): pixels of the first picture track, seconds of the movie."""
     pixels: tuple[int, int] | None = None
     seconds: float | None = None
+    pictures = True
     names = set()
     at = 0
     while at + 8 <= size:
@@ -189,10 +198,12 @@ def _mp4(stream: BinaryIO, size: int) -> tuple[tuple[int, int] | None, float | N
             moov = stream.read(length - body)
             seconds = _mvhd(moov)
             pixels = _tkhd(moov)
+            # A handler box names its track's kind behind eight bytes (version, flags, and four of zero).
+            pictures = bool(re.search(rb"hdlr.{8}vide", moov, re.DOTALL)) or b"hdlr" not in moov
         at += length
     if b"moov" not in names or not names & {b"mdat", b"moof"}:
         raise Undecodable("the file is cut off: its index or its media are missing")
-    return pixels, seconds
+    return pixels, seconds, pictures
 
 
 def _mvhd(moov: bytes) -> float | None:
@@ -231,6 +242,8 @@ def _wav(stream: BinaryIO, size: int) -> float | None:
         if name == b"data":
             if length not in (0, 0xFFFFFFFF) and at + 8 + length > size:
                 raise Undecodable("the sound is cut off")
+            if length in (0, 0xFFFFFFFF):  # written to a pipe: whoever wrote it did not know
+                length = size - at - 8
             return length / rate if rate else None
         at += 8 + length + length % 2
     raise Undecodable("the sound is cut off: it has no samples")
@@ -244,36 +257,82 @@ _MP3_KBPS = {
 
 
 def _mp3(stream: BinaryIO, size: int) -> float | None:
-    """Count the frames of an MP3 (ISO/IEC 11172-3, layer III); `Undecodable` when there is none."""
-    stream.seek(0)
-    head = stream.read(10)
-    at = 0
-    if head[:3] == b"ID3":
-        a, b, c, d = head[6:10]
-        at = 10 + ((a & 0x7F) << 21 | (b & 0x7F) << 14 | (c & 0x7F) << 7 | d & 0x7F)
-    seconds, frames = 0.0, 0
-    while at + 4 <= size:
+    """Count the frames of an MP3 (ISO/IEC 11172-3, layer III); `Undecodable` when there is none, or many are missing.
+
+    Tags between frames are stepped over: speech services join MP3 files as they are.
+    """
+    at, seconds, frames, promised, resyncs = 0, 0.0, 0, 0, 0
+    while at + 4 <= size and frames < 2_000_000:
         stream.seek(at)
-        word = stream.read(4)
-        version, layer = word[1] >> 3 & 3, word[1] >> 1 & 3
-        index, rate_index = word[2] >> 4, word[2] >> 2 & 3
-        known = word[0] == 0xFF and word[1] & 0xE0 == 0xE0 and layer == 1 and version in _MP3_RATES
-        if not known or not 0 < index < 15 or rate_index == 3:
-            break
-        rate = _MP3_RATES[version][rate_index]
-        samples = 1152 if version == 3 else 576
-        kbps = _MP3_KBPS[(3 if version == 3 else 2, 1)][index]
-        at += samples // 8 * kbps * 1000 // rate + (word[2] >> 1 & 1)
-        seconds += samples / rate
+        head = stream.read(10)
+        if head[:3] == b"ID3" and len(head) == 10:
+            a, b, c, d = head[6:10]
+            at += 10 + ((a & 0x7F) << 21 | (b & 0x7F) << 14 | (c & 0x7F) << 7 | d & 0x7F)
+            continue
+        found = _mp3_frame(head)
+        if found is None:
+            resyncs += 1
+            step = _mp3_sync(stream, at, size) if frames and resyncs < 1000 else None
+            if step is None:
+                break
+            at = step
+            continue
+        length, lasts = found
+        if not frames:
+            stream.seek(at)
+            first = stream.read(min(length, 256))
+            mark = max(first.find(b"Xing"), first.find(b"Info"))
+            if mark > 0 and first[mark + 7] & 1 and len(first) >= mark + 12:
+                promised = int.from_bytes(first[mark + 8 : mark + 12], "big")
+        at += length
+        seconds += lasts
         frames += 1
-        if frames > 2_000_000:
-            break
     if frames < 2:
         raise Undecodable("the sound cannot be decoded: no MP3 frames where they should be")
+    if frames < promised * 0.95:
+        raise Undecodable("the sound is cut off")
     return seconds
 
 
+def _mp3_frame(word: bytes) -> tuple[int, float] | None:
+    """Return a frame's bytes and seconds by its first four bytes; None when those begin no frame."""
+    if len(word) < 4 or word[0] != 0xFF or word[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = word[1] >> 3 & 3, word[1] >> 1 & 3
+    index, rate_index = word[2] >> 4, word[2] >> 2 & 3
+    if layer != 1 or version not in _MP3_RATES or not 0 < index < 15 or rate_index == 3:
+        return None
+    rate = _MP3_RATES[version][rate_index]
+    samples = 1152 if version == 3 else 576
+    kbps = _MP3_KBPS[(3 if version == 3 else 2, 1)][index]
+    return samples // 8 * kbps * 1000 // rate + (word[2] >> 1 & 1), samples / rate
+
+
+def _mp3_sync(stream: BinaryIO, at: int, size: int) -> int | None:
+    """Return where the next frame begins within 64 KiB: one that a second frame, a tag or the end follows."""
+    stream.seek(at)
+    window = stream.read(1 << 16)
+    place = window.find(b"\xff", 1)
+    while place >= 0:
+        found = _mp3_frame(window[place : place + 4])
+        if found:
+            stream.seek(at + place + found[0])
+            after = stream.read(4)
+            if _mp3_frame(after) or after[:3] in (b"ID3", b"TAG") or at + place + found[0] == size:
+                return at + place
+        place = window.find(b"\xff", place + 1)
+    tag = window.find(b"ID3", 1)
+    return at + tag if tag > 0 else None
+
+
 # --- ffmpeg --------------------------------------------------------------------------------------------
+
+
+# How a file that came from outside is opened: no network, and containers alone, as a playlist names other files.
+UNTRUSTED = (
+    *("-protocol_whitelist", "file,pipe"),
+    *("-format_whitelist", "mov,matroska,webm,avi,gif,mp3,wav,ogg,flac,aac,mpegts,mpeg"),
+)
 
 
 @cache
@@ -319,21 +378,9 @@ def _probed(path: Path) -> tuple[tuple[int, int] | None, float | None]:
     """Ask ffmpeg about a container that is not read by hand; without ffmpeg the sniffed type must do."""
     if ffmpeg() is None:
         return None, None
-    said = run_ffmpeg(
-        [
-            "-protocol_whitelist",
-            "file,pipe",
-            "-i",
-            f"file:{path}",
-            "-map",
-            "0",
-            "-c",
-            "copy",
-            "-f",
-            "null",
-            "-",
-        ]
-    )
+    said = run_ffmpeg([*UNTRUSTED, "-i", f"file:{path}", "-map", "0", "-c", "copy", "-f", "null", "-"])
+    if re.search(r"(?i)ended prematurely|truncat|invalid data found", said):
+        raise Undecodable("the file is cut off")
     length = re.search(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)", said)
     seconds = None
     if length:
@@ -346,12 +393,11 @@ def _probed(path: Path) -> tuple[tuple[int, int] | None, float | None]:
 def frame(clip: Path, which: Literal["first", "last"], target: Path) -> None:
     """Cut the first or the last frame of a clip into a PNG file."""
     part = target.with_name(f"{target.stem}.part.png")
-    source = ["-protocol_whitelist", "file,pipe"]
     if which == "first":
-        run_ffmpeg([*source, "-i", f"file:{clip}", "-frames:v", "1", f"file:{part}"])
+        run_ffmpeg([*UNTRUSTED, "-i", f"file:{clip}", "-frames:v", "1", f"file:{part}"])
     else:
         # The last frame is the one that every later frame overwrites: read the last seconds, keep one picture.
-        run_ffmpeg([*source, "-sseof", "-3", "-i", f"file:{clip}", "-update", "1", f"file:{part}"])
+        run_ffmpeg([*UNTRUSTED, "-sseof", "-3", "-i", f"file:{clip}", "-update", "1", f"file:{part}"])
     if not part.exists():
         raise Undecodable(f"the clip has no {which} frame")
     os.replace(part, target)
@@ -359,9 +405,10 @@ def frame(clip: Path, which: Literal["first", "last"], target: Path) -> None:
 
 def has_sound(clip: Path) -> bool:
     """Whether a clip has a sound track that ffmpeg can read."""
-    source = ["-v", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{clip}"]
     try:
-        run_ffmpeg([*source, "-map", "0:a:0", "-t", "0.1", "-f", "null", "-"])
+        run_ffmpeg(
+            ["-v", "error", *UNTRUSTED, "-i", f"file:{clip}", "-map", "0:a:0", "-t", "0.1", "-f", "null", "-"]
+        )
     except Undecodable:
         return False
     return True

@@ -160,7 +160,7 @@ class _Animatic:
         chain.append(f"[{at}]{','.join([*fades, 'tpad=stop_mode=clone:stop=-1'])}[v]")
         media.run_ffmpeg(
             [
-                *("-v", "error", "-protocol_whitelist", "file,pipe"),
+                *("-v", "error"),
                 *(argument for given in inputs for argument in given),
                 *("-filter_complex", ";".join(chain), "-map", "[v]", "-frames:v", str(shot.frames)),
                 *("-r", self.rate, "-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-bf", "0"),
@@ -189,7 +189,7 @@ class _Animatic:
         if take is not None and take.path is not None and take.asset.type == "video":
             slowed, _ = fitting(_seconds(take.path, take.asset.duration), self.film.seconds(shot.frames))
             pace = f"setpts={slowed:.6f}*(PTS-STARTPTS)," if slowed > 1 else ""
-            return [["-i", f"file:{take.path}"]], f"{pace}{fit},{pad}"
+            return [[*media.UNTRUSTED, "-i", f"file:{take.path}"]], f"{pace}{fit},{pad}"
         if take is not None and take.path is not None and take.asset.type == "image":
             path = take.path
         else:
@@ -284,7 +284,7 @@ class _Animatic:
         arguments += ["-i", f"file:{self.folder / 'pieces.txt'}"]
         arguments += ["-f", "ffmetadata", "-i", f"file:{self.folder / 'chapters.txt'}"]
         for sound in sounds:
-            arguments += ["-protocol_whitelist", "file,pipe", "-i", f"file:{sound.path}"]
+            arguments += [*media.UNTRUSTED, "-i", f"file:{sound.path}"]
         if sounds:
             # A script file: the sounds of a long film are more than a command line holds.
             script = self.folder / "mix.txt"
