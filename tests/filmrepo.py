@@ -68,6 +68,9 @@ class Film:
         Image.new("RGB", (64, 36), colour).save(out, "PNG")
         content = out.getvalue()
         digest = hashlib.sha256(content).hexdigest()
+        if not self.manifest_path.exists():
+            self.assets.mkdir(exist_ok=True)
+            self.write(Manifest(source="scenes.yaml"))
         record = self.record
         replaces = record.current(scene, shot, facts.get("take", 1))
         version = manifest.version_after(replaces)

@@ -197,6 +197,28 @@ def test_a_killed_step_leaves_its_journal_and_the_next_run_pays_nothing_twice(
 
 
 @pytest.mark.slow
+def test_what_was_made_joins_what_others_pushed_meanwhile(
+    machine: Machine, film: Film, sim: simulated.Sim
+) -> None:
+    pushed_by_others: list[str] = []
+
+    def meanwhile(_workspace: Path) -> bool:
+        if sim.charges() and not pushed_by_others:
+            film.make(9, minute=1)
+            film.commit("by hand")
+            pushed_by_others.append(film.git("push", "--quiet", "origin", "main"))
+        return False
+
+    machine.kill_when = meanwhile
+
+    ran = machine.github_job(_quick(GITHUB, machine), "run")
+
+    assert codes(ran)["Commit what was made"] == 0
+    assert [asset.scene_id for asset in pushed(machine).assets] == [1, 2, 9]
+    assert len({asset.id for asset in pushed(machine).assets}) == 3
+
+
+@pytest.mark.slow
 def test_gitlab_spends_commits_and_keeps_the_journal(machine: Machine, sim: simulated.Sim) -> None:
     given = {"KIE_API_KEY": sim.key, "OPTIONS": QUICK}
 

@@ -253,8 +253,6 @@ def test_two_branches_that_both_began_a_manifest(tmp_path: Path) -> None:
     film.commit("nothing yet")
     for name, scene in (("left", 1), ("right", 2)):
         film.branch(name)
-        film.assets.mkdir(exist_ok=True)
-        film.write(manifest.Manifest())
         film.make(scene)
         film.commit(name)
 
