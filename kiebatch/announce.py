@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kiebatch import ci, files
+from kiebatch import files
 from kiebatch.errors import Refused
 from kiebatch.model import JSON
 
@@ -23,6 +23,11 @@ def outcome(document: Mapping[str, JSON], *, junit: Path | None = None) -> None:
     Appends to the file that `GITHUB_STEP_SUMMARY` names, annotates, and writes `junit` where it is given.
     """
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary and junit is None and not on_github():
+        return
+
+    from kiebatch import ci  # only where there is something to say
+
     if summary:
         try:
             with open(summary, "a", encoding="utf-8") as stream:
@@ -41,6 +46,8 @@ def outcome(document: Mapping[str, JSON], *, junit: Path | None = None) -> None:
 
 def problems(found: Sequence[Mapping[str, JSON]]) -> None:
     """Annotate problems where GitHub reads it.  On stderr: stdout carries the answer."""
+    from kiebatch import ci  # only where there is something to say
+
     if on_github():
         for line in ci.annotations(found, _folder()):
             print(line, file=sys.stderr)

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from kiebatch.errors import Invalid, Problem, Refused, Where
 
 GIT_LFS = b"version https://git-lfs.github.com/spec/"
@@ -190,6 +188,8 @@ def lock(path: Path, *, wait: bool, holder: str, timeout_s: float = -1) -> Itera
     `holder` is written beside it, so that the next one can say who holds it.  With `wait` False, or after
     `timeout_s` seconds, raises `Refused` that names the holder.
     """
+    import filelock  # brings asyncio along, which a plan does without
+
     path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_suffix(".holder")
     held = filelock.FileLock(path)

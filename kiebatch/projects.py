@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from kiebatch import catalogue as models
-from kiebatch import document, files, inputs, manifest, markdown, media, picks, scenes
+from kiebatch import document, files, inputs, manifest, media, picks, scenes
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.files import Workspace
 from kiebatch.journal import Journal
@@ -23,6 +23,7 @@ from kiebatch.picks import Picks
 
 SCENE_FILES = ("scenes.yaml", "scenes.yml", "SCENES.md", "STORYBOARD.md", "ASSET-PLAN.md")
 _MARKDOWN = (".md", ".markdown", ".mdown")
+_OURS = re.compile(r"(?m)^[\"']?kiebatch[\"']?\s*:")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,18 +123,17 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
     if path.suffix.lower() not in (*_MARKDOWN, ".yaml", ".yml", ".json", ".txt", "") and path.exists():
         raise Invalid(f"{shown} is no scene file: those are YAML or Markdown")
     text = files.read_text(path)
-    if _is_markdown(path, text):
+    if path.suffix.lower() not in _MARKDOWN and _OURS.search(text):
+        return document.read(text, shown), []
+
+    from kiebatch import markdown  # only who writes Markdown waits for its parser
+
+    if path.suffix.lower() in _MARKDOWN or markdown.looks_like(text):
         siblings = _joined(path)
         if len(siblings) > 1:
             return markdown.join([markdown.read(files.read_text(p), files.shown(p)) for p in siblings])
         return markdown.read(text, shown)
     return document.read(text, shown), []
-
-
-def _is_markdown(path: Path, text: str) -> bool:
-    if path.suffix.lower() in _MARKDOWN:
-        return True
-    return not re.search(r"(?m)^[\"']?kiebatch[\"']?\s*:", text) and markdown.looks_like(text)
 
 
 def _joined(path: Path) -> list[Path]:

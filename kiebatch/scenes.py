@@ -15,6 +15,7 @@ import jsonschema
 
 from kiebatch import addresses, inputs, lint, schemas
 from kiebatch import catalogue as models
+from kiebatch.catalogue import Model
 from kiebatch.errors import Invalid, Problem, Problems, Where
 from kiebatch.model import (
     JSON,
@@ -247,9 +248,9 @@ def _expected(schema: Mapping[str, Any]) -> str:
         return f"`{schema['const']}`"
     if "$ref" in schema:
         return "{shot: ...}" if "shot_output" in schema["$ref"] else "a path, a URL, a name or {shot: ...}"
-    kind = schema.get("type", "something else")
+    kind: Any = schema.get("type", "something else")
     kinds = kind if isinstance(kind, list) else [kind]
-    return " or ".join(words.get(k, k) for k in kinds)
+    return " or ".join(words.get(str(k), str(k)) for k in kinds)
 
 
 def _shown(value: JSON) -> str:
@@ -301,7 +302,7 @@ class _Wanted:
     raw: Mapping[str, JSON]
     inherited: Mapping[str, JSON]  # from a scene with shots
     inherited_path: Path
-    models: list[tuple[str, models.Model]] = field(default_factory=list)
+    models: list[tuple[str, Model]] = field(default_factory=list)
     takes: int = 1
     skip: str = ""
     sources: dict[str, Path] = field(default_factory=dict)
@@ -310,7 +311,7 @@ class _Wanted:
     def name(self) -> str:
         return Slot(self.scene, self.shot).shot_name
 
-    def slot(self, model: models.Model, take: int) -> Slot:
+    def slot(self, model: Model, take: int) -> Slot:
         return Slot(self.scene, self.shot, model.id if len(self.models) > 1 else None, take)
 
 
@@ -332,7 +333,7 @@ class _Builder:
         self.shots: dict[str, _Wanted] = {}  # by written name, in file order
         self.alike: dict[str, _Wanted] = {}
         self.outputs: dict[str, _Wanted] = {}
-        self._models: dict[str, models.Model | None] = {}
+        self._models: dict[str, Model | None] = {}
         self._names_clash()
 
     def where(self, path: Sequence[str | int]) -> Where:
@@ -572,7 +573,7 @@ class _Builder:
                 continue
         return found
 
-    def _model(self, name: str, wanted: _Wanted, path: Path) -> models.Model | None:
+    def _model(self, name: str, wanted: _Wanted, path: Path) -> Model | None:
         modality = wanted.raw.get("type") or ("audio" if wanted.kind != "shot" else None)
         kept = tuple(self.options.kept(wanted.scene, wanted.shot))
         key = f"{name}\0{modality}\0{kept}"
@@ -580,9 +581,7 @@ class _Builder:
             self._models[key] = self._look_up(name, modality, kept, path)
         return self._models[key]
 
-    def _look_up(
-        self, name: str, modality: str | None, kept: tuple[str, ...], path: Path
-    ) -> models.Model | None:
+    def _look_up(self, name: str, modality: str | None, kept: tuple[str, ...], path: Path) -> Model | None:
         for keep in (*kept, None):
             try:
                 model = self.catalogue.resolve(name, keep=keep)
@@ -666,7 +665,10 @@ class _Builder:
 
     def _makes(self, wanted: _Wanted) -> bool:
         """Whether a shot makes something, and is not a mere card on the board."""
-        says = any(key in wanted.raw for key in ("prompt", "text", "model", *ROLES)) or "model" in wanted.inherited
+        says = (
+            any(key in wanted.raw for key in ("prompt", "text", "model", *ROLES))
+            or "model" in wanted.inherited
+        )
         return says and bool(wanted.models)
 
     def _jobs(self, wanted: _Wanted) -> tuple[Job, ...]:
@@ -699,7 +701,7 @@ class _Builder:
         return tuple(jobs)
 
     def _job(
-        self, wanted: _Wanted, asked: str, model: models.Model, take: int, prompt: str, *, spare: bool = False
+        self, wanted: _Wanted, asked: str, model: Model, take: int, prompt: str, *, spare: bool = False
     ) -> Job | None:
         if model.modality not in ("image", "video", "audio", "text"):
             self.error((*wanted.path, "model"), f"`{model.id}` does not make pictures, clips or sound")
@@ -782,7 +784,7 @@ class _Builder:
                     found.append(base)
         return tuple(dict.fromkeys(found))
 
-    def _fallback(self, wanted: _Wanted, model: models.Model, take: int, prompt: str) -> Job | None:
+    def _fallback(self, wanted: _Wanted, model: Model, take: int, prompt: str) -> Job | None:
         name, path = self._setting(wanted, model, "fallback")
         if not name:
             return None
@@ -798,7 +800,7 @@ class _Builder:
         # The fallback stands in for the same slot: the line of versions goes on under it.
         return replace(job, slot=wanted.slot(model, take)) if job else None
 
-    def _check_endpoint(self, wanted: _Wanted, model: models.Model) -> None:
+    def _check_endpoint(self, wanted: _Wanted, model: Model) -> None:
         said = wanted.raw.get("endpoint")
         if said and model.endpoint not in str(said):
             self.warning(
@@ -811,7 +813,7 @@ class _Builder:
 
     # -- what a shot asks
 
-    def _setting(self, wanted: _Wanted, model: models.Model, key: str) -> tuple[JSON, Path]:
+    def _setting(self, wanted: _Wanted, model: Model, key: str) -> tuple[JSON, Path]:
         """Return a value by precedence: shot, scene, defaults of the modality, defaults."""
         for source, path in ((wanted.raw, wanted.path), (wanted.inherited, wanted.inherited_path)):
             if key in source and source[key] is not None:
@@ -824,7 +826,7 @@ class _Builder:
             return self.defaults[key], ("defaults", key)
         return None, wanted.path
 
-    def _source(self, wanted: _Wanted, model: models.Model, name: str) -> Path:
+    def _source(self, wanted: _Wanted, model: Model, name: str) -> Path:
         """Return where the person wrote the thing that a finding is about."""
         if name in wanted.sources:
             return wanted.sources[name]
@@ -841,9 +843,7 @@ class _Builder:
         _, path = self._setting(wanted, model, head)
         return path
 
-    def _ask(
-        self, wanted: _Wanted, model: models.Model, slot: Slot, prompt: str, *, quiet: bool
-    ) -> Ask | None:
+    def _ask(self, wanted: _Wanted, model: Model, slot: Slot, prompt: str, *, quiet: bool) -> Ask | None:
         style, style_path = self._setting(wanted, model, "style")
         names, names_path = self._setting(wanted, model, "characters")
         text, used = self._expand(wanted, prompt, quiet=quiet)
@@ -914,7 +914,7 @@ class _Builder:
             fold_negative=self.options.fold_negative,
         )
 
-    def _negatives(self, wanted: _Wanted, model: models.Model) -> list[tuple[JSON, Path]]:
+    def _negatives(self, wanted: _Wanted, model: Model) -> list[tuple[JSON, Path]]:
         pictured = model.modality in ("image", "video")
         found: list[tuple[JSON, Path]] = [
             (wanted.raw.get("negative_prompt"), (*wanted.path, "negative_prompt")),
@@ -979,7 +979,7 @@ class _Builder:
     # -- media
 
     def _media(
-        self, wanted: _Wanted, role: str, value: JSON, path: Path, model: models.Model, *, quiet: bool
+        self, wanted: _Wanted, role: str, value: JSON, path: Path, model: Model, *, quiet: bool
     ) -> list[RoleMedia]:
         values = value if isinstance(value, list) else [value]
         found: list[RoleMedia] = []
@@ -1072,7 +1072,7 @@ class _Builder:
             return refuse("take", f"`{base}` has {other.takes} takes, and take {take} is asked for")
         frame = value.get("frame")
         as_task = value.get("as") == "task"
-        kind = cast(Modality, model.modality)
+        kind = model.modality
         if kind == "video" and not as_task and frame is None and role in ("start_frame", "end_frame"):
             frame = "last"
         if frame and kind != "video":

@@ -87,9 +87,9 @@ def settings(
         if environ.get(name):
             found[key] = environ[name]
     if "api_key" not in found and env_file is not None and env_file.is_file():
-        key = dotenv.dotenv_values(env_file, interpolate=False).get("KIE_API_KEY")
-        if key:
-            found["api_key"] = key
+        kept = dotenv.dotenv_values(env_file, interpolate=False).get("KIE_API_KEY")
+        if kept:
+            found["api_key"] = kept
     known = {f.name for f in fields(Settings)}
     found |= {k: v for k, v in flags.items() if v is not None and k in known}
     for key in ("rate", "poll_rate"):
