@@ -28,6 +28,7 @@ from kiebatch.rules import as_number, values_at
 DATA = Path(__file__).parent / "data"
 FRIENDLY = ("prompt", "aspect_ratio", "resolution", "duration", "seed", "negative_prompt", "count", "voice")
 JOBS_ENDPOINT = "/api/v1/jobs/createTask"
+LARGEST_FILE = 200_000  # values in a user's file of models; all shipped files together hold 50,000
 
 
 class UnknownModel(Invalid):
@@ -250,6 +251,18 @@ def _shipped(file: str) -> Mapping[str, Model]:
     return {entry["id"]: model(entry, data["maker"]) for entry in data["models"]}
 
 
+def _weight(value: JSON, known: dict[int, int] | None = None) -> int:
+    """Return how many values a document holds with its aliases written out, without writing them out."""
+    known = {} if known is None else known
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 1  # what holds itself would never end
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_weight(one, known) for one in inner)
+    return known[id(value)]
+
+
 def _own(path: Path) -> list[tuple[Mapping[str, JSON], str]]:
     """Return the entries of a user's file and its maker, checked by the schema of all such files."""
     try:
@@ -260,6 +273,8 @@ def _own(path: Path) -> list[tuple[Mapping[str, JSON], str]]:
         mark = getattr(error, "problem_mark", None)
         where = Where(str(path), mark.line + 1, mark.column + 1) if mark else Where(str(path))
         raise Invalid([Problem(where=where, message=str(getattr(error, "problem", error)))]) from error
+    if _weight(data) > LARGEST_FILE:
+        raise Invalid([Problem(where=Where(str(path)), message="is too large for a file of models")])
     errors = sorted(
         Draft202012Validator(schemas.load("model")).iter_errors(data),
         key=lambda e: [str(p) for p in e.absolute_path],
@@ -361,16 +376,19 @@ class Catalogue:
                     hint="say which: " + ", ".join(f"`{m.id}`" for m in left),
                     choices=[m.id for m in left],
                 )
-        gone = fitting[0]
-        raise UnknownModel(
-            f"`{gone.id}` is withdrawn: the service has closed it",
-            hint=_choices(self._instead(gone)),
-            choices=[m.id for m in self._instead(gone)],
-        )
+        raise self._withdrawn(fitting[0].id, fitting[0])
 
     def spelling_note(self, asked: str, found: Model) -> str:
         """Return what to write today where `asked` is an old or wrong spelling of a full id, else nothing."""
         return f"`{asked}` is called `{found.id}` today" if "/" in asked and asked != found.id else ""
+
+    def _withdrawn(self, name: str, gone: Model) -> UnknownModel:
+        instead = self._instead(gone)
+        return UnknownModel(
+            f"`{name}` is withdrawn: the service has closed it",
+            hint=f"today there is {', '.join(f'`{m.id}`' for m in instead)}" if instead else "",
+            choices=[m.id for m in instead],
+        )
 
     def _unknown(self, name: str) -> UnknownModel:
         bare = re.sub(r"^(?:POST|GET)\s+", "", name).strip()
@@ -394,6 +412,9 @@ class Catalogue:
                 hint="name the model: " + ", ".join(f"`{i}`" for i in today[:6]) if today else "",
                 choices=today,
             )
+        like = self._like(name)
+        if like and all(m.status == "withdrawn" for m in like):
+            return self._withdrawn(name, next((m for m in like if m.superseded_by), like[0]))
         near = self._near(name)
         return UnknownModel(
             f"unknown model `{name}`",
@@ -405,16 +426,21 @@ class Catalogue:
         found = self.get(model_id)
         return found.superseded_by if found and found.superseded_by else model_id
 
-    def _near(self, name: str) -> list[Model]:
-        """Return up to five living models whose id or display name reads most like `name`."""
+    def _like(self, name: str) -> list[Model]:
+        """Return the models whose id or display name reads like `name`: what begins so, holds it, or looks like it."""
         wanted = squash(name)
-        keys = (*self._index["ids"], *self._index["names"], *(squash(i) for i, _ in self._own))
-        close = get_close_matches(wanted, keys, n=8, cutoff=0.6)
-        if len(wanted) >= 3:
-            close += [key for key in keys if wanted in key]
-        found = dict.fromkeys(m for key in close for m in self.named(key))
-        living = [m for m in found if m.status == "current"] or [m for m in found if m.status != "withdrawn"]
-        return living[:5]
+        if len(wanted) < 3:
+            return []
+        keys = [*self._index["ids"], *self._index["names"], *(squash(i) for i, _ in self._own)]
+        begins = [key for key in keys if key.startswith(wanted) or (len(key) >= 5 and wanted.startswith(key))]
+        holds = [key for key in keys if wanted in key]
+        close = get_close_matches(wanted, keys, n=8, cutoff=0.75) if len(wanted) > 5 else []
+        return list(dict.fromkeys(m for key in (*begins, *holds, *close) for m in self.named(key)))
+
+    def _near(self, name: str) -> list[Model]:
+        """Return up to five current models that `name` may mean."""
+        today = (m if m.status == "current" else self.get(m.superseded_by or "") for m in self._like(name))
+        return list(dict.fromkeys(m for m in today if m is not None and m.status == "current"))[:5]
 
     def _instead(self, gone: Model) -> list[Model]:
         """Return current models that do what a withdrawn one did, the best known first."""

@@ -191,6 +191,12 @@ def test_an_alias_stays_with_the_model_that_the_manifest_names(shipped: Catalogu
         ("nano-bananna-2", "unknown model", "nano-banana-2"),
         ("sora-2-text-to-video", "withdrawn", "veo-3-1"),
         ("midjourney", "withdrawn", ""),
+        ("Midjourney v7", "withdrawn", ""),
+        ("Sora 2", "withdrawn", "veo-3-1"),
+        ("gpt-4o", "unknown model", "`4o-image-api`"),
+        ("Kling 2.6", "unknown model", "`kling-2.6/text-to-video`"),
+        ("Flux 2 Pro", "unknown model", "`flux-2/pro-text-to-image`"),
+        ("dall-e-3", "unknown model", "`kiebatch models` lists them"),
         ("claude-opus-5", "chat model", "pictures, clips and sound"),
         ("gemini-2.5-flash", "chat model", "pictures, clips and sound"),
         ("POST /api/v1/gpt4o-image/generate", "address of the API", "`4o-image-api`"),
@@ -423,6 +429,15 @@ def test_a_broken_file_is_named_with_its_place(tmp_path: Path) -> None:
         catalogue.load([tmp_path])
 
     assert caught.value.problems[0].where.line > 0
+
+
+def test_a_file_that_grows_without_end_is_refused(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (tmp_path / "mine.yaml").write_text("\n".join(lines))
+
+    with pytest.raises(Invalid, match="too large"):
+        catalogue.load([tmp_path])
 
 
 def test_a_model_that_nobody_knows_takes_everything_and_has_no_price() -> None:
