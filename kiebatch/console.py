@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -34,10 +35,15 @@ def say(message: str) -> None:
 
 
 def warn(problems: Iterable[Problem]) -> None:
-    found = list(problems)
-    for problem in found:
-        say(str(problem))
-    announce.problems([problem.as_json() for problem in found])
+    """Say problems on stderr; warnings of one place and kind are said once, with how many more there are."""
+    groups: dict[tuple[object, ...], list[Problem]] = {}
+    for number, problem in enumerate(problems):
+        alike = (problem.where, problem.code, problem.hint) if problem.severity == "warning" else number
+        groups.setdefault((alike,), []).append(problem)
+    for first, *more in groups.values():
+        if more:
+            first = dataclasses.replace(first, message=f"{first.message} (and {len(more)} more like it)")
+        say(str(first))
 
 
 def leave(code: Exit) -> None:
