@@ -284,6 +284,8 @@ def _mp3(stream: BinaryIO, size: int) -> float | None:
             mark = max(first.find(b"Xing"), first.find(b"Info"))
             if mark > 0 and first[mark + 7] & 1 and len(first) >= mark + 12:
                 promised = int.from_bytes(first[mark + 8 : mark + 12], "big")
+            if mark > 0:
+                lasts = 0.0  # this frame tells about the others and sounds of nothing
         at += length
         seconds += lasts
         frames += 1
