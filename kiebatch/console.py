@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import typer
 
-from kiebatch import announce, ci, events
+from kiebatch import announce, events
 from kiebatch.errors import Exit, Problem, plain
 from kiebatch.model import JSON
 
@@ -26,12 +26,22 @@ def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool) -> None
         return
     said = text() if callable(text) else text
     if said:
-        print(ci.harmless(said) if in_ci() else said)
+        print(_harmless(said))
 
 
 def say(message: str) -> None:
     """Say something to the person, on stderr.  In a CI job no line of it is a command."""
-    print(ci.harmless(message) if in_ci() else message, file=sys.stderr)
+    print(_harmless(message), file=sys.stderr)
+
+
+def _harmless(text: str) -> str:
+    """Return a text in which a CI system finds no command."""
+    if not in_ci():
+        return text
+
+    from kiebatch import ci  # only where it matters
+
+    return ci.harmless(text)
 
 
 def warn(problems: Iterable[Problem]) -> None:
@@ -44,6 +54,7 @@ def warn(problems: Iterable[Problem]) -> None:
         if more:
             first = dataclasses.replace(first, message=f"{first.message} (and {len(more)} more like it)")
         say(str(first))
+        announce.problems([first.as_json()])
 
 
 def leave(code: Exit) -> None:
