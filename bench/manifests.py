@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kiebatch import differences, gitdrivers, manifest
+from kiebatch import differences, gitdrivers, manifest, merging
 from kiebatch.manifest import Manifest
 from kiebatch.model import Asset
 
@@ -81,7 +81,7 @@ def main() -> None:
     changes = report(f"compare, {count // 40} new versions", lambda: differences.between(record, ours))
     assert isinstance(changes, list)
     assert len(changes) == -(-count // 40)
-    report("merge two branches", lambda: manifest.merge(record, ours, theirs))
+    report("merge two branches", lambda: merging.merge(record, ours, theirs))
     report("as lines for `git diff`", lambda: gitdrivers.readable(text))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from kiebatch import files, manifest
+from kiebatch import files, manifest, merging
 from kiebatch.differences import inputs
 from kiebatch.errors import Invalid, plain
-from kiebatch.manifest import Conflict
+from kiebatch.merging import Conflict
 from kiebatch.model import ASSET_FOLDERS, JSON, Asset, Slot
 from kiebatch.repository import Repository
 
@@ -92,7 +92,7 @@ def merge(base: Path, ours: Path, theirs: Path, name: str) -> list[Conflict] | N
             ["git", "merge-file", "-L", "ours", "-L", "base", "-L", "theirs", ours, base, theirs], check=False
         )
         return None
-    merged, conflicts = manifest.merge(old, mine, yours)
+    merged, conflicts = merging.merge(old, mine, yours)
     ours.write_text(manifest.dump(merged), encoding="utf-8", newline="\n")
     return conflicts
 

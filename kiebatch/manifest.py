@@ -84,7 +84,7 @@ class Manifest:
 
     @cached_property
     def _keys(self) -> list[_Key]:
-        return [_key(asset) for asset in self.assets]
+        return [sort_key(asset) for asset in self.assets]
 
     @cached_property
     def _texts(self) -> list[str | None]:
@@ -128,7 +128,7 @@ def _name(part: object) -> str | None:
     return None if part is None else str(part)
 
 
-def _key(asset: Asset) -> _Key:
+def sort_key(asset: Asset) -> _Key:
     return (
         _natural(asset.scene_id),
         _natural(asset.shot),
@@ -180,7 +180,7 @@ def parse(text: str, file: str) -> Manifest:
     source = value.pop("source", None)
     if source is not None and not isinstance(source, str):
         value["source"], source = source, None
-    assets, repairs = repaired([_asset(entry) for entry in entries])
+    assets, repairs = repaired([asset_of(entry) for entry in entries])
     return Manifest(assets, source, value, tuple(replace(repair, where=Where(file)) for repair in repairs))
 
 
@@ -214,7 +214,7 @@ def _unreadable(text: str, file: str, error: ValueError) -> Invalid:
     return _invalid(file, f"this is no JSON: {error}", hint)
 
 
-def _asset(entry: Mapping[str, JSON]) -> Asset:
+def asset_of(entry: Mapping[str, JSON]) -> Asset:
     known: dict[str, Any] = {}
     extra: dict[str, JSON] = {}
     for key, value in entry.items():
@@ -382,7 +382,7 @@ def record(
     version = version_after(replaces)
     entered = []
     for asset in new:
-        prefix = _prefix(asset.type)
+        prefix = id_prefix(asset.type)
         if prefix in counts or not any(a.id.startswith(f"{prefix}-") for a in manifest.assets):
             counts[prefix] = counts.get(prefix, 0) + 1
             id = f"{prefix}-{counts[prefix]:03d}"
@@ -390,15 +390,15 @@ def record(
             taken = taken if taken is not None else _mentioned(manifest.assets)
             id = _free_id(prefix, taken)
             taken.add(id)
-        entered.append(_changed(asset, id=id, version=version, superseded_by=None))
+        entered.append(revised(asset, id=id, version=version, superseded_by=None))
     successors = {asset.output: asset for asset in reversed(entered)}
     for old in replaces if entered else ():
         index = _find(manifest, old)
         successor = successors.get(old.output, entered[0])
-        assets[index] = _changed(assets[index], superseded_by=successor.id)
+        assets[index] = revised(assets[index], superseded_by=successor.id)
         texts[index] = None
     for asset in entered:
-        key = _key(asset)
+        key = sort_key(asset)
         index = bisect_left(keys, key)
         keys.insert(index, key)
         assets.insert(index, asset)
@@ -412,12 +412,12 @@ def changed(manifest: Manifest, old: Asset, **changes: Any) -> Manifest:
     """Return the record with facts of one entry changed (`fingerprint` by accept, `scene_id` by a move)."""
     index = _find(manifest, old)
     assets = [*manifest.assets[:index], *manifest.assets[index + 1 :]]
-    insort(assets, _changed(manifest.assets[index], **changes), key=_key)
+    insort(assets, revised(manifest.assets[index], **changes), key=sort_key)
     return replace(manifest, assets=tuple(assets))
 
 
 def _find(manifest: Manifest, asset: Asset) -> int:
-    index = bisect_left(manifest._keys, _key(asset))
+    index = bisect_left(manifest._keys, sort_key(asset))
     if index < len(manifest.assets) and manifest.assets[index].id == asset.id:
         return index
     for index, other in enumerate(manifest.assets):  # the caller's copy is from before a change of the entry
@@ -426,12 +426,12 @@ def _find(manifest: Manifest, asset: Asset) -> int:
     raise ValueError(f"the manifest has no such entry: {asset.id}")
 
 
-def _changed(asset: Asset, **changes: Any) -> Asset:
+def revised(asset: Asset, **changes: Any) -> Asset:
     extra = {key: value for key, value in asset.extra.items() if key not in changes}
     return replace(asset, **{"extra": extra, **changes})
 
 
-def _prefix(type: str) -> str:
+def id_prefix(type: str) -> str:
     return PREFIXES.get(type) or re.sub(r"[^a-z]", "", type.lower())[:3] or "ast"
 
 
@@ -512,7 +512,7 @@ def slots(assets: Sequence[Asset]) -> dict[Slot, tuple[Asset, ...]]:
         if asset.scene_id is None:
             result[Slot(asset.filename)] = (asset,)
         else:
-            takes.setdefault(_place(asset), []).append(asset)
+            takes.setdefault(place(asset), []).append(asset)
     for found in takes.values():
         first = found[0]
         slot = Slot(first.scene_id if first.scene_id is not None else "", first.shot, None, first.take)
@@ -528,10 +528,17 @@ def slots(assets: Sequence[Asset]) -> dict[Slot, tuple[Asset, ...]]:
 
 
 def _oldest_first(assets: Iterable[Asset]) -> tuple[Asset, ...]:
-    return tuple(sorted(assets, key=lambda a: (a.version, a.output, _key(a))))
+    return tuple(sorted(assets, key=lambda a: (a.version, a.output, sort_key(a))))
 
 
-def _place(asset: Asset) -> tuple[str | None, str | None, int]:
+def birth(asset: Asset) -> tuple[JSON, ...]:
+    """Return what stays the same when an entry is edited, moved or renumbered."""
+    if asset.sha256:
+        return (asset.created_at, asset.sha256, asset.task_id, asset.output)
+    return (asset.created_at, asset.filename, asset.task_id, asset.output)
+
+
+def place(asset: Asset) -> tuple[str | None, str | None, int]:
     return (_name(asset.scene_id), _name(asset.shot), asset.take)
 
 
@@ -544,12 +551,12 @@ def repaired(assets: Sequence[Asset]) -> tuple[tuple[Asset, ...], tuple[Repair, 
     - two newest versions of one line (both branches made one): the later supersedes the earlier
     """
     repairs: list[Repair] = []
-    found = _with_ids(sorted(assets, key=_key), repairs)
+    found = _with_ids(sorted(assets, key=sort_key), repairs)
     found = _without_broken_links(found, repairs)
     found, rivals = _with_one_head(found, repairs)
     found = _with_rising_versions(found, repairs)
-    found = _with_own_files(found, rivals) if rivals else found
-    return tuple(sorted(found, key=_key) if repairs else found), tuple(repairs)
+    found = with_own_files(found, rivals) if rivals else found
+    return tuple(sorted(found, key=sort_key) if repairs else found), tuple(repairs)
 
 
 def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
@@ -559,7 +566,7 @@ def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
     taken = _mentioned(assets)
     result: list[Asset] = []
     moved: list[tuple[Asset, Asset, str]] = []  # who keeps the id, who lost it, and that one's new id
-    for asset in sorted(assets, key=lambda a: (a.created_at, _key(a))):
+    for asset in sorted(assets, key=lambda a: (a.created_at, sort_key(a))):
         holder = first.get(asset.id) if asset.id else None
         if asset.id and holder is None:
             first[asset.id] = asset
@@ -568,7 +575,7 @@ def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
         if holder == asset:
             repairs.append(_repair("id", asset.id, f"`{asset.id}` stood there twice, word for word"))
             continue
-        id = _free_id(_prefix(asset.type), taken)
+        id = _free_id(id_prefix(asset.type), taken)
         taken.add(id)
         why = (
             f"`{asset.id}` was there twice; the later one is now `{id}`"
@@ -576,7 +583,7 @@ def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
             else f"gave `{id}` to an entry without an id"
         )
         repairs.append(_repair("id", id, why))
-        result.append(_changed(asset, id=id))
+        result.append(revised(asset, id=id))
         if holder:
             moved.append((holder, asset, id))
     return _follow(result, moved)
@@ -591,17 +598,17 @@ def _follow(assets: list[Asset], moved: Sequence[tuple[Asset, Asset, str]]) -> l
     for asset in assets:
         changes: dict[str, Any] = {}
         for holder, loser, id in by_old.get(asset.superseded_by or "", ()):
-            if _place(loser) == _place(asset) != _place(holder):
+            if place(loser) == place(asset) != place(holder):
                 changes["superseded_by"] = id
         for holder, loser, id in (m for link in asset.made_from for m in by_old.get(link, ())):
             if loser.scene_id == asset.scene_id != holder.scene_id:
                 changes["made_from"] = tuple(id if link == loser.id else link for link in asset.made_from)
         # Both branches superseded one version, each with its own entry under the same id: put them in a row.
         for holder, loser, id in by_old.get(asset.id, ()):
-            side_by_side = _place(holder) == _place(loser) and holder.output == loser.output
+            side_by_side = place(holder) == place(loser) and holder.output == loser.output
             if side_by_side and asset.superseded_by is loser.superseded_by is None and asset.version > 1:
                 changes["superseded_by"] = id
-        result.append(_changed(asset, **changes) if changes else asset)
+        result.append(revised(asset, **changes) if changes else asset)
     return result
 
 
@@ -625,13 +632,13 @@ def _without_broken_links(assets: list[Asset], repairs: list[Repair]) -> list[As
         else:
             if id not in sound:  # came back to where it had been
                 circle = [by_id[each] for each in list(path)[list(path).index(id) :]]
-                newest = max(circle, key=lambda a: (a.version, a.created_at, _key(a)))
+                newest = max(circle, key=lambda a: (a.version, a.created_at, sort_key(a)))
                 cut.add(newest.id)
                 repairs.append(
                     _repair("chain", newest.id, f"`{newest.id}` was superseded by an older version of itself")
                 )
         sound.update(path)
-    return [_changed(a, superseded_by=None) if a.id in cut else a for a in assets] if cut else assets
+    return [revised(a, superseded_by=None) if a.id in cut else a for a in assets] if cut else assets
 
 
 def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> tuple[list[Asset], set[str]]:
@@ -639,7 +646,7 @@ def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> tuple[list[Ass
     for asset in assets:
         # Other tools may well keep several pictures of one scene side by side, so only entries of ours.
         if asset.superseded_by is None and asset.sha256 is not None and asset.scene_id is not None:
-            heads[(*_place(asset), asset.output, asset.model)].append(asset)
+            heads[(*place(asset), asset.output, asset.model)].append(asset)
     links: dict[str, str] = {}
     for together in heads.values():
         for old, new in pairwise(sorted(together, key=lambda a: (a.created_at, a.version, a.sha256 or ""))):
@@ -648,7 +655,7 @@ def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> tuple[list[Ass
                 _repair("chain", new.id, f"`{old.id}` and `{new.id}` were both the newest of one slot")
             )
     rivals = {*links, *links.values()}
-    return [_changed(a, superseded_by=links[a.id]) if a.id in links else a for a in assets], rivals
+    return [revised(a, superseded_by=links[a.id]) if a.id in links else a for a in assets], rivals
 
 
 def _with_rising_versions(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
@@ -669,13 +676,13 @@ def _with_rising_versions(assets: list[Asset], repairs: list[Repair]) -> list[As
             _repair("chain", id, f"`{id}` is version {version}: it comes after version {version - 1}")
         )
     return (
-        [_changed(a, version=versions[a.id]) if a.id in versions else a for a in assets]
+        [revised(a, version=versions[a.id]) if a.id in versions else a for a in assets]
         if versions
         else assets
     )
 
 
-def _with_own_files(assets: Sequence[Asset], rivals: Container[str]) -> list[Asset]:
+def with_own_files(assets: Sequence[Asset], rivals: Container[str]) -> list[Asset]:
     """Give each of the entries `rivals` a file name of its own; the file itself is moved by `verify --fix`.
 
     Two branches that both made the first version of a slot wrote two pictures under one name.
@@ -687,7 +694,7 @@ def _with_own_files(assets: Sequence[Asset], rivals: Container[str]) -> list[Ass
             holder = holders.setdefault(asset.filename, asset)
             if holder.sha256 != asset.sha256:
                 name = version_name(asset.filename, asset.version, asset.sha256)
-                asset = _changed(asset, filename=name)
+                asset = revised(asset, filename=name)
         result.append(asset)
     return result
 
@@ -728,7 +735,7 @@ def renumbered(assets: Sequence[Asset]) -> tuple[tuple[Asset, ...], dict[str, st
     if not names:
         return tuple(assets), {}
     moved = [
-        _changed(
+        revised(
             asset,
             id=names.get(asset.id, asset.id),
             superseded_by=names.get(asset.superseded_by or "", asset.superseded_by),
@@ -736,339 +743,4 @@ def renumbered(assets: Sequence[Asset]) -> tuple[tuple[Asset, ...], dict[str, st
         )
         for asset in assets
     ]
-    return tuple(sorted(moved, key=_key)), names
-
-
-def sides(text: str) -> tuple[str, str, str] | None:
-    """Return (base, ours, theirs) of a text in which git has left conflict markers; None where there are none.
-
-    Without the common ancestor in the markers (git's default style) base is what both sides share.
-    """
-    base: list[str] = []
-    ours: list[str] = []
-    theirs: list[str] = []
-    inside = ""
-    found = False
-    for line in text.splitlines(keepends=True):
-        mark = re.match(r"(<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|$)", line)
-        if mark and (inside or mark.group()[0] == "<"):
-            found = True
-            inside = {"<": "ours", "|": "base", "=": "theirs", ">": ""}[mark.group()[0]]
-        elif not inside:
-            for side in (base, ours, theirs):
-                side.append(line)
-        else:
-            {"base": base, "ours": ours, "theirs": theirs}[inside].append(line)
-    return ("".join(base), "".join(ours), "".join(theirs)) if found else None
-
-
-# --- merging -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """One fact that both branches changed, differently: what stands in the merged record, and what does not.
-
-    `asset` is the entry's id in the merged record, or empty for a key of the manifest itself; `key` is
-    `deleted` where one branch removed an entry that the other changed, which stays.
-    """
-
-    asset: str
-    key: str
-    kept: JSON
-    other: JSON
-
-
-_LINKS = ("id", "version", "superseded_by", "made_from")
-_Facts = dict[str, JSON]
-
-
-@dataclass(slots=True)
-class _Thing:
-    """One asset, as each of the three records has it."""
-
-    base: Asset | None = None
-    ours: Asset | None = None
-    theirs: Asset | None = None
-    merged: Asset | None = None
-    next: set[int] = field(default_factory=set)  # what supersedes it, by place in the list of things
-
-
-def merge(base: Manifest, ours: Manifest, theirs: Manifest) -> tuple[Manifest, list[Conflict]]:
-    """Join two records that both came from `base`, entry by entry.
-
-    New versions of both sides stay: where both superseded one version, the one made later becomes the newest.
-    Ours keep their ids, theirs are renumbered where they must be; apart from ids the result does not depend on
-    which side is which.  A fact that both changed keeps one value, and the entry gets the key `merge_conflict`
-    with the other, which `verify` shows.
-    """
-    things, ids = _things(base, ours, theirs)
-    conflicts: list[tuple[int, str, JSON, JSON]] = []
-    for index, thing in enumerate(things):
-        _merge_facts(thing, index, conflicts)
-    names = _merged_ids(things)
-    _merge_links(things, ids)
-    _in_a_row(things)
-    assets = []
-    for index, thing in enumerate(things):
-        if thing.merged is not None:
-            link = names[min(thing.next)] if thing.next else None
-            made_from = _merged_sources(thing, ids, names)
-            assets.append(_changed(thing.merged, id=names[index], superseded_by=link, made_from=made_from))
-    mended, _ = repaired(assets)
-    both = _new_names(things, "ours") & _new_names(things, "theirs")
-    rivals = {
-        names[i] for i, t in enumerate(things) if t.base is None and t.merged and t.merged.filename in both
-    }
-    if rivals:
-        mended = tuple(sorted(_with_own_files(mended, rivals), key=_key))
-    head: list[Conflict] = []
-    tops = [{"source": m.source, **m.extra} for m in (base, ours, theirs)]
-    top, others = _three_way(tops[0], tops[1], tops[2])
-    head.extend(Conflict("", key, top.get(key), other) for key, other in others.items())
-    source = top.pop("source", None)
-    merged = Manifest(mended, source, top)
-    return merged, head + [
-        Conflict(names[i], key, kept, other) for i, key, kept, other in conflicts if i in names
-    ]
-
-
-def _new_names(things: Iterable[_Thing], side: str) -> set[str]:
-    other = "theirs" if side == "ours" else "ours"
-    alone = (getattr(t, side) for t in things if t.base is None and getattr(t, other) is None)
-    return {asset.filename for asset in alone}
-
-
-def birth(asset: Asset) -> tuple[JSON, ...]:
-    """Return what stays the same when an entry is edited, moved or renumbered."""
-    if asset.sha256:
-        return (asset.created_at, asset.sha256, asset.task_id, asset.output)
-    return (asset.created_at, asset.filename, asset.task_id, asset.output)
-
-
-def _things(base: Manifest, ours: Manifest, theirs: Manifest) -> tuple[list[_Thing], list[dict[str, int]]]:
-    """Return what there is on any side, and for each side (base, ours, theirs) the place of each id in that list."""
-    things = [_Thing(base=asset) for asset in base.assets]
-    ids: list[dict[str, int]] = [{asset.id: index for index, asset in enumerate(base.assets)}, {}, {}]
-    born: defaultdict[tuple[JSON, ...], list[int]] = defaultdict(list)
-    for index, asset in enumerate(base.assets):
-        born[birth(asset)].append(index)
-    for number, (side, record) in enumerate((("ours", ours), ("theirs", theirs)), start=1):
-        rest = []
-        for asset in record.assets:
-            index = ids[0].get(asset.id, -1)
-            original = things[index].base if index >= 0 else None
-            if original is not None and birth(original) == birth(asset):
-                setattr(things[index], side, asset)
-                ids[number][asset.id] = index
-            else:
-                rest.append(asset)
-        for asset in rest:
-            index = _counterpart(things, born[birth(asset)], asset, side)
-            if index < 0:
-                index = len(things)
-                things.append(_Thing())
-                born[birth(asset)].append(index)
-            setattr(things[index], side, asset)
-            ids[number][asset.id] = index
-    return things, ids
-
-
-def _counterpart(things: Sequence[_Thing], candidates: Sequence[int], asset: Asset, side: str) -> int:
-    free = [index for index in candidates if getattr(things[index], side) is None]
-    for index in free:
-        other = things[index].base or things[index].ours
-        if other and _place(other) == _place(asset) and other.model == asset.model:
-            return index
-    known = [index for index in free if things[index].base]
-    return known[0] if len(known) == 1 else -1  # moved to another shot, and renumbered
-
-
-def _facts(asset: Asset) -> _Facts:
-    return {key: value for key, value in entry(asset).items() if key not in _LINKS}
-
-
-def _merge_facts(thing: _Thing, index: int, conflicts: list[tuple[int, str, JSON, JSON]]) -> None:
-    base, ours, theirs = thing.base, thing.ours, thing.theirs
-    if ours is None or theirs is None:
-        there = ours or theirs
-        if base is None:
-            thing.merged = there
-        elif there is not None and _facts(there) != _facts(base):
-            thing.merged = there
-            conflicts.append((index, "deleted", False, True))
-        return
-    if ours in (theirs, base) or theirs == base:  # nearly all of a large record
-        thing.merged = theirs if ours == base else ours
-        return
-    old, mine, yours = _facts(base) if base else {}, _facts(ours), _facts(theirs)
-    facts, others = _three_way(old, mine, yours)
-    for key, other in others.items():
-        conflicts.append((index, key, facts.get(key), other))
-    if others:
-        facts[MARK] = {**facts.get(MARK, {}), **others}
-    same = facts == mine
-    version = max(ours.version, theirs.version)
-    thing.merged = _changed(ours if same else _asset({"id": "", **facts}), version=version)
-
-
-def _three_way(base: _Facts, ours: _Facts, theirs: _Facts) -> tuple[_Facts, _Facts]:
-    """Return the merged facts and, for what both changed, the values that lost.
-
-    One side wins for all of them, so that a prompt and its fingerprint stay together; which one depends on
-    the values alone.
-    """
-    absent = object()
-    merged: _Facts = {}
-    torn = []
-    for key in {**base, **ours, **theirs}:
-        old, mine, yours = base.get(key, absent), ours.get(key, absent), theirs.get(key, absent)
-        if mine == yours or yours == old:
-            value = mine
-        elif mine == old:
-            value = yours
-        else:
-            torn.append(key)
-            value = None
-        if value is not absent:
-            merged[key] = value
-    texts = [json.dumps([side.get(key) for key in sorted(torn)], sort_keys=True) for side in (ours, theirs)]
-    winner, loser = (ours, theirs) if texts[0] >= texts[1] else (theirs, ours)
-    for key in torn:
-        merged[key] = winner.get(key)
-    return merged, {key: loser.get(key) for key in torn}
-
-
-def _merged_ids(things: Sequence[_Thing]) -> dict[int, str]:
-    names: dict[int, str] = {}
-    late = []
-    for index, thing in enumerate(things):
-        if thing.merged is not None and thing.ours is not None:
-            names[index] = thing.ours.id
-        elif thing.merged is not None:
-            late.append(index)
-    taken = set(names.values())
-    renumbered = []
-    for index in late:
-        id = (things[index].theirs or things[index].base or Asset(id="", type="", filename="")).id
-        if id in taken:
-            renumbered.append(index)
-        else:
-            names[index] = id
-            taken.add(id)
-    numbers: dict[str, int] = {}
-    for index in renumbered:
-        merged = things[index].merged
-        prefix = _prefix(merged.type if merged else "")
-        number = numbers.get(prefix, 1)
-        while f"{prefix}-{number:03d}" in taken:
-            number += 1
-        numbers[prefix] = number
-        names[index] = f"{prefix}-{number:03d}"
-        taken.add(names[index])
-    return names
-
-
-def _merge_links(things: Sequence[_Thing], ids: Sequence[Mapping[str, int]]) -> None:
-    for thing in things:
-        sides = [
-            _link(asset, known)
-            for asset, known in zip((thing.base, thing.ours, thing.theirs), ids, strict=True)
-        ]
-        old, mine, yours = sides
-        if thing.ours is None or yours == mine:
-            found = {yours}
-        elif thing.theirs is None or yours == old:
-            found = {mine}
-        elif mine == old:
-            found = {yours}
-        else:
-            found = {mine, yours}
-        thing.next = {index for index in found if index is not None and things[index].merged is not None}
-
-
-def _link(asset: Asset | None, known: Mapping[str, int]) -> int | None:
-    return known.get(asset.superseded_by or "") if asset else None
-
-
-def _merged_sources(
-    thing: _Thing, ids: Sequence[Mapping[str, int]], names: Mapping[int, str]
-) -> tuple[str, ...]:
-    number, asset = (1, thing.ours) if thing.ours else (2, thing.theirs)
-    links = asset.made_from if asset else ()
-    return tuple(names.get(ids[number].get(link, -1), link) for link in links)
-
-
-def _in_a_row(things: Sequence[_Thing]) -> None:
-    """Where both sides superseded one version, put everything that came after it in one row, by time."""
-    forks = [index for index, thing in enumerate(things) if len(thing.next) > 1]
-    if not forks:
-        return
-    after: defaultdict[int, set[int]] = defaultdict(set)  # by fork
-    for fork in forks:
-        pending = list(things[fork].next)
-        while pending:
-            index = pending.pop()
-            if index not in after[fork]:
-                after[fork].add(index)
-                pending.extend(things[index].next)
-    while forks:
-        # Forks whose followers overlap (the outputs of one task, say) are put in order together.
-        together = [forks.pop()]
-        followers = set(after[together[0]])
-        while more := [fork for fork in forks if fork in followers or not followers.isdisjoint(after[fork])]:
-            forks = [fork for fork in forks if fork not in more]
-            together += more
-            followers |= set().union(*(after[fork] for fork in more))
-        _line_up(things, [fork for fork in together if fork not in followers], followers)
-
-
-def _line_up(things: Sequence[_Thing], forks: Sequence[int], followers: set[int]) -> None:
-    def merged(index: int) -> Asset:
-        asset = things[index].merged
-        assert asset is not None
-        return asset
-
-    batches: defaultdict[object, list[int]] = defaultdict(list)  # the outputs of one task
-    for index in followers:
-        batches[merged(index).task_id or index].append(index)
-    batch_of = {index: key for key, batch in batches.items() for index in batch}
-    times = {key: min(merged(i).created_at for i in batch) for key, batch in batches.items()}
-    for _ in batches:  # a clock may have gone wrong: nothing comes before what it superseded
-        late = [
-            (batch_of[follower], times[key])
-            for key, batch in batches.items()
-            for index in batch
-            for follower in things[index].next
-            if batch_of[follower] != key and times[batch_of[follower]] < times[key]
-        ]
-        if not late:
-            break
-        for key, time in late:
-            times[key] = max(times[key], time)
-
-    def rank(key: object) -> tuple[JSON, ...]:
-        batch = [merged(index) for index in batches[key]]
-        return (
-            times[key],
-            max(a.version for a in batch),
-            min((a.sha256 or "", a.filename, a.model, a.prompt) for a in batch),
-        )
-
-    order = [sorted(batches[key], key=lambda i: (merged(i).output, i)) for key in sorted(batches, key=rank)]
-    for index in forks:
-        things[index].next = {_same_output(things, index, order[0])}
-    for batch, following in pairwise(order):
-        for index in batch:
-            things[index].next = {_same_output(things, index, following)}
-    for index in order[-1]:
-        things[index].next = set()
-
-
-def _same_output(things: Sequence[_Thing], index: int, batch: Sequence[int]) -> int:
-    asset = things[index].merged
-    outputs = [things[i].merged for i in batch]
-    same = (
-        i for i, other in zip(batch, outputs, strict=True) if asset and other and asset.output == other.output
-    )
-    return next(same, batch[0])
+    return tuple(sorted(moved, key=sort_key)), names

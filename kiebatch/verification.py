@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from kiebatch import files, manifest
+from kiebatch import files, manifest, merging
 from kiebatch.errors import Invalid, plain
 from kiebatch.files import Workspace
 from kiebatch.manifest import MARK, Manifest
@@ -105,7 +105,7 @@ def _read(workspace: Workspace, repository: Repository | None) -> tuple[Manifest
     path = workspace.manifest_path
     shown = files.shown(path)
     text = files.read_text(path)
-    if manifest.sides(text) is not None:
+    if merging.sides(text) is not None:
         message = "git left conflict markers here: two branches changed one place of the manifest"
         return None, [Damage(kind="merge", file=shown, message=message)]
     recorded = manifest.parse(text, shown)
@@ -163,7 +163,7 @@ def _lacks_a_side(workspace: Workspace, repository: Repository, recorded: Manife
         )
     except Invalid:
         return False
-    merged, _ = manifest.merge(old, ours, theirs)
+    merged, _ = merging.merge(old, ours, theirs)
     return not {manifest.birth(a) for a in merged.assets} <= {manifest.birth(a) for a in recorded.assets}
 
 
@@ -173,7 +173,7 @@ def _join(workspace: Workspace, repository: Repository | None) -> tuple[Manifest
     if 2 in stages and 3 in stages:
         texts = (stages.get(1, ""), stages[2], stages[3])
     else:
-        texts = manifest.sides(files.read_text(workspace.manifest_path)) or ("", "", "")
+        texts = merging.sides(files.read_text(workspace.manifest_path)) or ("", "", "")
     ours, theirs = (
         manifest.parse(text, f"{shown}, {side}")
         for text, side in zip(texts[1:], ("ours", "theirs"), strict=True)
@@ -182,7 +182,7 @@ def _join(workspace: Workspace, repository: Repository | None) -> tuple[Manifest
         base = manifest.parse(texts[0], f"{shown}, the common ancestor")
     except Invalid:
         base = Manifest()  # what two sides of a text share need not be a manifest; nothing is lost by that
-    merged, conflicts = manifest.merge(base, ours, theirs)
+    merged, conflicts = merging.merge(base, ours, theirs)
     top = [
         Damage(kind="merge", file=shown, message=f"both branches changed `{c.key}`")
         for c in conflicts

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import MODELS, an_asset, made
 
-from kiebatch import manifest, schemas
+from kiebatch import manifest, merging, schemas
 from kiebatch.differences import between
 from kiebatch.errors import Invalid
-from kiebatch.manifest import Conflict, Manifest
+from kiebatch.manifest import Manifest
+from kiebatch.merging import Conflict
 from kiebatch.model import Asset
 
 
@@ -170,7 +171,7 @@ def test_what_stands_for_a_take_is_found_whatever_its_model() -> None:
 def test_twenty_thousand_assets_are_entered_and_written_quickly(elapsed: Callable[[], float]) -> None:
     record = made(Manifest(), *(an_asset(scene) for scene in range(300)))
     assets = [
-        manifest._changed(a, scene_id=n, id=f"img-{n:03d}")
+        manifest.revised(a, scene_id=n, id=f"img-{n:03d}")
         for n in range(1, 20_001)
         for a in record.assets[:1]
     ]
@@ -196,7 +197,7 @@ def elapsed() -> Callable[[], float]:
 
 
 def test_two_entries_with_one_id_are_told_apart() -> None:
-    one, two = (manifest.entry(manifest._changed(an_asset(scene), id="img-001")) for scene in (1, 2))
+    one, two = (manifest.entry(manifest.revised(an_asset(scene), id="img-001")) for scene in (1, 2))
     clip = {**manifest.entry(an_asset(2, "b")), "id": "vid-001", "made_from": ["img-001"]}
 
     read = manifest.parse(text([one, two, clip]), "manifest.json")
@@ -207,7 +208,7 @@ def test_two_entries_with_one_id_are_told_apart() -> None:
 
 
 def test_an_entry_that_stands_there_twice_is_one() -> None:
-    one = manifest.entry(manifest._changed(an_asset(), id="img-001"))
+    one = manifest.entry(manifest.revised(an_asset(), id="img-001"))
 
     assert len(manifest.parse(text([one, one]), "manifest.json").assets) == 1
 
@@ -336,7 +337,7 @@ def test_new_versions_of_both_branches_stay_and_the_later_is_the_newest() -> Non
     ours = made(base, an_asset(1, minute=5, credits=5), an_asset(3))
     theirs = made(base, an_asset(1, minute=3, credits=3), an_asset(4))
 
-    merged, conflicts = manifest.merge(base, ours, theirs)
+    merged, conflicts = merging.merge(base, ours, theirs)
 
     assert conflicts == []
     assert_sound(merged)
@@ -350,7 +351,7 @@ def test_new_versions_of_both_branches_stay_and_the_later_is_the_newest() -> Non
 def test_both_made_the_first_version_of_a_slot() -> None:
     ours, theirs = made(Manifest(), an_asset(minute=1)), made(Manifest(), an_asset(minute=2))
 
-    merged, conflicts = manifest.merge(Manifest(), theirs, ours)
+    merged, conflicts = merging.merge(Manifest(), theirs, ours)
 
     assert conflicts == []
     assert [(asset.version, asset.created_at[14:16]) for asset in merged.assets] == [(1, "01"), (2, "02")]
@@ -364,7 +365,7 @@ def test_links_follow_entries_that_were_renumbered() -> None:
     theirs = made(base, an_asset(3))
     theirs = made(theirs, an_asset(4, made_from=(theirs.current(3)[0].id, "img-001")))
 
-    merged, _ = manifest.merge(base, ours, theirs)
+    merged, _ = merging.merge(base, ours, theirs)
 
     assert merged.current(4)[0].made_from == (merged.current(3)[0].id, "img-001")
     assert merged.current(3)[0].id != theirs.current(3)[0].id
@@ -375,13 +376,13 @@ def test_a_fact_that_both_changed_keeps_one_value_and_shows_the_other() -> None:
     ours = manifest.changed(base, base.assets[0], prompt="ours", fingerprint="sha256:1")
     theirs = manifest.changed(base, base.assets[0], prompt="theirs", fingerprint="sha256:2")
 
-    merged, conflicts = manifest.merge(base, ours, theirs)
+    merged, conflicts = merging.merge(base, ours, theirs)
 
     kept = merged.assets[0]
     assert {kept.prompt, kept.extra[manifest.MARK]["prompt"]} == {"ours", "theirs"}
     assert (kept.prompt == "ours") == (kept.fingerprint == "sha256:1")
     assert Conflict("img-001", "prompt", kept.prompt, kept.extra[manifest.MARK]["prompt"]) in conflicts
-    assert manifest.merge(base, theirs, ours)[0] == merged
+    assert merging.merge(base, theirs, ours)[0] == merged
 
 
 def test_an_entry_removed_here_and_edited_there_stays() -> None:
@@ -389,7 +390,7 @@ def test_an_entry_removed_here_and_edited_there_stays() -> None:
     ours = Manifest(())
     theirs = manifest.changed(base, base.assets[0], prompt="better words")
 
-    merged, conflicts = manifest.merge(base, ours, theirs)
+    merged, conflicts = merging.merge(base, ours, theirs)
 
     assert [asset.prompt for asset in merged.assets] == ["better words"]
     assert [conflict.key for conflict in conflicts] == ["deleted"]
@@ -403,7 +404,7 @@ def test_keys_of_other_tools_survive_a_merge_from_both_sides() -> None:
         text([{**entry, "by": "Kim"}, {**entry, "id": "img-002", "filename": "b.png"}], version="1.1"), "m"
     )
 
-    merged, conflicts = manifest.merge(base, ours, theirs)
+    merged, conflicts = merging.merge(base, ours, theirs)
 
     assert conflicts == []
     assert merged.extra == {"version": "1.1", "tool": "x"}
@@ -456,8 +457,8 @@ def test_merging_commutes_apart_from_ids_and_never_breaks_a_chain(
 ) -> None:
     base, ours, theirs = sides
 
-    here, _ = manifest.merge(base, ours, theirs)
-    there, _ = manifest.merge(base, theirs, ours)
+    here, _ = merging.merge(base, ours, theirs)
+    there, _ = merging.merge(base, theirs, ours)
 
     assert_sound(here)
     assert canonical(here) == canonical(there)
@@ -469,7 +470,7 @@ def test_nothing_that_a_branch_made_is_lost(sides: tuple[Manifest, Manifest, Man
     base, ours, theirs = sides
     known = {asset.sha256 for asset in base.assets}
 
-    merged, _ = manifest.merge(base, ours, theirs)
+    merged, _ = merging.merge(base, ours, theirs)
 
     new = {asset.sha256 for side in (ours, theirs) for asset in side.assets} - known
     assert new <= {asset.sha256 for asset in merged.assets}
@@ -482,9 +483,9 @@ def test_a_branch_that_did_nothing_takes_what_the_other_did(
 ) -> None:
     base, ours, _ = sides
 
-    assert manifest.merge(base, ours, base) == (ours, [])
-    assert canonical(manifest.merge(base, base, ours)[0]) == canonical(ours)
-    assert manifest.merge(base, ours, ours) == (ours, [])
+    assert merging.merge(base, ours, base) == (ours, [])
+    assert canonical(merging.merge(base, base, ours)[0]) == canonical(ours)
+    assert merging.merge(base, ours, ours) == (ours, [])
 
 
 json_values = st.recursive(
