@@ -143,7 +143,7 @@ class _Writer:
         if front:
             self.out += ["---\n" + _yaml(_ordered(front)) + "---"]
         if titled and title:
-            self.out.append(f"# {_escaped(title)}")
+            self.out.append(f"# {_headline(title)}")
         if notes and "notes" not in front:
             self.out.append(str(notes))
         self.out += [text for text in sections if text]
@@ -167,7 +167,7 @@ class _Writer:
             raise Invalid(problems)
 
     def _heading_fits(self, text: str) -> bool:
-        plain = self.headings.read(_heading(_escaped(text)), "top")
+        plain = self.headings.read(_heading(_headline(text)), "top")
         return plain.kind == "other" and plain.text == text and text == " ".join(text.split()) and bool(text)
 
     def _styles(self, front: dict[str, JSON]) -> str:
@@ -212,10 +212,10 @@ class _Writer:
         group = ""
         for scene in scenes:
             wanted = scene.get("group") or ""
-            headed = bool(wanted) and self.headings.read(_heading(_escaped(wanted)), "top").kind == "group"
-            headed = headed and self.headings.read(_heading(_escaped(wanted)), "top").text == wanted
+            headed = bool(wanted) and self.headings.read(_heading(_headline(wanted)), "top").kind == "group"
+            headed = headed and self.headings.read(_heading(_headline(wanted)), "top").text == wanted
             if headed and wanted != group:
-                self.out.append(f"## {_escaped(wanted)}")
+                self.out.append(f"## {_headline(wanted)}")
             if headed:
                 group = wanted
             elif not wanted:
@@ -298,7 +298,7 @@ class _Writer:
         as_is = as_is or bool(re.fullmatch(r"[A-Za-z]", text))
         name = f"{word} {text}" if as_is else f'{word} "{text}"'
         if isinstance(title, str) and title:
-            whole = f"{name}: {_escaped(title)}"
+            whole = f"{name}: {_headline(title)}"
             read = self.headings.read(_heading(whole), "top")
             if read.title == title and read.duration is None and str(read.id) == text:
                 return whole, True
@@ -359,6 +359,11 @@ def _bullets(items: Sequence[str]) -> list[str]:
 
 def _escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
+
+
+def _headline(text: str) -> str:
+    """Return text as a heading holds it, whose closing `#` would be no letters."""
+    return _escaped(text).replace("#", r"\#")
 
 
 def _on_a_line(text: str) -> str | None:
