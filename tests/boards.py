@@ -218,11 +218,13 @@ def looked(context: Any) -> Looked:
     return seen
 
 
-def clip(path: Path, seconds: float = 0.6) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    source = f"testsrc=s=320x180:d={seconds}:r=10"
-    subprocess.run(
-        ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", str(path)],
-        check=True,
-    )
+def clip(path: Path, source: str) -> Path:
+    """Make a short clip or sound of one of ffmpeg's own sources."""
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", str(path)]
+    subprocess.run(command, check=True)
     return path
+
+
+def adopt(root: Path, slot: str, file: Path) -> None:
+    """Enter any file as a slot's newest version."""
+    api.adopt(load(root), slot, file)

@@ -15,7 +15,7 @@ from simulated import Sim
 from kiebatch.board import publish
 from kiebatch.board.decisions import decide
 from kiebatch.board.film import Film
-from kiebatch.board.page import embedded, page, policy
+from kiebatch.board.page import embedded, label, page, policy
 from kiebatch.picks import Decision
 
 
@@ -192,6 +192,20 @@ def test_the_policy_allows_the_pages_own_script_and_style_alone(root: Path) -> N
     assert "connect-src 'none'" in allowed
     assert "unsafe" not in allowed
     assert allowed.count("'sha256-") == 2
+
+
+def test_takes_of_several_models_are_told_apart_by_their_models(tmp_path: Path) -> None:
+    shot = "{id: 1, prompt: A door, takes: 2, model: [nano-banana-2, google/nano-banana]}"
+    root = boards.film(tmp_path, f"kiebatch: 1\nscenes:\n  - {shot}\n", made=())
+
+    found = panel(root, "1")
+
+    assert [label(t, found) for t in found.takes] == [
+        "nano-banana-2 1",
+        "nano-banana-2 2",
+        "nano-banana 1",
+        "nano-banana 2",
+    ]
 
 
 def test_a_film_without_anything_still_makes_a_page(tmp_path: Path) -> None:

@@ -294,6 +294,36 @@ def test_a_pick_in_the_review_is_in_picks_yaml_and_on_the_board(browser: Any, ro
     assert "flat light" in (root / "board.html").read_text()
 
 
+def test_clips_and_sounds_play_from_the_disk_and_from_the_server(browser: Any, tmp_path: Path) -> None:
+    text = """\
+kiebatch: 1
+scenes:
+  - id: 1
+    model: kling-3.0/video
+    params: {sound: false, mode: std, multi_shots: false, duration: "5"}
+    prompt: The lamp turns
+    voiceover: {text: "Nobody.", model: elevenlabs/text-to-speech-multilingual-v2, voice: Rachel}
+"""
+    root = boards.film(tmp_path / "film", text, made=())
+    boards.adopt(root, "1", boards.clip(tmp_path / "a.mp4", "testsrc=s=320x180:d=0.6:r=10"))
+    boards.adopt(root, "1.vo", boards.clip(tmp_path / "a.mp3", "sine=d=0.6"))
+    publish.write(boards.load(root), root / "board.html")
+    with served(root) as review:
+        for address in ((root / "board.html").as_uri(), review.door):
+            seen = looked(browser.new_context())
+            seen.page.goto(address)
+            seen.page.click("#s-1 [data-open]")
+            seen.page.wait_for_selector("#viewer video")
+            playing = "new Promise(r => setTimeout(() => r(document.querySelector('#viewer video').currentTime), 400))"
+            assert seen.page.evaluate(playing) > 0
+            seen.page.keyboard.press("Escape")
+            seen.page.click("[data-play]")
+            seen.page.wait_for_selector(".heard.on")
+            assert seen.page.locator(".wave path").count() == 1
+            seen.check(review.url)
+            seen.page.context.close()
+
+
 def test_two_browsers_see_each_others_decisions(browser: Any, root: Path) -> None:
     with served(root) as review:
         ann, bo = opened(browser, review), opened(browser, review)
@@ -425,6 +455,20 @@ def test_axe_finds_nothing_serious(browser: Any, root: Path, scheme: str) -> Non
     page.keyboard.press("c")
     found["wipe"] = _serious(page)
     context.close()
+
+    assert not any(found.values()), found
+
+
+def test_axe_finds_nothing_serious_in_a_review(browser: Any, root: Path, sim: Sim) -> None:
+    with served(root, runner=boards.runner(root, sim)) as review:
+        seen = opened(browser, review, bypass_csp=True)
+        found = {"page": _serious(seen.page)}
+        seen.page.click("#s-2b [data-open]")
+        found["viewer"] = _serious(seen.page)
+        seen.page.click("text=Another take")
+        seen.page.wait_for_selector("#sheet pre")
+        found["plan"] = _serious(seen.page)
+        seen.page.context.close()
 
     assert not any(found.values()), found
 

@@ -179,6 +179,7 @@ class Desk:
                 thumb=f"small/thumb/{mark}" if pictured else "",
                 media=f"media/{mark}",
                 poster=f"small/poster/{mark}" if pictured and (wide or asset.type == "video") else "",
+                text=publish.read_words(asset, paths[asset.id]),
                 peaks=self._peaks.get((asset.id, asset.sha256), ()),
             )
         return found
@@ -192,11 +193,10 @@ class Desk:
         return pages.policy(self._film, served=True) + "; frame-ancestors 'none'"
 
     def panels(self, names: Sequence[str]) -> dict[str, str]:
-        """Return shots of the page anew, by name."""
+        """Return shots of the page anew, by name, and the film's sums under the empty one."""
         with self._lock:
             film, shown = self._film, self._shown
-        found = ((name, pages.panel(film, name, shown, review=self._review)) for name in names)
-        return {name: text for name, text in found if text}
+        return pages.panels(film, set(names), shown, review=self._review)
 
     def slots(self) -> set[str]:
         return {t.slot for p in self._film.panels for t in p.takes}

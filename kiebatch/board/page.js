@@ -347,7 +347,7 @@ function rail(found) {
     several ? found.takes.map((take, i) => h("button", {
       type: "button", class: ["take", take.state, take.choice, take.star && "starred"].filter(Boolean).join(" "), "data-key": "take" + i,
       "aria-current": i === view.take ? "true" : null, "aria-label": "Take " + take.n + (take.model ? ", " + take.model : "") + (take.choice ? ", " + take.choice + "ed" : ""), onclick: () => turn(i),
-    }, picture(fileOf(take)), h("b", {}, String(take.n)))) : null,
+    }, picture(fileOf(take)), h("b", {}, take.label))) : null,
     outputs.length > 1 ? outputs.map((file, i) => h("button", {type: "button", class: "take", "data-key": "output" + i, "aria-current": i === view.output ? "true" : null, "aria-label": "Output " + (i + 1), onclick: () => { view.output = i; render(); }}, picture(file), h("b", {}, "o" + (i + 1)))) : null);
 }
 
@@ -516,7 +516,7 @@ function inViewer(event) {
       for (const clip of clips) stopped ? clip.play().catch(() => {}) : clip.pause();
       break;
     }
-    default: if (/^[1-9]$/.test(event.key)) { done(); const takes = data(view.article).takes, at = takes.findIndex(t => String(t.n) === event.key); if (at >= 0) turn(at); }
+    default: if (/^[1-9]$/.test(event.key)) { done(); turn(Number(event.key) - 1); }
   }
 }
 function onPage(event) {
@@ -623,7 +623,9 @@ async function propose(wish) {
 async function refresh(names) {
   const reply = await fetch("shots?" + names.map(n => "name=" + encodeURIComponent(n)).join("&")).catch(() => null);
   if (!reply || !reply.ok) return;
-  for (const [name, html] of Object.entries(await reply.json())) {
+  const {"": sums, ...others} = await reply.json();
+  $(".sums").innerHTML = sums;
+  for (const [name, html] of Object.entries(others)) {
     const old = shotOf(name), box = document.createElement("template");
     box.innerHTML = html;
     const fresh = box.content.querySelector("article");
@@ -658,6 +660,9 @@ function running(state) {
 }
 if (settings.served) {
   const events = new EventSource("events");
+  let lost = false;
+  events.addEventListener("error", () => { lost = true; if (events.readyState === 2) toast("The review has ended; open its new address"); });
+  events.addEventListener("open", () => { if (lost) refresh(shots().map(a => a.dataset.shot)); lost = false; });  /* what we have missed */
   events.addEventListener("shots", e => refresh(JSON.parse(e.data)));
   events.addEventListener("run", e => running(JSON.parse(e.data)));
   events.addEventListener("reload", () => { if (!view && !sheet.open) location.reload(); else toast("The scene file has changed; reload the page to see it"); });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -35,11 +35,12 @@ class Shown:
     """Where a page finds one asset's media: addresses beside the page, on its server, or `data:` texts.
 
     Empty where there is none: a file that is gone, a clip without ffmpeg.  `poster` is a larger `thumb`, for a player
-    or a sharp screen.  `peaks` are loudness values, 0 to 100.
+    or a sharp screen; `text` is how a text begins.  `peaks` are loudness values, 0 to 100.
     """
 
     thumb: str = ""
     media: str = ""
+    text: str = ""
     poster: str = ""
     peaks: tuple[int, ...] = ()
 
@@ -58,15 +59,13 @@ def page(film: Film, shown: Mapping[str, Shown], *, review: Review | None = None
     return _environment().get_template("page.html").render(_values(film, shown, review))
 
 
-def panel(film: Film, name: str, shown: Mapping[str, Shown], *, review: Review | None = None) -> str:
-    """Return one shot of the page anew; empty when the film has no such shot."""
-    template = _environment().get_template("panel.html")
-    values = _values(film, shown, review)
-    module = template.make_module(values)
-    for found in film.panels:
-        if found.name == name:
-            return str(module.panel(found))  # type: ignore[attr-defined]
-    return ""
+def panels(
+    film: Film, names: Collection[str], shown: Mapping[str, Shown], *, review: Review | None = None
+) -> dict[str, str]:
+    """Return some shots of the page anew, by name, and under the empty name the sums of the film."""
+    module: Any = _environment().get_template("panel.html").make_module(_values(film, shown, review))
+    found = {p.name: str(module.panel(p)) for p in film.panels if p.name in names}
+    return {"": str(module.sums()), **found}
 
 
 def policy(film: Film, *, served: bool) -> str:
@@ -137,6 +136,7 @@ def _environment() -> jinja2.Environment:
         kind=lambda kind: KINDS[kind],
         grow=_grow,
         reach=_reach,
+        label=label,
         said=SAID.__getitem__,
     )
     return environment
@@ -182,6 +182,7 @@ def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSO
                 "slot": take.slot,
                 "n": take.number,
                 "model": take.model,
+                "label": label(take, panel),
                 "state": take.state,
                 "message": take.message,
                 "choice": standing.choice if standing.choice != "none" else "",
@@ -228,6 +229,17 @@ def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSO
 
     takes = [take(t) for t in panel.takes]
     return {"name": panel.name, "takes": takes, "prompts": list(prompts)}
+
+
+def label(take: Take, panel: Panel) -> str:
+    """Return what tells a take from its neighbours: its number, and its model where the shot has several."""
+    if not take.model:
+        return str(take.number)
+    name = max(
+        take.model.split("/"), key=len
+    )  # `nano-banana` of google/nano-banana, `kling-3.0` of kling-3.0/video
+    same = sum(1 for t in panel.takes if t.model == take.model)
+    return f"{name} {take.number}" if same > 1 else name
 
 
 def _without_empty(found: Mapping[str, JSON]) -> dict[str, JSON]:

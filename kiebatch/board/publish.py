@@ -112,6 +112,7 @@ def _shown(
         found[asset.id] = Shown(
             thumb=_inside(thumb, asset) if thumb else "",
             media=media,
+            text=read_words(asset, path),
             peaks=read_peaks(peaks),
         )
     return found, without
@@ -129,6 +130,14 @@ def path_of(workspace: Workspace, asset: Asset) -> Path | None:
 def read_peaks(path: Path | None) -> tuple[int, ...]:
     """Return the loudness values of a `peaks` derivative, none where there is no such file."""
     return tuple(json.loads(path.read_text(encoding="utf-8"))) if path else ()
+
+
+def read_words(asset: Asset, path: Path | None) -> str:
+    """Return how a text asset begins, for its card."""
+    if asset.type != "text" or path is None:
+        return ""
+    with path.open("rb") as stream:
+        return stream.read(1200).decode("utf-8", "replace")
 
 
 def _inside(path: Path, asset: Asset) -> str:
