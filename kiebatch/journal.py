@@ -47,6 +47,9 @@ CREATE TABLE plans (digest TEXT PRIMARY KEY, at REAL NOT NULL);
 # From version N to N + 1, in order; each is one script.
 _MIGRATIONS: Mapping[int, str] = {}
 
+_REBUILT = ".rebuilt"
+_INCOMPLETE = 1  # the application id of a journal that was rebuilt in part
+
 Hook = Callable[[str], None]
 
 
@@ -76,13 +79,21 @@ class Journal:
     ) -> None:
         self.path = path
         self.warnings: list[str] = []
-        self.incomplete = False  # a damaged journal was set aside, and not all of its attempts could be read
         self._db = connection
         self._now = now
         self._hook = hook
 
     def close(self) -> None:
         self._db.close()
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a damaged journal came before this one of which not all could be read, and nobody was told yet."""
+        return bool(self._db.execute("PRAGMA application_id").fetchone()[0] == _INCOMPLETE)
+
+    def told(self) -> None:
+        """Note that the user was told that the journal is incomplete: what comes next is by their word."""
+        self._db.execute("PRAGMA application_id = 0")
 
     def __enter__(self) -> Journal:
         return self
@@ -371,6 +382,7 @@ class Journal:
 def _attempt(row: sqlite3.Row) -> Attempt:
     return Attempt(
         id=row["id"],
+        run_id=row["run_id"],
         slot=Slot(*json.loads(row["slot"])),
         model=row["model"],
         family=row["family"],
@@ -428,6 +440,9 @@ def open_journal(
     except OSError as error:
         raise unwritable(path, error) from None
     try:
+        ready = path.with_name(f"{path.name}{_REBUILT}")
+        if ready.exists():
+            _swap(path, ready, path.with_name(f"{path.name}.damaged-{int(now())}"))
         return _open(path, now=now, hook=hook)
     except sqlite3.OperationalError as error:
         raise unwritable(path, OSError(str(error))) from None
@@ -500,31 +515,30 @@ def _rebuilt(
     hook: Hook,
     read_only: bool,
 ) -> Journal:
-    """Set a damaged journal aside and begin a new one from what it still says and from what the manifest knows."""
+    """Set a damaged journal aside and begin a new one from what it still says and from what the manifest knows.
+
+    The new one is made whole under another name before the damaged one is touched, so that a crash loses nothing.
+    """
     tables, whole = _salvaged(path)
     aside = path.with_name(f"{path.name}.damaged-{int(now())}")
-    if read_only:
-        journal = _fresh(_connect(None), now=now, hook=hook, path=path)
-    else:
-        for ending in ("", "-wal", "-shm"):
-            leftover = path.with_name(path.name + ending)
-            if leftover.exists():
-                leftover.rename(aside.with_name(aside.name + ending))
+    ready = path.with_name(f"{path.name}{_REBUILT}")
+    making = None if read_only else path.with_name(f"{path.name}.rebuilding")
+    if making:
+        making.unlink(missing_ok=True)
+    hook("journal.rebuild:before")
+    connection = _connect(making)
+    _fresh(connection, now=now, hook=hook, path=path)
+    _fill(connection, tables, rebuild(), now())
+    if not whole:
+        connection.execute(f"PRAGMA application_id = {_INCOMPLETE}")
+    if making:
+        connection.close()
+        making.rename(ready)
+        hook("journal.rebuild:after")
+        _swap(path, ready, aside)
         journal = _open(path, now=now, hook=hook)
-    with journal._write("rebuild") as db:
-        for table, rows in tables.items():
-            for row in rows:
-                names = row.keys()
-                db.execute(
-                    f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-                    tuple(row),
-                )
-        known = {row["task_id"] for row in tables["attempts"]}
-        for asset in rebuild():
-            if asset.task_id and asset.fingerprint and asset.task_id not in known:
-                known.add(asset.task_id)
-                _remember(db, asset, now())
-    journal.incomplete = not whole
+    else:
+        journal = Journal(connection, now=now, hook=hook, path=path)
     kept = "" if read_only else f"; it is kept as {aside.name}"
     lost = (
         "all attempts could be read from it"
@@ -534,6 +548,38 @@ def _rebuilt(
     )
     journal.warnings.append(f"the journal was damaged ({damage}){kept}; {lost}")
     return journal
+
+
+def _swap(path: Path, ready: Path, aside: Path) -> None:
+    """Put a rebuilt journal in the place of the damaged one; goes on where a crash ended it."""
+    for ending in ("-wal", "-shm", ""):  # a new journal must never meet the old one's log
+        leftover = path.with_name(path.name + ending)
+        if leftover.exists():
+            leftover.rename(aside.with_name(aside.name + ending))
+    ready.rename(path)
+    sync_folder(path.parent)
+
+
+def _fill(
+    db: sqlite3.Connection,
+    tables: Mapping[str, Sequence[sqlite3.Row]],
+    assets: Iterable[Asset],
+    moment: float,
+) -> None:
+    db.execute("BEGIN")
+    for table, rows in tables.items():
+        for row in rows:
+            names = row.keys()
+            db.execute(
+                f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+                tuple(row),
+            )
+    known = {row["task_id"] for row in tables["attempts"]}
+    for asset in assets:
+        if asset.task_id and asset.fingerprint and asset.task_id not in known:
+            known.add(asset.task_id)
+            _remember(db, asset, moment)
+    db.execute("COMMIT")
 
 
 def _salvaged(path: Path) -> tuple[dict[str, list[sqlite3.Row]], bool]:

@@ -23,7 +23,9 @@ QUICK: Mapping[str, Any] = {
 }
 
 
-def write(folder: Path, *, shots: int = 2, chained: bool = False, model: str = MODEL, **defaults: Any) -> Path:
+def write(
+    folder: Path, *, shots: int = 2, chained: bool = False, model: str = MODEL, **defaults: Any
+) -> Path:
     """Write a scene file of one scene with so many shots and return its path; `chained`: each from the one before."""
     scene: list[dict[str, Any]] = []
     for number in range(shots):
@@ -31,7 +33,11 @@ def write(folder: Path, *, shots: int = 2, chained: bool = False, model: str = M
         if chained and number:
             shot |= {"model": "nano-banana-2", "references": [{"shot": f"1.s{number}"}]}
         scene.append(shot)
-    document = {"kiebatch": 1, "defaults": {"model": model, **defaults}, "scenes": [{"id": 1, "shots": scene}]}
+    document = {
+        "kiebatch": 1,
+        "defaults": {"model": model, **defaults},
+        "scenes": [{"id": 1, "shots": scene}],
+    }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "scenes.yaml"
     path.write_text(json.dumps(document, indent=1), encoding="utf-8")  # JSON is YAML
@@ -47,17 +53,26 @@ def edit(path: Path, shot: str, **keys: Any) -> None:
     path.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
-def run(path: Path, sim: simulated.Sim, *, edges: api.Edges | None = None, only: Sequence[str] = (), **options: Any) -> Outcome:
+def run(
+    path: Path,
+    sim: simulated.Sim,
+    *,
+    edges: api.Edges | None = None,
+    only: Sequence[str] = (),
+    **options: Any,
+) -> Outcome:
     """Run a film against a simulator, quickly."""
     load = {key: options.pop(key) for key in ("assets", "state") if key in options}
     force = options.pop("force", False)
     emit = options.pop("emit", lambda _event: None)
+    bound = options.pop("bound", None)
     return api.run(
         api.load(path, **load),
         edges=edges or api.Edges(gate_path=":memory:"),
         only=only,
         force=force,
         emit=emit,
+        bound=bound,
         api_key=sim.key,
         base_url=sim.url,
         **{**QUICK, **options},
