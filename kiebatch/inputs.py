@@ -136,9 +136,11 @@ class _Builder:
 
     def set(self, name: str, value: JSON, word: str) -> None:
         if name in self.input and self.words.get(name) != word:
+            first = self.words.get(name, name)
+            shown = (first, word) if bare(first) == bare(word) else (bare(first), bare(word))
             self.error(
                 word,
-                f"`{bare(self.words[name])}` and `{bare(word)}` both set `{name}`",
+                f"`{shown[0]}` and `{shown[1]}` both set `{name}`",
                 hint="say it once",
                 code="said-twice",
             )
@@ -554,30 +556,49 @@ class _Builder:
     # -- what is filled in
 
     def _default_params(self) -> None:
-        """Put the file's defaults where the model has the field and nothing else filled it."""
+        """Put the file's defaults where the model has the field, takes the value, and nothing else filled it.
+
+        Defaults are meant for many models: what one of them cannot do is said, not refused.
+        """
+        taken: dict[str, tuple[str, JSON]] = {}
         for name, value in self.ask.default_params.items():
-            if value is None:
-                continue
             target = self.model.fields.get(name)
-            own = target.name if target and target.wrap is None else name
-            if own in self.input or own not in self.model.properties:
+            if target and target.wrap is not None:
+                target = None
+            own = target.name if target else name
+            schema = self.model.properties.get(own)
+            if value is None or own in self.input or schema is None or "media" in schema:
                 continue
-            made = self._friendly(name, value) if target and target.wrap is None else value
-            schema = self.model.properties[own]
-            if "media" in schema:
-                continue
-            made = _coerced(schema, made, True)
+            made = _coerced(schema, self._friendly(name, value) if target else value, True)
             if validator(schema).is_valid(made):
+                taken[own] = (name, value)
                 self.input[own] = made
                 self.words[own] = f"params.{name}"
             else:
-                # The defaults of a file are meant for many models: what one cannot do is said, not refused.
-                self.warn(
-                    f"params.{name}",
-                    f"`{self.model.id}` does not take `{name}: {say(value)}` from the defaults; it is not sent",
-                    hint=_allowed_hint(schema, target.values if target else None),
-                    code="default-not-taken",
-                )
+                self._not_taken(name, value, _allowed_hint(schema, target.values if target else None))
+        for rule in self.model.constraints if taken else ():
+            sent = self._sent_anyway() | self.input
+            if not any(f.severity == "error" for f in broken(rule, sent, self.names)):
+                continue
+            for own in sorted(concerned(rule) & taken.keys() & self.input.keys()):
+                without = self._sent_anyway() | {k: v for k, v in self.input.items() if k != own}
+                if not broken(rule, without, self.names):
+                    del self.input[own], self.words[own]
+                    self._not_taken(*taken[own], "")
+                    break
+
+    def _sent_anyway(self) -> dict[str, JSON]:
+        """Return what the catalogue would fill in."""
+        required = self.model.input.get("required") or ()
+        return {n: v for n, v in self.model.defaults.items() if n in required} | dict(self.model.fill)
+
+    def _not_taken(self, name: str, value: JSON, hint: str) -> None:
+        self.warn(
+            f"params.{name}",
+            f"`{self.model.id}` does not take `{name}: {say(value)}` from the defaults here; it is not sent",
+            hint=hint,
+            code="default-not-taken",
+        )
 
     def _duration(self) -> None:
         own = self._own("duration")

@@ -358,6 +358,12 @@ def test_saying_both_is_an_error() -> None:
     assert [(f.field, f.code) for f in errors(built)] == [("params.resolution", "said-twice")]
 
 
+def test_a_prompt_said_as_a_param_too_is_said_twice() -> None:
+    found = errors(ask_of("nano-banana-2", prompt="a boat", params={"prompt": "a ship"}))
+
+    assert found[0].message == "`params.prompt` and `prompt` both set `prompt`"
+
+
 def test_a_prompt_goes_where_the_model_has_its_text() -> None:
     assert ask_of("elevenlabs/text-to-speech-turbo-2-5", prompt="Hello").input["text"] == "Hello"
     assert ask_of("ai-music-api/boost-music-style", prompt="calm").input["content"] == "calm"
@@ -468,6 +474,39 @@ def test_a_default_that_this_model_does_not_take_is_said_and_not_sent() -> None:
     assert "aspect_ratio" in built.input or not built.input.get("aspect_ratio")
     assert [f.code for f in warnings(built)] == ["default-not-taken"]
     assert built.input.get("aspect_ratio") != "21:9"
+
+
+@pytest.mark.parametrize(
+    ("model", "defaults", "media", "dropped", "sent"),
+    [
+        ("gpt-image-2-text-to-image", {"resolution": "4K"}, [], True, {}),
+        (
+            "gpt-image-2-text-to-image",
+            {"resolution": "4K", "aspect_ratio": "16:9"},
+            [],
+            False,
+            {"resolution": "4K"},
+        ),
+        (
+            "kling-3.0-omni/image-to-video",
+            {"aspect_ratio": "16:9"},
+            ["start_frame"],
+            True,
+            {"aspect_ratio": "auto"},
+        ),
+        ("kling-2.6/text-to-video", {"sound": True}, [], False, {"sound": True}),
+    ],
+)
+def test_a_default_that_breaks_a_rule_between_fields_is_said_and_not_sent(
+    model: str, defaults: dict[str, Any], media: list[str], dropped: bool, sent: dict[str, Any]
+) -> None:
+    built = ask_of(
+        model, *(medium(role, "a.png") for role in media), prompt="Waves break", default_params=defaults
+    )
+
+    assert not errors(built)
+    assert ("default-not-taken" in [f.code for f in warnings(built)]) is dropped
+    assert sent.items() <= built.input.items()
 
 
 def test_a_shots_own_params_win_over_the_defaults() -> None:
