@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kiebatch.projects import Opened
     from kiebatch.settings import Settings
     from kiebatch.single import generate
-    from kiebatch.snapshots import compare as diff
+    from kiebatch.snapshots import diff
     from kiebatch.verification import verify
 
 _HOME = {
@@ -80,6 +80,6 @@ __all__ = [  # noqa: RUF022  # by what people use first
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'kiebatch' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"kiebatch.{_HOME[name]}"), "compare" if name == "diff" else name)
+    found = getattr(importlib.import_module(f"kiebatch.{_HOME[name]}"), name)
     globals()[name] = found
     return found

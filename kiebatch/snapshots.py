@@ -184,6 +184,19 @@ def pair(
     return workspace, take(workspace, old or "HEAD"), take(workspace, new)
 
 
+def diff(
+    old: str | None = None,
+    new: str | None = None,
+    *,
+    project: Path | None = None,
+    assets: Path | None = None,
+    draft: bool = False,
+) -> list[SlotChange]:
+    """Return what changed between two git revisions or manifest files; from HEAD to the working tree without them."""
+    workspace, before, after = pair(old, new, folder=project, assets=assets, draft=draft)
+    return compare(workspace, before, after)
+
+
 def compare(workspace: Workspace, old: Snapshot, new: Snapshot) -> list[SlotChange]:
     """Return what changed between two moments: assets, picks, and what the scene file no longer asks for."""
     before = after = None

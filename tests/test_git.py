@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from filmrepo import Film
 
+import kiebatch
 from kiebatch import gitdrivers, manifest
 from kiebatch.model import Asset
 
@@ -66,6 +67,14 @@ def test_diff_compares_revisions_ranges_and_files(film: Film, tmp_path: Path) ->
     assert film.kiebatch("diff", "HEAD..HEAD~1", "--json").json["totals"]["removed"] == 1
     assert film.kiebatch("diff", str(tmp_path / "old.json"), "--json").json["totals"]["added"] == 1
     assert film.kiebatch("diff", "--check").code == 0
+
+
+def test_the_library_says_the_same(film: Film) -> None:
+    film.make(3)
+
+    assert [str(change) for change in kiebatch.diff(project=film.root)] == [
+        "3: added, +4 credits\n    assets/images/scene-03.png: google/nano-banana"
+    ]
 
 
 def test_diff_of_two_files_needs_no_project(film: Film, tmp_path: Path) -> None:

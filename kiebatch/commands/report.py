@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch import api, console, files, snapshots
+from kiebatch import console, files, planning, snapshots
 from kiebatch import report as reports
 from kiebatch.commands import options
 from kiebatch.commands.diff import New, Old
@@ -91,9 +91,11 @@ def _outlook(workspace: Workspace, *, draft: bool) -> tuple[dict[str, JSON] | No
     if workspace.scene_file is None:
         return None, [], []
     try:
-        opened = api.load(workspace.scene_file, draft=draft, assets=None if draft else workspace.assets)
-        plan = {"totals": api.plan(opened).totals()}
-        standing = api.status(workspace.scene_file, draft=draft, assets=None if draft else workspace.assets)
+        opened = planning.load(workspace.scene_file, draft=draft, assets=None if draft else workspace.assets)
+        plan = {"totals": planning.plan(opened).totals()}
+        standing = planning.status(
+            workspace.scene_file, draft=draft, assets=None if draft else workspace.assets
+        )
     except Invalid:
         return None, [], []
     failed = [s.as_json() for s in standing.slots if s.state == "failed"]
