@@ -57,6 +57,9 @@ class Standing:
     author: str = ""
 
 
+UNDECIDED = Standing()
+
+
 @dataclass(frozen=True)
 class Picks:
     """All decisions of a project, in the order in which they stand in the file.
@@ -78,7 +81,7 @@ class Picks:
 
     def decision(self, slot: str | Slot) -> Standing:
         """Return what counts for one take: `2a#2`, or `2a` for take 1."""
-        return self._now[1].get(written(str(slot)), _NOTHING)
+        return self._now[1].get(written(str(slot)), UNDECIDED)
 
     @cached_property
     def _now(self) -> tuple[dict[str, str], dict[str, Standing]]:
@@ -87,7 +90,7 @@ class Picks:
         for line in sorted(self.decisions, key=lambda d: _when(d.time)):
             slot = self._renamed(line.slot)
             shot = parts(slot)[0]
-            now = standing.get(slot, _NOTHING)
+            now = standing.get(slot, UNDECIDED)
             if line.choice == "pick":
                 before = picked.get(shot)
                 if before and before != slot:
@@ -113,9 +116,6 @@ class Picks:
                 has_take = "#" in new or "#" in old
                 return _join(new_shot, new_model or model, new_take if has_take else take)
         return slot
-
-
-_NOTHING = Standing()
 
 
 def parts(slot: str) -> tuple[str, str | None, int]:
