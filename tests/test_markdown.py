@@ -262,7 +262,7 @@ def test_words_that_nobody_marked_in_a_style_are_asked_for() -> None:
     _, problems = read("## Style\nheavy grain\n\n## Scene 1\n> x\n")
 
     assert [(p.code, p.hint) for p in problems] == [
-        ("unmarked", "put `> ` in front of the words that are meant for the prompt")
+        ("unmarked", "put `> ` in front of the words that are meant for the model")
     ]
 
 
@@ -293,6 +293,26 @@ def test_not_every_heading_with_the_word_is_a_scene(heading: str) -> None:
     found = value(f"## {heading}\n> not this\n\n## Scene 1\n> x\n")
 
     assert [s["id"] for s in found["scenes"]] == [1]
+
+
+def test_frames_in_a_scene_are_its_shots() -> None:
+    (found,) = value("## Scene 1\n### Frame 1\n> x\n### Frame 2: y\n> y\n")["scenes"]
+
+    assert [s["id"] for s in found["shots"]] == [1, 2]
+
+
+def test_a_heading_that_is_nearly_a_scene_says_why_its_quote_is_not_sent() -> None:
+    _, problems = read("## Scene of the crime\n> a room\n\n## Scene 2\n> x\n")
+
+    assert [(p.code, p.where.line) for p in problems] == [("outside-scene", 1)]
+
+
+@pytest.mark.parametrize("heading", ["Prompt", "Voiceover"])
+def test_words_below_a_heading_that_says_prompt_need_their_mark(heading: str) -> None:
+    found, problems = read(f"## Scene 1\n> x\n## Scene 2\n### {heading}\nNo one had come.\n")
+
+    assert "No one had come." not in str(found["scenes"][1].get("prompt"))
+    assert [p.code for p in problems] == ["unmarked"]
 
 
 def test_an_act_is_a_label_until_the_next_one() -> None:

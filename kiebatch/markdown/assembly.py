@@ -207,7 +207,7 @@ class Assembly:
                 words.key = at
                 self.file_style = words
             elif below:
-                self._unmarked("the style", at)
+                self.reader.unmarked("the style", at)
             if body.notes:
                 self.reader.notes.note(body.notes_text, body.noted or at)
 
@@ -225,7 +225,7 @@ class Assembly:
         words, body = self._words_of(below, at)
         name = inline(heading.text)[0]
         if words is None:
-            self._unmarked(f"the style `{name}`", at)
+            self.reader.unmarked(f"the style `{name}`", at)
         else:
             self._style(top, name, words, at)
         if body.notes:
@@ -234,14 +234,6 @@ class Assembly:
     def _style(self, top: dict[str, Placed], name: str, words: Placed, where: Where) -> None:
         words.key = where
         self._put(self._mapping(top, "styles", where), name_of(name), words)
-
-    def _unmarked(self, what: str, at: Where) -> None:
-        self.problems.warning(
-            at,
-            f"{what} has no words: nothing below it is marked",
-            hint="put `> ` in front of the words that are meant for the prompt",
-            code="unmarked",
-        )
 
     def _section_negative_prompt(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
         """Quotes are the words; where there are none a fence is, else the bullets of a list are."""
@@ -263,7 +255,7 @@ class Assembly:
                 self._note(block)
         if not found:
             if blocks:
-                self._unmarked("the negative prompt", at)
+                self.reader.unmarked("the negative prompt", at)
             return
         old = top.get("negative_prompt")
         if old is not None:
@@ -289,7 +281,7 @@ class Assembly:
             name = inline(heading.text)[0]
             media = body.fields.get("references")
             if words is None and media is None:
-                self._unmarked(f"`{name}`", where)
+                self.reader.unmarked(f"`{name}`", where)
                 words = Placed("", where)
             self._character(top, name, words, media, where, notes=body)
 
@@ -689,7 +681,9 @@ class Assembly:
             )
             for key, value in part.params.items():
                 self._put(whole.value, key, value)
-        if part.notes and name in ("voiceover", "music", "sound_effects") and not part.parts:
+        if part.notes and not words[name]:
+            self.reader.unmarked(f"`{name.replace('_', ' ')}`", part.where)
+        if part.notes and not part.parts:
             self._put(target, "notes", Placed(part.notes_text, part.noted or part.where))
             part.notes = []
 

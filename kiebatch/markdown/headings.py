@@ -35,6 +35,8 @@ class Heading:
     struck: bool = False
     name: str = ""  # of a section, part or label
     exact: bool = False  # its id stands in quotes, and is meant to the letter
+    inner: bool = False  # its word, Frame or Beat, is a shot's when it stands in a scene
+    nearly: bool = False  # it begins like a scene and has no id
 
 
 class Headings:
@@ -92,7 +94,11 @@ class Headings:
             ident = re.match(ID, rest, re.ASCII)
             if ident and ident.group(0).casefold() not in labels.NOT_IDS:
                 end = found.end() + ident.end()
-                return self._titled(kind, heading, identity(ident.group(0)), clean, end)
+                titled = self._titled(kind, heading, identity(ident.group(0)), clean, end)
+                titled.inner = bool(re.match(r"(?i)frame|beat", clean))
+                titled.nearly = titled.kind == "other"
+                return titled
+            heading.nearly = ident is None and bool(rest.strip())
         if depth == "group" and (match := re.match(r"(\d+(?:\.\d+)+)(?![\w.])", clean)):
             return self._titled("scene", heading, match.group(1), clean, match.end())
         return heading

@@ -101,6 +101,7 @@ class SceneDraft(ShotDraft):
     group: str = ""
     level: int = 2
     of_shots: bool = False  # its heading says Shot: a shot list without scenes
+    of_frames: bool = False  # its heading says Frame or Beat
     shots: list[ShotDraft] = field(default_factory=list)
 
 
@@ -276,11 +277,12 @@ class Reader:
         label = ""
         aside = False
         titled = False
+        nearly: Where | None = None
 
         def flush() -> None:
             if pending:
                 if scene is None:
-                    self._outside(pending, group)
+                    self._outside(pending, group, nearly)
                 else:
                     self.read_body(
                         pending, target, scene=scene if shot is None else None, aside=aside, label=label
@@ -303,6 +305,8 @@ class Reader:
             at = self.start(block)
             flush()
             label, aside = "", False
+            if inside and scene is not None and heading.inner and not scene.of_frames:
+                heading.kind = "shot"
             if (
                 heading.kind == "shot"
                 and scene is not None
@@ -338,6 +342,8 @@ class Reader:
                     group=group,
                     level=block.level,
                     of_shots=heading.kind == "shot",
+                    of_frames=heading.inner,
+                    exact=heading.exact,
                 )
                 self.scenes.append(scene)
                 shot = None
@@ -356,6 +362,7 @@ class Reader:
                     owner.note(self.source(block.first, block.last), at)
                 continue
             scene, shot, section, target = None, None, None, self.notes
+            nearly = at if heading.nearly else None
             if heading.kind == "group":
                 group, group_level, group_deeper = heading.text, block.level, False
             elif heading.kind == "section":
@@ -371,8 +378,18 @@ class Reader:
                 self.notes.note(self.source(block.first, block.last), at)
         flush()
 
-    def _outside(self, blocks: Sequence[Block], group: str) -> None:
-        """Blocks that belong to no scene: a table of shots makes scenes, the rest are notes."""
+    def _outside(self, blocks: Sequence[Block], group: str, nearly: Where | None) -> None:
+        """Blocks that belong to no scene: a table of shots makes scenes, the rest are notes.
+
+        `nearly` is the heading above them when it begins like that of a scene.
+        """
+        if nearly and any(block.kind == "quote" and not self.is_callout(block) for block in blocks):
+            self.problems.warning(
+                nearly,
+                "this heading opens no scene, so the quote below it is not sent",
+                hint="a short id of letters and digits follows the word, as in `## Scene 12A: Arrival`",
+                code="outside-scene",
+            )
         for block in blocks:
             columns = self._columns(block) if block.kind == "table" else None
             if columns:
@@ -541,6 +558,17 @@ class Reader:
             flat = False
         if waiting is not None and not label:
             self._empty(waiting, body)
+        elif waiting is not None and label in PROMPTS and not any(p in body.fields for p in PROMPTS):
+            self.unmarked(f"`{label}`", waiting.at)
+
+    def unmarked(self, what: str, at: Where) -> None:
+        """Say that words stand where a person may have meant them to be sent, and nothing marks them."""
+        self.problems.warning(
+            at,
+            f"{what} has no words: nothing below it is marked",
+            hint="put `> ` in front of the words that are meant for the model",
+            code="unmarked",
+        )
 
     def _paragraph(self, block: Block, body: Body, *, flat: bool) -> tuple[Entry | None, bool]:
         """Read a paragraph; return the entry that waits for its value below, and whether it held fields."""
