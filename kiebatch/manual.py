@@ -68,7 +68,7 @@ def _names(model: Model) -> list[str]:
 
 def _inputs(model: Model) -> list[str]:
     """One line per field, under the words that a scene file has for it."""
-    required = set(model.input.get("required") or ())
+    required = set(model.input.get("required") or ()) - set(model.defaults) - set(model.fill)
     media = {f for fields in model.roles.values() for f in fields.values()}
     lines, shown = [], set()
     for friendly, target in model.fields.items():
@@ -78,7 +78,7 @@ def _inputs(model: Model) -> list[str]:
         where = (
             friendly if friendly in ("prompt", "negative_prompt", "voice", "seed") else f"params.{friendly}"
         )
-        values = [*target.values] if target.values else None
+        values = target.values
         sent = f", sent as `{target.name}`" if target.name != friendly else ""
         lines.append(
             f"{where}: {_described(schema, values)}{', required' if target.name in required else ''}{sent}"
@@ -94,8 +94,8 @@ def _inputs(model: Model) -> list[str]:
     return lines
 
 
-def _described(schema: Mapping[str, JSON], values: list[str] | None) -> str:
-    options = values or schema.get("enum")
+def _described(schema: Mapping[str, JSON], values: Mapping[str, JSON] | None) -> str:
+    options = [*values] if values else schema.get("enum")
     parts = []
     if options:
         shown = [rules.say(o) for o in options]
@@ -119,20 +119,25 @@ def _described(schema: Mapping[str, JSON], values: list[str] | None) -> str:
     if "maxItems" in schema:
         parts.append(f"at most {schema['maxItems']}")
     if "default" in schema:
-        parts.append(f"default {rules.say(schema['default'])}")
+        said = next(
+            (word for word, own in (values or {}).items() if own == schema["default"]), schema["default"]
+        )
+        parts.append(f"default {rules.say(said)}")
     return ", ".join(parts)
 
 
 def _media(model: Model) -> list[str]:
-    words = {"image": "pictures", "video": "clips", "audio": "sound", "task": "a task (`as: task`)"}
+    words = {"image": "pictures", "video": "clips", "audio": "sounds", "task": "a task (`as: task`)"}
+    singular = {"image": "a picture", "video": "a clip", "audio": "a sound", "task": words["task"]}
     lines = []
     required = set(model.input.get("required") or ())
     for role, fields in model.roles.items():
         for kind, name in fields.items():
             schema = model.properties[name]
-            most = schema.get("maxItems") if schema.get("type") == "array" else 1
+            single = schema.get("type") != "array" or role in ("start_frame", "end_frame", "mask")
+            most = 1 if single else schema.get("maxItems")
             limits = list(_limits(schema.get("media") or _nested(schema)))
-            count = f"{words[kind]}, at most {most}" if most else words[kind]
+            count = singular[kind] if most == 1 else f"{words[kind]}, at most {most}" if most else words[kind]
             lines.append(
                 f"{role}: {', '.join([count, *limits])}{', required' if name in required else ''}, sent as `{name}`"
             )

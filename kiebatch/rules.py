@@ -150,7 +150,7 @@ def _told(rule: Rule, names: Names) -> str:
         "ignored": f"{', '.join(fields)} ignored",
         "max_total": f"at most {most} of {', '.join(fields)} together",
         "max_total_length": f"at most {most} characters in all of `{rule.get('path', '')}`",
-        "max_counted_length": f"each @name counts {say(rule.get('each', ''))} characters of {most}",
+        "max_counted_length": f"at most {most} characters in {names.shown(rule.get('field', ''))}",
         "gap": f"`{rule.get('from', '')}` to `{rule.get('to', '')}` {say(rule.get('min', 0))}{f' to {most}' if most else ' or more'} s",
         "sum": f"`{rule.get('path', '')}` add up to `{rule.get('equals') or rule.get('at_most')}`",
         "same_size": f"{' and '.join(fields)} must have the same size in pixels",

@@ -350,6 +350,21 @@ def test_the_friendly_and_the_raw_spelling_are_one_wish(
     assert first.authored == second.authored
 
 
+def test_every_friendly_value_of_every_model_is_its_own_value_in_other_words() -> None:
+    for model in MODELS.values():
+        for friendly, target in model.fields.items():
+            for said, own in (target.values or {}).items():
+                first = build(model, Ask(params={friendly: said}))
+                second = build(model, Ask(params={target.name: own}))
+
+                assert first.input[target.name] == second.input[target.name] == own, (
+                    model.id,
+                    friendly,
+                    said,
+                )
+                assert first.authored == second.authored
+
+
 def test_saying_both_is_an_error() -> None:
     built = ask_of(
         "seedream/4.5-text-to-image", prompt="a boat", params={"quality": "high", "resolution": "4K"}

@@ -232,7 +232,8 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
     async with Client(settings.api_key, settings.base_url, settings.upload_url, attempts=3) as client:
         try:
             listing = await client.read(Request(method="GET", path="/api/v1/models"), operation="models")
-            listed = [entry for entry in (listing.data or {}).get("models") or () if isinstance(entry, dict)]
+            data = listing.data if isinstance(listing.data, dict) else {"models": listing.data}
+            listed = [entry for entry in data.get("models") or () if isinstance(entry, dict)]
             if modality:
                 ids = {m.id for m in shipped.all() if m.modality == modality}
                 listed = [entry for entry in listed if entry.get("model") in ids]
@@ -250,7 +251,7 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
                     )
                 except CallFailed:
                     continue  # a model without a schema is compared by its price alone
-                schemas[model_id] = (answer.data or {}).get("openapi")
+                schemas[model_id] = answer.data
             prices = await _price_rows(client)
         except CallFailed as failure:
             raise Refused(f"the provider cannot be asked: {failure.message}") from None
@@ -268,7 +269,11 @@ async def _price_rows(client: Client) -> list[dict[str, JSON]]:
             answer = await client.read(request, operation="models")
         except CallFailed:
             return rows  # the public list is not served everywhere; the rest of the refresh does not need it
-        found = [row for row in (answer.data or {}).get("records") or () if isinstance(row, dict)]
+        data = answer.data if isinstance(answer.data, dict) else {"records": answer.data}
+        listed: list[JSON] = next(
+            (data[key] for key in ("records", "list", "rows") if isinstance(data.get(key), list)), []
+        )
+        found = [row for row in listed if isinstance(row, dict)]
         rows += found
         if len(found) < 100:
             break
