@@ -138,9 +138,9 @@ def _media(model: Model) -> list[str]:
             most = 1 if single else schema.get("maxItems")
             limits = list(_limits(schema.get("media") or _nested(schema)))
             count = singular[kind] if most == 1 else f"{words[kind]}, at most {most}" if most else words[kind]
-            lines.append(
-                f"{role}: {', '.join([count, *limits])}{', required' if name in required else ''}, sent as `{name}`"
-            )
+            shared = sum(name in others.values() for others in model.roles.values()) > 1
+            needed = "" if name not in required else ", one of these required" if shared else ", required"
+            lines.append(f"{role}: {', '.join([count, *limits])}{needed}, sent as `{name}`")
     return lines
 
 
