@@ -297,6 +297,7 @@ class Life:
             base_url="http://127.0.0.1:9",
             rate=RATE if self.sabotage.quota else Rate(starts=500, window_s=10.0),
             poll_rate=POLLS,
+            timeout_s={"image": 300.0, "video": 600.0, "audio": 300.0, "text": 300.0},
             max_credits=cap if self.sabotage.cap else None,
             partial=True,
             allow_unpriced=True,
@@ -516,7 +517,7 @@ def _forgetful(*args: Any, **kwargs: Any) -> Journal:
 
 
 def lives(
-    seeds: range, *, sabotage: Sabotage = Sabotage(), verbose: bool = False
+    seeds: range, *, sabotage: Sabotage = Sabotage(), log: Callable[[str], object] = lambda _line: None
 ) -> Iterator[tuple[Life, BaseException | None]]:
     """Live one life per seed; yield each with what broke it, if anything did."""
     # A killed run leaves tasks that end in `Killed`, which asyncio reports.
@@ -528,7 +529,7 @@ def lives(
         for seed in seeds:
             home = Path(folder) / str(seed)
             home.mkdir()
-            life = Life(seed, film, home, sabotage, log=print if verbose else lambda _line: None)
+            life = Life(seed, film, home, sabotage, log)
             try:
                 life.live()
                 yield life, None
@@ -547,7 +548,7 @@ def main() -> None:
     seeds = range(int(first), int(last or first) + 1)
     broken, began = 0, time.perf_counter()
     runs = kills = charges = 0
-    for life, error in lives(seeds, verbose=chosen.verbose):
+    for life, error in lives(seeds, log=print if chosen.verbose else lambda _line: None):
         runs, kills, charges = runs + life.runs, kills + life.kills, charges + life.charges
         if error is not None:
             broken += 1
