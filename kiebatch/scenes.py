@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import difflib
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any, Literal, cast
-
-import jsonschema
+from typing import Literal, cast
 
 from kiebatch import addresses, inputs, lint, schemas
 from kiebatch import catalogue as models
 from kiebatch.catalogue import Model
-from kiebatch.errors import Invalid, Problem, Problems, Where
+from kiebatch.errors import Invalid, Problem, Problems, Where, nearest
 from kiebatch.model import (
     JSON,
     ROLES,
@@ -117,177 +113,6 @@ def build(
     return project, found
 
 
-# --- the schema, said in words -------------------------------------------------------------------------
-
-
-def _schema_problems(document: Document, problems: Problems) -> JSON:
-    """Report what the schema refuses, and return the value without the refused parts."""
-    validator = jsonschema.Draft202012Validator(schemas.load("scenes.base"))
-    value = document.value
-    errors = list(validator.iter_errors(value))
-    if not errors:
-        return value
-    value = copy.deepcopy(value)
-    for error in sorted(errors, key=lambda e: -len(e.absolute_path)):
-        _say(_deepest(error), document, problems)
-        _prune(value, list(error.absolute_path), error)
-    return value
-
-
-def _deepest(error: Any) -> Any:
-    """Return the error that a person means: of alternatives, the one that the value comes nearest to."""
-    while error.validator in ("anyOf", "oneOf") and error.context:
-        same_type = [e for e in error.context if e.validator != "type" or len(e.path) > 0]
-        if not same_type:
-            return error
-        error = max(same_type, key=lambda e: len(e.absolute_path))
-    return error
-
-
-def _say(error: Any, document: Document, problems: Problems) -> None:
-    path: Path = tuple(error.absolute_path)
-    where = document.where(path)
-    name = str(path[-1]) if path and isinstance(path[-1], str) else (str(path[-2]) if len(path) > 1 else "")
-    subject = f"{_in(path, document)}`{name}`" if name else "the file"
-    found = _shown(error.instance)
-    if error.validator == "additionalProperties":
-        allowed = list(error.schema.get("properties", {}))
-        for key in error.instance:
-            if key not in allowed:
-                near = nearest(key, allowed)
-                problems.error(
-                    document.where((*path, key), key=True),
-                    f"{_in(path, document)}unknown key `{key}`",
-                    hint=f"did you mean `{near}`?" if near else f"known here: {', '.join(allowed)}",
-                    code="unknown-key",
-                )
-    elif error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        for key in missing:
-            problems.error(where, f"{_in(path, document)}`{key}` is missing", code="missing")
-    elif error.validator == "enum":
-        allowed = [str(v) for v in error.validator_value]
-        near = nearest(str(error.instance), allowed)
-        problems.error(
-            where,
-            f"{subject} must be one of {', '.join(f'`{v}`' for v in allowed)}, found {found}",
-            hint=f"did you mean `{near}`?" if near else "",
-        )
-    elif error.validator == "const":
-        problems.error(where, f"{subject} must be `{error.validator_value}`, found {found}")
-    elif error.validator in ("type", "anyOf", "oneOf"):
-        problems.error(
-            where, f"{subject} must be {_expected(error.schema)}, found {found}", code="wrong-type"
-        )
-    elif error.validator == "pattern" and error.schema.get("pattern", "").startswith("^[0-9]+/"):
-        problems.error(where, f"{subject} must look like `20/10s`, found {found}")
-    elif error.validator in ("pattern", "maxLength"):
-        problems.error(
-            where, f"{subject} must be a short word of letters, digits, `_`, `-` and `.`, found {found}"
-        )
-    elif error.validator in ("minimum", "exclusiveMinimum"):
-        word = "at least" if error.validator == "minimum" else "more than"
-        problems.error(where, f"{subject} must be {word} {error.validator_value}, found {found}")
-    elif error.validator == "maximum":
-        problems.error(where, f"{subject} must be at most {error.validator_value}, found {found}")
-    elif error.validator == "minLength":
-        problems.error(where, f"{subject} is empty")
-    else:
-        problems.error(where, f"{subject}: {error.message}")
-
-
-def _prune(value: JSON, path: list[str | int], error: Any) -> None:
-    """Take what was refused out of `value`, so that the rest can still be checked."""
-    if error.validator == "additionalProperties":
-        target = _at(value, path)
-        if isinstance(target, dict):
-            for key in list(target):
-                if key not in error.schema.get("properties", {}):
-                    del target[key]
-        return
-    if error.validator == "required":
-        _remove(value, path)
-        return
-    _remove(value, path)
-
-
-def _remove(value: JSON, path: list[str | int]) -> None:
-    if not path:
-        return
-    parent, last = _at(value, path[:-1]), path[-1]
-    if isinstance(parent, dict):
-        parent.pop(str(last), None)
-    elif isinstance(parent, list) and isinstance(last, int) and last < len(parent):
-        parent[last] = None  # keep the numbers of the others; None is passed over
-
-
-def _at(value: JSON, path: Sequence[str | int]) -> JSON:
-    for step in path:
-        if isinstance(value, dict):
-            value = value.get(str(step))
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
-        else:
-            return None
-    return value
-
-
-def _expected(schema: Mapping[str, Any]) -> str:
-    words = {
-        "string": "text",
-        "integer": "a whole number",
-        "number": "a number",
-        "array": "a list",
-        "object": "a group of keys",
-        "boolean": "true or false",
-        "null": "empty",
-    }
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_expected(s) for s in schema["anyOf"]))
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "$ref" in schema:
-        return "{shot: ...}" if "shot_output" in schema["$ref"] else "a path, a URL, a name or {shot: ...}"
-    kind: Any = schema.get("type", "something else")
-    kinds = kind if isinstance(kind, list) else [kind]
-    return " or ".join(words.get(str(k), str(k)) for k in kinds)
-
-
-def _shown(value: JSON) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a group of keys"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    text = str(value)
-    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
-
-
-def _in(path: Path, document: Document) -> str:
-    """Return `scene 2, shot b: ` for a path inside them."""
-    parts = []
-    for key, word in (("scenes", "scene"), ("shots", "shot")):
-        for i, step in enumerate(path[:-1]):
-            if step == key and isinstance(path[i + 1], int):
-                found = _at(document.value, path[: i + 2])
-                ident = found.get("id") if isinstance(found, dict) else None
-                parts.append(
-                    f"{word} {ident}" if ident is not None else f"{word} number {int(path[i + 1]) + 1}"
-                )
-                break
-    return ", ".join(parts) + ": " if parts else ""
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that is most like `word`, or nothing."""
-    by_lower = {k.lower(): k for k in known}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else ""
-
-
 # --- building ------------------------------------------------------------------------------------------
 
 
@@ -321,7 +146,7 @@ class _Builder:
         self.catalogue = catalogue
         self.options = options
         self.problems = Problems()
-        self.value: dict[str, JSON] = _schema_problems(document, self.problems)
+        self.value: dict[str, JSON] = schemas.check_scenes(document, self.problems)
         self.styles: dict[str, str] = self.value.get("styles") or {}
         self.characters = {
             name: {"text": v} if isinstance(v, str) else v
@@ -519,7 +344,7 @@ class _Builder:
         names, path = self._model_names(wanted)
         seen: set[str] = set()
         for i, name in enumerate(names):
-            place = (*path, i) if isinstance(_at(self.value, path), list) else path
+            place = (*path, i) if isinstance(schemas.value_at(self.value, path), list) else path
             model = self._model(name, wanted, place)
             if model is None:
                 continue
