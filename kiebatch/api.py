@@ -27,7 +27,7 @@ from typing import Any
 
 import httpx
 
-from kiebatch import files, planner, planning, projects
+from kiebatch import callbacks, files, planner, planning, projects
 from kiebatch.client import CallFailed, Client
 from kiebatch.collect import Offload
 from kiebatch.decisions import Evidence, accept, adopt, held, resolve
@@ -55,6 +55,7 @@ from kiebatch.settings import Settings
 from kiebatch.storage import Store
 from kiebatch.watch import Patience
 
+_NET = 30  # with callbacks, a task is read so many poll intervals apart: once a minute
 _KEPT_BY_PROVIDER_S = 14 * 86400.0
 
 
@@ -239,6 +240,7 @@ async def _carry_out(
     touches = sends or bool(todo.work) or bool(todo.collect)
     if sends:
         if journal.incomplete:
+            journal.told()
             raise Refused(
                 "the journal was damaged and could not be read whole, so a task may be on its way that is not "
                 "known any more; nothing was sent",
@@ -318,6 +320,12 @@ async def _carry_out(
             balance=balance,
             rng=edges.rng,
         )
+        if settings.callback_url:
+            address = await stack.enter_async_context(
+                callbacks.listening(settings.listen, engine.heard, key=settings.webhook_key, now=edges.now)
+            )
+            unsigned = "" if settings.webhook_key else ", unsigned: set KIE_WEBHOOK_KEY"
+            emit(Noticed(message=f"taking callbacks at {address}{unsigned}"))
         if signals:
             stack.enter_context(_signals(engine, emit))
         try:
@@ -339,6 +347,7 @@ def _limits(settings: Settings) -> Limits:
         patience=Patience(interval_s=settings.poll_interval_s, timeout_s=settings.timeout_s),
         expected_scale=settings.expected_scale,
         callback_url=settings.callback_url,
+        net_s=_NET * settings.poll_interval_s if settings.callback_url else None,
     )
 
 

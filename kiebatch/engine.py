@@ -11,12 +11,13 @@ import contextlib
 import copy
 import heapq
 import random
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from kiebatch import families, files, media, policy
+from kiebatch import callbacks, families, files, media, policy
 from kiebatch.client import CallFailed, Client
 from kiebatch.collect import Collector, Lost, Offload
 from kiebatch.errors import Exit, KieBatchError, Refused, plain, worst
@@ -26,6 +27,7 @@ from kiebatch.gate import Gate
 from kiebatch.journal import Journal
 from kiebatch.model import (
     JSON,
+    Absent,
     Asset,
     Attempt,
     Done,
@@ -52,6 +54,7 @@ T = TypeVar("T")
 
 _LAST_WORD_S = 0.5  # what an answer on its way still gets when the user leaves at once
 _LINK_LIVES_S = 600.0  # one field note says that result links live ten minutes
+_WORDS = 8  # callbacks that are kept for one undecided attempt
 _UPLOAD_LIVES_S = 60 * 3600.0  # uploads are deleted after three days
 
 
@@ -71,6 +74,7 @@ class Limits:
     patience: Patience = field(default_factory=Patience)
     expected_scale: float = 1.0
     callback_url: str | None = None
+    net_s: float | None = None  # with callbacks: how far apart a task is read all the same
     downloads: int = 8
 
 
@@ -256,6 +260,10 @@ class Engine:
         self._reserved = 0.0
         self._made: dict[Slot, tuple[Asset, ...]] = {}
         self._lines: dict[Slot, tuple[Asset, ...]] = {}
+        self._told: dict[
+            int, asyncio.Queue[str]
+        ] = {}  # of an undecided attempt: the tasks that callbacks name
+        self._reported: dict[int, Slot] = {}  # attempts that were reported as held
         self._not_made: dict[Slot, str] = {}
         self._actions = {e.slot: e.action for e in plan.entries}
         self._rank: dict[Slot, int] = {}
@@ -313,7 +321,10 @@ class Engine:
             self._lines[entry.slot] = entry.current
             if entry.action in ("keep", "altered") or not entry.selected:
                 self._made[entry.slot] = entry.current
+        awaited = [e for e in entries if e.reason == "held" and e.attempt and self.limits.net_s is not None]
         for entry in entries:
+            if entry in awaited:
+                continue
             if entry.action == "blocked":
                 self._report_blocked(entry)
             elif entry.action == "missing":
@@ -336,9 +347,12 @@ class Engine:
                 for place, attempts in list(self._collecting.items()):
                     if place not in places:
                         group.create_task(self._guarded(self._collect_old, attempts))
+                for entry in awaited:
+                    group.create_task(self._guarded(self._await_word, entry))
                 await self._feed(waiting, group)
             if self._trouble:
                 raise self._trouble
+            await self._resolve_late()
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:
@@ -419,6 +433,8 @@ class Engine:
     def _report_blocked(self, entry: Entry) -> None:
         self._not_made[entry.slot] = entry.reason
         if entry.reason == "held":
+            if entry.attempt:
+                self._reported[entry.attempt.id] = entry.slot
             self._emit(JobHeld(slot=entry.slot, reason=plain(entry.note) or "the outcome is unknown"))
         elif entry.reason == "failed before" and entry.attempt:
             self._emit(_failed_before(entry.slot, entry.attempt))
@@ -643,7 +659,7 @@ class Engine:
             if verdict.kind == "unknown":
                 # The reservation stays: it may have been charged.
                 place.leave()
-                await self._hold(entry.slot, attempt, verdict)
+                await self._hold(entry.slot, attempt, job, verdict)
                 return None
             self._unreserve(price)
             self._ended_now.add(attempt)
@@ -669,7 +685,8 @@ class Engine:
             outputs = tuple(s.output for s in self.journal.outputs_of(attempt))
             ended = Done(outputs=outputs) if outputs else GaveUp("no-output", "no result came")
         else:
-            ended = await self.watch.wait(job, endpoint, task_id)
+            net_s = self.limits.net_s if endpoint.callback != "none" else None
+            ended = await self.watch.wait(job, endpoint, task_id, net_s=net_s)
             took_s = self.watch.took_s(task_id)
             if took_s:
                 self.journal.took(job.model, took_s)
@@ -813,7 +830,9 @@ class Engine:
         self, slot: Slot, attempt: int, job: Job, bound: _Bound, endpoint: families.Endpoint
     ) -> SubmitVerdict:
         """Send one request and write its outcome down before anything else is done with it."""
-        request = endpoint.request(job.model, bound.input, self.limits.callback_url)
+        url = self.limits.callback_url
+        token = callbacks.token_for(self.run_id, attempt)
+        request = endpoint.request(job.model, bound.input, callbacks.url_for(url, token) if url else None)
         sending = asyncio.ensure_future(
             self.client.submit(request, lambda reply: endpoint.task(reply, bound.input))
         )
@@ -897,16 +916,125 @@ class Engine:
     def _unreserve(self, price: float | None) -> None:
         self._reserved -= price or 0.0
 
-    async def _hold(self, slot: Slot, attempt: int, verdict: SubmitVerdict) -> None:
+    async def _hold(self, slot: Slot, attempt: int, job: Job, verdict: SubmitVerdict) -> None:
+        """Report a submission of which nobody knows what became; with callbacks, wait a while for its own."""
         reason = _no_answer(verdict)
-        self._not_made[slot] = "held"
-        self._emit(JobHeld(slot=slot, reason=reason))
-        self._changed.set()
+        listens = self.limits.net_s is not None
+        if listens:
+            self._emit(Noticed(message=f"{slot}: {reason}; waiting for a callback"))
+        else:
+            self._report_held(slot, attempt, reason)
         balance = None
         with contextlib.suppress(CallFailed, Refused):
             balance = await self.client.balance()
         if balance is not None:
             self.journal.held(attempt, reason, balance)
+        if not listens:
+            return
+        known = await self._word_of(attempt, self._word_s(job))
+        if known is None or known.task_id is None:
+            self._report_held(slot, attempt, reason)
+            return
+        self._book(known, slot)
+        await self._collect_attempt(known, slot, current=True)
+
+    def _report_held(self, slot: Slot, attempt: int, reason: str) -> None:
+        self._not_made[slot] = "held"
+        self._reported[attempt] = slot
+        self._emit(JobHeld(slot=slot, reason=reason))
+        self._changed.set()
+
+    # -- callbacks
+
+    def heard(self, hint: callbacks.Hint) -> None:
+        """Take a callback for what it is, a hint; the record is read before anything is believed.
+
+        It makes a running task be read, and tells an undecided attempt its task.  Never blocks.
+        """
+        self.watch.nudge(hint.task_id)
+        number = callbacks.attempt_of(hint.token)
+        if number is None:
+            return
+        for attempt in self.journal.attempts(states=("held", "intended")):
+            token = callbacks.token_for(attempt.run_id, attempt.id)
+            if attempt.id == number and secrets.compare_digest(token, hint.token):
+                with contextlib.suppress(asyncio.QueueFull):
+                    self._words(number).put_nowait(hint.task_id)
+
+    def _words(self, attempt: int) -> asyncio.Queue[str]:
+        return self._told.setdefault(attempt, asyncio.Queue(_WORDS))
+
+    def _word_s(self, job: Job) -> float:
+        """Return for how long after a submission its callback is worth waiting for."""
+        past = self.journal.durations(job.model)
+        usual_s = past[len(past) // 2] if past else job.expected_s * self.limits.expected_scale
+        return min(max(self.limits.net_s or 0.0, 3 * usual_s), self.limits.patience.timeout_s[job.modality])
+
+    async def _word_of(self, number: int, within_s: float) -> Attempt | None:
+        """Return an undecided attempt with its task, once a callback names one that the provider shows."""
+        words, deadline = self._words(number), asyncio.get_running_loop().time() + within_s
+        while True:
+            try:
+                task_id = words.get_nowait()
+            except asyncio.QueueEmpty:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        task_id = await self._or_stopped(words.get())
+                except (TimeoutError, _Unsent):
+                    return None
+            attempt = self.journal.attempt(number)
+            if attempt.undecided and await self._is_there(attempt, task_id):
+                self.journal.decide(number, "task-id", task_id)
+                return self.journal.attempt(number)
+
+    async def _is_there(self, attempt: Attempt, task_id: str) -> bool:
+        """Whether the provider shows a task that is no other attempt's."""
+        job = job_of(attempt.job)
+        endpoint = families.get(job.family, job.endpoint)
+        if endpoint.at_once or self.journal.attempt_of_task(task_id):
+            return False
+        try:
+            reply = await self.client.read(
+                endpoint.record(task_id), before=lambda: self.gate.read(self.limits.poll_rate)
+            )
+        except (CallFailed, Refused):
+            return False
+        return not isinstance(endpoint.status(reply), Absent)
+
+    def _book(self, attempt: Attempt, slot: Slot) -> None:
+        """Count what this run paid for a task of which it heard by a callback."""
+        if attempt.run_id == self.run_id and attempt.task_id is not None:
+            self.outcome.spent += attempt.credits or 0.0
+            self._ours[attempt.task_id] = attempt.credits or 0.0
+            self._emit(Submitted(slot=slot, task_id=attempt.task_id, credits=attempt.credits))
+
+    async def _await_word(self, entry: Entry) -> None:
+        """Wait a while for the callback of a job that was held before this run."""
+        attempt = entry.attempt
+        assert attempt is not None
+        left_s = self._word_s(job_of(attempt.job)) - (self.now() - attempt.intended_at)
+        known = await self._word_of(attempt.id, left_s)
+        if known is None:
+            self._report_blocked(entry)
+        elif entry.fingerprint in (None, known.fingerprint):
+            await self._collect_attempt(known, entry.slot, current=True)
+        else:
+            await self._collect_attempt(known, entry.slot, current=False)
+            self._skip(entry.slot, "what was held is here now; run again for what the file asks today")
+        if entry.slot not in self._made:
+            self._not_made.setdefault(entry.slot, "it could not be brought back")
+        self._changed.set()
+
+    async def _resolve_late(self) -> None:
+        """Bring home held jobs whose callback came after they were reported."""
+        for number, slot in self._reported.items():
+            known = await self._word_of(number, 0.0) if number in self._told else None
+            if known is None:
+                continue
+            self.outcome.held = [h for h in self.outcome.held if h.slot != slot]
+            self._not_made.pop(slot, None)
+            self._book(known, slot)
+            await self._collect_attempt(known, slot, current=True)
 
     # -- known tasks
 

@@ -511,6 +511,7 @@ class Attempt:
     fingerprint: str
     state: Literal["intended", "held", "submitted", "refused", "failed", "lost", "saved", "forgotten"]
     job: Mapping[str, JSON]  # `job_record`: enough to collect and to write the asset
+    run_id: str = ""
     task_id: str | None = None
     code: str = ""
     message: str = ""

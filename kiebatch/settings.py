@@ -46,7 +46,9 @@ class Settings:
     allow_unknown_model: bool = False
     fold_negative: bool = False
     cache: Path | None = None
-    callback_url: str | None = None
+    callback_url: str | None = None  # where the provider sends callbacks, seen from outside
+    listen: str = "127.0.0.1:8766"  # where this run takes them
+    webhook_key: str = field(default="", repr=False)  # what they are signed with
     expected_scale: float = 1.0  # a draft's server is faster than the provider
 
     @property
@@ -83,6 +85,7 @@ def settings(
         ("api_key", "KIE_API_KEY"),
         ("base_url", "KIE_BASE_URL"),
         ("upload_url", "KIE_UPLOAD_URL"),
+        ("webhook_key", "KIE_WEBHOOK_KEY"),
     ):
         if environ.get(name):
             found[key] = environ[name]
@@ -101,4 +104,9 @@ def settings(
     for key in ("poll_interval_s", "in_flight", "max_credits"):
         if found.get(key) is not None and found[key] < 0:
             raise Invalid(f"`{key}` cannot be negative")
+    callback_url = found.get("callback_url")
+    if callback_url and not re.match(r"https?://[^\s/]", callback_url):
+        raise Invalid(
+            f"`{callback_url}` is no address for callbacks", hint="for instance https://me.example/kie"
+        )
     return Settings(**found)

@@ -13,6 +13,7 @@ from kiebatch.events import Event, Waiting
 from kiebatch.families import Endpoint
 from kiebatch.model import Absent, Done, Job, Running, Status, TaskFailed
 
+_EARLY = 1000  # so many hints about tasks that nobody waits for are remembered
 _GOLDEN = 0.6180339887  # its multiples spread evenly between the whole numbers
 
 
@@ -71,12 +72,16 @@ class Watch:
         self._nudged: dict[str, asyncio.Event] = {}
         self._took: dict[str, float] = {}
         self._seen = 0
-        self.slow_net_s: float | None = None  # with callbacks: polling is a safety net at this interval
+        self._early: dict[str, None] = {}  # tasks of which something was heard before anyone waits for them
 
     def nudge(self, task_id: str) -> None:
         """Read a task now: something said that it is over.  Unknown ids and repeats are harmless."""
         if task_id in self._nudged:
             self._nudged[task_id].set()
+            return
+        self._early[task_id] = None
+        if len(self._early) > _EARLY:
+            del self._early[next(iter(self._early))]
 
     def took_s(self, task_id: str) -> float | None:
         """Return how long a task took, as well as its reads can tell.
@@ -94,11 +99,13 @@ class Watch:
         *,
         read_first: bool = False,
         limit_s: float | None = None,
+        net_s: float | None = None,
     ) -> Ended:
         """Return how a task ended.
 
         `age_s` is its age now; `read_first` reads at once, as for an old task; `limit_s` is another limit than
-        that of the job's modality.
+        that of the job's modality.  With `net_s` a callback is to tell of the end, and reads are a safety net, this
+        far apart.
         """
         loop = asyncio.get_running_loop()
         born = loop.time() - age_s
@@ -107,6 +114,10 @@ class Watch:
         began = loop.time()
         ages = polling.read_times(job.expected_s * self._scale, self._past(job.model))
         nudged = self._nudged.setdefault(task_id, asyncio.Event())
+        if task_id in self._early:
+            del self._early[task_id]
+            nudged.set()
+        last_read: float | None = None
         empty_since: float | None = None
         unseen_since: float | None = None
         fruitless = 0  # reads in a row that told nothing: no answer, no record, no output
@@ -118,11 +129,14 @@ class Watch:
                     due = polling.next_read(age, ages, patience.interval_s) - age
                     if fruitless:
                         due = min(due, patience.interval_s * 1.5 ** min(fruitless - 1, 6))
-                    elif self.slow_net_s:
-                        due = max(due, self.slow_net_s)
+                    elif net_s is not None:
+                        due = max(due, net_s)
                     left = limit_s - (loop.time() - began)
                     await _sleep(min(due, max(left, 0.0)), nudged)
+                    if last_read is not None:  # however often it is nudged
+                        await asyncio.sleep(last_read + patience.interval_s - loop.time())
                 read_first = False
+                last_read = loop.time()
                 nudged.clear()
                 try:
                     status = await self._read(endpoint, task_id)

@@ -140,6 +140,7 @@ def draft_settings(chosen: Settings, url: str, key: str) -> Settings:
         poll_interval_s=0.05,
         expected_scale=0.002,
         max_credits=None,
+        webhook_key="",
         canary=False,
     )
 

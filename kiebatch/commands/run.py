@@ -12,7 +12,7 @@ from kiebatch import announce, api, console, manifest
 from kiebatch.commands import options
 from kiebatch.commands.plan import table
 from kiebatch.engine import Outcome
-from kiebatch.errors import Refused
+from kiebatch.errors import Invalid, Refused
 from kiebatch.model import USD_PER_CREDIT
 from kiebatch.planner import Plan
 from kiebatch.settings import Settings
@@ -70,6 +70,24 @@ def run(
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="exit 4 when another run holds this project")
     ] = False,
+    callback_url: Annotated[
+        str | None,
+        typer.Option(
+            "--callback-url",
+            metavar="URL",
+            help="where the provider reaches this machine: tasks are then read when it calls, and seldom else",
+            show_default=False,
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="where callbacks are taken [default: 127.0.0.1:8766]",
+            show_default=False,
+        ),
+    ] = None,
     project: options.Project = None,
     assets: options.Assets = None,
     state: options.State = None,
@@ -111,7 +129,11 @@ def run(
         "allow_unpriced": allow_unpriced or None,
         "allow_unknown_model": allow_unknown_model or None,
         "cache": cache,
+        "callback_url": callback_url,
+        "listen": listen,
     }
+    if listen and not callback_url:
+        raise Invalid("--listen takes callbacks, and --callback-url is not given")
     bound = api.read_plan(plan_file) if plan_file else None
     if bound is not None:
         only, force = list(bound.get("only") or ()), bool(bound.get("force"))
