@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "Write what changed as Markdown with pictures, for a pull request."),
     "board": ("board", "Write the storyboard as one self-contained HTML page."),
     "review": ("review", "Serve the storyboard, with picks and notes that are saved."),
-    "export": ("export", "Write a sheet, PDF, animatic, timeline, shot list or Remotion data."),
+    "export": ("export", "Write a contact sheet, PDF, animatic, timeline, shot list or Remotion data."),
     "credits": ("credits", "Show the account's balance."),
     "sim": ("sim", "Run the bundled simulator of the kie.ai API as a server."),
     "git": ("git", "Install diff and merge drivers for the manifest in this repository."),
@@ -63,6 +63,7 @@ class Commands(TyperGroup):
             return None
         module = importlib.import_module(f"kiebatch.commands.{COMMANDS[cmd_name][0]}")
         module.app.rich_markup_mode = None  # plain help, in half the time
+        module.app._add_completion = False  # that is the whole program's
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
