@@ -95,11 +95,25 @@ def test_a_file_that_is_gone_is_said(root: Path) -> None:
     assert "its file is gone" in _written(root)
 
 
-def test_what_the_scene_file_no_longer_asks_for_stands_at_the_end(root: Path) -> None:
-    text = (root / "scenes.yaml").read_text()
-    (root / "scenes.yaml").write_text(text.replace("takes: 3", "takes: 2"))
+def test_a_take_that_is_no_longer_asked_for_stays_beside_the_others(root: Path) -> None:
+    _edit(root, "takes: 3", "takes: 2")
 
-    assert [p.name for p in film_of(root).orphans] == ["2a"]
+    assert [(t.slot, t.state) for t in panel(root, "2a").takes] == [
+        ("2a#1", "made"),
+        ("2a#2", "made"),
+        ("2a#3", "orphan"),
+    ]
+    assert panel(root, "2a").state == "made"
+
+
+def test_a_shot_that_is_no_longer_in_the_scene_file_stands_at_the_end(root: Path) -> None:
+    _edit(root, "id: b", "id: z")
+
+    film = film_of(root)
+
+    assert [p.name for p in film.orphans] == ["2b"]
+    assert len({p.name for p in film.panels}) == len(film.panels)
+    assert "No longer in the scene file" in _written(root)
 
 
 def test_the_same_project_gives_the_same_bytes(root: Path) -> None:

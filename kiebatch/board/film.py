@@ -9,7 +9,7 @@ from typing import Literal
 
 from kiebatch import differences, planner
 from kiebatch.manifest import Manifest, lines
-from kiebatch.model import Asset, Attempt, Modality, Project, Scene, SceneId, Shot, Slot, natural
+from kiebatch.model import Asset, Attempt, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, natural
 from kiebatch.picks import UNDECIDED, Picks, Standing, written
 from kiebatch.planner import Entry, Plan
 
@@ -96,7 +96,6 @@ class Panel:
     skip: str = ""
     models: tuple[str, ...] = ()
     takes: tuple[Take, ...] = ()
-    writable: bool = False  # whether it stands in the scene file and can be generated
 
     @property
     def shown(self) -> Take | None:
@@ -129,8 +128,8 @@ class Panel:
             "open",
             "waiting",
             "changed",
-            "orphan",
             "made",
+            "orphan",
         )
         return next((s for s in order if s in states), "open" if self.takes else "card")
 
@@ -248,6 +247,11 @@ class _Builder:
         self.picks = replace(picks, moved=project.moved)
         self.plan = plan
         self.entries = {e.slot: e for e in plan.entries if e.job}
+        self.orphans: dict[tuple[str, str], list[Entry]] = {}
+        for entry in plan.entries:
+            if entry.action == "orphan" and entry.current:
+                asset = entry.current[0]
+                self.orphans.setdefault(_place(asset.scene_id, asset.shot), []).append(entry)
         self.attempts = {(a.slot.scene, a.slot.shot, a.slot.take, a.model): a for a in attempts}
         self.line_of: dict[str, tuple[Asset, ...]] = {
             a.id: line for line in lines(manifest.assets) for a in line
@@ -301,13 +305,22 @@ class _Builder:
             transition="" if alone else shot.transition,
             skip=shot.skip or scene.skip,
             models=shot.models,
-            takes=tuple(self._take(self.entries[j.slot]) for j in shot.jobs if j.slot in self.entries),
-            writable=bool(shot.jobs),
+            takes=self._takes(scene, shot),
         )
         shown = panel.shown
         if shown and shown.asset and shown.state == "changed" and panel.prompt:
             return replace(panel, pieces=pieces(shown.asset.prompt, panel.prompt))
         return panel
+
+    def _takes(self, scene: Scene, shot: Shot) -> tuple[Take, ...]:
+        """Return a shot's takes, and behind them those that the scene file no longer asks for."""
+        takes = [self._take(self.entries[job.slot]) for job in shot.jobs if job.slot in self.entries]
+        known = {take.slot for take in takes}
+        for entry in self.orphans.pop(_place(scene.id, shot.id), ()):
+            model = entry.current[0].model
+            slot = replace(entry.slot, model=model) if written(entry.slot) in known else entry.slot
+            takes.append(self._orphan(entry, slot))
+        return tuple(takes)
 
     def _take(self, entry: Entry) -> Take:
         slot = entry.slot
@@ -354,35 +367,46 @@ class _Builder:
             versions.append(version)
         return tuple(versions)
 
+    def _orphan(self, entry: Entry, slot: Slot) -> Take:
+        return Take(
+            slot=written(slot),
+            number=slot.take,
+            model=slot.model or "",
+            versions=self._versions(entry.current),
+            state="orphan",
+            reason="orphan",
+            standing=self.picks.decision(slot),
+        )
+
     def _orphans(self) -> tuple[Panel, ...]:
+        """Return what belongs to no shot of the scene file any more; call it when the shots have taken theirs."""
         panels: dict[str, Panel] = {}
-        for entry in self.plan.entries:
-            if entry.action != "orphan" or not entry.current:
-                continue
+        for entry in (e for entries in self.orphans.values() for e in entries):
             asset = entry.current[0]
-            nameless = asset.scene_id is None
-            name = asset.filename if nameless else entry.slot.shot_name
-            take = Take(
-                slot=written(entry.slot) if not nameless else f"{asset.id}#1",
-                number=entry.slot.take,
-                versions=self._versions(entry.current),
-                state="orphan",
-                reason="orphan",
-                standing=UNDECIDED if nameless else self.picks.decision(entry.slot),
-            )
-            known = panels.get(name)
+            # An entry of another tool may name no scene: its id tells it apart.
+            slot = entry.slot if asset.scene_id is not None else Slot(asset.id)
+            take = self._orphan(entry, slot)
+            known = panels.get(slot.shot_name)
             if known:
-                panels[name] = replace(known, takes=(*known.takes, take))
+                panels[slot.shot_name] = replace(known, takes=(*known.takes, take))
                 continue
-            panels[name] = Panel(
-                name=name,
-                kind="shot" if asset.type in ("image", "video") else "sfx",
-                modality=asset.type if asset.type in ("image", "video", "audio", "text") else "",  # type: ignore[arg-type]
+            panels[slot.shot_name] = Panel(
+                name=slot.shot_name,
+                kind="sfx" if asset.type == "audio" else "shot",
+                modality=_MODALITIES.get(asset.type, ""),
+                title="" if asset.scene_id is not None else asset.filename,
                 prompt=asset.prompt,
                 models=(asset.model,) if asset.model else (),
                 takes=(take,),
             )
         return tuple(panels.values())
+
+
+_MODALITIES: Mapping[str, Modality] = {"image": "image", "video": "video", "audio": "audio", "text": "text"}
+
+
+def _place(scene: SceneId | None, shot: ShotId) -> tuple[str, str]:
+    return str(scene).lower(), "" if shot is None else str(shot).lower()
 
 
 def _state(entry: Entry, attempt: Attempt | None) -> tuple[State, str]:

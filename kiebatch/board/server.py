@@ -86,7 +86,7 @@ class _Guard:
                 return _stranger()
             response = Response(status_code=303, headers={"location": "/"})
             response.set_cookie(
-                _cookie(request), self.doors.token, httponly=True, samesite="strict", max_age=30 * 86400
+                _cookie(request), self.doors.token, httponly=True, samesite="lax", max_age=30 * 86400
             )
             return response
         if not _same(request.cookies.get(_cookie(request), ""), self.doors.token):
