@@ -479,3 +479,10 @@ def test_a_character_may_have_a_name_in_any_script() -> None:
 
     assert [*problems, *more] == []
     assert project.jobs[0].prompt == "一个男孩坐在桌前"
+
+
+def test_a_scene_below_a_section_of_a_higher_level_is_no_character() -> None:
+    found = value("# Characters\n## keeper\n> a man\n\n## Scene 1\n> x\n")
+
+    assert list(found["characters"]) == ["keeper"]
+    assert [s["id"] for s in found["scenes"]] == [1]

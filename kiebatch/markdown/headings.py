@@ -95,8 +95,8 @@ class Headings:
             if ident and ident.group(0).casefold() not in labels.NOT_IDS:
                 end = found.end() + ident.end()
                 titled = self._titled(kind, heading, identity(ident.group(0)), clean, end)
-                titled.inner = bool(re.match(r"(?i)frame|beat", clean))
                 titled.nearly = titled.kind == "other"
+                titled.inner = not titled.nearly and bool(re.match(r"(?i)frame|beat", clean))
                 return titled
             heading.nearly = ident is None and bool(rest.strip())
         if depth == "group" and (match := re.match(r"(\d+(?:\.\d+)+)(?![\w.])", clean)):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from kiebatch import document as yaml_document
 from kiebatch.errors import Invalid, Problems, Where
 from kiebatch.markdown import labels
-from kiebatch.markdown.headings import ID, Headings
+from kiebatch.markdown.headings import ID, Heading, Headings
 from kiebatch.markdown.prose import (
     TOP,
     Block,
@@ -138,6 +138,128 @@ _PLAIN = re.compile(r"^(?P<label>[^:：*`\[\]!<>{}\"“”„|\n]{1,40}?)\s*(?::
 _TASK = re.compile(r"^\[[ xX]\]\s+")
 
 
+class _Outline:
+    """Follows the headings of a file: which act, scene, shot, part or section the next block belongs to."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.scene: SceneDraft | None = None
+        self.shot: ShotDraft | None = None
+        self.shot_level = 0
+        self.group, self.group_level, self.group_deeper = "", 0, False
+        self.section: list[Block] | None = None
+        self.section_level = 0
+        self.target = reader.notes  # what the blocks below this heading fill
+        self.label = ""  # the key that this heading is
+        self.aside = False  # this heading is the writer's own
+        self.nearly: Where | None = None
+        self.titled = False
+        self.pending: list[Block] = []
+
+    def take(self, block: Block) -> None:
+        if block.kind != "heading":
+            (self.pending if self.section is None else self.section).append(block)
+        elif self.section is not None and self._stays_in_section(block):
+            self.section.append(block)
+        else:
+            self._heading(block)
+
+    def flush(self) -> None:
+        """Read the blocks below the last heading."""
+        if self.pending and self.scene is None:
+            self.reader.read_outside(self.pending, self.group, self.nearly)
+        elif self.pending:
+            scene = self.scene if self.shot is None else None
+            self.reader.read_body(self.pending, self.target, scene=scene, aside=self.aside, label=self.label)
+        self.pending = []
+
+    def _stays_in_section(self, block: Block) -> bool:
+        return block.level > self.section_level and self.reader.headings.read(block, "top").kind != "scene"
+
+    def _heading(self, block: Block) -> None:
+        self.flush()
+        inside = self.scene is not None and block.level > self.scene.level
+        depth = "scene" if inside else "group" if self.group and block.level > self.group_level else "top"
+        heading = self.reader.headings.read(block, depth)
+        at = self.reader.start(block)
+        self.label, self.aside = "", False
+        if self.scene is not None and self._opens_shot(self.scene, heading, block.level):
+            self.shot = ShotDraft(
+                heading.id,
+                Body(at),
+                at,
+                title=heading.title,
+                duration=heading.duration,
+                skip=heading.struck,
+                exact=heading.exact,
+            )
+            self.scene.shots.append(self.shot)
+            self.shot_level, self.target = block.level, self.shot.body
+        elif heading.kind in ("scene", "shot"):
+            self._open_scene(heading, block.level, at)
+        elif inside and self.scene is not None:
+            self._open_inner(self.scene, heading, block, at)
+        else:
+            self._open_other(heading, block, at)
+
+    def _opens_shot(self, scene: SceneDraft, heading: Heading, level: int) -> bool:
+        if heading.inner:  # frames in a scene are its shots, unless the scenes themselves are frames
+            return level > scene.level and not scene.of_frames
+        return heading.kind == "shot" and not scene.of_shots and level >= scene.level
+
+    def _open_scene(self, heading: Heading, level: int, at: Where) -> None:
+        if self.group and level <= self.group_level and (self.group_deeper or level < self.group_level):
+            self.group = ""
+        self.group_deeper = self.group_deeper or level > self.group_level
+        self.section, self.shot = None, None
+        self.scene = SceneDraft(
+            heading.id,
+            Body(at),
+            at,
+            title=heading.title,
+            duration=heading.duration,
+            skip=heading.struck,
+            exact=heading.exact,
+            group=self.group,
+            level=level,
+            of_shots=heading.kind == "shot",
+            of_frames=heading.inner,
+        )
+        self.target = self.scene.body
+        self.reader.scenes.append(self.scene)
+
+    def _open_inner(self, scene: SceneDraft, heading: Heading, block: Block, at: Where) -> None:
+        """A heading inside a scene that opens neither scene nor shot: a part, a key, or the writer's own."""
+        if block.level <= self.shot_level:
+            self.shot = None
+        self.target = owner = self.shot.body if self.shot is not None else scene.body
+        if heading.kind == "part":
+            self.target = owner.parts.setdefault(heading.name, Body(at))
+        elif heading.kind == "label":
+            self.label = heading.name
+        else:
+            self.aside = True
+            owner.note(self.reader.source(block.first, block.last), at)
+
+    def _open_other(self, heading: Heading, block: Block, at: Where) -> None:
+        """A heading outside of scenes: an act, a section, the title, or a note."""
+        self.scene, self.shot, self.section = None, None, None
+        self.target = self.reader.notes
+        self.nearly = at if heading.nearly else None
+        if heading.kind == "group":
+            self.group, self.group_level, self.group_deeper = heading.text, block.level, False
+        elif heading.kind == "section":
+            self.section, self.section_level = [], block.level
+            self.reader.sections.append((heading.name, at, self.section))
+        elif block.level == 1 and not self.titled and heading.text:
+            self.titled = True
+            self.reader.top.setdefault("title", Placed(heading.text, at))
+        else:
+            if block.level <= self.group_level:
+                self.group = ""
+            self.reader.notes.note(self.reader.source(block.first, block.last), at)
+
+
 class Reader:
     """Reads one file: front matter, headings, and what is marked below each."""
 
@@ -158,7 +280,10 @@ class Reader:
         if blocks and blocks[0].kind == "front":
             self._front_matter(blocks.pop(0))
         self.headings = Headings(self.own)
-        self._walk(self._mended(blocks))
+        outline = _Outline(self)
+        for block in self._mended(blocks):
+            outline.take(block)
+        outline.flush()
 
     # -- places
 
@@ -265,120 +390,7 @@ class Reader:
             else:
                 yield block
 
-    def _walk(self, blocks: Iterable[Block]) -> None:
-        scene: SceneDraft | None = None
-        shot: ShotDraft | None = None
-        shot_level = 0
-        group, group_level, group_deeper = "", 0, False
-        section: tuple[str, Where, list[Block]] | None = None
-        section_level = 0
-        pending: list[Block] = []
-        target: Body = self.notes
-        label = ""
-        aside = False
-        titled = False
-        nearly: Where | None = None
-
-        def flush() -> None:
-            if pending:
-                if scene is None:
-                    self._outside(pending, group, nearly)
-                else:
-                    self.read_body(
-                        pending, target, scene=scene if shot is None else None, aside=aside, label=label
-                    )
-                pending.clear()
-
-        for block in blocks:
-            if block.kind != "heading":
-                if section is not None:
-                    section[2].append(block)
-                else:
-                    pending.append(block)
-                continue
-            if section is not None and block.level > section_level:
-                section[2].append(block)
-                continue
-            inside = scene is not None and block.level > scene.level
-            depth = "scene" if inside else "group" if group and block.level > group_level else "top"
-            heading = self.headings.read(block, depth)
-            at = self.start(block)
-            flush()
-            label, aside = "", False
-            if inside and scene is not None and heading.inner and not scene.of_frames:
-                heading.kind = "shot"
-            if (
-                heading.kind == "shot"
-                and scene is not None
-                and not scene.of_shots
-                and block.level >= scene.level
-            ):
-                body = Body(at)
-                shot = ShotDraft(
-                    heading.id,
-                    body,
-                    at,
-                    title=heading.title,
-                    duration=heading.duration,
-                    skip=heading.struck,
-                    exact=heading.exact,
-                )
-                scene.shots.append(shot)
-                shot_level, target = block.level, body
-                continue
-            if heading.kind in ("scene", "shot"):
-                section = None
-                if group and block.level <= group_level and (group_deeper or block.level < group_level):
-                    group = ""
-                group_deeper = group_deeper or block.level > group_level
-                target = Body(at)
-                scene = SceneDraft(
-                    heading.id,
-                    target,
-                    at,
-                    title=heading.title,
-                    duration=heading.duration,
-                    skip=heading.struck,
-                    group=group,
-                    level=block.level,
-                    of_shots=heading.kind == "shot",
-                    of_frames=heading.inner,
-                    exact=heading.exact,
-                )
-                self.scenes.append(scene)
-                shot = None
-                continue
-            if inside and scene is not None:
-                if shot is not None and block.level <= shot_level:
-                    shot = None
-                owner = shot.body if shot is not None else scene.body
-                target = owner
-                if heading.kind == "part":
-                    target = owner.parts.setdefault(heading.name, Body(at))
-                elif heading.kind == "label":
-                    label = heading.name
-                else:
-                    aside = True
-                    owner.note(self.source(block.first, block.last), at)
-                continue
-            scene, shot, section, target = None, None, None, self.notes
-            nearly = at if heading.nearly else None
-            if heading.kind == "group":
-                group, group_level, group_deeper = heading.text, block.level, False
-            elif heading.kind == "section":
-                section = (heading.name, at, [])
-                section_level = block.level
-                self.sections.append(section)
-            elif block.level == 1 and not titled and heading.text:
-                titled = True
-                self.top.setdefault("title", Placed(heading.text, at))
-            else:
-                if block.level <= group_level:
-                    group = ""
-                self.notes.note(self.source(block.first, block.last), at)
-        flush()
-
-    def _outside(self, blocks: Sequence[Block], group: str, nearly: Where | None) -> None:
+    def read_outside(self, blocks: Sequence[Block], group: str, nearly: Where | None) -> None:
         """Blocks that belong to no scene: a table of shots makes scenes, the rest are notes.
 
         `nearly` is the heading above them when it begins like that of a scene.
