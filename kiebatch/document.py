@@ -65,7 +65,9 @@ def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) 
     except yaml.YAMLError as error:
         bad = getattr(error, "position", None)
         place = _place(text, bad, file) if isinstance(bad, int) else Where(file)
-        raise Invalid([Problem(where=place, message=f"not valid YAML: {str(error).splitlines()[0]}")]) from None
+        raise Invalid(
+            [Problem(where=place, message=f"not valid YAML: {str(error).splitlines()[0]}")]
+        ) from None
     walk = _Walk(at, file)
     value = walk.value(root, (), 0) if root is not None else None
     walk.problems.raise_if_errors()
@@ -82,7 +84,8 @@ def _refuse_depths(text: str, file: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             level += 1
             if level > _MAX_DEPTH:
-                where = Where(file, event.start_mark.line + 1, event.start_mark.column + 1)
+                mark: Any = event.start_mark
+                where = Where(file, mark.line + 1, mark.column + 1)
                 raise Invalid([Problem(where=where, message=f"nested deeper than {_MAX_DEPTH} levels")])
         elif isinstance(event, yaml.CollectionEndEvent):
             level -= 1
@@ -161,7 +164,9 @@ class _Walk:
             if not isinstance(source, yaml.MappingNode):
                 self.problems.error(self.at(node.start_mark), "`<<` takes a mapping, as in `<<: *name`")
                 return
+            own = self.places[path]
             found.update(self.value(source, path, depth + 1))
+            self.places[path] = own  # the mapping stands where it stands, not where it borrows from
 
     def scalar(self, node: Any) -> JSON:
         tag, text = node.tag, node.value
