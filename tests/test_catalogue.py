@@ -69,7 +69,12 @@ def test_what_an_entry_names_is_there(shipped: Catalogue) -> None:
             for part in (rule.get("if") or {}, rule.get("then") or {}):
                 named |= set(part.get("required") or ()) | set(part.get("properties") or ())
         assert named - set(m.properties) == set(), m.id
-        assert m.superseded_by is None or m.superseded_by in ids, m.id
+        assert {m.superseded_by or m.id, *m.follows} <= ids, m.id
+
+
+@pytest.mark.slow
+def test_every_input_is_a_sound_schema(shipped: Catalogue) -> None:
+    for m in shipped.all():
         Draft202012Validator.check_schema(m.input)
 
 
