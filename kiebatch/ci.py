@@ -38,9 +38,10 @@ def markdown(text: object, limit: int = 500) -> str:
     """Return text that Markdown shows as it is: no markup, links, pictures, HTML, mentions or line breaks."""
     flat = " ".join(plain(text, limit=limit).split())
     escaped = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", escaped)
+    escaped = re.sub(r"([\\`*_\[\]|~$#])", r"\\\1", escaped)
+    escaped = re.sub(r"^(\d*)([+=.)-])", r"\1\\\2", escaped)  # no list or rule
     # Neither a mention of a person, nor a reference to an issue, nor a link.
-    return re.sub(r"@(?=\w)", "@\u200b", escaped).replace("://", ":\u200b//")
+    return re.sub(r"(@|:(?=//)|\bwww(?=\.))", "\\1\u200b", escaped)
 
 
 def code(text: object, limit: int = 200) -> str:

@@ -66,6 +66,23 @@ def test_what_the_provider_says_stays_text_in_a_summary() -> None:
     assert commands(ci.summary(an_outcome())) == []
 
 
+@given(
+    st.text(max_size=60)
+    | st.sampled_from(
+        ["# x", "1. x", "- x", "+ x", "--- ", "> x", "![a](b)", "www.example.org/x", "a\\|b", "`x", "=="]
+    )
+)
+@settings(deadline=None)
+def test_foreign_text_has_no_markup_of_its_own(text: str) -> None:
+    def tags(markdown: str) -> list[str]:
+        return re.findall(
+            r"</?\w+", MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(markdown)
+        )
+
+    assert tags(f"- {ci.markdown(text)}x") == ["<ul", "<li", "</li", "</ul"]
+    assert tags(f"|a|b|\n|-|-|\n|{ci.markdown(text)}|{ci.code(text)}|").count("<td") == 2
+
+
 def test_a_summary_is_bounded() -> None:
     many = [dict(an_outcome()["failures"][0], slot=str(n), message="x" * 5000) for n in range(5000)]
 

@@ -99,8 +99,13 @@ def test_only_the_main_branch_gets_the_key_and_the_right_to_push() -> None:
 # --- a pull request ------------------------------------------------------------------------------------
 
 
-def test_a_pull_request_from_a_fork_is_drafted_without_a_key(machine: Machine, sim: simulated.Sim) -> None:
+def test_a_pull_request_from_a_fork_is_drafted_without_a_key(
+    machine: Machine, film: Film, sim: simulated.Sim
+) -> None:
     base = machine.git("rev-parse", "main").strip()
+    film.make(9, colour="red")
+    film.commit("a picture by hand")
+    film.git("push", "--quiet", "origin", "main")
 
     ran = machine.github_job(GITHUB, "draft", event="pull_request", base=base)
 
@@ -110,9 +115,12 @@ def test_a_pull_request_from_a_fork_is_drafted_without_a_key(machine: Machine, s
     machine.runs -= 1
     assert "kiebatch plan: work" in summary(machine)
     assert "kiebatch run: success" in summary(machine)
+    assert "- **9**: added, +4 credits" in summary(machine)
+    assert "![" not in summary(machine)
     kept = machine.folder / "artifacts" / "draft"
     assert len(list((kept / "draft" / "images").iterdir())) == 2
     assert ET.parse(kept / "draft.xml").getroot().get("tests") == "2"
+    assert (kept / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_pull_request_with_a_broken_scene_file_is_annotated(machine: Machine, film: Film) -> None:

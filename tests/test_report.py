@@ -96,7 +96,7 @@ def test_failed_and_held_jobs_are_listed_as_text() -> None:
         held=[{"slot": "3", "message": "?"}],
     )
 
-    assert "- `2b`: \\!\\[x\\]\\(http:\u200b//x\\) @\u200bann" in text
+    assert "- `2b`: !\\[x\\](http:\u200b//x) @\u200bann" in text
     assert "### Held" in text
 
 
