@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import MODELS, an_asset, made
 
 from kiebatch import manifest, merging
+from kiebatch.errors import Invalid
 from kiebatch.manifest import Manifest
 from kiebatch.merging import Conflict
 from kiebatch.model import Asset
@@ -200,3 +205,31 @@ def test_a_branch_that_did_nothing_takes_what_the_other_did(
     assert merging.merge(base, ours, base) == (ours, [])
     assert canonical(merging.merge(base, base, ours)[0]) == canonical(ours)
     assert merging.merge(base, ours, ours) == (ours, [])
+
+
+@pytest.mark.slow
+@given(branches())
+@settings(max_examples=150, deadline=None)
+def test_a_text_merge_that_git_calls_clean_is_read_whole(sides: tuple[Manifest, Manifest, Manifest]) -> None:
+    """Where no driver runs, as behind a merge button."""
+    with tempfile.TemporaryDirectory() as name:
+        paths = [Path(name) / side for side in ("base", "ours", "theirs")]
+        for path, side in zip(paths, sides, strict=True):
+            path.write_text(manifest.dump(side), encoding="utf-8")
+        done = subprocess.run(
+            ["git", "merge-file", "-p", paths[1], paths[0], paths[2]],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    joined = done.stdout
+    if done.returncode == 0:
+        read = manifest.parse(joined, "m")
+        base, *branches = sides
+        known = {asset.sha256 for asset in base.assets}
+        assert_sound(read)
+        assert {a.sha256 for side in branches for a in side.assets} - known <= {a.sha256 for a in read.assets}
+    else:
+        with pytest.raises(Invalid, match="git left conflict markers"):
+            manifest.parse(joined, "m")
+        assert merging.sides(joined) is not None
