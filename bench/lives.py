@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import functools
 import json
 import logging
 import random
@@ -42,7 +43,7 @@ from kiebatch.simulator import Settings as Behaviour
 from kiebatch.simulator.inprocess import Transport
 
 EPOCH = 1_790_000_000.0
-RATE = Rate(starts=20, window_s=10.0)
+RATE = Rate(starts=8, window_s=10.0)  # less than the film has jobs, so that the window is met all the time
 POLLS = Rate(starts=8, window_s=1.0)
 RUNS = 6  # of one life, at most, before its weather clears
 STUCK_AFTER_S = 6 * 3600.0
@@ -516,6 +517,12 @@ def _forgetful(*args: Any, **kwargs: Any) -> Journal:
 # --- many lives ---------------------------------------------------------------------------------------
 
 
+@functools.cache
+def _film() -> Film:
+    with tempfile.TemporaryDirectory(prefix="film-") as folder:
+        return Film.read(Path(folder))
+
+
 def lives(
     seeds: range, *, sabotage: Sabotage = Sabotage(), log: Callable[[str], object] = lambda _line: None
 ) -> Iterator[tuple[Life, BaseException | None]]:
@@ -525,7 +532,7 @@ def lives(
     # Nobody pulls the plug of this machine, so a disk that is none will do.
     disk = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(prefix="lives-", dir=disk) as folder:
-        film = Film.read(Path(folder) / "film")
+        film = _film()
         for seed in seeds:
             home = Path(folder) / str(seed)
             home.mkdir()

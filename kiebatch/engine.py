@@ -53,6 +53,7 @@ from kiebatch.watch import Ended, GaveUp, Patience, Watch
 T = TypeVar("T")
 
 _LAST_WORD_S = 0.5  # what an answer on its way still gets when the user leaves at once
+_FRESH = 0.02  # of the window: for so long a place in it is good, less than what the gate keeps in reserve
 _LINK_LIVES_S = 600.0  # one field note says that result links live ten minutes
 _WORDS = 8  # callbacks that are kept for one undecided attempt
 _UPLOAD_LIVES_S = 60 * 3600.0  # uploads are deleted after three days
@@ -565,7 +566,7 @@ class Engine:
         place = _Place(self._running)
         try:
             collected = await self._collect_first(entry)
-            if (collected or entry.fingerprint is None) and self._settled_by_the_past(entry, job):
+            if (collected or entry.fingerprint is None) and await self._settled_by_the_past(entry, job):
                 return
             failure = None
             if job.fallback and self._grounded(job.model):
@@ -604,7 +605,7 @@ class Engine:
             await self._collect_old(attempts, line=entry.slot)
         return bool(attempts)
 
-    def _settled_by_the_past(self, entry: Entry, job: Job) -> bool:
+    async def _settled_by_the_past(self, entry: Entry, job: Job) -> bool:
         """Whether this very request is answered already, paid for and on its way, or failed in this run.
 
         A plan cannot tell while something that the job starts from is not made; now it is, and so the
@@ -620,12 +621,16 @@ class Engine:
                 self.outcome.kept += 1
                 self._finish(entry.slot, line)
                 return True
-        states = ("submitted", "lost", "held", "intended", "failed", "refused")
+        recorded = {a.task_id for a in self.record.manifest.assets}
+        states = ("submitted", "lost", "held", "intended", "failed", "refused", "saved")
         for attempt in self.journal.attempts(states=states, scene=str(entry.slot.scene)):
             if _place(attempt.slot) != _place(entry.slot) or attempt.fingerprint not in asked:
                 continue
             if entry.slot.model is not None and attempt.model != entry.slot.model:
                 continue
+            if attempt.state == "saved" and attempt.job and attempt.task_id not in recorded:
+                await self._collect_attempt(attempt, entry.slot, current=True)
+                return True
             if attempt.open or attempt.undecided:
                 self._not_made[entry.slot] = "it is paid for and not here yet" if attempt.open else "held"
                 return True
@@ -798,6 +803,7 @@ class Engine:
             async with self._line.turn(self._rank.get(entry.slot, 0)):
                 await self._or_stopped(asyncio.sleep(self._closed_until - asyncio.get_running_loop().time()))
                 await self._or_stopped(self.gate.start(self.limits.rate))
+            booked = asyncio.get_running_loop().time()
             if self._grounded(job.model):
                 raise _Unsent(self._grounded(job.model))
             before = None if self._balance is None else self._balance - self.outcome.spent
@@ -811,6 +817,8 @@ class Engine:
                 credits=job.price.amount,
                 balance=before,
             )
+            if asyncio.get_running_loop().time() - booked > _FRESH * self.limits.rate.window_s:
+                await self._book_again(attempt)
             verdict = await self._send(entry.slot, attempt, job, bound, endpoint)
             if verdict.kind in ("accepted", "unknown"):
                 return attempt, verdict, bound
@@ -825,6 +833,14 @@ class Engine:
                 bound = await self._bind(job)
                 continue
             return attempt, verdict, bound
+
+    async def _book_again(self, attempt: int) -> None:
+        """Take another place in the window: writing the intent took so long that ours has passed."""
+        try:
+            await self._or_stopped(self.gate.start(self.limits.rate))
+        except _Unsent as unsent:
+            self.journal.refused(attempt, "not-sent", unsent.reason)
+            raise
 
     async def _send(
         self, slot: Slot, attempt: int, job: Job, bound: _Bound, endpoint: families.Endpoint
