@@ -150,7 +150,9 @@ def test_a_users_model_is_marked_as_theirs(
 ) -> None:
     text = (Path(__file__).parent.parent / "docs/catalogue.md").read_text(encoding="utf-8")
     (tmp_path / "models").mkdir()
-    (tmp_path / "models/mine.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    (tmp_path / "models/mine.yaml").write_text(
+        text.split("```yaml\n# models/mine.yaml\n")[1].split("```")[0], encoding="utf-8"
+    )
     monkeypatch.chdir(tmp_path)
 
     code, out, _ = run(capsys, "--maker", "someone")
@@ -166,6 +168,19 @@ def test_the_documentation_names_every_warning_of_the_lint() -> None:
     text = (Path(__file__).parent.parent / "docs/catalogue.md").read_text(encoding="utf-8")
 
     assert all(f"| `{code}` | {what} |" in text for code, what in lint.CODES.items())
+
+
+def test_the_starter_lists_of_the_documentation_are_good_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parent.parent / "docs/catalogue.md").read_text(encoding="utf-8")
+    example = next(block for block in text.split("```yaml\n")[1:] if block.startswith("kiebatch: 1"))
+    (tmp_path / "scenes.yaml").write_text(example.split("```")[0], encoding="utf-8")
+
+    code = cli.exit_code(["validate", str(tmp_path / "scenes.yaml"), "--json"])
+
+    assert code == 0
+    assert json.loads(capsys.readouterr().out)["problems"] == []
 
 
 # --- refresh
