@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
+import transcripts
 from typer.main import get_command
 
 from kiebatch import cli, schemas
@@ -112,3 +115,27 @@ def test_nothing_in_the_project_names_a_machine_or_a_package_host() -> None:
         text = path.read_text(encoding="utf-8", errors="ignore")
         found += [f"{path.relative_to(ROOT)}: {m.group(0)}" for m in re.finditer(f"{hosts}|{paths}", text)]
     assert found == []
+
+
+def test_the_first_film_of_the_readme_goes_as_it_says(tmp_path: Path) -> None:
+    section = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .split("## A first film")[1]
+        .split("\nA scene file is")[0]
+    )
+    page = tmp_path / "page.md"
+    page.write_text(section, encoding="utf-8")
+    folder = tmp_path / "here"
+    folder.mkdir()
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "COLUMNS": "110",
+    }
+
+    results = transcripts.run(page, folder, environment)
+
+    assert len(results) > 4
+    for command, printed in results:
+        assert transcripts.alike(printed) == transcripts.alike(command.expected), command.text
