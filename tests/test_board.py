@@ -92,7 +92,7 @@ def test_a_file_that_is_gone_is_said(root: Path) -> None:
     (root / asset.filename).unlink()
 
     assert panel(root, "2b").state == "missing"
-    assert "its file is gone" in _written(root)
+    assert "Its file is gone" in _without_code(_written(root))
 
 
 def test_a_take_that_is_no_longer_asked_for_stays_beside_the_others(root: Path) -> None:

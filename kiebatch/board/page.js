@@ -443,6 +443,19 @@ function wiping(found) {
   if (clips.length === 2) left.addEventListener("timeupdate", () => { if (Math.abs(left.currentTime - right.currentTime) > 0.12 && right.duration) right.currentTime = left.currentTime % right.duration; });
   return stage;
 }
+/* A finger's way over the picture: left is the next shot. */
+let finger = null;
+viewer.addEventListener("touchstart", event => {
+  const touch = event.touches[0];
+  finger = event.touches.length === 1 && event.target.closest(".stage") && view && !view.compare ? {x: touch.clientX, y: touch.clientY} : null;
+}, {passive: true});
+viewer.addEventListener("touchend", event => {
+  const touch = event.changedTouches[0];
+  if (!finger || !view) return;
+  const x = touch.clientX - finger.x, y = touch.clientY - finger.y;
+  finger = null;
+  if (Math.abs(x) > 60 && Math.abs(x) > 2 * Math.abs(y)) step(x < 0 ? 1 : -1);
+}, {passive: true});
 viewer.addEventListener("close", () => {
   const article = view && view.article;
   for (const clip of $$("video, audio", viewer)) clip.pause();
@@ -470,7 +483,7 @@ function open(dialog, content) {
 const keys = [["← →", "the shot before, the next one"], ["Enter", "open the shot"], ["1 … 9", "a take"], ["↑ ↓", "the take before, the next one"], ["v", "the version before"], ["c", "compare with a wipe"], ["p", "pick, or take it back"], ["x", "reject"], ["s", "star"], ["n", "note"], ["Space", "play or pause"], ["/", "search"], ["Esc", "close"]];
 function help() {
   open(sheet, [h("h2", {}, "Keys"),
-    h("table", {}, h("tbody", {}, keys.map(([key, what]) => h("tr", {}, h("td", {}, h("kbd", {}, key)), h("td", {}, what))))),
+    h("table", {class: "keys"}, h("tbody", {}, keys.map(([key, what]) => h("tr", {}, h("td", {}, h("kbd", {}, key)), h("td", {}, what))))),
     h("p", {}, h("label", {}, h("input", {type: "checkbox", checked: !keysOff, onchange: e => { keysOff = !e.target.checked; stored.set("kiebatch keys off", keysOff); }}), " Single keys work")),
     named(),
     h("div", {class: "row"}, h("button", {type: "button", class: "loud", onclick: () => sheet.close()}, "Close"))]);

@@ -137,6 +137,7 @@ def _environment() -> jinja2.Environment:
         grow=_grow,
         reach=_reach,
         label=label,
+        sentence=lambda text: text[:1].upper() + text[1:],
         said=SAID.__getitem__,
     )
     return environment
