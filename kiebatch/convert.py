@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import jsonschema
 import yaml
 
 from kiebatch import document as yaml_document
-from kiebatch import markdown
+from kiebatch import markdown, schemas
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.markdown.headings import Headings
 from kiebatch.markdown.labels import NOT_IDS
@@ -111,7 +112,7 @@ def _compact(value: JSON) -> JSON:
 def to_markdown(document: Document) -> str:
     """Return a document as a Markdown scene file; reading that gives the same jobs.
 
-    `Invalid` where the document has keys that no scene file has.
+    `Invalid` where the document is no whole scene file: an unknown key, a value of the wrong type.
     """
     return _Writer(document).text()
 
@@ -124,7 +125,7 @@ class _Writer:
         self.out: list[str] = []
 
     def text(self) -> str:
-        self._refuse_unknown()
+        self._refuse_mistakes()
         value = self.value
         front = {
             k: v for k, v in value.items() if k in TOP and k not in ("kiebatch", "scenes", "title", "notes")
@@ -150,7 +151,7 @@ class _Writer:
         self._scenes(value.get("scenes") or [])
         return "\n\n".join(self.out) + "\n"
 
-    def _refuse_unknown(self) -> None:
+    def _refuse_mistakes(self) -> None:
         problems: list[Problem] = []
 
         def check(found: JSON, known: Iterable[str], path: Path) -> None:
@@ -163,6 +164,14 @@ class _Writer:
             check(scene, SCENE, ("scenes", i))
             for j, shot in enumerate((scene.get("shots") if isinstance(scene, dict) else None) or ()):
                 check(shot, SCENE, ("scenes", i, "shots", j))
+        if not problems:
+            validator = jsonschema.Draft202012Validator(schemas.load("scenes.base"))
+            problems = [
+                Problem(
+                    where=self.document.where(tuple(e.absolute_path)), message=e.message, code="wrong-type"
+                )
+                for e in validator.iter_errors(self.value)
+            ]
         if problems:
             raise Invalid(problems)
 

@@ -153,10 +153,7 @@ class Assembly:
             target[key] = placed
 
     def _mapping(self, top: dict[str, Placed], key: str, at: Where) -> dict[str, Placed]:
-        found = top.setdefault(key, Placed({}, at, at))
-        if not isinstance(found.value, dict):
-            found.value = {}
-        return found.value
+        return self.reader.mapping(top, key, at)
 
     def _section_defaults(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
         defaults = self._mapping(top, "defaults", at)
@@ -171,20 +168,18 @@ class Assembly:
             body = self._gathered(below, at)
             target = defaults
             if modality:
-                inner = defaults.setdefault(modality, Placed({}, at, at))
-                target = inner.value
+                target = self._mapping(defaults, modality, at)
             for kind in ("image", "video", "audio"):
                 if named := body.fields.pop(f"{kind}_model", None):
-                    inner = defaults.setdefault(kind, Placed({}, named.where, named.key))
-                    self._put(inner.value, "model", named)
+                    self._put(self._mapping(defaults, kind, named.where), "model", named)
             for key in ("model", "takes", "style", "negative_prompt", "seed", "fallback"):
                 if key in body.fields:
                     self._put(target, key, body.fields.pop(key))
             params = self._params(body)
             if params:
-                whole = target.setdefault("params", Placed({}, params.where, params.key))
+                whole = self._mapping(target, "params", params.where)
                 for key, value in params.value.items():
-                    self._put(whole.value, key, value)
+                    self._put(whole, key, value)
             for key, value in body.fields.items():
                 self.problems.warning(
                     value.key or value.where,

@@ -339,15 +339,12 @@ class Reader:
                 )
             elif key in ("model", "takes", "style", "seed", "fallback", "size"):
                 # A flat line that a writer means for the whole film.
-                inside = "params" if key == "size" else key
-                default = self.top.setdefault("defaults", Placed({}, value.where, at))
-                if not isinstance(default.value, dict):
-                    continue
+                defaults = self.mapping(self.top, "defaults", at)
                 if key == "size":
-                    params = default.value.setdefault("params", Placed({}, value.where, at))
-                    params.value["aspect_ratio"] = Placed(ratio(str(value.plain)), value.where, at)
+                    params = self.mapping(defaults, "params", at)
+                    params["aspect_ratio"] = Placed(ratio(str(value.plain)), value.where, at)
                 else:
-                    default.value.setdefault(inside, value)
+                    defaults.setdefault(key, value)
             elif near := labels.misspelt(name, {labels.canonical(k): k for k in known}):
                 self.problems.error(
                     at, f"unknown key `{name}`", hint=f"did you mean `{near}`?", code="unknown-key"
@@ -357,6 +354,14 @@ class Reader:
                     at, f"`{name}` is no key of ours; it is kept as a note", code="unknown-key"
                 )
                 self.notes.note(f"{name}: {flow(value.plain)}", at, tight=True)
+
+    def mapping(self, values: dict[str, Placed], key: str, at: Where) -> dict[str, Placed]:
+        """Return the group of keys under `key`, made when it is not there; an error when it is something else."""
+        found = values.setdefault(key, Placed({}, at, at))
+        if not isinstance(found.value, dict):
+            self.problems.error(found.where, f"`{key}` must be a group of keys", code="wrong-type")
+            found.value = {}
+        return found.value
 
     def _own_labels(self, value: Placed) -> None:
         if not isinstance(value.value, dict):
