@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,21 +154,20 @@ class Film:
     remade: set[str]  # prompts that are asked for again although their words stay
 
     @classmethod
-    def read(cls, folder: Path) -> Film:
+    def read(cls, folder: Path, *documents: dict[str, Any], remade: Collection[str] = ()) -> Film:
+        """Read the film before it is edited and, where that differs, after."""
         versions = []
-        for edited in (False, True):
-            path = folder / str(edited) / "scenes.yaml"
+        for number, written in enumerate(documents):
+            path = folder / str(number) / "scenes.yaml"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(document(edited)), encoding="utf-8")
+            path.write_text(json.dumps(written), encoding="utf-8")
             versions.append(api.load(path))
         takes: Counter[str] = Counter()
         for opened in versions:
             seen = Counter(job.prompt for job in opened.project.jobs)
             for prompt, count in seen.items():
                 takes[prompt] = max(takes[prompt], count)
-        assert len(versions[0].project.jobs) == JOBS, len(versions[0].project.jobs)
-        remade = {"Closer", "Closer still", "The lamp", "The lamp turns"}
-        return cls(versions[0], versions[1], dict(takes), remade)
+        return cls(versions[0], versions[-1], dict(takes), set(remade))
 
 
 # --- one life -----------------------------------------------------------------------------------------
@@ -195,15 +194,15 @@ class Life:
 
     def live(self) -> None:
         """Live it; `Broken` where an invariant does not hold."""
-        self.lot = random.Random(f"life {self.seed}")
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            loop = runner.get_loop()
-            assert isinstance(loop, VirtualLoop)
-            self.loop = loop
+            self.begin(runner.get_loop())
             runner.run(self._live())
 
-    async def _live(self) -> None:
-        lot = self.lot
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Open an account at a provider of this life's own, on a loop of virtual time."""
+        assert isinstance(loop, VirtualLoop)
+        self.loop = loop
+        lot = self.lot = random.Random(f"life {self.seed}")
         self.sim = Simulator(
             Behaviour(
                 seed=self.seed,
@@ -218,28 +217,23 @@ class Life:
             ),
             clock=lambda: EPOCH + self.loop.time(),
         )
-        self._weather()
-        opened = self._placed(self.film.before)
+
+    async def _live(self) -> None:
+        lot = self.lot
+        self.weather(lot.choice([0.0, 0.02, 0.08]))
+        opened = self.placed(self.film.before)
         edit_at = lot.choice([2, 3, 99])
         outcome = None
         for number in range(RUNS):
             if number == edit_at:
-                opened = self._placed(self.film.after)
-            outcome = await self._run(opened, kills=lot.random() < 0.7)
+                opened = self.placed(self.film.after)
+            outcome = await self.run(opened, kills=lot.random() < 0.7)
             await self._between(lot)
             if outcome is not None and outcome.status == "success":
                 break
-        # Fair weather, an honest user, and nobody kills: now everything must come home.
-        self.sim.faults.clear()
-        self.sim.balance = 10_000.0
-        for _ in range(4):
-            self._resolve_all(honest=True)
-            outcome = await self._run(opened, kills=False, fair=True)
-            if outcome is not None and outcome.status == "success":
-                break
-        self._come_home(opened, outcome)
+        await self.come_home(opened)
 
-    def _placed(self, opened: Opened) -> Opened:
+    def placed(self, opened: Opened) -> Opened:
         workspace = files.Workspace(
             root=self.folder,
             assets=self.folder / "assets",
@@ -248,9 +242,9 @@ class Life:
         )
         return dataclasses.replace(opened, workspace=workspace)
 
-    def _weather(self) -> None:
+    def weather(self, rain: float) -> None:
+        """Let it rain trouble: the share of calls that each kind of it spoils."""
         lot = self.lot
-        rain = lot.choice([0.0, 0.02, 0.08])
         for text in (
             f"submit%{rain}=cut+after",
             f"submit%{rain}=cut",
@@ -287,7 +281,7 @@ class Life:
                 Fault(on="submit", kind="code", value="429", nth=nth, times=lot.randrange(3, 15))
             )
 
-    async def _run(self, opened: Opened, *, kills: bool, fair: bool = False) -> Outcome | None:
+    async def run(self, opened: Opened, *, kills: bool, fair: bool = False) -> Outcome | None:
         lot = self.lot
         self.runs += 1
         killer = _Killer(self, kills=kills, slow=lot.random() < 0.2)
@@ -348,14 +342,16 @@ class Life:
         if lot.random() < 0.1:
             self.jumped_s += lot.choice([-7200.0, 7200.0, -30.0, 30.0])
             self.jumps.append(self.loop.time())
-        path = self.folder / "assets" / "manifest.json"
-        if lot.random() < 0.08 and path.exists():
-            self._revert(path)
+        if lot.random() < 0.08:
+            self.revert()
         if lot.random() < 0.3:
-            self._resolve_all(honest=lot.random() < 0.7)
+            self.resolve_all(honest=lot.random() < 0.7)
 
-    def _revert(self, path: Path) -> None:
+    def revert(self) -> None:
         """Git takes the manifest back to a state that knows less."""
+        path = self.folder / "assets" / "manifest.json"
+        if not path.exists():
+            return
         document = json.loads(path.read_text(encoding="utf-8"))
         heads = [a for a in document["assets"] if "superseded_by" not in a and a["version"] == 1]
         self.log(f"  the manifest goes back: {len(heads) // 2} entries are gone")
@@ -363,7 +359,7 @@ class Life:
         path.write_text(json.dumps(document), encoding="utf-8")
         # What git took back and the journal knows comes home by itself.  Ids are given anew on reading.
 
-    def _resolve_all(self, *, honest: bool) -> None:
+    def resolve_all(self, *, honest: bool) -> None:
         """Decide what is held, as a user does who looks at the provider's own log of tasks."""
         with self._journal() as journal:
             journal.hold_unfinished("the program ended")
@@ -447,8 +443,18 @@ class Life:
             if not file.exists() or files.sha256(file) != asset.sha256:
                 raise Broken(f"{asset.filename} is not what the manifest says")
 
-    def _come_home(self, opened: Opened, outcome: Outcome | None) -> None:
-        """Check that after a while of fair weather every charge is saved, failed or listed, and the film is made."""
+    async def come_home(self, opened: Opened) -> None:
+        """Check that in fair weather, with an honest user and nobody who kills, every charge comes home.
+
+        It is saved, failed or listed, and the film is made.
+        """
+        self.sim.faults.clear()
+        self.sim.balance = 10_000.0
+        for _ in range(4):
+            self.resolve_all(honest=True)
+            outcome = await self.run(opened, kills=False, fair=True)
+            if outcome is not None and outcome.status == "success":
+                break
         self._check()
         record = manifest.parse(
             (self.folder / "assets/manifest.json").read_text(encoding="utf-8"), "manifest.json"
@@ -520,7 +526,14 @@ def _forgetful(*args: Any, **kwargs: Any) -> Journal:
 @functools.cache
 def _film() -> Film:
     with tempfile.TemporaryDirectory(prefix="film-") as folder:
-        return Film.read(Path(folder))
+        film = Film.read(
+            Path(folder),
+            document(False),
+            document(True),
+            remade=("Closer", "Closer still", "The lamp", "The lamp turns"),
+        )
+        assert len(film.before.project.jobs) == JOBS
+        return film
 
 
 def lives(
