@@ -70,11 +70,13 @@ class Model:
     maker: str = ""
     status: str = "current"  # current, superseded, withdrawn
     superseded_by: str | None = None
+    superseded_note: str = ""  # what the newer one lacks
     aliases: tuple[str, ...] = ()
     endpoint: str = JOBS_ENDPOINT
     input: Mapping[str, JSON] = field(default_factory=dict)
     roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     follows: tuple[str, ...] = ()  # models whose tasks it starts from
+    output_id: str = ""  # the field that takes the id of the very output of such a task
     sets: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
     fields: Mapping[str, Field] = field(default_factory=dict)
     fill: Mapping[str, JSON] = field(default_factory=dict)
@@ -217,11 +219,13 @@ def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Mod
         maker=maker,
         status=entry.get("status", "current"),
         superseded_by=entry.get("superseded_by"),
+        superseded_note=entry.get("superseded_note") or "",
         aliases=tuple(entry.get("aliases") or ()),
         endpoint=entry.get("endpoint", JOBS_ENDPOINT),
         input=entry["input"],
         roles=entry.get("roles") or {},
         follows=tuple(entry.get("follows") or ()),
+        output_id=entry.get("output_id") or "",
         sets=entry.get("sets") or {},
         fields=fields,
         fill=entry.get("fill") or {},

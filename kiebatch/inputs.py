@@ -76,6 +76,14 @@ def build(model: Model, ask: Ask) -> Built:
     return _Builder(model, ask).build()
 
 
+def _newer(model: Model) -> str:
+    if not model.superseded_by:
+        return ""
+    return f"`{model.superseded_by}` takes its place" + (
+        f", {model.superseded_note}" if model.superseded_note else ""
+    )
+
+
 def names_of(model: Model, words: Mapping[str, str] | None = None) -> Names:
     """Return how a person calls the model's own fields."""
     said = ("prompt", "seed", "negative_prompt", "voice")
@@ -151,12 +159,11 @@ class _Builder:
     # -- what the author wrote
 
     def _status(self) -> None:
-        newer = self.model.superseded_by
         if self.model.status == "superseded":
             self.warn(
                 "model",
                 f"`{self.model.id}` is an older form and may stop any day",
-                hint=f"`{newer}` takes its place" if newer else "",
+                hint=_newer(self.model),
                 code="superseded",
             )
         elif self.model.status == "withdrawn":
@@ -452,6 +459,24 @@ class _Builder:
                         self.implied.add(name)
         for name, given in by_field.items():
             self._place(name, given)
+        self._name_output()
+
+    def _name_output(self) -> None:
+        """Name the very output beside its task, where the model asks for the provider's id of it."""
+        own = self.model.output_id
+        for n, medium in enumerate(self.media):
+            if not own or not isinstance(medium.ref, ShotOutput) or not medium.ref.as_task:
+                continue
+            ref = replace(medium.ref, as_id=True)
+            if medium.field == own:  # it takes the id alone
+                self.media[n] = replace(medium, ref=ref)
+            elif own in self.input:
+                return
+            else:
+                self.media.append(replace(medium, field=own, ref=ref))
+                self.words[own] = medium.role
+            self.input[own] = str(ref)
+            return
 
     def _field_for(self, medium: RoleMedia) -> str | None:
         fields = self.model.roles.get(medium.role)

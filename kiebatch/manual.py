@@ -57,6 +57,7 @@ def _names(model: Model) -> list[str]:
     lines.append(f"{model.modality}, {', '.join(model.tasks)}; {model.family} API, {model.endpoint}")
     if model.status != "current":
         newer = f"; `{model.superseded_by}` takes its place" if model.superseded_by else ""
+        newer += f", {model.superseded_note}" if model.superseded_note else ""
         lines.append(f"{model.status}{newer}")
     if model.aliases:
         lines.append(f"also called {', '.join(model.aliases)}")
