@@ -239,6 +239,7 @@ def test_gitlab_spends_commits_and_keeps_the_journal(machine: Machine, sim: simu
     assert "nothing new to commit" in second[1].output
 
 
+@pytest.mark.slow
 def test_gitlab_drafts_without_a_key(machine: Machine, sim: simulated.Sim) -> None:
     ran = machine.gitlab_job(GITLAB, "kiebatch draft")
 

@@ -312,7 +312,7 @@ any_entry = st.dictionaries(st.sampled_from([*manifest._KEYS, "notes", "x", ""])
 
 
 @given(st.lists(any_entry, max_size=4), st.dictionaries(st.text(), json_values, max_size=3))
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_another_tool_wrote_is_read_and_then_stays_as_it_is(
     entries: list[dict[str, object]], top: dict[str, object]
 ) -> None:

@@ -170,7 +170,7 @@ def branches(draw: st.DrawFn) -> tuple[Manifest, Manifest, Manifest]:
 
 
 @given(branches())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_merging_commutes_apart_from_ids_and_never_breaks_a_chain(
     sides: tuple[Manifest, Manifest, Manifest],
 ) -> None:
@@ -184,7 +184,7 @@ def test_merging_commutes_apart_from_ids_and_never_breaks_a_chain(
 
 
 @given(branches())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_nothing_that_a_branch_made_is_lost(sides: tuple[Manifest, Manifest, Manifest]) -> None:
     base, ours, theirs = sides
     known = {asset.sha256 for asset in base.assets}
@@ -196,7 +196,7 @@ def test_nothing_that_a_branch_made_is_lost(sides: tuple[Manifest, Manifest, Man
 
 
 @given(branches())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_branch_that_did_nothing_takes_what_the_other_did(
     sides: tuple[Manifest, Manifest, Manifest],
 ) -> None:
