@@ -17,6 +17,7 @@ import pytest
 
 from kiebatch import picks
 from kiebatch.cli import exit_code
+from kiebatch.commands import review
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +177,20 @@ def test_where_nobody_can_listen_is_said(root: Path, capsys: Any, listen: str) -
 
     assert code == 2
     assert "listen" in err
+
+
+def test_the_qr_code_says_the_address() -> None:
+    segno = pytest.importorskip("segno")
+    url = "http://192.0.2.7:8477/?token=abc"
+
+    rows = review._qr(url).split("\n")
+
+    halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
+    read = [[halves[sign][half] for sign in row] for row in rows for half in (0, 1)]
+    drawn = [list(row) for row in segno.make(url, error="l", micro=False).matrix_iter(border=2)]
+    assert read[: len(drawn)] == drawn
+
+
+def test_a_review_of_this_machine_goes_by_its_own_names_alone() -> None:
+    assert review._names("127.0.0.1", 80) == {"127.0.0.1:80", "localhost:80", "[::1]:80"}
+    assert review._names("192.0.2.7", 80) == {"192.0.2.7:80"}
