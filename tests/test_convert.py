@@ -231,7 +231,7 @@ def _seen(one: Any) -> Any:
     return {**found, "board": notes}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(films())
 def test_yaml_to_markdown_keeps_everything_and_gives_equal_jobs(value: dict[str, Any]) -> None:
     given_ = document.read(convert.to_yaml(Document(value, {}, "x")), "film.yaml")
@@ -245,7 +245,7 @@ def test_yaml_to_markdown_keeps_everything_and_gives_equal_jobs(value: dict[str,
     assert jobs(read) == jobs(given_), text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(films())
 def test_markdown_to_yaml_loses_nothing(value: dict[str, Any]) -> None:
     read, _ = markdown.read(convert.to_markdown(Document(value, {}, "x")), "FILM.md")

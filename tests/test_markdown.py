@@ -472,7 +472,8 @@ def test_every_example_of_the_page_works() -> None:
 
 def test_a_character_may_have_a_name_in_any_script() -> None:
     document, problems = markdown.read(
-        "## 角色\n### 陈言\n> 一个男孩\n\n## 场景 1\n- **提示词**：{陈言}坐在桌前\n- **模型**：z-image\n", "S.md"
+        "## 角色\n### 陈言\n> 一个男孩\n\n## 场景 1\n- **提示词**：{陈言}坐在桌前\n- **模型**：z-image\n",
+        "S.md",
     )
 
     project, more = scenes.build(document, CATALOGUE)

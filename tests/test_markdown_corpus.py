@@ -172,7 +172,7 @@ def gaps(text: str) -> list[int]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_prose_between_blocks_is_never_sent(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([p for p in FILES if p.name != "21-crlf-and-bom.md"]))
@@ -189,7 +189,7 @@ def test_prose_between_blocks_is_never_sent(data: st.DataObject) -> None:
     assert sent(read.value) == sent(markdown.read(text, path.name)[0].value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_inserting_a_scene_renames_no_other(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([p for p in FILES if p.name[:2] not in ("21", "33", "36", "07")]))
