@@ -136,6 +136,7 @@ class Collector:
                     credits=cost if one.output.number == done.outputs[0].number else None,
                     draft=self._workspace.draft,
                     made_from=tuple(made_from),
+                    extra={"output_id": one.output.id} if one.output.id else {},
                 )
                 self._journal.asset(attempt, one.output.number, asset_to(asset))
                 assets[one.output.number] = asset

@@ -1304,6 +1304,11 @@ class Engine:
             path = self.local_path(ref.path)
         else:
             asset = self._upstream(ref)
+            if ref.as_id:
+                named = asset.extra.get("output_id")
+                if not isinstance(named, str):
+                    raise _Unsent(f"the provider named no id of {ref.slot}'s output {ref.output}")
+                return named
             if ref.as_task:
                 if not asset.task_id:
                     raise _Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")

@@ -18,7 +18,7 @@ from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.files import replace, shown, sync_folder, unwritable
 from kiebatch.model import JSON, Asset, Attempt, Output, Slot
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE attempts (
@@ -31,7 +31,8 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_by_state ON attempts (state);
 CREATE TABLE outputs (
   attempt INTEGER NOT NULL REFERENCES attempts (id), number INTEGER NOT NULL, url TEXT, text TEXT,
-  label TEXT NOT NULL DEFAULT '', seen_at REAL NOT NULL, entry TEXT, PRIMARY KEY (attempt, number)
+  label TEXT NOT NULL DEFAULT '', seen_at REAL NOT NULL, entry TEXT, output_id TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (attempt, number)
 );
 CREATE TABLE uploads (
   sha256 TEXT NOT NULL, host TEXT NOT NULL, url TEXT NOT NULL, uploaded_at REAL NOT NULL, PRIMARY KEY (sha256, host)
@@ -45,7 +46,7 @@ CREATE TABLE plans (digest TEXT PRIMARY KEY, at REAL NOT NULL);
 """
 
 # From version N to N + 1, in order; each is one script.
-_MIGRATIONS: Mapping[int, str] = {}
+_MIGRATIONS: Mapping[int, str] = {1: "ALTER TABLE outputs ADD COLUMN output_id TEXT NOT NULL DEFAULT ''"}
 
 _REBUILT = ".rebuilt"
 _INCOMPLETE = 1  # the application id of a journal that was rebuilt in part
@@ -213,10 +214,10 @@ class Journal:
     def _put_outputs(self, db: sqlite3.Connection, attempt: int, outputs: Sequence[Output]) -> None:
         for output in outputs:
             db.execute(
-                "INSERT INTO outputs (attempt, number, url, text, label, seen_at) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (attempt, number) DO UPDATE SET url = excluded.url, text = excluded.text,"
-                " seen_at = excluded.seen_at",
-                (attempt, output.number, output.url, output.text, output.label, self._now()),
+                "INSERT INTO outputs (attempt, number, url, text, label, output_id, seen_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (attempt, number) DO UPDATE SET url = excluded.url,"
+                " text = excluded.text, output_id = excluded.output_id, seen_at = excluded.seen_at",
+                (attempt, output.number, output.url, output.text, output.label, output.id, self._now()),
             )
 
     def asset(self, attempt: int, number: int, entry: Mapping[str, JSON]) -> None:
@@ -256,7 +257,9 @@ class Journal:
         rows = self._db.execute("SELECT * FROM outputs WHERE attempt = ? ORDER BY number", (attempt,))
         return [
             SavedOutput(
-                output=Output(number=r["number"], url=r["url"], text=r["text"], label=r["label"]),
+                output=Output(
+                    number=r["number"], url=r["url"], text=r["text"], label=r["label"], id=r["output_id"]
+                ),
                 seen_at=r["seen_at"],
                 asset=asset_from(json.loads(r["entry"])) if r["entry"] else None,
             )

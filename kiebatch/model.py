@@ -123,19 +123,21 @@ class WebURL:
 class ShotOutput:
     """What another slot makes.  `take` None means the pick, else take 1.
 
-    `frame` asks for one frame of a clip; `as_task` passes the provider's task itself, for extend and upscale.
+    `frame` asks for one frame of a clip; `as_task` passes the provider's task itself, for extend and upscale, and
+    with `as_id` the provider's own id of that output in its place.
     """
 
     slot: Slot
     output: int = 1
     frame: Literal["first", "last"] | None = None
     as_task: bool = False
+    as_id: bool = False
 
     def __str__(self) -> str:
         suffix = f"/{self.output}" if self.output > 1 else ""
         if self.frame:
             suffix += f"/frame:{self.frame}"
-        return f"{'task' if self.as_task else 'shot'}:{self.slot}{suffix}"
+        return f"{'id' if self.as_id else 'task' if self.as_task else 'shot'}:{self.slot}{suffix}"
 
 
 Ref = LocalFile | WebURL | ShotOutput

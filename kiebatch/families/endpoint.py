@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kiebatch.model import JSON, Absent, Done, Output, Reply, Request, Running, Status, TaskFailed
@@ -208,6 +208,18 @@ class Endpoint:
         return tuple(
             Output(number=n, url=url, label=label) for n, (url, label) in enumerate(labels.items(), 1)
         )
+
+
+def identified(status: Status, tracks: JSON, *keys: str) -> Status:
+    """Return a status whose outputs bear the ids of `tracks`, a list of records that name a URL under `keys`."""
+    if not isinstance(status, Done) or not isinstance(tracks, list):
+        return status
+    ids: dict[str, str] = {}
+    for track in tracks:
+        for key in keys:
+            for url in urls(at(track, key)):
+                ids.setdefault(url, first_text(track, "id") or "")
+    return replace(status, outputs=tuple(replace(o, id=ids.get(o.url or "", "")) for o in status.outputs))
 
 
 # --- what a state field means --------------------------------------------------------------------------

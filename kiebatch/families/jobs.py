@@ -12,6 +12,8 @@ from kiebatch.families.endpoint import (
     Record,
     Words,
     as_text,
+    at,
+    identified,
     labelled,
     parsed,
     places,
@@ -51,7 +53,7 @@ def _parse(endpoint: Endpoint, record: Record) -> Status:
     if isinstance(status, Done) and (text := _text(parsed(record.get("resultJson")))):
         made = Output(number=len(status.outputs) + 1, text=text)
         return replace(status, outputs=(*status.outputs, made))
-    return status
+    return identified(status, at(record, "resultJson.data"), "audio_url", "audioUrl")
 
 
 def _text(found: JSON) -> str | None:

@@ -22,6 +22,7 @@ from kiebatch.families.endpoint import (
     existing_task,
     failure,
     first_text,
+    identified,
     labelled,
     made_at_once,
     places,
@@ -55,13 +56,7 @@ _MIDI_FLAGS = Words(
 def _music(endpoint: Endpoint, record: Record) -> Status:
     """Read a music record; `CALLBACK_EXCEPTION` alone is no failure, our address answers to nobody."""
     status = WORDS.read(endpoint, record, record.get("status"))
-    if not isinstance(status, Done):
-        return status
-    tracks = at(record, "response.sunoData")
-    ids = {
-        url: first_text(track, "id") or "" for track in _list(tracks) for url in urls(at(track, "audioUrl"))
-    }
-    return replace(status, outputs=tuple(replace(o, id=ids.get(o.url or "", "")) for o in status.outputs))
+    return identified(status, at(record, "response.sunoData"), "audioUrl", "audio_url")
 
 
 def _lyrics(endpoint: Endpoint, record: Record) -> Status:
