@@ -231,7 +231,7 @@ def _seen(one: Any) -> Any:
     return {**found, "board": notes}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(films())
 def test_yaml_to_markdown_keeps_everything_and_gives_equal_jobs(value: dict[str, Any]) -> None:
     given_ = document.read(convert.to_yaml(Document(value, {}, "x")), "film.yaml")
