@@ -163,7 +163,7 @@ def test_a_full_disk_is_said_in_words_and_the_journal_goes_on_afterwards(tmp_pat
             f"PRAGMA max_page_count = {journal._db.execute('PRAGMA page_count').fetchone()[0]}"
         )
         with pytest.raises(Refused, match="full"):
-            list(map(lambda number: intended(journal, number), range(500)))
+            [intended(journal, number) for number in range(500)]
         journal._db.execute("PRAGMA max_page_count = 100000")
 
         attempt = intended(journal, 7)
