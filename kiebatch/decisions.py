@@ -21,15 +21,21 @@ from kiebatch.record import Record
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What speaks for or against a held job having been charged.  Credits; None where not known."""
+    """What speaks for or against a held job having been charged.  Credits; None where not known.
+
+    `unclear` says that other jobs were in the air between the two balances, whose charges nobody can tell apart.
+    """
 
     before: float | None
     after: float | None
     others: float
     price: float | None
+    unclear: bool = False
 
     @property
     def says(self) -> str:
+        if self.unclear:
+            return "other jobs were in the air at the same time, so the balance says nothing: look at kie.ai/logs"
         if self.before is None or self.after is None or self.price is None:
             return "the balance says nothing: look at kie.ai/logs"
         gone = round(self.before - self.after - self.others, 4)
@@ -51,6 +57,13 @@ def held(workspace: Workspace, now: Callable[[], float] = time.time) -> list[tup
         if not attempt.undecided:
             continue
         until = attempt.ended_at or now()
+        unclear = any(
+            other.run_id == attempt.run_id
+            and other.id != attempt.id
+            and other.intended_at <= until
+            and (other.undecided or (other.submitted_at or 0.0) > until or other.state == "failed")
+            for other in attempts
+        )
         others = sum(
             other.credits or 0.0
             for other in attempts
@@ -66,6 +79,7 @@ def held(workspace: Workspace, now: Callable[[], float] = time.time) -> list[tup
                     after=attempt.balance_after,
                     others=others,
                     price=attempt.credits,
+                    unclear=unclear,
                 ),
             )
         )
@@ -90,6 +104,10 @@ def resolve(workspace: Workspace, slot: str, decision: str, task_id: str | None 
         if len(chosen) > 1:
             names = ", ".join(str(a.slot) for a in chosen)
             raise Invalid(f"`{slot}` means several held jobs: {names}", hint="name one")
+        if task_id is not None and (known := journal.attempt_of_task(task_id)):
+            raise Invalid(
+                f"the task {task_id} is that of `{known.slot}` already", hint="look for another one"
+            )
         journal.decide(chosen[0].id, decision, task_id)
         return journal.attempt(chosen[0].id)
 
