@@ -191,6 +191,20 @@ def test_a_rebase_and_a_cherry_pick_merge_alike(installed: Film) -> None:
     assert installed.kiebatch("verify").code == 0
 
 
+def test_a_revert_makes_the_older_version_current_again(installed: Film) -> None:
+    installed.make(2, "b", 1, prompt="a mistake", colour="red")
+    installed.commit("mistake")
+    installed.make(1, minute=2, colour="green")
+    installed.commit("later work")
+
+    installed.git("revert", "--no-edit", "HEAD~1")
+
+    assert prompts(installed, 2, "b") == [(1, "He stops and listens", True)]
+    assert [asset.version for asset in installed.record.of(1)] == [1, 2]
+    assert [p["kind"] for p in installed.kiebatch("verify", "--fix", "--json").json["problems"]] == ["id"]
+    assert installed.kiebatch("verify").code == 0
+
+
 def test_both_branches_made_version_one_and_verify_fix_keeps_both_pictures(installed: Film) -> None:
     installed.branch("left")
     left = installed.make(3, minute=1, colour="red")
