@@ -91,7 +91,8 @@ def check(model: Model, ask: Ask, shot_duration: float | None = None) -> tuple[F
     found += _length(model, text, shows_a_picture=any(m.role != "mask" for m in ask.media))
     for rule in (_language, _edits, _drawn_text, _vague):
         found += rule(model, text)
-    found += _negatives(model, text, ask.negative)
+    if "negative_prompt" in model.fields or ask.fold_negative:
+        found += _negatives(model, text, ask.negative)
     if model.modality == "video" and _is_english(text):
         starts = any(m.role in ("start_frame", "source") for m in ask.media)
         found += _motion(model, text, starts=starts, seconds=_seconds(model, ask, shot_duration))

@@ -82,6 +82,14 @@ def test_negative_lists_are_short_plain_and_do_not_contradict(
     assert found == ([code] if code else [])
 
 
+def test_a_list_that_is_not_sent_is_not_looked_at() -> None:
+    assert codes("nano-banana-2", "A small boat near the lighthouse at dusk", negative=("no boat",)) == []
+    folded = codes(
+        "nano-banana-2", "A small boat near the lighthouse at dusk", negative=("no boat",), fold_negative=True
+    )
+    assert folded == ["negative-phrase", "negative-contradicts"]
+
+
 def test_what_the_prompt_rules_out_itself_is_no_contradiction() -> None:
     assert codes("google/imagen4", "An empty beach at dawn with no people on it", negative=("people",)) == []
 
