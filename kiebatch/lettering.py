@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont
 
 MISSING = "·"
 # Tried before all others: plain sans faces with many scripts, then one per system.
@@ -75,11 +75,15 @@ def faces() -> tuple[str, ...]:
     ]
     liked = {name: rank for rank, name in enumerate(_LIKED)}
 
-    def rank(path: Path) -> tuple[int, bool, str]:
-        styled = any(w in path.stem.lower() for w in ("bold", "italic", "oblique", "mono", "serif", "light"))
-        return (liked.get(path.name, len(liked)), styled, path.name)
+    def rank(path: Path) -> tuple[int, bool, bool, str]:
+        name = path.stem.lower()
+        # Faces that map letters to pictures come last: they would claim to cover everything.
+        picture = any(w in name for w in ("symbol", "dings", "emoji", "icon", "music"))
+        styled = any(w in name for w in ("bold", "italic", "oblique", "mono", "serif", "light"))
+        return (liked.get(path.name, len(liked)), picture, styled, path.name)
 
-    return tuple(str(path) for path in sorted(found, key=rank)[:_MOST_FONTS])
+    usable = (path for path in found if "lastresort" not in path.stem.lower())
+    return tuple(str(path) for path in sorted(usable, key=rank)[:_MOST_FONTS])
 
 
 def pieces(text: str, only: Sequence[str] | None = None) -> list[Piece]:
@@ -192,17 +196,13 @@ def _visible(text: str) -> str:
 
 @lru_cache(maxsize=16384)
 def _covered(character: str, only: tuple[str, ...] | None) -> tuple[tuple[str, str | None], ...]:
-    names = faces() if only is None else only
-    first = names[0] if names else None
+    names: tuple[str | None, ...] = (*(faces() if only is None else only), None)
+    first = names[0]
     if character == " ":
         return ((" ", first),)
-    if not names:
-        if ord(character) < 0x100:
-            return ((character, None),)
-    else:
-        for face in names:
-            if covers(face, character):
-                return ((character, face),)
+    for face in names:
+        if covers(face, character):
+            return ((character, face),)
     parts = unicodedata.normalize("NFKD", character)
     plain = "".join(c for c in parts if c.isascii() and c.isprintable())
     if plain and plain != character:
@@ -213,8 +213,8 @@ def _covered(character: str, only: tuple[str, ...] | None) -> tuple[tuple[str, s
 
 
 @lru_cache(maxsize=65536)
-def covers(face: str, character: str) -> bool:
-    """Whether a font file has a glyph for a character: one that differs from its empty box."""
+def covers(face: str | None, character: str) -> bool:
+    """Whether a font file (None: Pillow's own) has a glyph for a character: one that differs from its empty box."""
     box = _box(face)
     if box is None:
         return False
@@ -225,7 +225,7 @@ def covers(face: str, character: str) -> bool:
 
 
 @cache
-def _box(face: str) -> tuple[Any, ...] | None:
+def _box(face: str | None) -> tuple[Any, ...] | None:
     """Return what a font draws for a character that it lacks; None for a font that cannot be used."""
     try:
         shape = _shape(face, "\U0010fffe")
@@ -234,23 +234,18 @@ def _box(face: str) -> tuple[Any, ...] | None:
         return None
 
 
-def _shape(face: str, character: str) -> tuple[Any, ...]:
+def _shape(face: str | None, character: str) -> tuple[Any, ...]:
     mask, offset = _probe(face).getmask2(character, mode="L")
     return (mask.size, offset, bytes(mask))
 
 
 @lru_cache(maxsize=16)
-def _probe(face: str) -> Font:
+def _probe(face: str | None) -> Font:
+    if face is None:
+        return ImageFont.load_default(_PROBE)
     return ImageFont.truetype(face, _PROBE, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _right_to_left(text: str) -> bool:
     strong = next((d for d in map(unicodedata.bidirectional, text) if d in ("L", "R", "AL")), "L")
     return strong != "L"
-
-
-def strip(text: str, size: float, fill: Any) -> Image.Image:
-    """Return one line as a picture with a transparent ground, as high as its font needs."""
-    picture = Image.new("RGBA", (int(width(text, size)) + 4, int(size * 1.5)), (0, 0, 0, 0))
-    draw(ImageDraw.Draw(picture), (2, size * 1.12), text, size, fill)
-    return picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image, ImageStat
 
 from kiebatch import media
 from kiebatch.exports import animatic, cut
+from kiebatch.manifest import Manifest
 from kiebatch.projects import Opened
 
 pytestmark = pytest.mark.skipif(media.ffmpeg() is None, reason="needs ffmpeg; CI has it")
@@ -120,7 +122,7 @@ def test_words_lie_over_their_shot_alone(movie: Path, tmp_path: Path) -> None:
     assert lower_third(100) == 0
 
 
-@pytest.mark.parametrize("fps", [Fraction(25), Fraction(24000, 1001)])
+@pytest.mark.parametrize("fps", [Fraction(25), pytest.param(Fraction(24000, 1001), marks=pytest.mark.slow)])
 def test_other_rates_and_a_slate(film: Opened, fps: Fraction, tmp_path: Path) -> None:
     options = made_film.arguments(film, tmp_path / "f.mp4", size=(160, 90), fps=fps, slate=True)
     (path,) = animatic.export(*options)  # type: ignore[arg-type]
@@ -160,6 +162,29 @@ def test_what_the_words_of_a_transition_mean(words: str, kind: str) -> None:
     assert animatic.transition(words) == kind
 
 
+@pytest.mark.slow
+def test_a_film_of_many_voices_has_them_all(tmp_path: Path) -> None:
+    head = "kiebatch: 1\ndefaults: {model: nano-banana-2}\nscenes:\n"
+    scene = (
+        "  - {{id: {n}, duration: 1.5, prompt: a, voiceover: {{text: b, voice: Rachel, model: {model}}}}}\n"
+    )
+    model = "elevenlabs/text-to-speech-multilingual-v2"
+    opened = made_film.make(
+        tmp_path / "film", head + "".join(scene.format(n=n, model=model) for n in range(1, 61))
+    )
+    voice = next(a for a in opened.manifest.assets if a.shot == "vo")
+    assets = tuple(replace(voice, id=f"aud-{n:03d}", scene_id=n) for n in range(1, 61))
+    options = (opened.project, Manifest(assets), opened.picks, opened.workspace)
+
+    (path,) = animatic.export(*options, cut.Options(output=tmp_path / "f.mp4", size=(64, 36)))
+
+    for start in (0.2, 60.2, 88.7):
+        heard = said(path, "-map", "0:a", "-af", f"atrim={start}:{start + 0.8},volumedetect")
+        assert float(heard.split("mean_volume: ")[1].split(" ")[0]) > -30
+    assert media.facts(path).duration_s == pytest.approx(90, abs=1 / 24)
+
+
+@pytest.mark.slow
 def test_a_film_without_any_file_is_a_film_of_cards(tmp_path: Path) -> None:
     opened = made_film.make(tmp_path / "film")
     for path in (tmp_path / "film" / "assets").rglob("*.*"):

@@ -36,7 +36,8 @@ LONG_SIDE = 1280  # pixels, where no size was asked for
 SLOWEST = 2.0  # times a clip's own length
 _TRANSITION_S = 0.5
 _TIMEOUT_S = 900.0
-_LOUDNESS = {"vo": 1.0, "music": 0.3, "sfx": 0.6, "shot": 0.7}
+_LOUDNESS = {"vo": 1.0, "music": 0.3, "sfx": 0.6, "shot": 0.7, "mixed": 1.0}
+_AT_ONCE = 48  # sounds that one run of ffmpeg mixes: each is an open file and a piece of the command line
 
 
 def export(
@@ -279,17 +280,14 @@ class _Animatic:
         names = "".join(f"file '{self._path(n).name}'\n" for n in range(len(self.film.shots)))
         (self.folder / "pieces.txt").write_text("ffconcat version 1.0\n" + names, encoding="utf-8")
         (self.folder / "chapters.txt").write_text(chapters(self.film), encoding="utf-8")
-        sounds = self._sounds()
+        sounds = self._premixed(self._sounds())
         arguments = ["-v", "error", "-protocol_whitelist", "file,pipe", "-f", "concat"]
         arguments += ["-i", f"file:{self.folder / 'pieces.txt'}"]
         arguments += ["-f", "ffmetadata", "-i", f"file:{self.folder / 'chapters.txt'}"]
-        for sound in sounds:
-            arguments += [*media.UNTRUSTED, "-i", f"file:{sound.path}"]
         if sounds:
-            # A script file: the sounds of a long film are more than a command line holds.
-            script = self.folder / "mix.txt"
-            script.write_text(self._mix(sounds), encoding="utf-8")
-            arguments += ["-filter_complex_script", f"{script}", "-map", "[mix]"]
+            total = self.film.seconds(self.film.length)
+            ending = f"alimiter=limit=0.95,apad,atrim=end={total:.6f}"
+            arguments += [*_inputs(sounds), "-filter_complex", _mix(sounds, 2, ending), "-map", "[mix]"]
             arguments += ["-c:a", "aac", "-b:a", "160k", "-ar", "48000"]
         target = self.folder / "film.mp4"
         arguments += ["-map", "0:v", "-c:v", "copy", "-map_metadata", "1", "-map_chapters", "1"]
@@ -324,25 +322,43 @@ class _Animatic:
                 found.append(_Sound(take.path, start, room, sound.kind))
         return found
 
-    def _mix(self, sounds: Sequence[_Sound]) -> str:
+    def _premixed(self, sounds: Sequence[_Sound], level: int = 0) -> Sequence[_Sound]:
+        """Return few enough sounds to be mixed at once: the many of a long film are mixed in groups before."""
+        if len(sounds) <= _AT_ONCE:
+            return sounds
         total = self.film.seconds(self.film.length)
-        lines = []
-        for number, sound in enumerate(sounds):
-            filters = ["aresample=48000", "aformat=sample_fmts=fltp:channel_layouts=stereo"]
-            if sound.tempo < 1:
-                filters.append(f"atempo={sound.tempo:.6f}")
-            filters.append(f"atrim=end={sound.length_s:.6f}")
-            if sound.kind == "music" and sound.length_s > 2:
-                filters.append(f"afade=t=out:st={sound.length_s - 1:.6f}:d=1")
-            filters.append(f"volume={_LOUDNESS[sound.kind]}")
-            filters.append(f"adelay={round(sound.start_s * 1000)}:all=1")
-            lines.append(f"[{number + 2}:a:0]{','.join(filters)}[s{number}]")
-        names = "".join(f"[s{n}]" for n in range(len(sounds)))
-        mixed = (
-            f"{names}amix=inputs={len(sounds)}:normalize=0:duration=longest," if len(sounds) > 1 else names
-        )
-        lines.append(f"{mixed}alimiter=limit=0.95,apad,atrim=end={total:.6f}[mix]")
-        return ";\n".join(lines)
+        mixed = []
+        for number in range(0, len(sounds), _AT_ONCE):
+            group = sounds[number : number + _AT_ONCE]
+            target = self.folder / f"mix-{level}-{number}.flac"
+            mixing = ["-filter_complex", _mix(group, 0, f"atrim=end={total:.6f}"), "-map", "[mix]"]
+            media.run_ffmpeg(
+                ["-v", "error", *_inputs(group), *mixing, f"file:{target}"], timeout_s=_TIMEOUT_S
+            )
+            mixed.append(_Sound(target, 0.0, total, "mixed"))
+        return self._premixed(mixed, level + 1)
+
+
+def _inputs(sounds: Sequence[_Sound]) -> list[str]:
+    return [argument for sound in sounds for argument in (*media.UNTRUSTED, "-i", f"file:{sound.path}")]
+
+
+def _mix(sounds: Sequence[_Sound], first: int, ending: str) -> str:
+    """Return the ffmpeg filters that put sounds in their places; they are inputs number `first` and on."""
+    lines = []
+    for number, sound in enumerate(sounds):
+        filters = ["aresample=48000", "aformat=sample_fmts=fltp:channel_layouts=stereo"]
+        if sound.tempo < 1:
+            filters.append(f"atempo={sound.tempo:.6f}")
+        filters.append(f"atrim=end={sound.length_s:.6f}")
+        if sound.kind == "music" and sound.length_s > 2:
+            filters.append(f"afade=t=out:st={sound.length_s - 1:.6f}:d=1")
+        filters.append(f"volume={_LOUDNESS[sound.kind]}")
+        filters.append(f"adelay={round(sound.start_s * 1000)}:all=1")
+        lines.append(f"[{number + first}:a:0]{','.join(filters)}[s{number}]")
+    names = "".join(f"[s{n}]" for n in range(len(sounds)))
+    mixed = f"{names}amix=inputs={len(sounds)}:normalize=0:duration=longest," if len(sounds) > 1 else names
+    return ";".join([*lines, f"{mixed}{ending}[mix]"])
 
 
 def chapters(film: Film) -> str:

@@ -307,8 +307,8 @@ def _runs(text: str) -> tuple[tuple[str, str], ...]:
             add(asian, character)
             continue
         for face, run in lettering.pieces(character, _embeddable()):
-            add(
-                _registered(face) if face else "Helvetica",
-                run if face else run.replace(lettering.MISSING, "-"),
-            )
+            if face:
+                add(_registered(face), run)
+            else:  # what every reader knows: Helvetica in the Windows code page
+                add("Helvetica", run.encode("cp1252", "replace").decode("cp1252"))
     return tuple(found)
