@@ -94,8 +94,8 @@ def script() -> str:
 def style(film: Film) -> str:
     """Return the page's style: ours, and what depends on the film, since a strict page has no style attributes."""
     width, height = film.shape
-    tall = height > width
-    own = [f":root{{--mat:{width}/{height};--column:{'13rem' if tall else '21rem'}}}"]
+    column, solo = ("13rem", "17rem") if height > width else ("21rem", "36rem")
+    own = [f":root{{--mat:{width}/{height};--column:{column};--solo:{solo}}}"]
     lengths = {_grow(p) for s in film.scenes for p in s.panels if p.kind == "shot"}
     lengths |= {_reach(s) for s in film.scenes}
     own += [f".g{grow}{{flex-grow:{grow}}}" for grow in sorted(lengths)]
@@ -145,7 +145,7 @@ def _environment() -> jinja2.Environment:
 
 def _values(film: Film, shown: Mapping[str, Shown], review: Review | None) -> dict[str, Any]:
     served = review is not None
-    made = sum(1 for p in film.panels if p.shown and p.shown.versions)
+    wanted = [p for p in film.panels if p.takes and not p.skip]
     return {
         "film": film,
         "shown": lambda asset: shown.get(asset.id, _NOTHING) if asset else _NOTHING,
@@ -154,7 +154,8 @@ def _values(film: Film, shown: Mapping[str, Shown], review: Review | None) -> di
         "script": Markup(script()),
         "policy": policy(film, served=served),
         "filters": [(key, label, film.counts[key]) for key, label in FILTERS],
-        "made": made,
+        "made": sum(1 for p in wanted if p.shown and p.shown.versions),
+        "wanted": len(wanted),
         "data": lambda panel: embedded(panel_data(panel, shown, served=served)),
         "settings": embedded(
             {
