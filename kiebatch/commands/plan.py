@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from kiebatch import announce, console, files, planning
+from kiebatch.catalogue import JOBS_ENDPOINT
 from kiebatch.commands import options
 from kiebatch.errors import Exit, plain
 from kiebatch.planner import Entry, Plan
@@ -87,7 +89,11 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
     lines = []
     if shown:
         rows = [_row(e) for e in shown]
-        lines.append(console.table(rows, ["slot", "action", "why", "model", "credits", "prompt"], right=(4,)))
+        names = ["slot", "action", "why", "model", "credits", "prompt"]
+        if any(e.job and e.job.endpoint != JOBS_ENDPOINT for e in shown):  # else all go one way
+            names.append("endpoint")
+            rows = [[*row, e.job.endpoint if e.job else ""] for row, e in zip(rows, shown, strict=True)]
+        lines.append(console.table(rows, names, right=(4,)))
     for entry in shown:
         if entry.note and entry.action in ("missing", "altered", "blocked"):
             lines.append(f"{entry.slot}: {plain(entry.note)}")
@@ -104,6 +110,10 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
         parts.append(f"{totals['jobs']} to generate: {known}")
         if dates:
             parts[-1] += f" (prices of {dates[0]})"
+            if _is_old(dates[0]):
+                parts.append(
+                    "that is over 60 days ago: `kiebatch models refresh` brings newer ones for review"
+                )
         if any(e.job and e.job.price.kind == "bound" for e in todo.generate):
             parts.append("some prices are upper bounds")
         if totals["unpriced"]:
@@ -122,6 +132,14 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
         parts.insert(0, "nothing to do")
     lines.append("; ".join(parts))
     return "\n".join(lines)
+
+
+def _is_old(as_of: str) -> bool:
+    """Whether a price's date, `YYYY-MM` or `YYYY-MM-DD`, lies more than 60 days back."""
+    year, month, *day = (int(part) for part in as_of.split("-"))
+    # A month alone is good to its end.
+    first = dt.date(year, month, day[0]) if day else dt.date(year + month // 12, month % 12 + 1, 1)
+    return (dt.date.today() - first).days > 60
 
 
 def _row(entry: Entry) -> list[str]:
