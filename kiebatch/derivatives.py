@@ -19,6 +19,7 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -38,6 +39,10 @@ PEAKS = 120
 MAX_PIXELS = 120_000_000  # a picture that claims more is refused before it is decoded
 _RECIPE = 1  # goes up when the same content shall give other bytes
 _TIMEOUT_S = 300.0
+_WORKERS = min(8, os.cpu_count() or 2)
+_AT_ONCE = threading.BoundedSemaphore(
+    _WORKERS
+)  # a page asks for many at once, and each may be a large picture
 _ENDINGS: Mapping[tuple[str, Kind], str] = {
     ("image", "thumb"): ".webp",
     ("image", "poster"): ".webp",
@@ -96,7 +101,8 @@ class Derivatives:
             return target
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _MAKERS[wish.modality, wish.kind](wish, target)
+            with _AT_ONCE:
+                _MAKERS[wish.modality, wish.kind](wish, target)
         except (Unmakeable, KieBatchError, OSError):
             return None
         return target
@@ -108,7 +114,7 @@ class Derivatives:
         """
         unique = list(dict.fromkeys(wishes))
         found: dict[Wanted, Path] = {}
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 2)) as pool:
+        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
             for wish, path in zip(unique, pool.map(self.get, unique), strict=True):
                 if path:
                     found[wish] = path

@@ -59,9 +59,7 @@ def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_requests_do_not
     reply = httpx.get(review.url, params={"token": review.token})
 
     assert (reply.status_code, reply.headers["location"]) == (303, "/")
-    assert {"httponly", "samesite=lax"} <= {
-        p.strip().lower() for p in reply.headers["set-cookie"].split(";")
-    }
+    assert {"httponly", "samesite=lax"} <= {p.strip().lower() for p in reply.headers["set-cookie"].split(";")}
 
 
 @pytest.mark.parametrize(
@@ -245,6 +243,15 @@ def test_what_a_terminal_decides_reaches_the_page(review: Served) -> None:
     decide(review.desk.workspace, [Decision(slot="2b#1", choice="reject")])
 
     wait_until(lambda: ["2b"] in other.values("shots"))
+
+
+def test_a_run_in_a_terminal_arrives_on_the_page(review: Served, sim: Sim) -> None:
+    other = Listener(visitor(review))
+
+    boards.run(review.root, sim, "3")
+
+    wait_until(lambda: ["3"] in other.values("shots"))
+    wait_until(lambda: "data-id" in visitor(review).get("/shots", params={"name": "3"}).json()["3"])
 
 
 def test_a_scene_file_that_is_edited_elsewhere_asks_the_page_to_load_anew(review: Served) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from tqdm import tqdm
 
 from kiebatch import console, files
 from kiebatch.board import publish
@@ -39,7 +40,9 @@ def board(
         scene_file, project=project, assets=assets, state=state, draft=draft, quiet=as_json
     )
     target = output or opened.workspace.root / "board.html"
-    made = publish.write(opened, target, embed=embed)
+    # Small pictures of a long film take a while the first time; a bar shows up after a second.
+    with tqdm(unit=" previews", delay=1, leave=False, disable=True if as_json else None) as bar:
+        made = publish.write(opened, target, embed=embed, done=bar.update)
     value = {
         "status": "success",
         "file": str(made.path),
