@@ -82,7 +82,7 @@ def check_source(opened: Opened) -> None:
     other = opened.workspace.root / named
     if not other.is_file():
         return
-    if {named, scene_file.name} <= {"SCENES.md", "ASSET-PLAN.md"}:
+    if other in projects.joined_files(scene_file):
         return
     raise Invalid(
         [

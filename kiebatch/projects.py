@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
@@ -18,7 +18,7 @@ from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.files import Workspace
 from kiebatch.journal import Journal
 from kiebatch.manifest import Manifest
-from kiebatch.model import Document, LocalFile, MediaFacts, Project, SceneId, ShotId
+from kiebatch.model import Document, Job, LocalFile, MediaFacts, Project, SceneId, Shot, ShotId
 from kiebatch.picks import Picks
 
 SCENE_FILES = ("scenes.yaml", "scenes.yml", "SCENES.md", "STORYBOARD.md", "ASSET-PLAN.md")
@@ -123,25 +123,35 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
     if path.suffix.lower() not in (*_MARKDOWN, ".yaml", ".yml", ".json", ".txt", "") and path.exists():
         raise Invalid(f"{shown} is no scene file: those are YAML or Markdown")
     text = files.read_text(path)
-    if path.suffix.lower() not in _MARKDOWN and _OURS.search(text):
+    named_markdown = path.suffix.lower() in _MARKDOWN
+    # In a Markdown file the line `kiebatch: 1` may stand in the front matter.
+    if _OURS.search(text) and not (named_markdown and text.lstrip("\ufeff \n").startswith("---")):
         return document.read(text, shown), []
 
     from kiebatch import markdown  # only who writes Markdown waits for its parser
 
-    if path.suffix.lower() in _MARKDOWN or markdown.looks_like(text):
-        siblings = _joined(path)
-        if len(siblings) > 1:
-            return markdown.join([markdown.read(files.read_text(p), files.shown(p)) for p in siblings])
-        return markdown.read(text, shown)
-    return document.read(text, shown), []
+    if not named_markdown and not markdown.looks_like(text):
+        return document.read(text, shown), []
+    joined = joined_files(path)
+    if len(joined) > 1:
+        found = markdown.join([markdown.read(files.read_text(p), files.shown(p)) for p in joined])
+    else:
+        found = markdown.read(text, shown)
+    nothing = [p for p in found[1] if p.code == "no-prompt"]
+    if nothing:
+        raise Invalid(nothing)
+    return found
 
 
-def _joined(path: Path) -> list[Path]:
-    """Return `SCENES.md` and `ASSET-PLAN.md` of one folder, which are read together."""
-    pair = ("SCENES.md", "ASSET-PLAN.md")
-    if path.name not in pair:
-        return [path]
-    return [path.parent / name for name in pair if (path.parent / name).is_file()]
+def joined_files(path: Path) -> list[Path]:
+    """Return the files that are read together: a storyboard, and the `ASSET-PLAN.md` of its folder."""
+    boards, plan = ("SCENES.md", "STORYBOARD.md"), path.parent / "ASSET-PLAN.md"
+    if path.name in boards:
+        return [path, plan] if plan.is_file() else [path]
+    if path.name == plan.name:
+        board = next((path.parent / name for name in boards if (path.parent / name).is_file()), None)
+        return [board, path] if board else [path]
+    return [path]
 
 
 def open_project(
@@ -183,6 +193,7 @@ def open_project(
         ),
     )
     facts, media_problems = _media_facts(project, workspace, catalogue, digest)
+    project = _repriced(project, catalogue, facts)
     everything = [*found, *problems, *media_problems, *recorded.repairs]
     everything.sort(key=lambda p: (p.where.file, p.where.line, p.where.column))
     if any(p.severity == "error" for p in everything) or (strict and everything):
@@ -254,7 +265,7 @@ def _media_facts(
         model = catalogue.get(job.model)
         if model is None or not job.media:
             continue
-        for finding in inputs.check_media(model, job.media, known):
+        for finding in inputs.check_media(model, job.media, known, job.input):
             where = next(
                 (m.where for m in job.media if m.role == finding.field or m.field == finding.field), job.where
             )
@@ -270,6 +281,27 @@ def _media_facts(
                     )
                 )
     return facts, problems
+
+
+def _repriced(
+    project: Project, catalogue: models.Catalogue, facts: Mapping[str, tuple[str, MediaFacts]]
+) -> Project:
+    """Return the project with the prices that depend on local media, now that their lengths are known."""
+    if not facts:
+        return project
+    known = {f"file:{path}": found for path, (_, found) in facts.items()}
+
+    def priced(job: Job) -> Job:
+        model = catalogue.get(job.model)
+        if model is None or not any(isinstance(m.ref, LocalFile) for m in job.media):
+            return job
+        return replace(job, price=models.price(model, job.input, media=known))
+
+    def shot(one: Shot) -> Shot:
+        return replace(one, jobs=tuple(priced(job) for job in one.jobs)) if one.jobs else one
+
+    scenes_ = tuple(replace(scene, shots=tuple(shot(s) for s in scene.shots)) for scene in project.scenes)
+    return replace(project, scenes=scenes_)
 
 
 class Digests:

@@ -36,6 +36,10 @@ from kiebatch.model import (
 )
 
 FORMAT = 1
+_WHERE_TO_NAME_A_MODEL = {
+    "yaml": "here, or for all under `defaults: {model: ...}`",
+    "markdown": "here with `- **Model**: ...`, or for all below `## Defaults`",
+}
 EXAMPLE = """kiebatch: 1
 scenes:
   - {id: 1, model: nano-banana-2, prompt: A small boat nears the lighthouse at dusk}"""
@@ -416,6 +420,9 @@ class _Builder:
                 self.error(path, unknown.message, hint=unknown.hint, code="unknown-model")
                 return None
             if keep is None or model.id == keep:
+                note = self.catalogue.spelling_note(name, model)
+                if note:
+                    self.warning(None, path, note, code="old-name")
                 return model
         return None
 
@@ -512,7 +519,7 @@ class _Builder:
                 self.error(
                     wanted.path,
                     f"shot `{wanted.name}` has a prompt and no model",
-                    hint="name one here, or for all under `defaults: {model: ...}`; `kiebatch models` lists them",
+                    hint=f"name one {_WHERE_TO_NAME_A_MODEL[self.document.form]}; `kiebatch models` lists them",
                     code="no-model",
                 )
             return ()
@@ -567,6 +574,7 @@ class _Builder:
                 )
         if first:
             self._check_endpoint(wanted, model)
+            self._check_follows(wanted, model, ask)
         if broken:
             return None
         if any(
@@ -635,6 +643,22 @@ class _Builder:
                 hint="the line is not needed; the model decides",
                 code="endpoint",
             )
+
+    def _check_follows(self, wanted: _Wanted, model: Model, ask: Ask) -> None:
+        """Say where a task is passed on to a model that does not go on from such tasks."""
+        for medium in ask.media:
+            ref = medium.ref
+            if not isinstance(ref, ShotOutput) or not ref.as_task or not model.follows:
+                continue
+            other = self.shots[ref.slot.shot_name]
+            made_by = next((m for _, m in other.models if ref.slot.model in (None, m.id)), None)
+            if made_by and made_by.id not in model.follows:
+                self.problems.error(
+                    medium.where,
+                    f"shot `{wanted.name}`: `{model.id}` does not go on from a task of `{made_by.id}`",
+                    hint=f"it takes tasks of {', '.join(f'`{m}`' for m in model.follows)}",
+                    code="bad-shot",
+                )
 
     # -- what a shot asks
 
