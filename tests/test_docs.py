@@ -138,4 +138,6 @@ def test_the_first_film_of_the_readme_goes_as_it_says(tmp_path: Path) -> None:
 
     assert len(results) > 4
     for command, printed in results:
+        # The day comes on which the catalogue's prices are old.
+        printed = [re.sub(r"; that is over 60 days ago.*? for review", "", line) for line in printed]
         assert transcripts.alike(printed) == transcripts.alike(command.expected), command.text
