@@ -274,6 +274,7 @@ class Engine:
         self._entered = asyncio.Event()  # something new is in the record
         self._trouble: Exception | None = None
         self._running = asyncio.Semaphore(limits.in_flight)
+        self._storing = asyncio.Lock()
         self._downloading = asyncio.Semaphore(limits.downloads)
         self._ours: dict[str, float] = {}  # tasks of this run, with what they cost
         self._ended_now: set[int] = set()  # attempts that came to nothing in this run
@@ -640,6 +641,10 @@ class Engine:
                 if attempt.id not in self._ended_now:
                     self._emit(_failed_before(entry.slot, attempt))
                 return True
+        stored = [p for p in asked if self.store and (p, entry.slot.take) in self.store]
+        if stored:
+            await self._from_store(replace(entry, fingerprint=stored[0]))
+            return True
         return False
 
     async def _make(self, entry: Entry, job: Job, place: _Place) -> JobFailed | None:
@@ -1171,6 +1176,11 @@ class Engine:
         ]
 
     async def _from_store(self, entry: Entry) -> None:
+        """Take a result that was paid for elsewhere; one after the other, so that a rebuild gives the same ids."""
+        async with self._storing:
+            await self._take_stored(entry)
+
+    async def _take_stored(self, entry: Entry) -> None:
         job, print_ = entry.job, entry.fingerprint
         assert job is not None
         assert print_ is not None
@@ -1181,7 +1191,8 @@ class Engine:
         assets = []
         for one in stored:
             fresh = await self._offload_copy(one.path, one.asset.filename, job, one.asset)
-            assets.append(fresh)
+            made_from = [a.id for a in map(self._upstream_of, job.media) if a]
+            assets.append(replace(fresh, made_from=tuple(dict.fromkeys(made_from))))
         entered = self.record.record(assets, self._lines.get(entry.slot, ()))
         self._entered.set()
         self.outcome.assets.extend(entered)
@@ -1280,6 +1291,9 @@ class Engine:
             else:
                 bound[medium.field][medium.index][medium.key] = address
         return _Bound(bound, print_, tuple(dict.fromkeys(made_from)), tuple(uploads))
+
+    def _upstream_of(self, medium: Media) -> Asset | None:
+        return self._upstream(medium.ref) if isinstance(medium.ref, ShotOutput) else None
 
     def _upstream(self, ref: ShotOutput) -> Asset:
         asset = output_of(self._made.get(ref.slot, ()), ref)

@@ -163,6 +163,25 @@ def test_a_fallback_is_used_when_the_first_model_refuses_and_is_recorded(film: F
     assert film.reasons() == {"1": "keep: kept"}
 
 
+def test_a_store_of_results_covers_chains_and_two_rebuilds_are_the_same_to_the_byte(
+    film: Film, tmp_path: Path
+) -> None:
+    film.write(CHAIN)
+    store = tmp_path / "store"
+    film.run(cache=store)
+    bought = len(film.sim.charges())
+    rebuilt = []
+    for name in ("one", "two"):
+        film.folder = tmp_path / name / "film"
+        film.folder.mkdir(parents=True)
+        film.write(CHAIN)
+        assert film.run(cache=store).exit_code == Exit.OK
+        rebuilt.append((film.assets / "manifest.json").read_bytes())
+
+    assert len(film.sim.charges()) == bought
+    assert rebuilt[0] == rebuilt[1]
+
+
 @pytest.mark.parametrize("name", sorted(p.parent.name for p in Path("examples").glob("*/scenes.yaml")))
 def test_every_example_runs_as_a_draft(name: str, film: Film) -> None:
     folder = Path(__file__).parent.parent / "examples" / name
