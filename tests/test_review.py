@@ -369,6 +369,26 @@ def test_a_failed_job_is_tried_again_after_a_yes(root: Path, sim: Sim) -> None:
         wait_until(lambda: not review.desk.progress()["running"] and _take(root, "3").state == "made")
 
 
+def test_all_that_failed_is_tried_again_at_once(root: Path, sim: Sim) -> None:
+    sim.fault("submit@1=fail:422 too violent")
+    boards.run(root, sim, "3")
+
+    with boards.served(root, runner=boards.runner(root, sim)) as review:
+        client = visitor(review)
+        assert "Retry what failed" in client.get("/").text
+        plan = client.post("/plan", json={"kind": "failed"}).json()
+        assert [job["slot"] for job in plan["jobs"]] == ["3"]
+        client.post("/run", json={"plan": plan["id"]})
+        wait_until(lambda: not review.desk.progress()["running"] and _take(root, "3").state == "made")
+
+
+def test_all_that_is_missing_is_one_plan(root: Path, sim: Sim) -> None:
+    with boards.served(root, runner=boards.runner(root, sim)) as review:
+        plan = visitor(review).post("/plan", json={"kind": "all"}).json()
+
+    assert [job["slot"] for job in plan["jobs"]] == ["1.vo", "3"]
+
+
 def _take(root: Path, name: str) -> Any:
     from kiebatch.board import publish
 

@@ -61,10 +61,13 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What somebody asks of one take: `make`, `retry`, `again`, `another` (take) or `prompt` (with its words)."""
+    """What somebody asks of one take: `make`, `retry`, `again`, `another` (take) or `prompt` (with its words).
+
+    Or of the whole film: `all` that is missing or changed, and what `failed`; these name no slot.
+    """
 
     kind: str
-    slot: str
+    slot: str = ""
     prompt: str | None = None
 
 
@@ -291,8 +294,11 @@ class Desk:
     def propose(self, wish: Wish) -> Proposal:
         """Return what a wish would do and cost; nothing is changed."""
         opened = self.load()
-        job = self._job(opened, wish.slot)
-        slot = job.slot
+        if wish.kind == "all":
+            return self._proposal(opened, "Make what is missing or changed")
+        if wish.kind == "failed":
+            return self._proposal(opened, "Try again what failed", only=("failed",))
+        slot = self._job(opened, wish.slot).slot
         match wish.kind:
             case "make":
                 return self._proposal(opened, f"Make {slot}", slot)
@@ -338,8 +344,9 @@ class Desk:
         self,
         opened: Opened,
         title: str,
-        slot: Slot,
+        slot: Slot | None = None,
         *,
+        only: tuple[str, ...] = (),
         force: bool = False,
         edit: tuple[str, str] | None = None,
     ) -> Proposal:
@@ -348,10 +355,10 @@ class Desk:
             name = opened.document.file
             read = document.read(edit[1].removeprefix("\ufeff"), name)
             opened = projects.open_project(opened.workspace, document_read=(read, []))
-        only = (_selector(slot),)
+        only = (_selector(slot),) if slot else only
         todo = api.plan(opened, only=only, force=force)
         work = todo.generate
-        also = [e for e in todo.entries if not e.selected and _stale(e, slot)] if edit else []
+        also = [e for e in todo.entries if not e.selected and _stale(e, slot)] if edit and slot else []
         if also:
             names = ", ".join(str(e.slot) for e in also)
             note = f"The other takes ({names}) keep what they have, and count as changed from then on."

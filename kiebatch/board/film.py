@@ -199,6 +199,15 @@ class Film:
         return sum(s.seconds for s in self.scenes if not s.skip)
 
     @property
+    def open(self) -> int:
+        """How many takes a run would make."""
+        return sum(1 for p in self.panels for t in p.takes if t.state in ("open", "changed"))
+
+    @property
+    def failed(self) -> int:
+        return sum(1 for p in self.panels for t in p.takes if t.state == "failed")
+
+    @property
     def counts(self) -> Counter[str]:
         return Counter(f for p in self.panels for f in p.facets)
 

@@ -606,6 +606,10 @@ async function post(path, body) {
     return {ok: reply.ok, status: reply.status, body: await reply.json()};
   } catch { return {ok: false, status: 0, body: {message: "The review is not running any more"}}; }
 }
+document.addEventListener("click", event => {
+  const button = event.target.closest("[data-wish]");
+  if (button) propose({kind: button.dataset.wish});
+});
 function reword(take) {
   post("prompt", {slot: take.slot}).then(reply => {
     if (!reply.ok) { toast(reply.body.message); return; }

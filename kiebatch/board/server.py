@@ -252,7 +252,7 @@ class _Review:
         body = await _body(request)
         wish = Wish(
             kind=_text(body, "kind", 20),
-            slot=written(_text(body, "slot", 400)),
+            slot=written(_text(body, "slot", 400)) if "slot" in body else "",
             prompt=_text(body, "prompt", 20000) if "prompt" in body else None,
         )
         proposal = await run_in_threadpool(self.desk.propose, wish)
