@@ -386,7 +386,8 @@ def test_all_that_is_missing_is_one_plan(root: Path, sim: Sim) -> None:
     with boards.served(root, runner=boards.runner(root, sim)) as review:
         plan = visitor(review).post("/plan", json={"kind": "all"}).json()
 
-    assert [job["slot"] for job in plan["jobs"]] == ["1.vo", "3"]
+    assert [(job["slot"], job["credits"]) for job in plan["jobs"]] == [("1.vo", "up to 12"), ("3", "8")]
+    assert plan["total"] == "up to 20 credits"
 
 
 def _take(root: Path, name: str) -> Any:

@@ -391,7 +391,8 @@ class Desk:
     def _total(self, todo: Plan) -> str:
         if self.workspace.draft:
             return "A draft: no credits"
-        text = f"{todo.credits():g} credits"
+        bound = any(e.job and e.job.price.kind == "bound" for e in todo.generate)
+        text = f"{'up to ' if bound else ''}{todo.credits():g} credits"
         return f"{text}, and {todo.unpriced()} without a known price" if todo.unpriced() else text
 
     def apply(self, proposal: Proposal) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from kiebatch.board.desk import Desk, Proposal, Wish
 from kiebatch.derivatives import Kind
 from kiebatch.errors import Invalid, KieBatchError, plain
 from kiebatch.picks import CHOICES, MAX_NOTE, Decision, Picks, written
+
+log = logging.getLogger(__name__)
 
 COOKIE = "kiebatch-review"
 _MAX_BODY = 200_000
@@ -283,6 +286,9 @@ class _Review:
             await self.desk.run(proposal, lambda: self._tell("run", self.desk.progress()))
         except KieBatchError as error:
             self._tell("problem", plain(error.message))
+        except Exception:  # the review goes on; what went wrong is in the terminal
+            log.exception("a bug in kiebatch, sorry; please report it")
+            self._tell("problem", "The run ended by a bug of ours; the terminal says more")
         finally:
             self._soon(self._look())
 
