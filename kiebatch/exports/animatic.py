@@ -158,7 +158,7 @@ class _Animatic:
             fades.append(f"fade=t=in:s=0:n={length}:c={begin}")
         if end in ("black", "white"):
             fades.append(f"fade=t=out:s={shot.frames - length}:n={length}:c={end}")
-        chain.append(f"[{at}]{','.join([*fades, 'tpad=stop_mode=clone:stop=-1'])}[v]")
+        chain.append(f"[{at}]{','.join([*fades, f'tpad=stop_mode=clone:stop={shot.frames}'])}[v]")
         media.run_ffmpeg(
             [
                 *("-v", "error"),
@@ -199,7 +199,7 @@ class _Animatic:
         move = framing.move(shot.camera) if take is not None else None
         if move is None or move == "static":
             # Decoded and fitted once, then repeated: with `-loop` it would be for every frame.
-            held = f"loop=loop=-1:size=1,setpts=N/({self.rate})/TB"
+            held = f"loop=loop={shot.frames}:size=1,setpts=N/({self.rate})/TB"
             return [["-framerate", self.rate, "-i", f"file:{still}"]], f"{fit},{pad},{held}"
         with Image.open(still) as opened:
             ratio = min(wide / opened.width, high / opened.height)
@@ -286,7 +286,8 @@ class _Animatic:
         arguments += ["-f", "ffmetadata", "-i", f"file:{self.folder / 'chapters.txt'}"]
         if sounds:
             total = self.film.seconds(self.film.length)
-            ending = f"alimiter=limit=0.95,apad,atrim=end={total:.6f}"
+            # Padded to a length, not for ever: newer ffmpeg does not always stop what pads without end.
+            ending = f"alimiter=limit=0.95,apad=whole_dur={total:.6f},atrim=end={total:.6f}"
             arguments += [*_inputs(sounds), "-filter_complex", _mix(sounds, 2, ending), "-map", "[mix]"]
             arguments += ["-c:a", "aac", "-b:a", "160k", "-ar", "48000"]
         target = self.folder / "film.mp4"

@@ -50,7 +50,7 @@ def _mp3(wanted: Wanted, expression: str, filters: str) -> bytes | None:
     # What is heard is worked out for some seconds and repeated: a song of four minutes shall not take four seconds.
     length = _length(wanted)
     source = f"aevalsrc='{expression}':d={min(length, _CYCLE_S):.3f}:s={_RATE}"
-    filters = f"aloop=loop=-1:size={int(_CYCLE_S * _RATE)},atrim=end={length:.3f},{filters}"
+    filters = f"aloop=loop={int(length / _CYCLE_S) + 1}:size={int(_CYCLE_S * _RATE)},atrim=end={length:.3f},{filters}"
     with tempfile.TemporaryDirectory(prefix="kiebatch-sound-") as folder:
         target = Path(folder) / "sound.mp3"
         media.run_ffmpeg(
