@@ -320,7 +320,7 @@ async def _carry_out(
             balance=balance,
             rng=edges.rng,
         )
-        if settings.callback_url:
+        if settings.callback_url and (touches or journal.attempts(states=("held",))):
             address = await stack.enter_async_context(
                 callbacks.listening(settings.listen, engine.heard, key=settings.webhook_key, now=edges.now)
             )

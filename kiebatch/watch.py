@@ -137,6 +137,7 @@ class Watch:
                         await asyncio.sleep(last_read + patience.interval_s - loop.time())
                 read_first = False
                 last_read = loop.time()
+                told = nudged.is_set()
                 nudged.clear()
                 try:
                     status = await self._read(endpoint, task_id)
@@ -146,7 +147,9 @@ class Watch:
                 now = loop.time()
                 if isinstance(status, TaskFailed) or (isinstance(status, Done) and status.outputs):
                     if isinstance(status, Done) and running_until is not None:
-                        self._took[task_id] = self._duration(running_until, now - born)
+                        self._took[task_id] = (
+                            now - born if told else self._duration(running_until, now - born)
+                        )
                     return status
                 if isinstance(status, Done):
                     empty_since = empty_since if empty_since is not None else now

@@ -54,7 +54,14 @@ def _places_of_our_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("KIEBATCH_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("KIEBATCH_CONFIG_HOME", str(home / "config"))
-    for name in ("KIE_API_KEY", "KIE_BASE_URL", "KIE_UPLOAD_URL", "GITHUB_STEP_SUMMARY", "CI"):
+    for name in (
+        "KIE_API_KEY",
+        "KIE_BASE_URL",
+        "KIE_UPLOAD_URL",
+        "KIE_WEBHOOK_KEY",
+        "GITHUB_STEP_SUMMARY",
+        "CI",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
