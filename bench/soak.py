@@ -33,16 +33,21 @@ WORKER = """
 import asyncio, json, sys
 from pathlib import Path
 from kiebatch import api
+from kiebatch.errors import Refused
 from kiebatch.quota import Rate
 
 async def sleep(seconds):
     await asyncio.sleep(seconds / 50)
 
-outcome = api.run(
-    api.load(Path(sys.argv[1])), edges=api.Edges(gate_path=":memory:", sleep=sleep), api_key=sys.argv[3], base_url=sys.argv[2],
-    rate=Rate(starts=200, window_s=1.0), poll_rate=Rate(starts=400, window_s=1.0), poll_interval_s=0.1,
-    expected_scale=0.005, timeout_s=dict.fromkeys(("image", "video", "audio", "text"), 6.0), canary=False,
-)
+try:
+    outcome = api.run(
+        api.load(Path(sys.argv[1])), edges=api.Edges(gate_path=":memory:", sleep=sleep),
+        api_key=sys.argv[3], base_url=sys.argv[2],
+        rate=Rate(starts=200, window_s=1.0), poll_rate=Rate(starts=400, window_s=1.0), poll_interval_s=0.1,
+        expected_scale=0.005, timeout_s=dict.fromkeys(("image", "video", "audio", "text"), 6.0), canary=False,
+    )
+except Refused:
+    sys.exit()  # the storm is too strong for a start; the next run begins again
 print(json.dumps({"status": outcome.status, "succeeded": outcome.succeeded, "failed": len(outcome.failures)}))
 """
 
