@@ -68,7 +68,7 @@ def panel(wanted: Wanted, *, arrows: bool = True) -> Image.Image:
     """Return a panel as an RGB picture of exactly the pixels wanted."""
     said = framing.read(_camera(wanted.label), wanted.prompt)
     width, height = wanted.width, wanted.height
-    slate = _slate_height(height)
+    slate = _slate_height(width, height)
     picture = Image.new("RGB", (width, height), INK)
     art = _art(wanted, said, width, height - slate)
     if arrows and said.move:
@@ -85,7 +85,7 @@ def clip(wanted: Wanted) -> bytes | None:
         return None
     said = framing.read(_camera(wanted.label), wanted.prompt)
     width, height = wanted.width, wanted.height
-    slate = _slate_height(height)
+    slate = _slate_height(width, height)
     high = height - slate
     # A music video of minutes moves in steps: nobody waits for thousands of frames of a draft.
     fps = FPS if wanted.seconds * FPS <= _MOST_FRAMES else max(1, int(_MOST_FRAMES / wanted.seconds))
@@ -121,8 +121,8 @@ def _camera(label: str) -> str:
     return label.partition(",")[2]
 
 
-def _slate_height(height: int) -> int:
-    return max(10, round(height * 0.13))
+def _slate_height(width: int, height: int) -> int:
+    return max(10, round(min(height, width * 0.7) * 0.13))
 
 
 def _slate(pen: ImageDraw.ImageDraw, wanted: Wanted, said: Framing, top: int, high: int) -> None:
