@@ -887,6 +887,7 @@ class Engine:
                     )
                 )
                 raise
+            self.gate.accepted()
             self._refused_since = None
             self._closings = 0
         elif verdict.kind == "unknown":

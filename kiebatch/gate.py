@@ -67,6 +67,7 @@ class Gate:
         self._now = now
         self._sleep = sleep
         self._rng = rng or random.Random()
+        self._struck = False  # whether a pause of ours waits for an acceptance to shorten the next
         self._turns: dict[Kind, asyncio.Lock] = {"submit": asyncio.Lock(), "read": asyncio.Lock()}
         self.shared = path != ":memory:"
         self._db = self._open(path)
@@ -125,7 +126,14 @@ class Gate:
             db.execute("INSERT OR REPLACE INTO slowed VALUES (?, ?, ?, ?)", row)
             return paused_until - now
 
+        self._struck = True
         return self._transact(note)
+
+    def accepted(self) -> None:
+        """Note that a submission was taken: the next 429 begins with a short pause again."""
+        if self._struck:
+            self._struck = False
+            self._transact(lambda db: db.execute("UPDATE slowed SET strikes = 0 WHERE kind = 'submit'"))
 
     # One waiter of a process is in the book at a time, the others queue behind it in memory: so processes take
     # turns, and one that dies leaves a single place empty.

@@ -529,7 +529,8 @@ class _Decision:
             return fnmatch.fnmatch(job.model, selector[6:])
         if selector in (str(slot), str(slot.scene), slot.shot_name, f"{slot.shot_name}#{slot.take}"):
             return True
-        if selector == f"{slot.shot_name}@{slot.model or job.model}":
+        of_model = f"{slot.shot_name}@{slot.model or job.model}"
+        if selector in (of_model, f"{of_model}#{slot.take}"):
             return True
         between = re.fullmatch(r"([^-]+)-([^-]+)", selector)
         if between:

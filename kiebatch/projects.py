@@ -175,7 +175,9 @@ def open_project(
         )
     read, found = document_read or read_document(workspace.scene_file)
     recorded = read_manifest(workspace)
-    chosen = read_picks(workspace)
+    moved = read.value.get("moved") if isinstance(read.value, dict) else None
+    renamed = {str(k): str(v) for k, v in moved.items()} if isinstance(moved, dict) else {}
+    chosen = replace(read_picks(workspace), moved=renamed)
     catalogue = load_catalogue(workspace)
 
     def kept(scene: SceneId, shot: ShotId) -> Sequence[str]:

@@ -286,3 +286,17 @@ def test_processes_share_the_window_of_an_account(tmp_path: Path) -> None:
     assert time.time() - began < 20
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT count(*) FROM booked").fetchone()[0] <= 12
+
+
+def test_after_an_acceptance_the_next_429_begins_with_a_short_pause_again() -> None:
+    clock = Clock()
+    with gate_on(clock) as gate:
+        pauses = []
+        for _ in range(4):
+            pauses.append(gate.penalise())
+            clock.time += pauses[-1] + 1
+        assert pauses[-1] > 2 * pauses[0]
+
+        gate.accepted()
+
+        assert gate.penalise() < pauses[-1] / 2

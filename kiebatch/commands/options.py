@@ -112,6 +112,7 @@ def simulator(chosen: Settings, opened: Opened | None = None) -> Iterator[Settin
     if not chosen.draft:
         yield chosen
         return
+    from kiebatch.simulator import Settings as SimulatorSettings
     from kiebatch.simulator import background
 
     captions = {}
@@ -122,7 +123,8 @@ def simulator(chosen: Settings, opened: Opened | None = None) -> Iterator[Settin
             for shot in scene.shots
             for job in shot.jobs
         }
-    with background.start(captions=captions) as running:
+    own = (str(opened.workspace.root / "models"),) if opened else ()
+    with background.start(SimulatorSettings.quick(model_files=own), captions=captions) as running:
         yield draft_settings(chosen, running.url, running.key)
 
 
