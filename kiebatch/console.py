@@ -16,7 +16,7 @@ import typer
 
 from kiebatch import announce, events
 from kiebatch.errors import Exit, Problem, plain
-from kiebatch.model import JSON
+from kiebatch.model import JSON, USD_PER_CREDIT
 
 
 def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool) -> None:
@@ -97,6 +97,12 @@ def short(text: str, width: int = 48) -> str:
 def number(value: float | None) -> str:
     """Return credits as a person writes them: no `.0`, and `?` where nobody knows."""
     return "?" if value is None else f"{value:,.4f}".rstrip("0").rstrip(".")
+
+
+def dollars(credits: float) -> str:
+    """Return what credits cost: `$1.92`; fractions of a cent are shown as such."""
+    amount = credits * USD_PER_CREDIT
+    return f"${amount:.2f}" if amount >= 0.01 or not amount else f"${amount:.3f}"
 
 
 def ask(question: str) -> bool:

@@ -104,7 +104,7 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
     totals = todo.totals()
     parts = []
     if totals["jobs"]:
-        dollars = f"${totals['usd']:.2f}"
+        dollars = console.dollars(totals["credits"])
         known = f"{console.number(totals['credits'])} credits, about {dollars}"
         dates = sorted({e.job.price.as_of for e in todo.generate if e.job and e.job.price.as_of})
         parts.append(f"{totals['jobs']} to generate: {known}")

@@ -13,7 +13,6 @@ from kiebatch.commands import options
 from kiebatch.commands.plan import table
 from kiebatch.engine import Outcome
 from kiebatch.errors import Invalid, Refused
-from kiebatch.model import USD_PER_CREDIT
 from kiebatch.planner import Plan
 from kiebatch.settings import Settings
 
@@ -200,7 +199,7 @@ def _consent(chosen: Settings, *, yes: bool, as_json: bool) -> api.Confirm:
 def _total(todo: Plan) -> str:
     totals = todo.totals()
     jobs = f"{totals['jobs']} job{'s' if totals['jobs'] != 1 else ''}"
-    text = f"{jobs} for up to {console.number(totals['credits'])} credits (${totals['usd']:.2f})"
+    text = f"{jobs} for up to {console.number(totals['credits'])} credits ({console.dollars(totals['credits'])})"
     return f"{text}, {totals['unpriced']} of them without a known price" if totals["unpriced"] else text
 
 
@@ -226,7 +225,7 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
     if draft:
         lines[0] += " (draft: no credits)"
     elif outcome.spent:
-        lines[0] += f"; spent {console.number(outcome.spent)} credits (${outcome.spent * USD_PER_CREDIT:.2f})"
+        lines[0] += f"; spent {console.number(outcome.spent)} credits ({console.dollars(outcome.spent)})"
         if outcome.billed_for_failures:
             lines[0] += f", {console.number(outcome.billed_for_failures)} of them on failures"
     for failure in outcome.failures:
