@@ -45,7 +45,7 @@ from kiebatch.simulator.inprocess import Transport
 EPOCH = 1_790_000_000.0
 RATE = Rate(starts=8, window_s=10.0)  # less than the film has jobs, so that the window is met all the time
 POLLS = Rate(starts=8, window_s=1.0)
-RUNS = 6  # of one life, at most, before its weather clears
+RUNS = 5  # of one life, at most, before its weather clears
 STUCK_AFTER_S = 6 * 3600.0
 
 

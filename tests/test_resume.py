@@ -77,7 +77,7 @@ def test_the_first_signal_stops_submitting_and_collects_what_is_paid_for(
 
 def test_the_second_signal_leaves_within_a_second_and_the_next_run_collects(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=3)
-    sim.fault("submit@1x3=lasts:4")
+    sim.fault("submit@1x3=lasts:2.5")
 
     process = started(project, sim)
     time.sleep(0.3)
