@@ -63,7 +63,18 @@ def test_imports_point_downwards() -> None:
 
 
 def test_the_simulator_shares_nothing_with_the_client_that_could_be_misunderstood_alike() -> None:
-    allowed = {"simulator", "errors", "media", "catalogue", "model", "schemas", "rules", "addresses", "framing", "lettering"}
+    allowed = {
+        "simulator",
+        "errors",
+        "media",
+        "catalogue",
+        "model",
+        "schemas",
+        "rules",
+        "addresses",
+        "framing",
+        "lettering",
+    }
     found = {other for path in files_of("simulator") for other in imported(path)}
     assert found <= allowed, found - allowed
 

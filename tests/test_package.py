@@ -20,7 +20,13 @@ ROOT = Path(__file__).parent.parent
 def run(*args: str, cwd: Path, path: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(path)}
     return subprocess.run(
-        [sys.executable, *args], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *args],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -72,6 +78,8 @@ def test_a_run_on_the_finished_project_finds_nothing_to_do(film: Film, tmp_path:
 
 
 def test_the_library_exports_what_the_commands_do() -> None:
-    assert {"load", "plan", "run", "generate", "resolve", "verify", "diff", "Invalid", "Refused"} <= set(kiebatch.__all__)
+    assert {"load", "plan", "run", "generate", "resolve", "verify", "diff", "Invalid", "Refused"} <= set(
+        kiebatch.__all__
+    )
     for name in kiebatch.__all__:
         assert getattr(kiebatch, name) is not None
