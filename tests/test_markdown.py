@@ -487,3 +487,29 @@ def test_a_scene_below_a_section_of_a_higher_level_is_no_character() -> None:
 
     assert list(found["characters"]) == ["keeper"]
     assert [s["id"] for s in found["scenes"]] == [1]
+
+
+def test_a_table_may_have_both_time_codes_and_lengths() -> None:
+    found = scene(
+        """
+        | # | Time | Prompt | Duration |
+        |---|---|---|---|
+        | a | 0:00-0:05 | A boat | 4s |
+        | b | 0:05-0:09 | A gull | |
+        """
+    )
+    assert [shot["duration"] for shot in found["shots"]] == [4, 4]
+
+
+def test_joined_files_keep_the_order_of_the_story() -> None:
+    story = "## Scene 1\nx\n\n## Scene 2\ny\n\n## Scene 4\nz\n"
+    plan = "".join(f"## Scene {n}\n- **Prompt**: p\n\n" for n in ("1", "1B", "3", "4", "5"))
+    found, _ = joined((story, "SCENES.md"), (plan, "ASSET-PLAN.md"))
+    assert [str(s["id"]) for s in found["scenes"]] == ["1", "1B", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("title", ["Negativer Prompt", "Negative Prompts", "Negatieve prompt"])
+def test_what_to_avoid_is_known_by_the_names_that_people_use(title: str) -> None:
+    found = value(f"## {title}\n- text\n\n## Scene 1\n- **Prompt**: a\n- **{title}**: logo\n")
+    assert found["negative_prompt"] == ["text"]
+    assert found["scenes"][0]["negative_prompt"] == "logo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kiebatch.errors import Problem, Problems
@@ -61,11 +62,16 @@ class _Join:
 
     def scenes(self, old: list[Placed], new: list[Placed]) -> None:
         before = -1
+        common = {_ident(s) for s in new} & {_ident(s) for s in old}
         for scene in new:
-            ident = str(scene.value["id"].value).casefold()
-            at = next((i for i, s in enumerate(old) if str(s.value["id"].value).casefold() == ident), None)
+            ident = _ident(scene)
+            at = next((i for i, s in enumerate(old) if _ident(s) == ident), None)
             if at is None:
                 before += 1
+                while (
+                    before < len(old) and _ident(old[before]) not in common and _follows(scene, old[before])
+                ):
+                    before += 1
                 old.insert(before, scene)
             else:
                 self.shot(old[at], scene, f"scene {scene.value['id'].value}")
@@ -143,6 +149,19 @@ class _Join:
             code="conflict",
         )
         target[key] = value
+
+
+def _ident(scene: Placed) -> str:
+    return str(scene.value["id"].value).casefold()
+
+
+def _follows(scene: Placed, other: Placed) -> bool:
+    """Whether a scene's number puts it behind another: 3 behind 2, 12A behind 12."""
+
+    def number(placed: Placed) -> list[tuple[int, str]]:
+        return [(int(d or 0), w) for d, w in re.findall(r"(\d+)|([^\d.]+)", _ident(placed))]
+
+    return number(scene) > number(other)
 
 
 def _short(value: JSON) -> str:

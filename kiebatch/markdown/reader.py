@@ -1148,6 +1148,7 @@ class Reader:
                 continue
             idents: dict[str, int | str] = {}
             body = Body(at)
+            timed: Placed | None = None
             position = 0
             for (meaning, label), cell in zip(columns, row, strict=False):
                 cell = cell.strip()
@@ -1167,7 +1168,7 @@ class Reader:
                 elif meaning == "time":
                     length = seconds(inline(cell)[0], ranges=True)
                     if length is not None:
-                        body.fields["duration"] = Placed(length, where, where)
+                        timed = Placed(length, where, where)
                     else:
                         body.note(f"{label}: {cell}" if cell else "", where, tight=True)
                 elif cell and not meaning:
@@ -1175,6 +1176,8 @@ class Reader:
                 elif cell:
                     entry = Entry("plain", label, meaning, where, [(cell, where)], line, line + 1)
                     self._apply(entry, [], body)
+            if timed:
+                body.fields.setdefault("duration", timed)
             if not idents:
                 if any(p in body.fields for p in PROMPTS):
                     self.problems.error(
