@@ -368,7 +368,9 @@ class _Builder:
             and target.wrap is None
             and isinstance(self.input.get(target.name), str)
         ):
-            self.input[target.name] = f"{self.input[target.name].rstrip()} Avoid: {', '.join(unwanted)}."
+            said = self.input[target.name].rstrip()
+            end = "" if said.endswith(tuple(".!?:;…。！？")) else "."
+            self.input[target.name] = f"{said}{end} Avoid: {', '.join(unwanted)}."
             return
         self.warn(
             "negative_prompt",

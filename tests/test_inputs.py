@@ -543,7 +543,7 @@ def test_a_negative_prompt_is_sent_warned_about_or_folded_but_never_silently_dro
 
     assert has.authored["negative_prompt"] == "text, logo"
     assert [(f.field, f.code) for f in warnings(lacks)] == [("negative_prompt", "no-negative-prompt")]
-    assert folded.input["prompt"] == "a boat Avoid: text, logo."
+    assert folded.input["prompt"] == "a boat. Avoid: text, logo."
     assert not folded.findings
 
 

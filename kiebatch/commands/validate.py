@@ -48,8 +48,13 @@ def validate(
     }
     console.warn(problems)
     warnings = sum(1 for p in problems if p.severity == "warning")
-    tail = f", {warnings} warning{'s' if warnings != 1 else ''}" if warnings else ""
-    errors = len(problems) - warnings
-    said = f"valid: {scenes} scenes, {jobs} jobs{tail}" if not bad else f"invalid: {errors} errors{tail}"
+    tail = f", {_count(warnings, 'warning')}" if warnings else ""
+    errors = _count(len(problems) - warnings, "error")
+    held = f"{_count(scenes, 'scene')}, {_count(jobs, 'job')}"
+    said = f"valid: {held}{tail}" if not bad else f"invalid: {errors}{tail}"
     console.answer(value, said, as_json=as_json)
     console.leave(Exit.INVALID if bad else Exit.OK)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
