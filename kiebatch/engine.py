@@ -267,6 +267,10 @@ class Engine:
         self._reported: dict[int, Slot] = {}  # attempts that were reported as held
         self._not_made: dict[Slot, str] = {}
         self._actions = {e.slot: e.action for e in plan.entries}
+        self._slots: dict[tuple[str, str, int], list[Slot]] = {}
+        for entry in plan.entries:
+            if entry.job:
+                self._slots.setdefault(_place(entry.slot), []).append(entry.slot)
         self._rank: dict[Slot, int] = {}
         self._line = _Line()
         self._changed = asyncio.Event()
@@ -280,7 +284,7 @@ class Engine:
         self._ended_now: set[int] = set()  # attempts that came to nothing in this run
         self._uploads: dict[str, asyncio.Task[str]] = {}
         self._frames: dict[str, asyncio.Task[Path]] = {}
-        self._collecting: dict[tuple[str, str, int], list[Attempt]] = {}
+        self._collecting: dict[Slot, list[Attempt]] = {}
         self._canaries: dict[
             str, Slot | None
         ] = {}  # of a model: the slot that goes alone, None until it is chosen
@@ -336,7 +340,7 @@ class Engine:
             elif entry.action == "altered":
                 self._emit(Noticed(message=f"{entry.slot}: {plain(entry.note)}", level="warning"))
         for attempt in self.plan.collect:
-            self._collecting.setdefault(_place(attempt.slot), []).append(attempt)
+            self._collecting.setdefault(self._slot_of(attempt), []).append(attempt)
         waiting = [e for e in entries if e.work]
         if self.limits.order == "fastest":
             waiting = self._fastest_first(waiting)
@@ -345,10 +349,10 @@ class Engine:
         flushing = asyncio.create_task(self._flush_now_and_then())
         try:
             async with asyncio.TaskGroup() as group:
-                places = {_place(e.slot) for e in waiting}
-                for place, attempts in list(self._collecting.items()):
-                    if place not in places:
-                        group.create_task(self._guarded(self._collect_old, attempts))
+                to_come = {e.slot for e in waiting}
+                for slot, attempts in list(self._collecting.items()):
+                    if slot not in to_come:
+                        group.create_task(self._guarded(self._collect_old, attempts, slot))
                 for entry in awaited:
                     group.create_task(self._guarded(self._await_word, entry))
                 await self._feed(waiting, group)
@@ -601,9 +605,9 @@ class Engine:
 
     async def _collect_first(self, entry: Entry) -> bool:
         """Bring home what was paid for this slot before, so that the new version comes after it."""
-        attempts = self._collecting.pop(_place(entry.slot), [])
+        attempts = self._collecting.pop(entry.slot, [])
         if attempts:
-            await self._collect_old(attempts, line=entry.slot)
+            await self._collect_old(attempts, entry.slot)
         return bool(attempts)
 
     async def _settled_by_the_past(self, entry: Entry, job: Job) -> bool:
@@ -625,9 +629,7 @@ class Engine:
         recorded = {a.task_id for a in self.record.manifest.assets}
         states = ("submitted", "lost", "held", "intended", "failed", "refused", "saved")
         for attempt in self.journal.attempts(states=states, scene=str(entry.slot.scene)):
-            if _place(attempt.slot) != _place(entry.slot) or attempt.fingerprint not in asked:
-                continue
-            if entry.slot.model is not None and attempt.model != entry.slot.model:
+            if self._slot_of(attempt) != entry.slot or attempt.fingerprint not in asked:
                 continue
             if attempt.state == "saved" and attempt.job and attempt.task_id not in recorded:
                 await self._collect_attempt(attempt, entry.slot, current=True)
@@ -1075,17 +1077,23 @@ class Engine:
                 self._not_made.setdefault(entry.slot, "it could not be brought back")
             self._changed.set()
 
-    async def _collect_old(self, attempts: Sequence[Attempt], line: Slot | None = None) -> None:
+    async def _collect_old(self, attempts: Sequence[Attempt], slot: Slot) -> None:
         """Collect tasks that were paid for and that today's file no longer asks for, oldest first.
 
         Where the slot has what today's file asks for, they are entered behind it as older versions.
         """
         for attempt in attempts:
-            slot = line or attempt.slot
             if slot not in self._lines:
                 self._lines[slot] = self._line_of(attempt)
             behind = self._actions.get(slot) in ("keep", "altered", "missing")
             await self._collect_attempt(attempt, slot, current=False, behind=behind)
+
+    def _slot_of(self, attempt: Attempt) -> Slot:
+        """Return the slot of today's file that an attempt was made for, else the one it had then."""
+        for slot in self._slots.get(_place(attempt.slot), ()):
+            if slot.model in (None, attempt.slot.model or attempt.model):
+                return slot
+        return attempt.slot
 
     def _line_of(self, attempt: Attempt) -> tuple[Asset, ...]:
         """Return what a slot that the file does not have shows: its model's line, else its only one."""

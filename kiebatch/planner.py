@@ -310,7 +310,7 @@ class _Decision:
         return [
             a
             for a in self.attempts.get(_key(slot.scene, slot.shot, slot.take), ())
-            if slot.model is None or (a.slot.model in (None, slot.model) and a.model == slot.model)
+            if slot.model in (None, a.slot.model or a.model)
         ]
 
     # -- one slot

@@ -388,3 +388,35 @@ def test_a_damaged_journal_is_said_and_nothing_is_sent_until_the_next_run(tmp_pa
 
     assert any(isinstance(e, Noticed) and "damaged" in e.message for e in said)
     assert (charged, outcome.status, len(sim.charges())) == (1, "success", 2)
+
+
+def _everybody_waits(seconds: float) -> dict[str, float]:
+    return dict.fromkeys(("image", "video", "audio", "text"), seconds)
+
+
+def test_late_results_of_two_models_stay_in_their_own_lines(tmp_path: Path, sim: Sim) -> None:
+    project = reel.write(tmp_path, shots=1)
+    reel.edit(project, "s1", model=["z-image", "nano-banana-2"])
+    sim.fault("submit@1x2=lasts:1.0")
+    reel.run(project, sim, timeout_s=_everybody_waits(0.2))
+    reel.edit(project, "s1", prompt="Another thought")
+
+    outcome = reel.run(project, sim)
+
+    assert (outcome.status, len(sim.charges())) == ("success", 4)
+    models = {a["id"]: a["model"] for a in reel.assets(project)}
+    links = [(a["model"], models[a["superseded_by"]]) for a in reel.assets(project) if "superseded_by" in a]
+    assert sorted(links) == [("nano-banana-2", "nano-banana-2"), ("z-image", "z-image")]
+
+
+def test_a_held_fallback_of_one_of_several_models_blocks_its_slot(tmp_path: Path, sim: Sim) -> None:
+    project = reel.write(tmp_path, shots=1, fallback="google/nano-banana")
+    reel.edit(project, "s1", model=["z-image", "nano-banana-2"])
+    sim.fault("submit~z-image@1=fail:500 Internal error")
+    sim.fault("submit~google/nano-banana@1=cut+after")
+    reel.run(project, sim)
+    charged = len(sim.charges())
+
+    outcome = reel.run(project, sim)
+
+    assert (outcome.status, len(sim.charges()), charged) == ("held", 3, 3)
