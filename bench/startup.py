@@ -45,7 +45,9 @@ def main() -> None:
         print(f"python -c pass       {empty * 1000:6.0f} ms")
         for words, bound in (("--help", 8), ("status --draft", 12), ("plan scenes.yaml --draft", 30)):
             taken = median_s([PYTHON, "-m", "kiebatch", *words.split()], film, environment)
-            print(f"{words:20} {taken * 1000:6.0f} ms  {taken / empty:5.1f} times empty (wanted: at most {bound})")
+            print(
+                f"{words:20} {taken * 1000:6.0f} ms  {taken / empty:5.1f} times empty (wanted: at most {bound})"
+            )
 
 
 if __name__ == "__main__":

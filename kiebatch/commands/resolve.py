@@ -38,9 +38,7 @@ def resolve(
     Example: kiebatch resolve 2b --task-id 5f1d0c...
     """
     workspace = projects.find(project=project, state=state, assets=assets)
-    asked = [
-        d for d, chosen in (("task-id", task_id), ("resubmit", resubmit), ("forget", forget)) if chosen
-    ]
+    asked = [d for d, chosen in (("task-id", task_id), ("resubmit", resubmit), ("forget", forget)) if chosen]
     if len(asked) > 1:
         raise Invalid("give one of --task-id, --resubmit and --forget")
     waiting = decisions.held(workspace)

@@ -199,7 +199,9 @@ def _consent(chosen: Settings, *, yes: bool, as_json: bool) -> api.Confirm:
 def _total(todo: Plan) -> str:
     totals = todo.totals()
     jobs = f"{totals['jobs']} job{'s' if totals['jobs'] != 1 else ''}"
-    text = f"{jobs} for up to {console.number(totals['credits'])} credits ({console.dollars(totals['credits'])})"
+    text = (
+        f"{jobs} for up to {console.number(totals['credits'])} credits ({console.dollars(totals['credits'])})"
+    )
     return f"{text}, {totals['unpriced']} of them without a known price" if totals["unpriced"] else text
 
 
