@@ -511,5 +511,5 @@ def test_joined_files_keep_the_order_of_the_story() -> None:
 @pytest.mark.parametrize("title", ["Negativer Prompt", "Negative Prompts", "Negatieve prompt"])
 def test_what_to_avoid_is_known_by_the_names_that_people_use(title: str) -> None:
     found = value(f"## {title}\n- text\n\n## Scene 1\n- **Prompt**: a\n- **{title}**: logo\n")
-    assert found["negative_prompt"] == ["text"]
+    assert found["negative_prompt"] == "text"
     assert found["scenes"][0]["negative_prompt"] == "logo"

@@ -29,7 +29,7 @@ _KEYS: Mapping[str, str] = {
     "source": "source | quelle | bron | fuente | fonte | 来源, 來源, 源 | ソース, 元画像 | 원본, 소스",
     "size": "size/ratio, size, ratio, aspect ratio, aspect | seitenverhältnis, bildformat | beeldverhouding | format d'image | relación de aspecto, proporción | proporção | 画幅比例, 画幅, 比例, 尺寸 | アスペクト比, 画面比率 | 화면비, 비율",
     "seed": "seed | graine | semilla | semente | 种子, 種子 | シード | 시드",
-    "negative_prompt": "negative prompt, negative, avoid | negativ, negativprompt, negativer prompt, negative prompts, vermeiden | negatief, negatieve prompt, vermijden | prompt négatif, négatif, éviter | prompt negativo, negativo, evitar | 负面提示词, 負面提示詞, 反向提示词, 避免 | ネガティブプロンプト, ネガティブ | 네거티브 프롬프트, 네거티브",
+    "negative_prompt": "negative prompt, negative prompts, negative, avoid | negativ, negativprompt, negativer prompt, vermeiden | negatief, negatieve prompt, vermijden | prompt négatif, négatif, éviter | prompt negativo, negativo, evitar | 负面提示词, 負面提示詞, 反向提示词, 避免 | ネガティブプロンプト, ネガティブ | 네거티브 프롬프트, 네거티브",
     "camera": "camera | kamera | caméra | cámara | câmera, câmara | 镜头, 鏡頭, 运镜, 運鏡 | カメラ | 카메라",
     "text_overlay": "text overlay | texteinblendung, einblendung | tekst in beeld | texte à l'écran | texto en pantalla | texto na tela, texto no ecrã | 字幕, 屏幕文字 | テロップ | 자막",
     "voiceover": "voiceover, voice over, vo | sprecher, sprechertext | voice-over | voix off | voz en off | narração, voz off | 旁白 | ナレーション | 내레이션, 나레이션",
