@@ -87,12 +87,15 @@ def held(workspace: Workspace, now: Callable[[], float] = time.time) -> list[tup
 
 
 def resolve(workspace: Workspace, slot: str, decision: str, task_id: str | None = None) -> Attempt:
-    """Decide a held job: `task-id` adopts a task, `resubmit` lets the next run send it, `forget` drops it."""
+    """Decide a held job: `task-id` adopts a task, `resubmit` lets the next run send it, `forget` drops it.
+
+    A task that the provider does not know, which is how a mistyped id ends, can be decided again.
+    """
     with (
         files.lock(workspace.state / "run.lock", wait=False, holder="`kiebatch resolve`"),
         open_journal(workspace.journal_path, now=time.time) as journal,
     ):
-        waiting = [a for a in journal.attempts() if a.undecided]
+        waiting = [a for a in journal.attempts() if a.undecided or a.unknown]
         slots = {a.slot for a in waiting}
         chosen = [a for a in waiting if a.slot in parse_slot(slot, slots)]
         if not chosen:

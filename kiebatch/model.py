@@ -537,6 +537,11 @@ class Attempt:
     def undecided(self) -> bool:
         return self.state in ("held", "intended")
 
+    @property
+    def unknown(self) -> bool:
+        """Whether the provider does not know its task, as when a person gave the wrong id."""
+        return self.state == "lost" and self.code == "not-found"
+
 
 def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
     """Return what the journal keeps of a job: enough to collect its task and write its assets."""

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 
 from kiebatch import cli
 from kiebatch.errors import Exit
+from kiebatch.journal import open_journal
 
 ONE = "kiebatch: 1\nscenes:\n  - {id: 1, model: nano-banana-2, prompt: a boat}\n"
 FAST = ("--poll-interval", "0.01", "--yes")
@@ -120,6 +122,23 @@ def test_resubmit_is_the_users_word_and_sends_again(film: Film) -> None:
 
     assert film.command("run", "scenes.yaml", *FAST).code == 0
     assert len(film.sim.charges()) == 1
+
+
+def test_a_mistyped_task_id_can_be_put_right(film: Film) -> None:
+    film.write(ONE)
+    film.sim.fault("submit@1=html:502+after")
+    assert film.command("run", "scenes.yaml", *FAST).code == Exit.HELD
+    assert film.command("resolve", "1", "--task-id", "mistyped").code == 0
+    # A run finds this out after the 90 s in which a fresh task may be invisible.
+    with open_journal(film.folder / ".kiebatch" / "journal.sqlite", now=time.time) as journal:
+        (attempt,) = journal.attempts()
+        journal.lost(attempt.id, "not-found", "recordInfo is null")
+
+    assert film.command("resolve", "1", "--task-id", film.sim.charges()[0]["task_id"]).code == 0
+
+    assert film.command("run", "scenes.yaml", *FAST).code == 0
+    assert len(film.sim.charges()) == 1
+    assert film.command("resolve", "1", "--forget").code == Exit.INVALID
 
 
 def test_resolve_of_what_is_not_held_is_refused(film: Film) -> None:
