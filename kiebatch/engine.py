@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import heapq
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from kiebatch import callbacks, families, files, media, policy
+from kiebatch.binding import Binder, Bound, Unsent
 from kiebatch.client import CallFailed, Client
 from kiebatch.collect import Collector, Lost, Offload
 from kiebatch.errors import Exit, KieBatchError, Refused, plain, worst
@@ -32,18 +32,13 @@ from kiebatch.model import (
     Attempt,
     Done,
     Job,
-    LocalFile,
-    Media,
-    Ref,
-    ShotOutput,
     Slot,
     TaskFailed,
-    WebURL,
     fingerprint,
     job_of,
     job_record,
 )
-from kiebatch.planner import Entry, Plan, gave_up, output_of
+from kiebatch.planner import Entry, Plan, gave_up
 from kiebatch.policy import SubmitVerdict
 from kiebatch.quota import Rate
 from kiebatch.record import Record
@@ -54,9 +49,7 @@ T = TypeVar("T")
 
 _LAST_WORD_S = 0.5  # what an answer on its way still gets when the user leaves at once
 _FRESH = 0.02  # of the window: for so long a place in it is good, less than what the gate keeps in reserve
-_LINK_LIVES_S = 600.0  # one field note says that result links live ten minutes
 _WORDS = 8  # callbacks that are kept for one undecided attempt
-_UPLOAD_LIVES_S = 60 * 3600.0  # uploads are deleted after three days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,24 +157,6 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A job whose media have addresses: what is sent, what it is made from, and its final fingerprint."""
-
-    input: Mapping[str, JSON]
-    fingerprint: str
-    made_from: tuple[str, ...]
-    uploads: tuple[str, ...]
-
-
-class _Unsent(Exception):
-    """A job that was not sent, and why; its dependants are told."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class _Line:
     """Lets one in at a time, the lowest rank first."""
 
@@ -252,8 +227,6 @@ class Engine:
         self.now = now
         self.offload = offload
         self.store = store
-        self.local_path = local_path
-        self.media_digest = media_digest
         self.outcome = Outcome(run_id=run_id)
         self._emit_to = emit
         self._balance = balance
@@ -282,8 +255,6 @@ class Engine:
         self._downloading = asyncio.Semaphore(limits.downloads)
         self._ours: dict[str, float] = {}  # tasks of this run, with what they cost
         self._ended_now: set[int] = set()  # attempts that came to nothing in this run
-        self._uploads: dict[str, asyncio.Task[str]] = {}
-        self._frames: dict[str, asyncio.Task[Path]] = {}
         self._collecting: dict[Slot, list[Attempt]] = {}
         self._canaries: dict[
             str, Slot | None
@@ -293,6 +264,18 @@ class Engine:
         self._refused_since: float | None = None
         self._closed_until = 0.0  # the loop's time until which the provider is left in peace
         self._closings = 0  # in a row
+        self._binder = Binder(
+            workspace=workspace,
+            client=client,
+            journal=journal,
+            record=record,
+            made=self._made,
+            local_path=local_path,
+            media_digest=media_digest,
+            offload=offload,
+            now=now,
+            emit=self._emit,
+        )
         self.watch = Watch(
             client,
             book=lambda: gate.read(limits.poll_rate),
@@ -362,7 +345,7 @@ class Engine:
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:
-            for task in (flushing, *self._uploads.values(), *self._frames.values()):
+            for task in (flushing, *self._binder.tasks):
                 task.cancel()
             self.record.flush(force=True)
         await self._settle_failures()
@@ -421,12 +404,12 @@ class Engine:
                     break
 
     async def _or_stopped(self, work: Awaitable[T]) -> T:
-        """Wait for something, unless the run stops first: then `_Unsent`."""
+        """Wait for something, unless the run stops first: then `Unsent`."""
         doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if self._stop.is_set():
-                raise _Unsent(self._why_stopped)
+                raise Unsent(self._why_stopped)
             return doing.result()
         finally:
             doing.cancel()
@@ -588,7 +571,7 @@ class Engine:
                 failure = await self._make(entry, job.fallback, place)
             if failure:
                 self._fail(entry, job, failure)
-        except _Unsent as unsent:
+        except Unsent as unsent:
             self._skip(entry.slot, unsent.reason)
         finally:
             place.leave()
@@ -618,7 +601,7 @@ class Engine:
         """
         if entry.reason == "forced":
             return False
-        asked = {fingerprint(j, self._digest) for j in (job, job.fallback) if j}
+        asked = {fingerprint(j, self._binder.digest) for j in (job, job.fallback) if j}
         line = self._lines.get(entry.slot, ())
         if line and all(a.draft == self.workspace.draft and self._there(a) for a in line):
             accepted = any(a.fingerprint in asked or a.extra.get("accepted") in asked for a in line)
@@ -652,7 +635,7 @@ class Engine:
     async def _make(self, entry: Entry, job: Job, place: _Place) -> JobFailed | None:
         """Send one job and see it through.  A failure that allows a fallback is returned, others are reported."""
         try:
-            bound = await self._bind(job)
+            bound = await self._binder.bind(job)
         except CallFailed as failure:
             return _failed(
                 job, None, failure.code, failure.message, retryable=failure.retryable, billed=False
@@ -792,6 +775,8 @@ class Engine:
             self._not_made[slot] = plain(message)
         self._land(slot, job.model, "" if code in ("timeout", "refused") else plain(message))
         hint = "the task is kept: the next run collects it at no cost"
+        if code == "not-found":
+            hint = f"if its id is wrong: `kiebatch resolve '{slot}' --task-id T`, or --forget; the next run asks again"
         self._emit(_failed(job, task_id, code, message, retryable=True, billed=True, hint=hint))
 
     def _finish(self, slot: Slot, assets: tuple[Asset, ...]) -> None:
@@ -802,9 +787,9 @@ class Engine:
     # -- submission
 
     async def _submit(
-        self, entry: Entry, job: Job, bound: _Bound, endpoint: families.Endpoint
-    ) -> tuple[int, SubmitVerdict, _Bound]:
-        """Send a job until it is taken, refused or unknown.  Raises `_Unsent` when the run stops first."""
+        self, entry: Entry, job: Job, bound: Bound, endpoint: families.Endpoint
+    ) -> tuple[int, SubmitVerdict, Bound]:
+        """Send a job until it is taken, refused or unknown.  Raises `Unsent` when the run stops first."""
         renewed = False
         while True:
             async with self._line.turn(self._rank.get(entry.slot, 0)):
@@ -812,7 +797,7 @@ class Engine:
                 await self._or_stopped(self.gate.start(self.limits.rate))
             booked = asyncio.get_running_loop().time()
             if self._grounded(job.model):
-                raise _Unsent(self._grounded(job.model))
+                raise Unsent(self._grounded(job.model))
             before = None if self._balance is None else self._balance - self.outcome.spent
             attempt = self.journal.intend(
                 run_id=self.run_id,
@@ -836,8 +821,8 @@ class Engine:
                 renewed = True
                 for url in bound.uploads:
                     self.journal.forget_upload(url)
-                self._uploads.clear()
-                bound = await self._bind(job)
+                self._binder.forget_uploads()
+                bound = await self._binder.bind(job)
                 continue
             return attempt, verdict, bound
 
@@ -845,12 +830,12 @@ class Engine:
         """Take another place in the window: writing the intent took so long that ours has passed."""
         try:
             await self._or_stopped(self.gate.start(self.limits.rate))
-        except _Unsent as unsent:
+        except Unsent as unsent:
             self.journal.refused(attempt, "not-sent", unsent.reason)
             raise
 
     async def _send(
-        self, slot: Slot, attempt: int, job: Job, bound: _Bound, endpoint: families.Endpoint
+        self, slot: Slot, attempt: int, job: Job, bound: Bound, endpoint: families.Endpoint
     ) -> SubmitVerdict:
         """Send one request and write its outcome down before anything else is done with it."""
         url = self.limits.callback_url
@@ -934,7 +919,7 @@ class Engine:
         cap = self.limits.max_credits
         if cap is not None and self._reserved + (price or 0.0) > cap + 1e-9:
             self.stop_submitting("budget", f"the cap of {cap:g} credits is reached")
-            raise _Unsent(self.outcome.stopped_because)
+            raise Unsent(self.outcome.stopped_because)
         self._reserved += price or 0.0
 
     def _unreserve(self, price: float | None) -> None:
@@ -1004,7 +989,7 @@ class Engine:
                 try:
                     async with asyncio.timeout_at(deadline):
                         task_id = await self._or_stopped(words.get())
-                except (TimeoutError, _Unsent):
+                except (TimeoutError, Unsent):
                     return None
             attempt = self.journal.attempt(number)
             if attempt.undecided and await self._is_there(attempt, task_id):
@@ -1200,7 +1185,7 @@ class Engine:
         assets = []
         for one in stored:
             fresh = await self._offload_copy(one.path, one.asset.filename, job, one.asset)
-            made_from = [a.id for a in map(self._upstream_of, job.media) if a]
+            made_from = [a.id for a in map(self._binder.upstream_of, job.media) if a]
             assets.append(replace(fresh, made_from=tuple(dict.fromkeys(made_from))))
         entered = self.record.record(assets, self._lines.get(entry.slot, ()))
         self._entered.set()
@@ -1278,115 +1263,6 @@ class Engine:
         except (CallFailed, Refused):
             return None
         return status if isinstance(status, Done) and status.outputs else None
-
-    # -- media
-
-    async def _bind(self, job: Job) -> _Bound:
-        """Give every medium an address, uploading what must be; return the final request and fingerprint."""
-        bound: dict[str, JSON] = copy.deepcopy(dict(job.input))
-        made_from: list[str] = []
-        uploads: list[str] = []
-        for medium in job.media:
-            if isinstance(medium.ref, ShotOutput):
-                asset = self._upstream(medium.ref)
-                made_from.append(asset.id)
-        print_ = fingerprint(job, self._digest)
-        found = await asyncio.gather(*(self._address(m, uploads) for m in job.media))
-        for medium, address in zip(job.media, found, strict=True):
-            if medium.index is None:
-                bound[medium.field] = address
-            elif medium.key is None:
-                bound[medium.field][medium.index] = address
-            else:
-                bound[medium.field][medium.index][medium.key] = address
-        return _Bound(bound, print_, tuple(dict.fromkeys(made_from)), tuple(uploads))
-
-    def _upstream_of(self, medium: Media) -> Asset | None:
-        return self._upstream(medium.ref) if isinstance(medium.ref, ShotOutput) else None
-
-    def _upstream(self, ref: ShotOutput) -> Asset:
-        asset = output_of(self._made.get(ref.slot, ()), ref)
-        if asset is None:
-            raise _Unsent(f"upstream {ref.slot} has no output {ref.output}")
-        return self.record.as_it_stands(asset)
-
-    def _digest(self, ref: Ref) -> str:
-        if isinstance(ref, LocalFile):
-            digest = self.media_digest(ref.path)
-            if digest is None:
-                raise _Unsent(f"{ref.path} is gone")
-            return digest
-        assert isinstance(ref, ShotOutput)
-        return self._upstream(ref).sha256 or ""
-
-    async def _address(self, medium: Media, uploads: list[str]) -> str:
-        ref = medium.ref
-        if isinstance(ref, WebURL):
-            return ref.url
-        if isinstance(ref, LocalFile):
-            path = self.local_path(ref.path)
-        else:
-            asset = self._upstream(ref)
-            if ref.as_id:
-                named = asset.extra.get("output_id")
-                if not isinstance(named, str):
-                    raise _Unsent(f"the provider named no id of {ref.slot}'s output {ref.output}")
-                return named
-            if ref.as_task:
-                if not asset.task_id:
-                    raise _Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")
-                return asset.task_id
-            path = self.workspace.asset_path(asset.filename)
-            if ref.frame:
-                path = await self._frame(path, asset.sha256 or "", ref.frame)
-            else:
-                link = self._living_link(asset)
-                if link:
-                    return link
-        url = await self._upload(path)
-        uploads.append(url)
-        return url
-
-    def _living_link(self, asset: Asset) -> str | None:
-        """Return a finished task's own link while that surely lives."""
-        for saved in self.journal.outputs_of_task(asset.task_id) if asset.task_id else ():
-            if saved.output.number == asset.output and 0 <= self.now() - saved.seen_at < _LINK_LIVES_S:
-                return saved.output.url
-        return None
-
-    async def _frame(self, clip: Path, digest: str, which: Literal["first", "last"]) -> Path:
-        target = self.workspace.state / "frames" / f"{digest}-{which}.png"
-        if target.exists():
-            return target
-        key = str(target)
-        if key not in self._frames:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._frames[key] = asyncio.ensure_future(self._cut(clip, which, target))
-        return await self._frames[key]
-
-    async def _cut(self, clip: Path, which: Literal["first", "last"], target: Path) -> Path:
-        await self.offload(media.frame, clip, which, target)
-        return target
-
-    async def _upload(self, path: Path) -> str:
-        """Upload a file once per content, and remember where it lies."""
-        if not path.exists():
-            raise _Unsent(f"{files.shown(path)} is gone")
-        digest: str = await self.offload(files.sha256, path)
-        host = self.client.upload_url
-        known = self.journal.upload(digest, host, max_age_s=_UPLOAD_LIVES_S)
-        if known:
-            return known
-        if digest not in self._uploads:
-            self._uploads[digest] = asyncio.ensure_future(self._send_file(path, digest, host))
-        return await asyncio.shield(self._uploads[digest])
-
-    async def _send_file(self, path: Path, digest: str, host: str) -> str:
-        facts = await self.offload(media.facts, path)
-        url = await self.client.upload(path, f"{digest[:32]}{facts.extension}", facts.media_type)
-        self.journal.uploaded(digest, host, url)
-        self._emit(Noticed(message=f"uploaded {files.shown(path)}", level="debug"))
-        return url
 
 
 class _Place:
