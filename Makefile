@@ -30,10 +30,10 @@ demo: $(VENV)/installed
 	@echo "Change a prompt in demo/scenes.yaml, then: $(BIN)/kiebatch run demo/scenes.yaml --draft"
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-all: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) $(if $(SLOW_ONLY),-m slow)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(if $(SLOW_ONLY),-m slow)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -75,4 +75,5 @@ def film(
     monkeypatch.chdir(folder)
     monkeypatch.setenv("KIE_API_KEY", sim.key)
     monkeypatch.setenv("KIE_BASE_URL", sim.url)
+    monkeypatch.setenv("KIEBATCH_SPEED", "4000")
     return Film(folder, sim, capsys)
