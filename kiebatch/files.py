@@ -190,18 +190,22 @@ def lock(path: Path, *, wait: bool, holder: str, timeout_s: float = -1) -> Itera
     """
     import filelock  # brings asyncio along, which a plan does without
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_suffix(".holder")
     held = filelock.FileLock(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         held.acquire(timeout=0 if not wait else timeout_s)
     except filelock.Timeout:
-        who = note.read_text(encoding="utf-8").strip() if note.exists() else "another process"
+        try:
+            who = note.read_text(encoding="utf-8").strip()
+        except OSError:
+            who = "another process"
         raise Refused(f"another run holds this project: {who}", hint="wait for it, or stop it") from None
     except OSError as error:
         raise unwritable(path, error) from None
     try:
-        note.write_text(holder + "\n", encoding="utf-8")
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
+            note.write_text(holder + "\n", encoding="utf-8")
         yield
     finally:
         with contextlib.suppress(OSError):

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import reel
 from records import an_asset
 from simulated import Sim
 
-from kiebatch import api, manifest
+from kiebatch import api, files, manifest
+from kiebatch.errors import Refused
 from kiebatch.record import Record
 
 
@@ -116,3 +118,21 @@ def test_a_run_writes_the_manifest_at_most_once_a_second(tmp_path: Path, sim: Si
 
     assert writes.count("manifest.write:after") <= 3, "the first, one a second, and the last"
     assert len(reel.assets(project)) == 12
+
+
+def test_a_lock_holds_although_nobody_can_write_down_who_holds_it(tmp_path: Path) -> None:
+    (tmp_path / "run.holder").mkdir()  # nothing can be written there, as on a full disk
+
+    with files.lock(tmp_path / "run.lock", wait=False, holder="ours"):
+        with pytest.raises(Refused), files.lock(tmp_path / "run.lock", wait=False, holder="theirs"):
+            pass
+
+
+def test_a_lock_in_a_folder_that_cannot_be_made_is_refused_in_plain_words(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+
+    with (
+        pytest.raises(Refused, match="cannot write"),
+        files.lock(tmp_path / "state" / "run.lock", wait=False, holder="ours"),
+    ):
+        pass
