@@ -148,6 +148,21 @@ def test_a_missing_extra_names_the_command_that_installs_it(kind: str, library: 
     assert f"pip install 'kiebatch[{kind}]'" in done.stderr
 
 
+def test_the_pdf_sets_words_from_right_to_left_as_they_are_read(tmp_path: Path) -> None:
+    hebrew = "\u05e2\u05d1\u05e8\u05d9\u05ea"
+    text = f"kiebatch: 1\ntitle: {hebrew}\ndefaults: {{model: nano-banana-2}}\nscenes: [{{id: 1, prompt: A boat}}]\n"
+    opened = made_film.make(tmp_path / "film", text)
+
+    (path,) = pdf.export(*made_film.arguments(opened, tmp_path / "s.pdf"))  # type: ignore[arg-type]
+
+    (page,) = pypdf.PdfReader(path).pages
+    drawn = page.images[0].image  # a text line of a PDF joins and turns nothing, so the word is drawn
+    assert drawn
+    assert drawn.height < drawn.width
+    assert hebrew in page.extract_text()
+    assert "A boat" in page.extract_text()
+
+
 # --- csv -----------------------------------------------------------------------------------------------
 
 
@@ -205,6 +220,8 @@ def test_a_list_without_its_columns_or_with_a_broken_slot_is_refused(film: Opene
         csv.notes("a,b\n1,2\n", "s.csv", picks.Picks())
     with pytest.raises(Invalid, match=r"s\.csv:3"):
         csv.notes("slot,note\n1#1,x\n#,y\n", "s.csv", picks.Picks())
+    with pytest.raises(Invalid, match="no shot list"):
+        csv.notes(f"slot,note\n1#1,{'x' * 200_000}\n", "s.csv", picks.Picks())
 
 
 def test_notes_edited_in_a_spreadsheet_are_written_into_the_picks(
