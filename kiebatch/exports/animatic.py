@@ -262,11 +262,12 @@ class _Animatic:
                     pen, (wide / 2, y + size * 1.3 * n), line, size, (255, 255, 255, 255), anchor="m"
                 )
         if self.options.slate:
-            size = high / 34
             take = shot.shown
             said = [shot.name, f"take {take.number}   {take.model}" if take else "not made yet"]
             said += [self.film.timecode(shot.start), f"{self.film.seconds(shot.frames):g} s"]
             line = "   ".join(part for part in said if part)
+            size = high / 34
+            size *= min(1.0, wide / (lettering.width(line, size) + size * 1.6))  # a tall frame is narrow
             reach = lettering.width(line, size) + size * 1.6
             pen.rectangle((0, 0, reach, size * 1.9), fill=(0, 0, 0, 170))
             lettering.draw(pen, (size * 0.8, size * 1.3), line, size, (255, 255, 255, 255))
