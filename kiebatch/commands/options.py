@@ -115,17 +115,26 @@ def simulator(chosen: Settings, opened: Opened | None = None) -> Iterator[Settin
     from kiebatch.simulator import Settings as SimulatorSettings
     from kiebatch.simulator import background
 
-    captions = {}
-    if opened:
-        captions = {
-            job.prompt: ", ".join(filter(None, (job.slot.shot_name, shot.camera or scene.camera)))
-            for scene in opened.project.scenes
-            for shot in scene.shots
-            for job in shot.jobs
-        }
+    captions = _captions(opened) if opened else {}
     own = (str(opened.workspace.root / "models"),) if opened else ()
     with background.start(SimulatorSettings.quick(model_files=own), captions=captions) as running:
         yield draft_settings(chosen, running.url, running.key)
+
+
+def _captions(opened: Opened) -> dict[str, str]:
+    """Return what a draft's panels are called, by prompt; shots that say the same share their panels' name."""
+    names: dict[str, list[str]] = {}
+    cameras: dict[str, set[str]] = {}
+    for scene in opened.project.scenes:
+        for shot in scene.shots:
+            for job in shot.jobs:
+                names.setdefault(job.prompt, []).append(job.slot.shot_name)
+                cameras.setdefault(job.prompt, set()).add(shot.camera or scene.camera)
+    found = {}
+    for prompt, shots in names.items():
+        camera = cameras[prompt].pop() if len(cameras[prompt]) == 1 else ""
+        found[prompt] = ", ".join(filter(None, (" / ".join(dict.fromkeys(shots)), camera)))
+    return found
 
 
 def draft_settings(chosen: Settings, url: str, key: str) -> Settings:
