@@ -440,6 +440,8 @@ def test_axe_finds_nothing_serious(browser: Any, root: Path, scheme: str) -> Non
         boards.load(root).workspace,
         [Decision(slot="2a#2", choice="pick"), Decision(slot="2a#3", choice="reject")],
     )
+    path = root / "scenes.yaml"
+    path.write_text(path.read_text().replace("  - id: 3\n", "  - id: 3\n    skip: no ship to be had\n"))
     publish.write(boards.load(root), root / "board.html")
     context = browser.new_context(
         color_scheme=scheme, bypass_csp=True, viewport={"width": 1280, "height": 800}

@@ -518,7 +518,7 @@ function inViewer(event) {
     case "p": done(); pressed("pick"); break;
     case "x": done(); pressed("reject"); break;
     case "s": done(); pressed("star"); break;
-    case "n": { done(); const box = $("#note", viewer); if (box) box.focus(); break; }
+    case "n": { done(); const box = $("#note", viewer); if (box) { box.focus(); box.setSelectionRange(box.value.length, box.value.length); } break; }
     case "v": { done(); const take = data(view.article).takes[view.take], many = take.versions.length; if (many > 1) { Object.assign(view, {version: (view.version + many - 1) % many, output: 0, compare: null}); render(); } break; }
     case "?": done(); help(); break;
     case " ": {
