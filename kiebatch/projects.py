@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from kiebatch import catalogue as models
-from kiebatch import document, files, inputs, manifest, media, picks, scenes
+from kiebatch import document, files, footage, manifest, media, picks, scenes
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.files import Workspace
 from kiebatch.journal import Journal
@@ -267,7 +267,7 @@ def _media_facts(
         model = catalogue.get(job.model)
         if model is None or not job.media:
             continue
-        for finding in inputs.check_media(model, job.media, known, job.input):
+        for finding in footage.check_media(model, job.media, known, job.input):
             where = next(
                 (m.where for m in job.media if m.role == finding.field or m.field == finding.field), job.where
             )

@@ -2,7 +2,7 @@
 
 A rule's `if` and `then` are JSON Schema over what is sent.  What that cannot say, or can only say so that nobody
 understands the answer, has a `kind`.  `hint` is for what no program can check.  Rules about the bytes of media are
-judged in `inputs.check_media`.
+judged in `footage.check_media`.
 """
 
 from __future__ import annotations
@@ -519,3 +519,11 @@ def quoted(message: str) -> str:
 
 def _top(path: str) -> str:
     return path.split(".")[0].removesuffix("[]")
+
+
+A_KIND = {"image": "a picture", "video": "a clip", "audio": "sound", "task": "the task of another shot"}
+
+
+def listing(words: Iterable[str]) -> str:
+    """Return words in code marks, each once."""
+    return ", ".join(f"`{w}`" for w in dict.fromkeys(words))

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from kiebatch import catalogue, rules
 from kiebatch.catalogue import Model
 from kiebatch.errors import Finding, Where
-from kiebatch.inputs import Built, build, check_media, names_of
+from kiebatch.footage import check_media
+from kiebatch.inputs import Built, build, names_of
 from kiebatch.model import Ask, LocalFile, Media, MediaFacts, Ref, RoleMedia, ShotOutput, Slot, WebURL
 
 CATALOGUE = catalogue.load()

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 def gone(url: str) -> bool:
     try:
         httpx.get(f"{url}/_sim/stats", timeout=1)
-    except httpx.ConnectError:
+    except httpx.TransportError:  # refused, or cut in the very moment
         return True
     return False
 
