@@ -41,6 +41,10 @@ class Unsent(Exception):
         self.reason = reason
 
 
+class Lacking(Unsent):
+    """A job that was not sent because a file that it starts from is not there."""
+
+
 class Binder:
     """Binds the jobs of one run.  `made` holds what the slots have made so far; the run fills it."""
 
@@ -113,7 +117,7 @@ class Binder:
         if isinstance(ref, LocalFile):
             digest = self._media_digest(ref.path)
             if digest is None:
-                raise Unsent(f"{ref.path} is gone")
+                raise Lacking(f"{ref.path} is gone")
             return digest
         assert isinstance(ref, ShotOutput)
         return self.upstream(ref).sha256 or ""
@@ -136,6 +140,8 @@ class Binder:
                     raise Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")
                 return asset.task_id
             path = self._workspace.asset_path(asset.filename)
+            if files.is_lfs_pointer(path):
+                raise Lacking(f"{files.shown(path)} is a Git LFS pointer: run `git lfs pull`")
             if ref.frame:
                 path = await self._frame(path, asset.sha256 or "", ref.frame)
             else:
@@ -170,7 +176,7 @@ class Binder:
     async def _upload(self, path: Path) -> str:
         """Upload a file once per content, and remember where it lies."""
         if not path.exists():
-            raise Unsent(f"{files.shown(path)} is gone")
+            raise Lacking(f"{files.shown(path)} is gone")
         digest: str = await self._offload(files.sha256, path)
         host = self._client.upload_url
         known = self._journal.upload(digest, host, max_age_s=_UPLOAD_LIVES_S)

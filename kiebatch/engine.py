@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from kiebatch import callbacks, families, files, media, policy
-from kiebatch.binding import Binder, Bound, Unsent
+from kiebatch.binding import Binder, Bound, Lacking, Unsent
 from kiebatch.client import CallFailed, Client
 from kiebatch.collect import Collector, Lost, Offload
 from kiebatch.errors import Exit, KieBatchError, Refused, plain, worst
@@ -572,6 +572,8 @@ class Engine:
             if failure:
                 self._fail(entry, job, failure)
         except Unsent as unsent:
+            if isinstance(unsent, Lacking):
+                self.outcome.missing += 1
             self._skip(entry.slot, unsent.reason)
         finally:
             place.leave()

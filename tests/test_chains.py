@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,18 @@ def test_a_fallback_is_used_when_the_first_model_refuses_and_is_recorded(film: F
     assert film.reasons() == {"1": "keep: kept"}
 
 
+def test_a_dearer_fallback_is_priced_in_the_plan_as_a_bound(film: Film) -> None:
+    film.write(
+        "kiebatch: 1\nscenes:\n  - {id: 1, model: z-image, fallback: nano-banana-2, prompt: a gull,"
+        " params: {aspect_ratio: '16:9'}}\n"
+    )
+
+    (job,) = film.command("plan", "--json").json["jobs"]
+
+    assert (job["credits"]["amount"], job["credits"]["kind"]) == (8, "bound")
+    assert "≤8" in film.command("plan").out
+
+
 def test_a_store_of_results_covers_chains_and_two_rebuilds_are_the_same_to_the_byte(
     film: Film, tmp_path: Path
 ) -> None:
@@ -196,3 +209,22 @@ def test_every_example_runs_as_a_draft(name: str, film: Film) -> None:
     )
 
     assert said.code == 0, said.err
+
+
+def test_a_still_that_git_lfs_left_as_a_pointer_is_never_uploaded_in_its_place(film: Film) -> None:
+    film.write(CHAIN)
+    film.run()
+    still = next(a for a in film.manifest if a["scene_id"] == 1 and a.get("shot") == "a" and a["take"] == 2)
+    pointer = (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{still['sha256']}\nsize {still['bytes']}\n"
+    )
+    (film.folder / still["filename"]).write_text(pointer, encoding="utf-8")
+    shutil.rmtree(film.folder / ".kiebatch")  # another machine knows no link
+    charged = len(film.sim.charges())
+    film.edit("he turns his head slowly", "he turns around")
+
+    outcome = film.run()
+
+    assert outcome.exit_code == Exit.DIFFERS
+    assert "run `git lfs pull`" in next(s.reason for s in outcome.skipped if str(s.slot) == "1b")
+    assert len(film.sim.charges()) == charged
