@@ -293,7 +293,7 @@ def _own(path: Path) -> list[tuple[Mapping[str, JSON], str]]:
                 Problem(
                     where=Where(str(path)),
                     message=f"`{'.'.join(map(str, e.absolute_path)) or 'the file'}`: {e.message[:200]}",
-                    hint="kiebatch models MODEL --json shows a shipped entry; docs/catalogue.md explains the form",
+                    hint="`kiebatch schema model` prints the form of an entry; docs/catalogue.md explains it",
                     code="model-file",
                 )
                 for e in errors[:20]

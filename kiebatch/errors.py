@@ -65,7 +65,8 @@ class Problem:
 
     def __str__(self) -> str:
         label = "warning: " if self.severity == "warning" else ""
-        text = f"{self.where}: {label}{self.message}"
+        place = f"{self.where}: " if self.where.file else ""
+        text = f"{place}{label}{self.message}"
         return f"{text}\nhint: {self.hint}" if self.hint else text
 
     def as_json(self) -> dict[str, object]:
@@ -137,10 +138,7 @@ class Invalid(KieBatchError):
         return [problem.as_json() for problem in self.problems]
 
     def __str__(self) -> str:
-        return "\n".join(
-            str(p) if p.where.file else (f"{p.message}\nhint: {p.hint}" if p.hint else p.message)
-            for p in self.problems
-        )
+        return "\n".join(str(p) for p in self.problems)
 
 
 class Refused(KieBatchError):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiebatch import catalogue, convert, document, markdown, scenes
+from kiebatch import catalogue, cli, convert, document, markdown, scenes
 from kiebatch.errors import Invalid
 from kiebatch.model import Document
 
@@ -334,3 +334,13 @@ def test_the_harbour_gives_its_twelve_jobs() -> None:
         "5.sfx",
         "7",
     ]
+
+
+def test_a_folder_stands_for_the_files_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "SCENES.md").write_text("## Scene 1: A\nA card.\n", encoding="utf-8")
+    (tmp_path / "ASSET-PLAN.md").write_text("## Scene 1\n- **Prompt**: A boat\n", encoding="utf-8")
+
+    assert cli.exit_code(["convert", str(tmp_path), "--to", "yaml"]) == 0
+    assert "prompt: A boat" in capsys.readouterr().out
+    assert cli.exit_code(["init", str(tmp_path / "film"), "--from", str(tmp_path)]) == 0
+    assert "prompt: A boat" in (tmp_path / "film" / "scenes.yaml").read_text(encoding="utf-8")

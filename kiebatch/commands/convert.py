@@ -16,7 +16,9 @@ app = typer.Typer()
 
 @app.command()
 def convert(
-    scene_file: Annotated[Path, typer.Argument(metavar="FILE", help="the scene file, Markdown or YAML")],
+    scene_file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="the scene file, Markdown or YAML, or its folder")
+    ],
     to: Annotated[Literal["yaml", "md"], typer.Option("--to", help="the form to write")],
     output: Annotated[
         Path | None,
@@ -27,7 +29,7 @@ def convert(
 
     Example: kiebatch convert SCENES.md --to yaml --output scenes.yaml
     """
-    document, problems = projects.read_document(scene_file)
+    document, problems = projects.read_document(projects.find(scene_file).scene_file or scene_file)
     if any(problem.severity == "error" for problem in problems):
         raise Invalid(problems)
     console.warn(problems)

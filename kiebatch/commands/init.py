@@ -83,7 +83,7 @@ def init(
         title = target.name.replace("-", " ").replace("_", " ").title() or "My film"
         made[target / "scenes.yaml"] = SCENES.format(title=title)
     else:
-        document, problems = projects.read_document(source)
+        document, problems = projects.read_document(projects.find(source).scene_file or source)
         console.warn(problems)
         if any(p.severity == "error" for p in problems):
             raise Invalid(problems)

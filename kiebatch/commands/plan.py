@@ -13,7 +13,7 @@ from kiebatch import announce, console, files, planning
 from kiebatch.catalogue import JOBS_ENDPOINT
 from kiebatch.commands import options
 from kiebatch.errors import Exit, plain
-from kiebatch.planner import Entry, Plan
+from kiebatch.planner import Entry, Plan, price_of
 
 app = typer.Typer()
 
@@ -114,12 +114,16 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
                 parts.append(
                     "that is over 60 days ago: `kiebatch models refresh` brings newer ones for review"
                 )
-        if any(e.job and e.job.price.kind == "bound" for e in todo.generate):
+        if any(e.job and price_of(e.job).kind == "bound" for e in todo.generate):
             parts.append("some prices are upper bounds")
         if totals["unpriced"]:
             parts.append(f"{totals['unpriced']} without a known price")
         if len(totals["by_model"]) > 1:
-            each = ", ".join(f"{m} {console.number(c)}" for m, c in totals["by_model"].items())
+            unknown = {e.job.model for e in todo.generate if e.job and e.job.price.amount is None}
+            each = ", ".join(
+                f"{m} {'?' if m in unknown and not c else console.number(c)}{' and ?' if m in unknown and c else ''}"
+                for m, c in totals["by_model"].items()
+            )
             parts.append(f"by model: {each}")
     restore = sum(1 for e in entries if e.action == "restore")
     if restore:
@@ -147,8 +151,9 @@ def _row(entry: Entry) -> list[str]:
     asset = entry.current[0] if entry.current else None
     price = ""
     if job and entry.action == "generate":
-        price = console.number(job.price.amount)
-        if job.price.kind == "bound":
+        most = price_of(job)
+        price = console.number(most.amount)
+        if most.kind == "bound":
             price = f"≤{price}"
     elif entry.action == "restore":
         price = "0"
