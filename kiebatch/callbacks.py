@@ -32,6 +32,7 @@ from kiebatch.model import JSON
 
 OLDEST_S = 300.0
 _LARGEST = 4 * 2**20  # the records that come along echo their prompts and, for MIDI, every note
+_PATIENCE_S = 2.0  # for a body, which is small and comes at once
 _TOKEN = "kiebatch"
 
 
@@ -111,9 +112,12 @@ def receiver(
 
     async def take(request: Request) -> Response:
         try:
-            body = await _body(request)
+            async with asyncio.timeout(_PATIENCE_S):
+                body = await _body(request)
         except ClientDisconnect:
             return PlainTextResponse("gone", 400)
+        except TimeoutError:
+            return PlainTextResponse("too slow", 408)
         if body is None:
             return PlainTextResponse("too long", 413)
         named = task_ids(body)
@@ -167,7 +171,7 @@ async def listening(
             access_log=False,
             lifespan="off",
             ws="none",
-            timeout_graceful_shutdown=2,
+            timeout_graceful_shutdown=3,  # longer than anybody is waited for
         )
     )
     task = asyncio.ensure_future(server.serve(sockets=[bound]))

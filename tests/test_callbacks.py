@@ -108,6 +108,24 @@ def test_callbacks_are_answered_and_handed_on_duplicates_and_all() -> None:
     assert hints == [Hint("t1", "tok-1"), Hint("t1", "tok-1"), Hint("t1")]
 
 
+@pytest.mark.slow
+def test_who_sends_half_a_callback_is_not_waited_for_and_said_nothing_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work() -> bytes:
+        async with callbacks.listening("127.0.0.1:0", print) as address:
+            reader, writer = await asyncio.open_connection(*address.split(":"))
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    assert b" 408 " in asyncio.run(work())
+    assert not caplog.records
+
+
 def test_with_a_key_only_signed_callbacks_count() -> None:
     hints: list[Hint] = []
 
