@@ -149,7 +149,7 @@ def test_a_renamed_clip_is_known_by_its_metadata(finished: Opened, timeline: Any
     assert compared(finished, saved(timeline, tmp_path))[1].changes == ()
 
 
-@pytest.mark.parametrize("text", ["", "{", "not a timeline", '{"OTIO_SCHEMA": "Gap.1"}'])
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "not a timeline", '{"OTIO_SCHEMA": "Gap.1"}'])
 def test_a_broken_file_is_refused_in_words(text: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.otio"
     path.write_text(text)

@@ -7,6 +7,7 @@ an editor made of its name.
 
 from __future__ import annotations
 
+import json
 import os
 from bisect import bisect_left
 from collections import Counter
@@ -223,6 +224,8 @@ def read(path: Path) -> Edited:
     """
     otio = _library()
     try:
+        if path.suffix == ".otio":
+            json.loads(path.read_bytes())  # the library ends the whole program on what is nested too deep
         timeline = otio.adapters.read_from_file(str(path))
         placed = [found for track in timeline.video_tracks() for found in _placed(track)]
     except Exception as error:

@@ -130,7 +130,7 @@ async def _read(scope: Scope, receive: Receive) -> Call:
     raw = await request.body()
     try:
         call.body = json.loads(raw or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         call.malformed = True
     return call
 
