@@ -26,6 +26,7 @@ from kiebatch.model import (
     Job,
     LocalFile,
     Modality,
+    Price,
     Project,
     Ref,
     SceneId,
@@ -98,7 +99,7 @@ class Entry:
     def as_json(self) -> dict[str, JSON]:
         """Return the keys of contract section 8, `plan`."""
         job = self.job
-        price = job.price if job and self.action == "generate" else None
+        price = price_of(job) if job and self.action == "generate" else None
         state = "ready"
         if job and job.warnings:
             state = "warnings"
@@ -191,6 +192,16 @@ def most(job: Job) -> float | None:
     """Return the most credits a job can cost, its fallback considered; None when that is not known."""
     amounts = [job.price.amount] + ([job.fallback.price.amount] if job.fallback else [])
     return None if any(a is None for a in amounts) else max(a for a in amounts if a is not None)
+
+
+def price_of(job: Job) -> Price:
+    """Return what a job costs; a bound where its fallback is dearer, unknown where either is."""
+    amount = most(job)
+    if amount is None:
+        return Price(amount=None, kind="unknown", as_of=job.price.as_of)
+    return (
+        job.price if amount == job.price.amount else Price(amount=amount, kind="bound", as_of=job.price.as_of)
+    )
 
 
 # --- the decision --------------------------------------------------------------------------------------

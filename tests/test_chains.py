@@ -170,10 +170,10 @@ def test_a_dearer_fallback_is_priced_in_the_plan_as_a_bound(film: Film) -> None:
         " params: {aspect_ratio: '16:9'}}\n"
     )
 
-    (job,) = film.command("plan", "--json").json["jobs"]
+    (job,) = film.command("plan", "scenes.yaml", "--json").json["jobs"]
 
     assert (job["credits"]["amount"], job["credits"]["kind"]) == (8, "bound")
-    assert "≤8" in film.command("plan").out
+    assert "≤8" in film.command("plan", "scenes.yaml").out
 
 
 def test_a_store_of_results_covers_chains_and_two_rebuilds_are_the_same_to_the_byte(
