@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -50,6 +51,17 @@ class Settings:
     listen: str = "127.0.0.1:8766"  # where this run takes them
     webhook_key: str = field(default="", repr=False)  # what they are signed with
     expected_scale: float = 1.0  # a draft's server is faster than the provider
+
+    def __post_init__(self) -> None:
+        numbers = [
+            ("max_credits", self.max_credits),
+            ("confirm_above", self.confirm_above),
+            ("poll_interval", self.poll_interval_s),
+            *(("timeout", seconds) for seconds in self.timeout_s.values()),
+        ]
+        for name, value in numbers:
+            if value is not None and not math.isfinite(value):  # `nan` is above no cap, and below none
+                raise Invalid(f"`{name}` must be a number, found `{value}`")
 
     @property
     def loopback(self) -> bool:
@@ -116,5 +128,7 @@ def settings(
         try:
             return replace(chosen, expected_scale=1 / float(speed))
         except (ValueError, ZeroDivisionError):
-            raise Invalid(f"KIEBATCH_SPEED is how many times faster a simulator is, found `{speed}`") from None
+            raise Invalid(
+                f"KIEBATCH_SPEED is how many times faster a simulator is, found `{speed}`"
+            ) from None
     return chosen

@@ -148,6 +148,18 @@ def test_resolve_of_what_is_not_held_is_refused(film: Film) -> None:
     assert film.command("resolve", "1", "--forget").code == Exit.INVALID
 
 
+@pytest.mark.parametrize("option", ["--max-credits", "--timeout", "--poll-interval"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_cap_that_is_no_number_is_refused_and_nothing_is_spent(film: Film, option: str, value: str) -> None:
+    film.write(ONE)
+
+    said = film.command("run", "scenes.yaml", *FAST, option, value)
+
+    assert said.code == Exit.INVALID
+    assert "must be a number" in said.err
+    assert film.sim.charges() == []
+
+
 def test_generate_makes_one_picture_and_answers_with_five_keys(film: Film) -> None:
     said = film.command("generate", "--prompt", "a boat", "--set", "aspect_ratio=16:9")
 
