@@ -123,9 +123,12 @@ def test_a_run_writes_the_manifest_at_most_once_a_second(tmp_path: Path, sim: Si
 def test_a_lock_holds_although_nobody_can_write_down_who_holds_it(tmp_path: Path) -> None:
     (tmp_path / "run.holder").mkdir()  # nothing can be written there, as on a full disk
 
-    with files.lock(tmp_path / "run.lock", wait=False, holder="ours"):
-        with pytest.raises(Refused), files.lock(tmp_path / "run.lock", wait=False, holder="theirs"):
-            pass
+    with (
+        files.lock(tmp_path / "run.lock", wait=False, holder="ours"),
+        pytest.raises(Refused, match="another"),
+        files.lock(tmp_path / "run.lock", wait=False, holder="theirs"),
+    ):
+        pass
 
 
 def test_a_lock_in_a_folder_that_cannot_be_made_is_refused_in_plain_words(tmp_path: Path) -> None:
