@@ -248,3 +248,17 @@ def test_a_refresh_of_some_models_calls_nothing_gone() -> None:
     candidate = refresh.compare(catalogue.load(), [], {}, today="2026-11-21", whole=False)
 
     assert candidate.changes == ()
+
+
+def test_a_plan_says_which_model_has_no_known_price(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = tmp_path / "scenes.yaml"
+    film.write_text(
+        'kiebatch: 1\nscenes:\n  - {id: 1, model: topaz/video-upscale, source: "https://example.com/1.mp4"}\n'
+        "  - {id: 2, model: nano-banana-2, prompt: a gull}\n",
+        encoding="utf-8",
+    )
+
+    assert cli.exit_code(["plan", str(film)]) == 0
+    assert "by model: topaz/video-upscale ?, nano-banana-2 8" in capsys.readouterr().out
