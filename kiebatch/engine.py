@@ -255,6 +255,7 @@ class Engine:
         self._downloading = asyncio.Semaphore(limits.downloads)
         self._ours: dict[str, float] = {}  # tasks of this run, with what they cost
         self._ended_now: set[int] = set()  # attempts that came to nothing in this run
+        self._fell_back: list[JobFailed] = []  # failures in whose place a fallback was sent
         self._collecting: dict[Slot, list[Attempt]] = {}
         self._canaries: dict[
             str, Slot | None
@@ -566,6 +567,7 @@ class Engine:
             if failure and job.fallback and not self.stopping:
                 message = f"{entry.slot}: {plain(failure.message)}; trying {job.fallback.model} instead"
                 self._emit(Noticed(message=message))
+                self._fell_back.append(failure)
                 self._land(entry.slot, job.model, plain(failure.message) or failure.code)
                 await place.take()
                 failure = await self._make(entry, job.fallback, place)
@@ -1149,7 +1151,8 @@ class Engine:
 
     async def _settle_failures(self) -> None:
         """Ask the balance whether failed tasks were refunded, where the provider did not say (protocol 2.4)."""
-        unsure = [f for f in self.outcome.failures if f.task_id in self._ours and f.billed is None]
+        failures = (*self.outcome.failures, *self._fell_back)
+        unsure = [f for f in failures if f.task_id in self._ours and f.billed is None]
         if not unsure or self._balance is None or self.stopping or self.outcome.held:
             return
         try:

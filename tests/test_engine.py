@@ -115,6 +115,19 @@ def test_failures_that_were_refunded_are_told_apart_from_billed_ones(tmp_path: P
     assert spent == {True: (price, 0, False), False: (2 * price, price, True)}
 
 
+def test_a_refunded_failure_is_not_counted_as_spent_where_a_fallback_took_over(
+    tmp_path: Path, sim: Sim
+) -> None:
+    sim.fault("submit~z-image@1=fail:500 Internal error")
+    project = reel.write(tmp_path, shots=1, fallback="nano-banana-2")
+
+    outcome = reel.run(project, sim)
+
+    kept = [charge["credits"] for charge in sim.charges() if not charge["refunded"]]
+    assert (len(sim.charges()), outcome.status) == (2, "success")
+    assert (outcome.spent, outcome.billed_for_failures) == (sum(kept), 0)
+
+
 @pytest.mark.parametrize("code", [429, 455])
 def test_ten_minutes_of_refusals_end_the_run_with_the_jobs_unsent(tmp_path: Path, code: int) -> None:
     reel.write(tmp_path / "film", shots=4)
