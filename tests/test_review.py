@@ -150,6 +150,7 @@ def test_a_rejection_keeps_its_reason_and_a_star_its_place(review: Served) -> No
         {"slot": "1#1", "note": 5},
         {"slot": "1#1", "note": "x" * 5000},
         {"slot": "../x#1", "decision": "pick"},
+        {"slot": "1#1"},
         {"slot": "a b"},
         {},
         [],

@@ -139,6 +139,7 @@ class _Review:
         self.run: asyncio.Task[None] | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         self.looking = asyncio.Lock()
+        self.starting = asyncio.Lock()
 
     def application(self) -> Starlette:
         routes = [
@@ -227,6 +228,8 @@ class _Review:
         if star is not None and not isinstance(star, bool):
             raise Invalid("`star` is true or false")
         note = _text(body, "note", MAX_NOTE) if "note" in body else None
+        if choice is None and star is None and note is None:
+            raise Invalid("there is nothing to decide")
         author = _text(body, "author", 120) if body.get("author") else self.desk.author
         new = Decision(slot=slot, choice=choice, note=note, star=star, author=author)
         was = body.get("was")
@@ -270,10 +273,11 @@ class _Review:
         proposal = self.proposals.pop(_text(body, "plan", 40), None)
         if proposal is None or not proposal.may:
             raise Invalid("this plan is not there any more; make a new one")
-        if self.run and not self.run.done():
-            return JSONResponse({"message": "a run is under way; wait until it ends"}, status_code=409)
-        await run_in_threadpool(self.desk.apply, proposal)
-        self.run = asyncio.create_task(self._carry_out(proposal))
+        async with self.starting:  # two browsers may confirm at once
+            if self.run and not self.run.done():
+                return JSONResponse({"message": "a run is under way; wait until it ends"}, status_code=409)
+            await run_in_threadpool(self.desk.apply, proposal)
+            self.run = asyncio.create_task(self._carry_out(proposal))
         return JSONResponse({"ok": True})
 
     async def stop(self, _request: Request) -> Response:
