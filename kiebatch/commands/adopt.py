@@ -32,6 +32,6 @@ def adopt(
     asset = decisions.adopt(opened, slot, file)
     console.answer(
         manifest.entry(asset),
-        f"{asset.id}: {asset.filename}, version {asset.version} of {slot}",
+        f"{slot}: {asset.filename}, version {asset.version} ({asset.id})",
         as_json=as_json,
     )
