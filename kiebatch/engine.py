@@ -38,7 +38,7 @@ from kiebatch.model import (
     job_of,
     job_record,
 )
-from kiebatch.planner import Entry, Plan, gave_up
+from kiebatch.planner import Entry, Plan, gave_up, older_version
 from kiebatch.policy import SubmitVerdict
 from kiebatch.quota import Rate
 from kiebatch.record import Record
@@ -630,6 +630,10 @@ class Engine:
                 if attempt.id not in self._ended_now:
                     self._emit(_failed_before(entry.slot, attempt))
                 return True
+        older = self._older(entry.slot, asked)
+        if older:
+            self._again(entry, older)
+            return True
         stored = [p for p in asked if self.store and (p, entry.slot.take) in self.store]
         if stored:
             await self._from_store(replace(entry, fingerprint=stored[0]))
@@ -1057,6 +1061,8 @@ class Engine:
             await self._collect_first(entry)
             if entry.attempt is not None:
                 await self._collect_attempt(entry.attempt, entry.slot, current=True)
+            elif entry.older:
+                self._again(entry, entry.older)
             elif entry.reason == "paid for already":
                 await self._from_store(entry)
             else:
@@ -1173,6 +1179,27 @@ class Engine:
         self.outcome.failures = [
             replace(f, billed=billed) if f in unsure else f for f in self.outcome.failures
         ]
+
+    def _older(self, slot: Slot, asked: set[str]) -> tuple[Asset, ...]:
+        """Return a superseded version of a slot that is just what is asked for, its files whole."""
+        superseded = [
+            a for a in self.record.manifest.of(slot.scene, slot.shot) if a.take == slot.take and not a.current
+        ]
+        draft = self.workspace.draft
+        return older_version(superseded, asked, self._whole, draft=draft)
+
+    def _whole(self, asset: Asset) -> bool:
+        path = self.workspace.asset_path(asset.filename)
+        return path.is_file() and files.sha256(path) == asset.sha256
+
+    def _again(self, entry: Entry, older: Sequence[Asset]) -> None:
+        """Make a superseded version current again, as a new version of the same files, at no cost."""
+        again = [replace(a, superseded_by=None, credits=0) for a in older]
+        entered = self.record.record(again, self._lines.get(entry.slot, ()))
+        self._entered.set()
+        self.outcome.assets.extend(entered)
+        self.outcome.succeeded += 1
+        self._finish(entry.slot, entered)
 
     async def _from_store(self, entry: Entry) -> None:
         """Take a result that was paid for elsewhere; one after the other, so that a rebuild gives the same ids."""

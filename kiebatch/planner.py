@@ -71,6 +71,7 @@ class Facts:
     collectable: Callable[[Attempt], bool] = lambda _attempt: True
     same_model: Callable[[str, str], bool] = lambda a, b: a == b
     draft: bool = False
+    intact: Callable[[Asset], bool] = lambda _asset: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,8 @@ class Entry:
     """What is to happen with one slot, and why.
 
     `current` are the slot's assets of today, which a new version supersedes.  `attempt` is the known task
-    that a `restore` collects.  `fingerprint` is None while something it starts from is not made.
+    that a `restore` collects, `older` the superseded version that it makes current again.  `fingerprint` is None
+    while something it starts from is not made.
     """
 
     slot: Slot
@@ -88,6 +90,7 @@ class Entry:
     fingerprint: str | None = None
     current: tuple[Asset, ...] = ()
     attempt: Attempt | None = None
+    older: tuple[Asset, ...] = ()
     selected: bool = True
     note: str = ""
 
@@ -222,6 +225,10 @@ class _Decision:
         self.moved = dict(project.moved)
         self.at: dict[tuple[str, str, int], list[Asset]] = defaultdict(list)
         self.of_scene: dict[str, list[Asset]] = defaultdict(list)
+        self.superseded: dict[tuple[str, str, int], list[Asset]] = defaultdict(list)
+        for asset in manifest.assets:
+            if not asset.current:
+                self.superseded[_key(*self._identity(asset))].append(asset)
         self.current = [a for a in manifest.assets if a.current]
         self.recorded = {a.task_id for a in manifest.assets if a.task_id}
         for asset in self.current:
@@ -333,7 +340,14 @@ class _Decision:
         print_ = self._fingerprint(job)
         forced = self.selection.force and self._matches(job, None, fits_only=True)
 
-        def entry(action: Action, reason: str, *, attempt: Attempt | None = None, note: str = "") -> Entry:
+        def entry(
+            action: Action,
+            reason: str,
+            *,
+            attempt: Attempt | None = None,
+            older: tuple[Asset, ...] = (),
+            note: str = "",
+        ) -> Entry:
             return Entry(
                 slot=job.slot,
                 action=action,
@@ -342,6 +356,7 @@ class _Decision:
                 fingerprint=print_,
                 current=current,
                 attempt=attempt,
+                older=older,
                 note=note,
             )
 
@@ -373,6 +388,9 @@ class _Decision:
             return entry("generate", "forced")
         if print_ is not None and (print_, job.slot.take) in self.facts.stored and not forced:
             return entry("restore", "paid for already")
+        older = () if forced else self._older(job, asked)
+        if older:
+            return entry("restore", "made before", older=older)
         last = attempts[-1] if attempts else None
         if last and last.fingerprint in asked and gave_up(last):
             if last.retryable or forced or "failed" in self.selection.only:
@@ -381,6 +399,12 @@ class _Decision:
         if not made:
             return entry("generate", "new")
         return entry("generate", self._why(job, made))
+
+    def _older(self, job: Job, asked: set[str]) -> tuple[Asset, ...]:
+        """Return a superseded version of this slot that is just what is asked for, its files whole."""
+        slot = job.slot
+        place = _key(slot.scene, slot.shot, slot.take)
+        return older_version(self.superseded.get(place, ()), asked, self.facts.intact, draft=self.facts.draft)
 
     def _asked(self, job: Job, print_: str | None) -> set[str]:
         """Return the fingerprints that satisfy a job: its own and its fallback's."""
@@ -564,6 +588,7 @@ class _Decision:
             fingerprint=entry.fingerprint,
             current=entry.current,
             attempt=entry.attempt,
+            older=entry.older,
             selected=False,
             note=entry.note,
         )
@@ -581,6 +606,23 @@ class _Decision:
 def gave_up(attempt: Attempt) -> bool:
     """Whether an attempt is over without a result: its task failed, or the provider will never take the job."""
     return attempt.state == "failed" or (attempt.state == "refused" and not attempt.retryable)
+
+
+def older_version(
+    superseded: Sequence[Asset], asked: set[str], intact: Callable[[Asset], bool], *, draft: bool
+) -> tuple[Asset, ...]:
+    """Return the newest superseded version with a fingerprint that is asked for, all its outputs, files whole.
+
+    A prompt that goes back to what it was, or a merge that made the other branch's version current, costs nothing.
+    """
+    fitting = [a for a in superseded if a.fingerprint in asked and (draft or not a.draft)]
+    for version in sorted({(a.version, a.task_id or "") for a in fitting}, reverse=True):
+        outputs = tuple(
+            sorted((a for a in fitting if (a.version, a.task_id or "") == version), key=lambda a: a.output)
+        )
+        if all(intact(a) for a in outputs):
+            return outputs
+    return ()
 
 
 class _NotMade(Exception):

@@ -156,6 +156,12 @@ def decide(
             same[key] = a == b or _model_id(opened, a) == _model_id(opened, b)
         return same[key]
 
+    def intact(asset: Asset) -> bool:
+        try:
+            return bool(asset.sha256) and digests(workspace.asset_path(asset.filename)) == asset.sha256
+        except (OSError, Invalid):
+            return False
+
     def retrievable(asset: Asset) -> bool:
         if not asset.task_id or asset.draft:
             return False
@@ -170,6 +176,7 @@ def decide(
         collectable=lambda attempt: now() - (attempt.submitted_at or 0.0) < _KEPT_BY_PROVIDER_S,
         same_model=same_model,
         draft=workspace.draft,
+        intact=intact,
     )
     return planner.plan(opened.project, opened.manifest, facts, selection)
 

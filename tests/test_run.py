@@ -418,3 +418,23 @@ def test_the_key_goes_nowhere_but_into_its_header(film: Film) -> None:
         if path.is_file():
             assert film.sim.key.encode() not in path.read_bytes(), path
     assert film.sim.key not in everything
+
+
+def test_a_prompt_that_goes_back_to_what_it_was_costs_nothing(film: Film) -> None:
+    film.write(TWO_SCENES)
+    film.run()
+    film.edit("He listens", "He sleeps")
+    film.run()
+    film.edit("He sleeps", "He listens")
+
+    assert film.reasons()["2b"] == "restore: made before"
+    assert film.plan().credits() == 0
+    outcome = film.run()
+
+    assert outcome.exit_code == Exit.OK
+    assert len(film.sim.charges()) == 5
+    versions = [a for a in film.manifest if a.get("shot") == "b"]
+    assert [(a["version"], a["credits"]) for a in versions] == [(1, 8), (2, 8), (3, 0)]
+    assert versions[2]["sha256"] == versions[0]["sha256"]
+    assert film.reasons()["2b"] == "keep: kept"
+    assert film.command("verify").code == 0
