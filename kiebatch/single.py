@@ -15,7 +15,7 @@ import rfc8785
 from kiebatch import api, document, projects
 from kiebatch.engine import Outcome
 from kiebatch.errors import Exit, Invalid, Where
-from kiebatch.events import Event
+from kiebatch.events import Event, Noticed
 from kiebatch.files import Workspace
 from kiebatch.journal import open_journal
 from kiebatch.model import JSON, Asset, Document, Job, Slot, job_record
@@ -81,6 +81,7 @@ def prepare(
     params: Mapping[str, JSON] | None = None,
     draft: bool = False,
     allow_unknown_model: bool = False,
+    emit: Callable[[Event], object] = lambda _event: None,
 ) -> Opened:
     """Check one prompt and return it as a project of one job.
 
@@ -91,8 +92,9 @@ def prepare(
         mode = "img2img" if pictures else "text2img"
     if mode == "img2img" and not pictures:
         raise Invalid("img2img needs a picture", hint="name one or more with --image")
-    if mode == "text2img":
-        pictures = []
+    if mode == "text2img" and pictures:
+        ignored, pictures = pictures, []
+        emit(Noticed(message=f"text2img sends no pictures; not sent: {', '.join(ignored)}", level="warning"))
     chosen = model or (IMAGE_MODEL if mode == "img2img" else TEXT_MODEL)
     if not prompt.strip() and mode is not None:
         raise Invalid(

@@ -93,6 +93,7 @@ def generate(
             params=single.parse_sets(sets or ()),
             draft=draft,
             allow_unknown_model=allow_unknown_model,
+            emit=_talk,
         )
         console.warn(opened.problems)
         name = opened.project.jobs[0].model

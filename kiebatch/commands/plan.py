@@ -26,7 +26,9 @@ def plan(
     until: Annotated[
         str | None, typer.Option("--until", help="`picks`: stop before shots that wait for a pick")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="exit 3 when there is work")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="exit 3 when there is work, 5 when a job is held")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="save the plan for `run --plan`")] = None,
     max_credits: options.MaxCredits = None,
     cache: options.Cache = None,
@@ -77,8 +79,9 @@ def plan(
     }
     announce.outcome(value)
     console.answer(value, lambda: table(todo, show_all=show_all), as_json=as_json)
-    if check and todo.status == "work":
-        console.leave(Exit.DIFFERS)
+    if check:
+        held = any(e.selected and e.reason == "held" for e in todo.entries)
+        console.leave(Exit.HELD if held else Exit.DIFFERS if todo.status == "work" else Exit.OK)
 
 
 def table(todo: Plan, *, show_all: bool = False) -> str:

@@ -70,4 +70,4 @@ def resolve(
         "forget": "dropped; the next run generates the slot anew",
     }[asked[0]]
     value = {"slot": str(done.slot), "decision": asked[0], "task_id": done.task_id, "evidence": says}
-    console.answer(value, f"{done.slot}: {next_step} ({says})", as_json=as_json)
+    console.answer(value, f"{done.slot}: {next_step}" + (f" ({says})" if says else ""), as_json=as_json)
