@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,10 +49,18 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return check
 
 
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def _places_of_our_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _places_of_our_own(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's own key, state and models out of the tests."""
-    home = tmp_path_factory.mktemp("home")
+    home = _homes / str(next(_numbers))  # made by who needs it
     monkeypatch.setenv("KIEBATCH_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("KIEBATCH_CONFIG_HOME", str(home / "config"))
     for name in (
