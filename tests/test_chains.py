@@ -195,12 +195,24 @@ def test_a_store_of_results_covers_chains_and_two_rebuilds_are_the_same_to_the_b
     assert rebuilt[0] == rebuilt[1]
 
 
-@pytest.mark.parametrize("name", sorted(p.parent.name for p in Path("examples").glob("*/scenes.yaml")))
-def test_every_example_runs_as_a_draft(name: str, film: Film) -> None:
-    folder = Path(__file__).parent.parent / "examples" / name
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FILMS = sorted(
+    [*EXAMPLES.glob("**/scenes.yaml"), *EXAMPLES.glob("**/SCENES.md")], key=lambda path: path.as_posix()
+)
+QUICK = ("minimal", "character")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, id=p.parent.name, marks=[] if p.parent.name in QUICK else pytest.mark.slow)
+        for p in FILMS
+    ],
+)
+def test_every_example_runs_as_a_draft(path: Path, film: Film) -> None:
     said = film.command(
         "run",
-        str(folder / "scenes.yaml"),
+        str(path),
         "--draft",
         "--assets",
         str(film.folder / "out"),

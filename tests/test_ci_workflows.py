@@ -99,6 +99,7 @@ def test_only_the_main_branch_gets_the_key_and_the_right_to_push() -> None:
 # --- a pull request ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_pull_request_from_a_fork_is_drafted_without_a_key(
     machine: Machine, film: Film, sim: simulated.Sim
 ) -> None:

@@ -117,6 +117,7 @@ def test_nothing_in_the_project_names_a_machine_or_a_package_host() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_the_first_film_of_the_readme_goes_as_it_says(tmp_path: Path) -> None:
     section = (
         (ROOT / "README.md")
