@@ -183,6 +183,8 @@ class Plan:
             "unpriced": self.unpriced(),
             "by_scene": dict(by_scene),
             "by_model": dict(by_model),
+            "usd_by_scene": {k: round(v * USD_PER_CREDIT, 4) for k, v in by_scene.items()},
+            "usd_by_model": {k: round(v * USD_PER_CREDIT, 4) for k, v in by_model.items()},
         }
 
     def digest(self) -> str:
