@@ -136,7 +136,11 @@ class Collector:
                     credits=cost if one.output.number == done.outputs[0].number else None,
                     draft=self._workspace.draft,
                     made_from=tuple(made_from),
-                    extra={"output_id": one.output.id} if one.output.id else {},
+                    extra={
+                        key: value
+                        for key, value in (("output_id", one.output.id), ("fallback_for", job.fallback_for))
+                        if value
+                    },
                 )
                 self._journal.asset(attempt, one.output.number, asset_to(asset))
                 assets[one.output.number] = asset

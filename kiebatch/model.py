@@ -231,6 +231,7 @@ class Job:
     defaulted: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fallback: Job | None = None
+    fallback_for: str = ""  # the model that this job stands in for
     unpicked: tuple[str, ...] = ()  # shots it starts from, of which nobody has picked a take yet
     where: Where = field(compare=False, default=Where())
 
@@ -555,6 +556,7 @@ def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
         "input": dict(job.input),
         "output": job.output,
         "expected_s": job.expected_s,
+        "fallback_for": job.fallback_for,
         "price": [job.price.amount, job.price.kind, job.price.as_of],
         "made_from": list(made_from),
     }
@@ -576,4 +578,5 @@ def job_of(record: Mapping[str, JSON]) -> Job:
         output=record.get("output"),
         price=Price(amount=amount, kind=kind, as_of=as_of),
         expected_s=record["expected_s"],
+        fallback_for=record.get("fallback_for", ""),
     )

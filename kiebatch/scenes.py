@@ -631,7 +631,7 @@ class _Builder:
             return None
         job = self._job(wanted, str(name), spare, take, prompt, spare=True)
         # The fallback stands in for the same slot: the line of versions goes on under it.
-        return replace(job, slot=wanted.slot(model, take)) if job else None
+        return replace(job, slot=wanted.slot(model, take), fallback_for=model.id) if job else None
 
     def _check_endpoint(self, wanted: _Wanted, model: Model) -> None:
         said = wanted.raw.get("endpoint")

@@ -160,7 +160,7 @@ def test_a_fallback_is_used_when_the_first_model_refuses_and_is_recorded(film: F
     outcome = film.run()
 
     assert outcome.exit_code == Exit.OK
-    assert [a["model"] for a in film.manifest] == ["z-image"]
+    assert [(a["model"], a["fallback_for"]) for a in film.manifest] == [("z-image", "nano-banana-2")]
     assert film.reasons() == {"1": "keep: kept"}
 
 
