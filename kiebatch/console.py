@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -258,18 +257,6 @@ def describe(event: events.Event) -> dict[str, JSON]:
             return {"event": "finished", "slot": None, "task_id": None, "status": event.status}
         case _:
             return {}
-
-
-def ago(seconds: float) -> str:
-    """Return a length of time as a person says it: `3 h`, `12 min`."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0, seconds):.0f} s"
-
-
-def until(moment: float) -> str:
-    return ago(moment - time.time())
 
 
 def in_ci() -> bool:

@@ -38,7 +38,7 @@ from kiebatch.model import (
     job_of,
     job_record,
 )
-from kiebatch.planner import Entry, Plan, gave_up, older_version
+from kiebatch.planner import Entry, Plan, gave_up, older_version, upstream_first
 from kiebatch.policy import SubmitVerdict
 from kiebatch.quota import Rate
 from kiebatch.record import Record
@@ -433,16 +433,16 @@ class Engine:
 
     def _fastest_first(self, waiting: Sequence[Entry]) -> list[Entry]:
         """Order so that the batch ends soonest: the longest chain of work behind a job goes first."""
-        users: dict[Slot, list[Entry]] = {}
-        for entry in waiting:
-            for slot in entry.job.needs if entry.job else ():
-                users.setdefault(slot, []).append(entry)
+        jobs = [entry.job for entry in waiting if entry.job]
+        users: dict[Slot, list[Slot]] = {}
+        for job in jobs:
+            for slot in job.needs:
+                users.setdefault(slot, []).append(job.slot)
         length: dict[Slot, float] = {}
-        for entry in reversed(_topological(waiting)):
-            longest = max((length.get(u.slot, 0.0) for u in users.get(entry.slot, ())), default=0.0)
-            own = self._usual_s(entry.job) if entry.job else 0.0
-            length[entry.slot] = own + longest
-        return sorted(waiting, key=lambda e: -length[e.slot])
+        for job in reversed(upstream_first(jobs)):
+            longest = max((length.get(user, 0.0) for user in users.get(job.slot, ())), default=0.0)
+            length[job.slot] = self._usual_s(job) + longest
+        return sorted(waiting, key=lambda e: -length.get(e.slot, 0.0))
 
     def _usual_s(self, job: Job) -> float:
         past = self.journal.durations(job.model)
@@ -1195,11 +1195,15 @@ class Engine:
     def _again(self, entry: Entry, older: Sequence[Asset]) -> None:
         """Make a superseded version current again, as a new version of the same files, at no cost."""
         again = [replace(a, superseded_by=None, credits=0) for a in older]
-        entered = self.record.record(again, self._lines.get(entry.slot, ()))
+        self._enter(entry.slot, again)
+
+    def _enter(self, slot: Slot, assets: Sequence[Asset]) -> None:
+        """Record what is there already as a slot's new version, at no cost."""
+        entered = self.record.record(assets, self._lines.get(slot, ()))
         self._entered.set()
         self.outcome.assets.extend(entered)
         self.outcome.succeeded += 1
-        self._finish(entry.slot, entered)
+        self._finish(slot, entered)
 
     async def _from_store(self, entry: Entry) -> None:
         """Take a result that was paid for elsewhere; one after the other, so that a rebuild gives the same ids."""
@@ -1219,11 +1223,7 @@ class Engine:
             fresh = await self._offload_copy(one.path, one.asset.filename, job, one.asset)
             made_from = [a.id for a in map(self._binder.upstream_of, job.media) if a]
             assets.append(replace(fresh, made_from=tuple(dict.fromkeys(made_from))))
-        entered = self.record.record(assets, self._lines.get(entry.slot, ()))
-        self._entered.set()
-        self.outcome.assets.extend(entered)
-        self.outcome.succeeded += 1
-        self._finish(entry.slot, entered)
+        self._enter(entry.slot, assets)
 
     async def _offload_copy(self, source: Path, filename: str, job: Job, asset: Asset) -> Asset:
         """Copy a stored file to the name it had, and return its entry for this slot."""
@@ -1355,27 +1355,6 @@ def _failed(
         billed=billed,
         hint=hint,
     )
-
-
-def _topological(entries: Sequence[Entry]) -> list[Entry]:
-    by_slot = {e.slot: e for e in entries}
-    done: dict[Slot, None] = {}
-
-    def visit(entry: Entry) -> None:
-        stack = [entry]
-        while stack:
-            top = stack[-1]
-            needs = top.job.needs if top.job else ()
-            waiting = [by_slot[s] for s in needs if s in by_slot and s not in done]
-            if waiting:
-                stack.extend(waiting)
-            else:
-                done[stack.pop().slot] = None
-
-    for entry in entries:
-        if entry.slot not in done:
-            visit(entry)
-    return [by_slot[s] for s in done]
 
 
 def _first(many: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -38,7 +38,6 @@ from kiebatch.model import (
 )
 
 Action = Literal["generate", "keep", "restore", "missing", "altered", "blocked", "orphan"]
-TYPES: Mapping[str, str] = {"image": "image", "video": "video", "audio": "audio", "text": "text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +267,7 @@ class _Decision:
 
     def plan(self) -> Plan:
         jobs = self.project.jobs
-        for job in _upstream_first(jobs):
+        for job in upstream_first(jobs):
             self.entries[job.slot] = self._entry(job)
         chosen = self._chosen()
         ordered = [self._selected(self.entries[job.slot], chosen) for job in jobs]
@@ -303,7 +302,7 @@ class _Decision:
         found = [
             a
             for a in self.at.get(_key(slot.scene, slot.shot, slot.take), ())
-            if a.id not in self.claimed and (a.fingerprint is not None or a.type == TYPES[job.modality])
+            if a.id not in self.claimed and (a.fingerprint is not None or a.type == job.modality)
         ]
         groups: dict[str, list[Asset]] = defaultdict(list)
         for asset in found:
@@ -319,7 +318,7 @@ class _Decision:
     def _foreign(self, job: Job) -> tuple[Asset, ...]:
         """Return an entry of another tool for this scene with this very prompt and model, if there is one."""
         for asset in self.of_scene.get(str(job.slot.scene), ()):
-            if asset.id in self.claimed or asset.type != TYPES[job.modality]:
+            if asset.id in self.claimed or asset.type != job.modality:
                 continue
             if _same_text(asset.prompt, job.prompt) and self.facts.same_model(asset.model, job.model):
                 return (asset,)
@@ -652,7 +651,7 @@ def _any_media(sent: JSON) -> bool:
     return isinstance(sent, Mapping) and any(_is_media(v) for v in sent.values())
 
 
-def _upstream_first(jobs: Sequence[Job]) -> list[Job]:
+def upstream_first(jobs: Sequence[Job]) -> list[Job]:
     """Return jobs so that each comes after those it starts from, else in file order.  There are no circles."""
     by_slot = {job.slot: job for job in jobs}
     done: dict[Slot, None] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal, cast
@@ -32,7 +32,6 @@ from kiebatch.model import (
     ShotOutput,
     Slot,
     WebURL,
-    natural,
 )
 
 FORMAT = 1
@@ -1055,8 +1054,3 @@ def _seed(value: JSON, slot: Slot) -> int | None:
         digest = hashlib.sha256(str(slot).encode()).digest()
         return 10_000 + int.from_bytes(digest[:8], "big") % 90_000
     return int(value) + slot.take - 1
-
-
-def order(slots: Iterable[Slot]) -> list[Slot]:
-    """Return slots in the natural order of their names."""
-    return sorted(slots, key=lambda s: (natural(s.shot_name), s.model or "", s.take))

@@ -51,10 +51,6 @@ FoldNegative = Annotated[
         "--fold-negative", help="put negative prompts into the prompt where a model has no field for them"
     ),
 ]
-UntilPicks = Annotated[
-    bool,
-    Option("--until", help="`picks`: stop before jobs that start from a shot that nobody has picked yet"),
-]
 AllowUnknown = Annotated[
     bool, Option("--allow-unknown-model", help="send models that the catalogue does not know")
 ]
@@ -82,8 +78,6 @@ MaxCredits = Annotated[
     float | None,
     Option("--max-credits", min=0, help="hard cap on what this run may submit", show_default=False),
 ]
-
-DRAFT_KEY = "draft"
 
 
 def read_settings(opened_root: Path | None, run: dict[str, Any] | None = None, **flags: Any) -> Settings:
