@@ -47,7 +47,7 @@ bench: $(VENV)/installed-dev
 
 # Everything that is derived from the models' data: schemas and docs/models.md.
 generate: $(VENV)/installed-dev
-	$(BIN)/python -m kiebatch.data.generate
+	$(BIN)/python -m kiebatch.catalogue.generate
 
 # The development lock: exact versions with hashes, from the ranges in pyproject.toml.
 lock: | $(BIN)/python

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from kiebatch import api, files, manifest
+from kiebatch import api, files
 from kiebatch.board import publish
-from kiebatch.manifest import Manifest
 from kiebatch.model import Asset
+from kiebatch.record import manifest
+from kiebatch.record.manifest import Manifest
 
 TAKES = 3
 PROMPT = (

@@ -38,7 +38,8 @@ def cold(statement: str) -> float:
 
 def jobs() -> float:
     """Return the seconds for building, checking, linting and pricing many jobs of several models."""
-    from kiebatch import catalogue, inputs, lint
+    from kiebatch import catalogue
+    from kiebatch.catalogue import inputs, lint
     from kiebatch.model import Ask
 
     found = catalogue.load()

@@ -30,17 +30,18 @@ from typing import Any
 
 import httpx
 
-from kiebatch import api, files, manifest
-from kiebatch.engine import Outcome
+from kiebatch import api, files
 from kiebatch.errors import Refused
-from kiebatch.events import Event
-from kiebatch.journal import Journal, open_journal
-from kiebatch.projects import Opened
-from kiebatch.quota import Rate
+from kiebatch.model import Rate
+from kiebatch.project import Opened
+from kiebatch.record import Journal, manifest, open_journal
+from kiebatch.running import Outcome
+from kiebatch.running.events import Event
 from kiebatch.settings import Settings
 from kiebatch.simulator import Fault, Simulator
 from kiebatch.simulator import Settings as Behaviour
-from kiebatch.simulator.inprocess import Transport
+from kiebatch.simulator.server.inprocess import Transport
+from kiebatch.workspace import Workspace
 
 EPOCH = 1_790_000_000.0
 RATE = Rate(starts=8, window_s=10.0)  # less than the film has jobs, so that the window is met all the time
@@ -234,7 +235,7 @@ class Life:
         await self.come_home(opened)
 
     def placed(self, opened: Opened) -> Opened:
-        workspace = files.Workspace(
+        workspace = Workspace(
             root=self.folder,
             assets=self.folder / "assets",
             state=self.folder / "state",

@@ -26,12 +26,13 @@ import httpx
 
 from bench.lives import EPOCH, VirtualLoop
 from kiebatch import api
-from kiebatch.engine import Outcome
-from kiebatch.quota import Rate
+from kiebatch.model import Rate
+from kiebatch.running import Outcome
 from kiebatch.settings import Settings
 from kiebatch.simulator import Settings as Behaviour
-from kiebatch.simulator import Simulator, background
-from kiebatch.simulator.inprocess import Transport
+from kiebatch.simulator import Simulator
+from kiebatch.simulator.server import background
+from kiebatch.simulator.server.inprocess import Transport
 
 RATE, POLLS = Rate(starts=20, window_s=10.0), Rate(starts=8, window_s=1.0)
 

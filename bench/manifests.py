@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kiebatch import differences, gitdrivers, manifest, merging
-from kiebatch.manifest import Manifest
 from kiebatch.model import Asset
+from kiebatch.record import gitdrivers, manifest
+from kiebatch.record.manifest import Manifest, differences, merging
 
 
 def asset(
@@ -88,7 +88,7 @@ def main() -> None:
         (folder / "old.json").write_text(text, encoding="utf-8")
         (folder / "new.json").write_text(manifest.dump(ours), encoding="utf-8")
         command = [sys.executable, "-m", "kiebatch", "diff", "old.json", "new.json"]
-        env = {**os.environ, "PYTHONPATH": str(Path(manifest.__file__).parent.parent)}
+        env = {**os.environ, "PYTHONPATH": str(Path(manifest.__file__).parents[3])}
         report("`kiebatch diff` of two files, as a whole", lambda: subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL))  # fmt: skip
 
 

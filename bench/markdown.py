@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from kiebatch import markdown
+from kiebatch.scenefile import markdown
 
 PLAIN = """## Scene {n}: The {n}th arrival
 He must look older than in the scene before; ask Ines about *the coat*.

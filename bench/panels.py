@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from kiebatch.simulator import panels
-from kiebatch.simulator.wanted import Wanted
+from kiebatch.simulator.drawing import panels
+from kiebatch.simulator.drawing.wanted import Wanted
 
 PROMPTS = (
     "A small boat nears the lighthouse at dusk, wide shot, storm light, rain",

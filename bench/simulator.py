@@ -17,7 +17,8 @@ from typing import Any
 
 import httpx
 
-from kiebatch.simulator import Settings, background
+from kiebatch.simulator import Settings
+from kiebatch.simulator.server import background
 
 SECONDS = 4.0
 CONNECTIONS = 16

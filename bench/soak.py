@@ -25,9 +25,9 @@ from typing import Any
 import httpx
 
 from kiebatch import api
-from kiebatch.journal import open_journal
+from kiebatch.record import open_journal
 from kiebatch.simulator import Settings as Behaviour
-from kiebatch.simulator import background
+from kiebatch.simulator.server import background
 
 WORKER = """
 import asyncio, json, sys

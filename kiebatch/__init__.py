@@ -7,49 +7,55 @@ Names are loaded when they are first used, so that importing the package, and ev
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kiebatch._lazy import face
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from kiebatch.api import Edges, run, run_async
-    from kiebatch.client import Client
-    from kiebatch.decisions import accept, adopt, resolve
-    from kiebatch.engine import Outcome
     from kiebatch.errors import Interrupted, Invalid, KieBatchError, Problem, Refused
-    from kiebatch.planner import Plan
-    from kiebatch.planning import load, plan, status
-    from kiebatch.projects import Opened
+    from kiebatch.planning.planning import plan
+    from kiebatch.planning.plans import Plan
+    from kiebatch.planning.statuses import status
+    from kiebatch.project.opening import Opened, load
+    from kiebatch.project.snapshots import diff
+    from kiebatch.provider.client import Client
+    from kiebatch.record.verification import verify
+    from kiebatch.running.decisions import accept, adopt
+    from kiebatch.running.holding import resolve
+    from kiebatch.running.outcome import Outcome
+    from kiebatch.running.session import Edges, run, run_async
+    from kiebatch.running.single import generate
     from kiebatch.settings import Settings
-    from kiebatch.single import generate
-    from kiebatch.snapshots import diff
-    from kiebatch.verification import verify
 
-_HOME = {
-    "Edges": "api",
-    "accept": "decisions",
-    "adopt": "decisions",
-    "load": "planning",
-    "plan": "planning",
-    "resolve": "decisions",
-    "run": "api",
-    "run_async": "api",
-    "status": "planning",
-    "Client": "client",
-    "Outcome": "engine",
-    "Interrupted": "errors",
-    "Invalid": "errors",
-    "KieBatchError": "errors",
-    "Problem": "errors",
-    "Refused": "errors",
-    "Plan": "planner",
-    "Opened": "projects",
-    "Settings": "settings",
-    "generate": "single",
-    "diff": "snapshots",
-    "verify": "verification",
-}
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "Client": "provider.client",
+        "Edges": "running.session",
+        "Interrupted": "errors",
+        "Invalid": "errors",
+        "KieBatchError": "errors",
+        "Opened": "project.opening",
+        "Outcome": "running.outcome",
+        "Plan": "planning.plans",
+        "Problem": "errors",
+        "Refused": "errors",
+        "Settings": "settings",
+        "accept": "running.decisions",
+        "adopt": "running.decisions",
+        "diff": "project.snapshots",
+        "generate": "running.single",
+        "load": "project.opening",
+        "plan": "planning.planning",
+        "resolve": "running.holding",
+        "run": "running.session",
+        "run_async": "running.session",
+        "status": "planning.statuses",
+        "verify": "record.verification",
+    },
+)
 
 __all__ = [  # noqa: RUF022  # by what people use first
     "load",
@@ -75,11 +81,3 @@ __all__ = [  # noqa: RUF022  # by what people use first
     "Refused",
     "Interrupted",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'kiebatch' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"kiebatch.{_HOME[name]}"), name)
-    globals()[name] = found
-    return found

@@ -1,5 +1,5 @@
 """`python -m kiebatch` is the same program."""
 
-from kiebatch.cli import main
+from kiebatch.cli.app import main
 
 main()

@@ -7,57 +7,11 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch.errors import Invalid, Problem, Refused, Where
 
 GIT_LFS = b"version https://git-lfs.github.com/spec/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
-    """Where one project's things lie.  Every path is absolute."""
-
-    root: Path  # the project folder: the scene file's
-    assets: Path
-    state: Path  # journal, caches; never in git
-    scene_file: Path | None = None
-    draft: bool = False
-
-    @property
-    def manifest_path(self) -> Path:
-        return self.assets / "manifest.json"
-
-    @property
-    def picks_path(self) -> Path:
-        return self.assets / "picks.yaml"
-
-    @property
-    def journal_path(self) -> Path:
-        return self.state / "journal.sqlite"
-
-    def asset_path(self, filename: str) -> Path:
-        """Return where an entry's `filename` lies: relative to the parent folder of the assets folder.
-
-        Entries are text from a file that others edit, so a name that leaves that folder is refused.
-        """
-        base = self.assets.parent
-        target = Path(os.path.normpath(base / filename))
-        if Path(filename).is_absolute() or not target.is_relative_to(base):
-            raise Invalid(
-                [
-                    Problem(
-                        where=Where(str(self.manifest_path)),
-                        message=f"an entry's file `{filename}` lies outside the project",
-                    )
-                ]
-            )
-        return target
-
-    def name_of(self, path: Path) -> str:
-        """Return how the manifest writes a path inside the parent folder of the assets folder."""
-        return path.relative_to(self.assets.parent).as_posix()
 
 
 def shown(path: Path | str) -> str:

@@ -580,3 +580,11 @@ def job_of(record: Mapping[str, JSON]) -> Job:
         expected_s=record["expected_s"],
         fallback_for=record.get("fallback_for", ""),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """At most `starts` in any `window_s` seconds."""
+
+    starts: int
+    window_s: float

@@ -13,8 +13,7 @@ import dotenv
 
 from kiebatch.addresses import is_loopback
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON
-from kiebatch.quota import Rate
+from kiebatch.model import JSON, Rate
 
 TIMEOUTS_S: Mapping[str, float] = {"image": 600.0, "video": 3600.0, "audio": 1200.0, "text": 1200.0}
 

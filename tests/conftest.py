@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import simulated
-from film import Film
 
-GOLDEN = Path(__file__).parent / "golden"
+from support import simulated
+from support.film import Film
+from support.places import GOLDEN
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,88 +1,191 @@
-"""The drawing in docs/architecture.md stays true: every module is on it, and imports point downwards."""
+"""The drawing in docs/architecture.md stays true: folders import only where an arrow is drawn, and only faces."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+import kiebatch
+from support.places import ROOT
+
 PACKAGE = ROOT / "kiebatch"
+GROUND = "(root)"
+# The public faces reach into the folders; nothing else at the root does.
+PUBLIC = {"__init__", "__main__", "api"}
+# Modules that belong to the face of their folder: others import these, or a name of the folder's `__init__`.
+FACES = {
+    "media": {"framing", "lettering"},
+    "record": {"manifest", "manifest.differences", "manifest.merging", "picks", "picks_file", "gitdrivers", "verification"},
+    "provider": {"callbacks", "families", "policy", "polling"},
+    "catalogue": {"generate", "inputs", "lint", "manual", "media_limits", "refresh"},
+    "scenefile": {"build", "convert", "document", "markdown"},
+    "project": {"finding", "opening", "snapshots"},
+    "planning": {"decision", "planning", "plans", "saved", "statuses"},
+    "running": {"decisions", "events", "holding", "session", "single"},
+    "exports": {"cut", "csv", "otio", "retime"},
+    "ci": {"announce", "report"},
+    "board": {"publish"},
+    "simulator": {"server.application", "server.background", "server.server"},
+    "cli": set(),
+}  # fmt: skip
 
 
-def rows() -> dict[str, int]:
-    """Return module -> row; `families/*` and `board/` stand for all modules of a folder."""
+@dataclass(frozen=True)
+class Import:
+    """One name that a file of the package imports from the package."""
+
+    file: Path
+    folder: str
+    module: str  # where from, without `kiebatch.`; "" for the package itself
+    name: str
+
+    @property
+    def target(self) -> str:
+        first = (self.module or self.name).split(".")[0]
+        return first if (PACKAGE / first).is_dir() else GROUND
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}: from kiebatch.{self.module} import {self.name}"
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return which folder may import which, as the table in the architecture page says."""
     found = {}
     for line in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines():
-        match = re.match(r"\| (\d+) \| `([a-z_]+)(?:/\*?)?` \|", line)
+        match = re.match(r"\| `([a-z]+)` \| [^|]+ \|([^|]*)\|$", line)
         if match:
-            found[match[2]] = int(match[1])
+            found[match[1]] = set(re.findall(r"`([a-z]+)`", match[2]))
     return found
 
 
-def files_of(name: str) -> list[Path]:
-    folder = PACKAGE / name
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{name}.py"]
+def imports() -> Iterator[Import]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).parts
+        folder = parts[0] if len(parts) > 1 else GROUND
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not any(a.name.startswith("kiebatch") for a in node.names), f"{path}: import kiebatch…"
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kiebatch":
+                assert node.level == 0, f"{path}: a relative import"
+                module = (node.module or "").partition(".")[2]
+                yield from (Import(path, folder, module, alias.name) for alias in node.names)
 
 
-def imported(path: Path) -> set[str]:
-    """Return the modules of the package that a file imports, wherever in it the import stands."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            base = node.module or ""
-            names = [f"{base}.{alias.name}" for alias in node.names] if base == "kiebatch" else [base]
-        else:
-            continue
-        found |= {n.split(".")[1] for n in names if n.startswith("kiebatch.")}
-    return found - {"__version__"}
+DRAWN = arrows()
+FOUND = list(imports())
 
 
-DRAWN = rows()
-NAMES = sorted(
-    {p.relative_to(PACKAGE).with_suffix("").parts[0] for p in PACKAGE.rglob("*.py")}
-    - {"__init__", "__main__"}
-)
+def test_every_folder_is_on_the_drawing_and_nothing_else_is() -> None:
+    folders = {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
+
+    assert folders == set(DRAWN) == set(FACES)
 
 
-def test_every_module_is_on_the_drawing_and_nothing_else_is() -> None:
-    assert set(NAMES) == set(DRAWN)
+def test_at_most_twelve_files_lie_at_the_top() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 12
 
 
-def test_imports_point_downwards() -> None:
+def test_folders_import_only_where_an_arrow_is_drawn() -> None:
     wrong = [
-        f"{path.relative_to(ROOT)} (row {DRAWN[name]}) imports {other} (row {DRAWN[other]})"
-        for name in NAMES
-        for path in files_of(name)
-        for other in imported(path)
-        if other != name and DRAWN[other] >= DRAWN[name]
+        str(found)
+        for found in FOUND
+        if found.target not in (found.folder, GROUND)
+        and found.target not in DRAWN.get(found.folder, ())
+        and not (found.folder == GROUND and found.file.stem in PUBLIC)
     ]
+
     assert wrong == []
+
+
+def test_the_drawing_has_no_arrow_that_is_not_used_and_no_circle() -> None:
+    used = {(found.folder, found.target) for found in FOUND}
+    unused = [(a, b) for a, targets in DRAWN.items() for b in targets if (a, b) not in used]
+    done: set[str] = set()
+    while ready := {f for f, targets in DRAWN.items() if f not in done and targets <= done}:
+        done |= ready
+
+    assert unused == []
+    assert done == set(DRAWN), f"a circle among {set(DRAWN) - done}"
+
+
+def test_folders_are_entered_by_their_faces() -> None:
+    wrong = []
+    for found in FOUND:
+        if found.target in (found.folder, GROUND) or found.file.stem in PUBLIC:
+            continue
+        module = found.module.partition(".")[2]
+        face = importlib.import_module(f"kiebatch.{found.target}")
+        on_the_face = (
+            not found.module or (not module and found.name in dir(face)) or module in FACES[found.target]
+        )
+        is_a_module = ".".join(filter(None, (module, found.name))) in FACES[found.target]
+        if not (on_the_face or is_a_module) or found.name.startswith("_"):
+            wrong.append(str(found))
+
+    assert wrong == []
+
+
+def test_private_names_stay_in_their_files() -> None:
+    assert [
+        str(f) for f in FOUND if f.name.startswith("_") and not f.name.startswith("__") and f.name != "_lazy"
+    ] == []
+
+
+def test_lazy_faces_name_what_type_checkers_see() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        source = path.read_text(encoding="utf-8")
+        if "_lazy import face" not in source:
+            continue
+        block = source.partition("if TYPE_CHECKING:")[2].partition("__getattr__")[0]
+        seen = set(re.findall(r"import (\w+) as \1", block)) or {
+            name.strip() for line in re.findall(r"import (.+)", block) for name in line.strip("()").split(",")
+        }
+        table = set(re.findall(r'"(\w+)": "', source.partition("__getattr__")[2]))
+        assert seen == table, path
+
+
+def test_every_module_can_be_imported_and_the_public_functions_stay_functions() -> None:
+    for module in pkgutil.walk_packages(kiebatch.__path__, "kiebatch."):
+        if module.name != "kiebatch.__main__":
+            importlib.import_module(module.name)
+
+    assert [name for name in kiebatch.__all__ if not callable(getattr(kiebatch, name))] == []
 
 
 def test_the_simulator_shares_nothing_with_the_client_that_could_be_misunderstood_alike() -> None:
     allowed = {
-        "simulator",
-        "errors",
-        "media",
-        "catalogue",
-        "model",
-        "schemas",
-        "rules",
-        "addresses",
-        "framing",
-        "lettering",
+        ("model", "JSON"),
+        ("model", "Modality"),
+        ("model", "MediaFacts"),
+        ("errors", "*"),
+        ("addresses", "*"),
     }
-    found = {other for path in files_of("simulator") for other in imported(path)}
-    assert found <= allowed, found - allowed
+    wrong = [
+        str(found)
+        for found in FOUND
+        if found.folder == "simulator"
+        and found.target == GROUND
+        and (found.module or found.name, found.name) not in allowed
+        and (found.module or found.name, "*") not in allowed
+    ]
+
+    assert wrong == []
 
 
-def test_the_engine_knows_no_terminal_and_families_open_no_connection() -> None:
-    engine = (PACKAGE / "engine.py").read_text(encoding="utf-8")
-    assert "console" not in imported(PACKAGE / "engine.py")
-    assert "tqdm" not in engine
-    for path in files_of("families"):
-        assert "client" not in imported(path)
-        assert "import httpx" not in path.read_text(encoding="utf-8")
+def test_a_run_knows_no_terminal_and_families_open_no_connection() -> None:
+    for folder, forbidden in (("running", {"tqdm", "typer"}), ("provider/families", {"httpx"})):
+        for path in (PACKAGE / folder).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = {
+                a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
+            }
+            names |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+            assert not names & forbidden, path
+    assert [
+        str(f) for f in FOUND if "families" in f.file.parts and f.module.startswith("provider.client")
+    ] == []

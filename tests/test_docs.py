@@ -9,23 +9,24 @@ import sys
 from pathlib import Path
 
 import pytest
-import transcripts
 from typer.main import get_command
 
-from kiebatch import cli, schemas
+from kiebatch import formats
+from kiebatch.cli import app
+from support import transcripts
+from support.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
 
 def help_of(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
-    assert cli.exit_code([*command, "--help"]) == 0
+    assert app.exit_code([*command, "--help"]) == 0
     return "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines()).strip()
 
 
 def subcommands(name: str) -> list[str]:
-    command = get_command(cli.app).get_command(None, name)  # type: ignore[arg-type, attr-defined]
+    command = get_command(app.app).get_command(None, name)  # type: ignore[arg-type, attr-defined]
     return list(getattr(command, "commands", {}))
 
 
@@ -40,7 +41,7 @@ def test_the_page_of_commands_is_what_help_says(
         " `diff --check` or `verify`\nfound something, 4 refused (key, credits, budget), 5 held jobs need a decision, 70 a"
         " bug of ours, 130 interrupted.\n",
     ]
-    for name in cli.COMMANDS:
+    for name in app.COMMANDS:
         parts.append(f"## {name}\n\n```text\n{help_of([name], capsys)}\n```\n")
         for inner in subcommands(name):
             parts.append(f"### {name} {inner}\n\n```text\n{help_of([name, inner], capsys)}\n```\n")
@@ -51,11 +52,11 @@ def test_the_page_of_commands_is_what_help_says(
     assert page.read_text(encoding="utf-8") == text, "pytest --update-golden rewrites docs/commands.md"
 
 
-@pytest.mark.parametrize("name", list(cli.COMMANDS))
+@pytest.mark.parametrize("name", list(app.COMMANDS))
 def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = " ".join(help_of([name], capsys).split())
 
-    first = " ".join(cli.COMMANDS[name][1].lower().split()[:3]).rstrip(".,;")
+    first = " ".join(app.COMMANDS[name][1].lower().split()[:3]).rstrip(".,;")
     assert "Example:" in said
     assert f"kiebatch {name}" in said
     assert first in said.lower()
@@ -75,7 +76,7 @@ def test_every_key_of_the_scene_file_is_documented() -> None:
             for inner in schema:
                 collect(inner)
 
-    collect(schemas.load("scenes.base"))
+    collect(formats.load("scenes.base"))
     assert keys - written - {"image", "video", "audio", "as"} == set()
 
 

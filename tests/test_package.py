@@ -10,11 +10,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from film import Film
 
 import kiebatch
-
-ROOT = Path(__file__).parent.parent
+from support.film import Film
+from support.places import ROOT
 
 
 def run(*args: str, cwd: Path, path: Path) -> subprocess.CompletedProcess[str]:

@@ -10,18 +10,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from kiebatch import api, document, files, media, projects
+from kiebatch import files, media
 from kiebatch.board import edits, publish
 from kiebatch.board import page as pages
 from kiebatch.board.film import Film, Panel
 from kiebatch.board.page import Review, Shown
-from kiebatch.derivatives import Derivatives, Kind, wanted
 from kiebatch.errors import Invalid
-from kiebatch.events import Event, JobFailed, JobHeld, Saved, Skipped, Submitted
+from kiebatch.media import Derivatives, Kind, wanted
 from kiebatch.model import JSON, Asset, Job, Slot
-from kiebatch.picks import written
-from kiebatch.planner import Entry, Plan
-from kiebatch.projects import Opened
+from kiebatch.planning import Entry, Plan, planning, saved
+from kiebatch.project import Opened, opening
+from kiebatch.record.picks import written
+from kiebatch.running.events import Event, JobFailed, JobHeld, Saved, Skipped, Submitted
+from kiebatch.scenefile import document
 
 _MEDIA = {
     ".png": "image/png",
@@ -143,7 +144,7 @@ class Desk:
         self._progress = _Progress()
         self._rest_until = 0.0
         self._peaks: dict[tuple[str, str | None], tuple[int, ...]] = {}
-        self._has_ffmpeg = media.ffmpeg() is not None
+        self._has_ffmpeg = media.find_ffmpeg() is not None
         self._opened = load()
         self.workspace = self._opened.workspace
         self._derivatives = Derivatives(self.workspace.state)
@@ -354,9 +355,9 @@ class Desk:
         if edit:
             name = opened.document.file
             read = document.read(edit[1].removeprefix("\ufeff"), name)
-            opened = projects.open_project(opened.workspace, document_read=(read, []))
+            opened = opening.open_project(opened.workspace, document_read=(read, []))
         only = (_selector(slot),) if slot else only
-        todo = api.plan(opened, only=only, force=force)
+        todo = planning.plan(opened, only=only, force=force)
         work = todo.generate
         also = [e for e in todo.entries if not e.selected and _stale(e, slot)] if edit and slot else []
         if also:
@@ -378,7 +379,7 @@ class Desk:
             else f"Make {_jobs(len(todo.work))}",
             only=only,
             force=force,
-            bound=api.save_plan(opened, todo, only=only, force=force),
+            bound=saved.save_plan(opened, todo, only=only, force=force),
             jobs=tuple(_job_said(e, draft=self.workspace.draft) for e in work),
             total=self._total(todo),
             may=may,

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import yaml
 
-from kiebatch import document
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON, Path, SceneId, ShotId
+from kiebatch.scenefile import document
 
 SOUNDS: Final = {"vo": "voiceover", "music": "music", "sfx": "sound_effects"}
 _BY_HAND = "change it in the file by hand"

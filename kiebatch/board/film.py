@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kiebatch import differences, planner
-from kiebatch.manifest import Manifest, lines
 from kiebatch.model import Asset, Attempt, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, natural
-from kiebatch.picks import UNDECIDED, Picks, Standing, written
-from kiebatch.planner import Entry, Plan
+from kiebatch.planning import Entry, Plan, decision, plans
+from kiebatch.record.manifest import Manifest, differences, lines
+from kiebatch.record.picks import UNDECIDED, Picks, Standing, written
 
 # What is the matter with a take, the quiet states first.
 State = Literal[
@@ -243,7 +242,7 @@ def build(
     """
     if plan is None:
         there = {a.filename: a.sha256 or "there" for a in manifest.assets}
-        plan = planner.plan(project, manifest, planner.Facts(digests=there, draft=True))
+        plan = decision.plan(project, manifest, plans.Facts(digests=there, draft=True))
     return _Builder(project, manifest, picks, plan, attempts).film(title)
 
 

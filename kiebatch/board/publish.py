@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from kiebatch import api, files
+from kiebatch import files
 from kiebatch.board import film as films
 from kiebatch.board.film import Film
 from kiebatch.board.page import Shown, page
-from kiebatch.derivatives import Derivatives, Kind, Wanted, wanted
 from kiebatch.errors import Invalid
-from kiebatch.files import Workspace
-from kiebatch.journal import open_journal
+from kiebatch.media import Derivatives, Kind, Wanted, wanted
 from kiebatch.model import Asset, Attempt
-from kiebatch.projects import Opened
+from kiebatch.planning import planning
+from kiebatch.project import Opened
+from kiebatch.record import open_journal
+from kiebatch.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ def film_of(opened: Opened) -> Film:
         opened.project,
         opened.manifest,
         opened.picks,
-        api.plan(opened),
+        planning.plan(opened),
         attempts(opened.workspace),
         title=opened.workspace.root.name,
     )

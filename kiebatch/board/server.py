@@ -22,11 +22,11 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kiebatch.board.decisions import decide
 from kiebatch.board.desk import Desk, Proposal, Wish
-from kiebatch.derivatives import Kind
 from kiebatch.errors import Invalid, KieBatchError, plain
-from kiebatch.picks import CHOICES, MAX_NOTE, Decision, Picks, written
+from kiebatch.media import Kind
+from kiebatch.record.picks import CHOICES, MAX_NOTE, Decision, Picks, written
+from kiebatch.record.picks_file import decide
 
 log = logging.getLogger(__name__)
 

@@ -22,14 +22,15 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageOps
 
-from kiebatch import files, framing, lettering, media
+from kiebatch import files, media
 from kiebatch.errors import Invalid
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Film, Options
-from kiebatch.files import Workspace
-from kiebatch.manifest import Manifest
+from kiebatch.media import framing, lettering
 from kiebatch.model import Project
-from kiebatch.picks import Picks
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import Picks
+from kiebatch.workspace import Workspace
 
 Transition = Literal["cut", "black", "white", "dissolve", "wipeleft", "wiperight", "wipeup", "wipedown"]
 LONG_SIDE = 1280  # pixels, where no size was asked for
@@ -47,7 +48,7 @@ def export(
 
     `Invalid` with the way to install it when there is no ffmpeg.
     """
-    if media.ffmpeg() is None:
+    if media.find_ffmpeg() is None:
         raise Invalid(
             "an animatic needs ffmpeg",
             hint="install ffmpeg, or its bundled kind: pip install 'kiebatch[video]'",

@@ -16,10 +16,10 @@ from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Film, Options, Take
-from kiebatch.files import Workspace
-from kiebatch.manifest import Manifest
 from kiebatch.model import Project
-from kiebatch.picks import MAX_NOTE, Decision, Picks, parts, written
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import MAX_NOTE, Decision, Picks, parts, written
+from kiebatch.workspace import Workspace
 
 COLUMNS = (
     "slot",

@@ -14,10 +14,10 @@ from typing import Literal
 
 from kiebatch import media
 from kiebatch.errors import Invalid
-from kiebatch.files import Workspace
-from kiebatch.manifest import Manifest
 from kiebatch.model import Asset, Modality, Project, Scene, SceneId, Shot, ShotId, Slot
-from kiebatch.picks import Picks, Standing, parts, written
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import Picks, Standing, parts, written
+from kiebatch.workspace import Workspace
 
 STILL_S = 3.0  # how long a still stands where nobody said it
 Progress = Callable[[int, int], None]
@@ -289,7 +289,7 @@ def poster(take: Take | None, state: Path) -> Path | None:
         return None
     if take.asset.type == "image":
         return take.path
-    if take.asset.type != "video" or media.ffmpeg() is None:
+    if take.asset.type != "video" or media.find_ffmpeg() is None:
         return None
     key = take.asset.sha256 or re.sub(r"\W", "-", take.asset.filename)
     target = state / "frames" / f"{key}-first.png"

@@ -22,10 +22,10 @@ from kiebatch import files
 from kiebatch.errors import Invalid
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Film, Options, Take
-from kiebatch.files import Workspace
-from kiebatch.manifest import Manifest
 from kiebatch.model import JSON, Project
-from kiebatch.picks import Picks
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import Picks
+from kiebatch.workspace import Workspace
 
 KEY = "kiebatch"
 _TRACKS = (("vo", "Voice"), ("music", "Music"), ("sfx", "Effects"))

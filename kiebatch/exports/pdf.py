@@ -12,14 +12,15 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageOps
 
-from kiebatch import files, lettering
+from kiebatch import files
 from kiebatch.errors import Invalid
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Film, Options
-from kiebatch.files import Workspace
-from kiebatch.manifest import Manifest
+from kiebatch.media import lettering
 from kiebatch.model import Project
-from kiebatch.picks import Picks
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import Picks
+from kiebatch.workspace import Workspace
 
 LAYOUTS = {1: (1, 1), 4: (2, 2), 6: (3, 2)}  # columns and rows of a page in landscape
 _MARGIN, _GAP, _HEAD, _FOOT = 34.0, 18.0, 30.0, 20.0

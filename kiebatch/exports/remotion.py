@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from kiebatch import files, framing
+from kiebatch import files
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Options, Take
-from kiebatch.files import Workspace
-from kiebatch.manifest import Manifest
+from kiebatch.media import framing
 from kiebatch.model import JSON, Project
-from kiebatch.picks import Picks
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import Picks
+from kiebatch.workspace import Workspace
 
 TYPES = """\
 export type Move =

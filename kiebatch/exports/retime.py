@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kiebatch import document
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.exports.cut import Film
 from kiebatch.exports.otio import Edit
 from kiebatch.model import JSON, Document, Path, Slot
+from kiebatch.scenefile import document
 
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _BY_HAND = "change it by hand, then import again"

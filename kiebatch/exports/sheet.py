@@ -8,13 +8,14 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
 
-from kiebatch import files, lettering
+from kiebatch import files
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Film, Options, Take
-from kiebatch.files import Workspace
-from kiebatch.manifest import Manifest
+from kiebatch.media import lettering
 from kiebatch.model import Project
-from kiebatch.picks import Picks
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import Picks
+from kiebatch.workspace import Workspace
 
 WIDTH = 2400
 _MARGIN, _GAP, _HEAD = 60, 36, 110

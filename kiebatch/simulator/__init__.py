@@ -1,7 +1,7 @@
 """A local server that speaks every family's wire format and makes real media."""
 
-from kiebatch.simulator.application import application
 from kiebatch.simulator.faults import Fault, Faults, storm
+from kiebatch.simulator.server.application import application
 from kiebatch.simulator.settings import KEY, Settings
 from kiebatch.simulator.state import Charge, Simulator, Task
 from kiebatch.simulator.wire import Cut

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from kiebatch.catalogue import Model
-from kiebatch.simulator.wanted import Wanted
+from kiebatch.simulator.drawing.wanted import Wanted
 
 JSON = Any
 Modality = Literal["image", "video", "audio", "text"]

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 from kiebatch.catalogue import Model
 from kiebatch.simulator import asked, models, times
+from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.faults import TASK, Fault, Faults
 from kiebatch.simulator.settings import Settings
-from kiebatch.simulator.wanted import Wanted
 from kiebatch.simulator.wire import TEXTS, Call, Refusal
 
 JSON = Any

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from kiebatch.simulator.wanted import Wanted
+from kiebatch.simulator.drawing.wanted import Wanted
 
 JSON = Any
 

@@ -1,0 +1,1 @@
+"""The facts about models, as files."""

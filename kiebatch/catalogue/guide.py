@@ -1,0 +1,222 @@
+"""Writes `docs/models.md` from the data: what a person compares when choosing a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kiebatch.catalogue import names, prices, suggesting
+from kiebatch.catalogue.models import Model
+from kiebatch.model import JSON, USD_PER_CREDIT
+
+_HEAD = """# Models
+
+Generated from the files under `kiebatch/catalogue/data/models/`; edit those and run `python -m kiebatch.catalogue.generate`.
+Catalogue {version}, newest fact of {as_of}, {count} models. Prices are in credits (1 credit is {usd} USD) and move often:
+`kiebatch plan` shows the price of each job with its date, `kiebatch models MODEL` everything about one model.
+
+A model is named by its id, or by any of its display names and older spellings (`Veo 3.1 Fast`, `flux2/pro-text-to-image`);
+an ambiguous name lists the choices. How to add a model of your own stands in [catalogue.md](catalogue.md).
+"""
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    found = names.load()
+    models = [m for m in found.all() if m.status == "current"]
+    parts = [
+        _HEAD.format(
+            version=found.version, as_of=found.as_of, count=len(found.all()), usd=USD_PER_CREDIT
+        ).rstrip(),
+        _intents(found),
+        _section("Pictures", [m for m in models if m.modality == "image"], _PICTURES),
+        _section("Clips", [m for m in models if m.modality == "video"], _CLIPS),
+        _section("Sound", [m for m in models if m.modality == "audio"], _SOUND),
+        _older([m for m in found.all() if m.status != "current"]),
+        _notes(models),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _intents(found: names.Catalogue) -> str:
+    lines = ["## Which model for what", ""]
+    for intent in suggesting.intents():
+        lines += [f"**{intent.name[:1].upper()}{intent.name[1:]}**", ""]
+        for model_id, why in intent.models.items():
+            model = found.get(model_id)
+            cost = prices.cheapest(model) if model else ""
+            lines.append(f"- `{model_id}`: {why}" + (f" ({cost})" if cost else ""))
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+_Column = tuple[str, Callable[[Model], str]]
+
+
+def _section(title: str, models: Sequence[Model], columns: Sequence[_Column]) -> str:
+    lines = [
+        f"## {title}",
+        "",
+        "| " + " | ".join(name for name, _ in columns) + " |",
+        "| --- " * len(columns) + "|",
+    ]
+    for model in sorted(models, key=lambda m: (m.maker.lower(), m.id)):
+        lines.append("| " + " | ".join(show(model) or "" for _, show in columns) + " |")
+    return "\n".join(lines)
+
+
+def _price(m: Model) -> str:
+    return prices.cheapest(m).replace(" credits", "").replace(" credit", "") or "not known"
+
+
+def _shapes(m: Model) -> str:
+    target = m.fields.get("aspect_ratio")
+    if not target:
+        return ""
+    options = list(target.values) if target.values else _options(m, target.name)
+    wide = "16:9" in options
+    return f"{len(options)}{', 16:9' if wide else ', no 16:9'}"
+
+
+def _options(m: Model, name: str) -> list[JSON]:
+    return list(m.properties.get(name, {}).get("enum") or ())
+
+
+def _sizes(m: Model) -> str:
+    target = m.fields.get("resolution")
+    if not target:
+        return ""
+    options = [str(o) for o in (target.values or _options(m, target.name)) if str(o).lower() != "auto"]
+    return f"{options[0]} to {options[-1]}" if len(options) > 1 else options[0] if options else ""
+
+
+def _pictures_in(m: Model) -> str:
+    fields = {fields["image"] for role, fields in m.roles.items() if "image" in fields and role != "mask"}
+    most = 0
+    for name in fields:
+        schema = m.properties[name]
+        most += int(schema.get("maxItems") or 0) if schema.get("type") == "array" else 1
+        if schema.get("type") == "array" and "maxItems" not in schema:
+            return "any"
+    return str(most) if most else ""
+
+
+def _yes(word: str) -> Callable[[Model], str]:
+    return lambda m: "yes" if word in m.fields or word in m.roles else ""
+
+
+def _prompt_length(m: Model) -> str:
+    target = m.fields.get("prompt")
+    if not target:
+        return "none"
+    most = m.properties.get(target.name, {}).get("maxLength")
+    return str(most) if most else ""
+
+
+def _lengths(m: Model) -> str:
+    target = m.fields.get("duration")
+    if not target:
+        return ""
+    schema = m.properties[target.name]
+    numbers = [str(o) for o in schema.get("enum") or ()]
+    if numbers:
+        return "/".join(numbers) if len(numbers) <= 4 else f"{numbers[0]} to {numbers[-1]}"
+    for part in (schema, *(schema.get("anyOf") or ())):
+        if "maximum" in part:
+            return f"{part.get('minimum', 1):g} to {part['maximum']:g}"
+    return "6 to 30" if "pattern" in schema else "yes"
+
+
+def _frames(m: Model) -> str:
+    roles = [word for role, word in (("start_frame", "start"), ("end_frame", "end")) if role in m.roles]
+    return " and ".join(roles)
+
+
+def _kinds_in(role: str) -> Callable[[Model], str]:
+    words = {"image": "pictures", "video": "clips", "audio": "sound", "task": "a task"}
+    return lambda m: ", ".join(words[k] for k in m.roles.get(role, {}))
+
+
+def _sound(m: Model) -> str:
+    for name in ("sound", "generate_audio", "audio", "generate_audio_switch"):
+        schema = m.properties.get(name)
+        if schema and schema.get("type") == "boolean":
+            return "on" if schema.get("default") else "option"
+    return "always" if m.id.startswith("veo") and "prompt" in m.fields else ""
+
+
+def _outputs(m: Model) -> str:
+    said = m.outputs.get("count", 1)
+    return "?" if said is None else str(said["default"] if isinstance(said, dict) else said)
+
+
+def _name(m: Model) -> str:
+    return f"`{m.id}`"
+
+
+_PICTURES: Sequence[_Column] = (
+    ("model", _name),
+    ("for", lambda m: m.task),
+    ("credits", _price),
+    ("shapes", _shapes),
+    ("size", _sizes),
+    ("pictures in", _pictures_in),
+    ("mask", _yes("mask")),
+    ("negative", _yes("negative_prompt")),
+    ("seed", _yes("seed")),
+    ("makes", _outputs),
+    ("prompt", _prompt_length),
+    ("as of", lambda m: m.as_of),
+)
+_CLIPS: Sequence[_Column] = (
+    ("model", _name),
+    ("for", lambda m: ", ".join(m.tasks)),
+    ("credits", _price),
+    ("seconds", _lengths),
+    ("size", _sizes),
+    ("frames", _frames),
+    ("references", _kinds_in("references")),
+    ("source", _kinds_in("source")),
+    ("sound", _sound),
+    ("seed", _yes("seed")),
+    ("prompt", _prompt_length),
+    ("as of", lambda m: m.as_of),
+)
+_SOUND: Sequence[_Column] = (
+    ("model", _name),
+    ("for", lambda m: m.task),
+    ("credits", _price),
+    ("voices", lambda m: str(len(m.voices)) if m.voices else _yes("voice")(m)),
+    ("seconds", _lengths),
+    ("source", _kinds_in("source")),
+    ("references", _kinds_in("references")),
+    ("makes", _outputs),
+    ("prompt", _prompt_length),
+    ("as of", lambda m: m.as_of),
+)
+
+
+def _older(models: Sequence[Model]) -> str:
+    lines = [
+        "## Older and withdrawn",
+        "",
+        "Older forms still work, with a warning; withdrawn models are refused before anything is sent.",
+        "",
+        "| model | state | today |",
+        "| --- | --- | --- |",
+    ]
+    for m in sorted(models, key=lambda m: (m.status, m.modality, m.id)):
+        lines.append(f"| `{m.id}` | {m.status} | {f'`{m.superseded_by}`' if m.superseded_by else ''} |")
+    return "\n".join(lines)
+
+
+def _notes(models: Sequence[Model]) -> str:
+    """Prompting notes, said once for all models that share them."""
+    shared: dict[tuple[str, ...], list[Model]] = {}
+    for m in models:
+        if m.prompting:
+            shared.setdefault(m.prompting, []).append(m)
+    lines = ["## How to prompt them", ""]
+    for notes, group in sorted(shared.items(), key=lambda pair: (pair[1][0].maker.lower(), pair[1][0].id)):
+        lines.append(", ".join(f"`{m.id}`" for m in group))
+        lines += ["", *(f"- {note}" for note in notes), ""]
+    return "\n".join(lines).rstrip()

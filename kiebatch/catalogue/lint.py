@@ -1,0 +1,315 @@
+"""Warns about prompts that a model is known to handle badly.
+
+What is checked is English prose, by words alone; nothing here refuses a job.  The numbers come from the catalogue's
+`lint` entries, the general advice from how the models' makers say to write.  Each warning has a code that
+`ignore_warnings` silences.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from kiebatch.catalogue.models import Model
+from kiebatch.errors import Finding
+from kiebatch.model import Ask
+
+# code -> what it is about; `docs/catalogue.md` is checked against it
+CODES = {
+    "prompt-long": "more words than the model follows",
+    "prompt-short": "too few words to steer the model",
+    "prompt-language": "not English, for a model that wants English",
+    "many-edits": "more changes at once than an editing model carries out",
+    "drawn-text": "more text to be drawn than the model manages",
+    "negative-phrase": "`no ...` or `avoid ...` in a list of things to avoid",
+    "negative-contradicts": "a word stands in the prompt and among what to avoid",
+    "negative-many": "more to avoid than a model keeps in mind",
+    "vague-words": "words that say nothing to a model",
+    "no-motion": "a clip's prompt in which nothing moves",
+    "redescribes-picture": "a prompt that says again what the start frame shows",
+    "many-actions": "more actions than the clip has seconds",
+    "crop-16-9": "no native 16:9: crop from a wider shape",
+}
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_MOTION = _set(
+    "walk run turn move rise fall fly drive climb jump dance spin swim sail drift float glide sway swing shake nod wave "
+    "blow flow pour drip crash burst explode open close lift drop throw catch pull push reach grab point lean sit stand "
+    "kneel bow enter leave approach arrive pass cross follow chase flee hide look glance stare blink smile laugh cry "
+    "shout whisper speak talk sing breathe sigh pan tilt zoom dolly track orbit crane push-in pull-out pull push hold "
+    "tremble shiver flicker glow fade grow shrink melt burn rain snow ripple roll slide slip stumble stop start begin "
+    "listen wait pause hurry rush creep crawl step stride march ride row paddle circle hover land land dive sink emerge "
+    "appear vanish dissolve unfold spread gather scatter settle raise lower carry hand give take put place set pick "
+    "light strike hit break tear cut write draw read type play eat drink cook wash wipe brush comb dress undress "
+    "animate transform morph rotate tumble bounce splash spray swirl stir shift"
+)
+_CAMERA = _set("pan tilt zoom dolly track orbit crane push-in pull-out hold fade glow flicker")
+_IRREGULAR = _set(
+    "ran rose fell flew drove swam swung shook blew stood knelt left caught threw held spoke sang shrank grew burnt "
+    "slid crept rode dove sank took gave struck broke tore wrote drew ate drank camera motion moving movement slowly "
+    "quickly timelapse time-lapse slow-motion handheld steadicam"
+)
+_EDITS = _set(
+    "change replace remove add make turn move put recolor recolour color colour swap erase delete insert convert "
+    "crop blur sharpen brighten darken extend rotate flip resize enlarge shrink restore give fix clean keep"
+)
+_KEEPING = {"keep", "give"}
+_VAGUE = _set(
+    "beautiful nice amazing awesome stunning gorgeous great good cool incredible wonderful lovely pretty perfect "
+    "interesting breathtaking fantastic superb magnificent"
+)
+_VAGUE_PHRASES = (
+    "high quality",
+    "best quality",
+    "masterpiece",
+    "award-winning",
+    "award winning",
+    "very detailed",
+)
+_DESCRIBING = _set(
+    "wearing dressed background foreground hair eyes skin jacket coat shirt dress lighting lit colour color palette "
+    "composition style texture photograph photo portrait shot lens bokeh framing standing sitting located surrounded"
+)
+_ENGLISH = _set(
+    "the a an of in on at to and with is are his her its their from by into over under as for through it he she they"
+)
+
+
+def check(model: Model, ask: Ask, shot_duration: float | None = None) -> tuple[Finding, ...]:
+    """Return warnings about the words of one job, at most one per code.
+
+    `shot_duration` is the shot's length in seconds, used where the job itself does not say how long the clip will be.
+    """
+    if model.modality not in ("image", "video") or not ask.prompt.strip():
+        return ()
+    text = ask.prompt.strip()
+    found: list[Finding] = []
+    found += _length(model, text, shows_a_picture=any(m.role != "mask" for m in ask.media))
+    for rule in (_language, _edits, _drawn_text, _vague):
+        found += rule(model, text)
+    if "negative_prompt" in model.fields or ask.fold_negative:
+        found += _negatives(model, text, ask.negative)
+    if model.modality == "video" and _is_english(text):
+        starts = any(m.role in ("start_frame", "source") for m in ask.media)
+        found += _motion(model, text, starts=starts, seconds=_seconds(model, ask, shot_duration))
+    if model.lint.get("crop_16_9") and str(ask.params.get("aspect_ratio", "")) == "16:9":
+        found.append(
+            _finding(
+                "params.aspect_ratio",
+                f"`{model.id}` has no native 16:9",
+                "ask for 3:2 and leave room at the sides for cropping",
+                "crop-16-9",
+            )
+        )
+    return tuple({f.code: f for f in reversed(found)}.values())[::-1]
+
+
+def _finding(field: str, message: str, hint: str, code: str) -> Finding:
+    return Finding(field=field, message=message, hint=hint, severity="warning", code=code)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_][\w'-]*", text.lower())
+
+
+def _is_english(text: str) -> bool:
+    words = _words(text)
+    plain = sum(w.isascii() for w in words)
+    return bool(words) and plain >= 0.9 * len(words) and (len(words) < 6 or any(w in _ENGLISH for w in words))
+
+
+def _counts_words(text: str) -> bool:
+    """Whether the text is in a script that puts blanks between words."""
+    return not re.search(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]", text)
+
+
+def _length(model: Model, text: str, *, shows_a_picture: bool) -> Iterable[Finding]:
+    least, most = model.lint.get("best_words") or ((3, 200) if model.modality == "image" else (5, 200))
+    if not _counts_words(text):
+        return
+    count = len(_words(text))
+    if count > most:
+        yield _finding(
+            "prompt",
+            f"the prompt has {count} words; `{model.id}` follows about {most}",
+            "the first words weigh most: put what matters there and leave out the rest",
+            "prompt-long",
+        )
+    elif count < least and not shows_a_picture:
+        yield _finding(
+            "prompt",
+            f"the prompt has {count} word{'s' if count != 1 else ''}; `{model.id}` will make up the rest",
+            "say who or what, what happens, where, in what light, and from where it is seen",
+            "prompt-short",
+        )
+
+
+def _language(model: Model, text: str) -> Iterable[Finding]:
+    if model.lint.get("english") and (not _counts_words(text) or not _is_english(text)):
+        yield _finding(
+            "prompt",
+            f"`{model.id}` wants English",
+            "other languages are translated first, or misread",
+            "prompt-language",
+        )
+
+
+def _verbs(text: str, known: frozenset[str]) -> list[str]:
+    """Return the words of `text` that are forms of the verbs in `known`, in order."""
+    found = []
+    for word in _words(text):
+        if word in known or any(form in known for form in _stems(word)):
+            found.append(word)
+    return found
+
+
+def _stems(word: str) -> Iterable[str]:
+    for ending in ("s", "es", "ed", "d", "ing", "er"):
+        if word.endswith(ending) and len(word) - len(ending) >= 2:
+            bare = word[: -len(ending)]
+            yield bare
+            yield bare + "e"
+            if len(bare) > 2 and bare[-1] == bare[-2]:
+                yield bare[:-1]
+            if bare.endswith("i"):
+                yield bare[:-1] + "y"
+
+
+def _edits(model: Model, text: str) -> Iterable[Finding]:
+    most = model.lint.get("max_edits")
+    if not most:
+        return
+    clauses = [
+        c for c in re.split(r"[.;\n]|,\s*(?:and|then)?\s*|\band\b|\bthen\b", text.lower()) if c.strip()
+    ]
+    edits = 0
+    for clause in clauses:
+        first = _words(clause)[:3]
+        edits += any(w in _EDITS and w not in _KEEPING for w in first)
+    if edits > most:
+        yield _finding(
+            "prompt",
+            f"the prompt asks for {edits} changes; `{model.id}` does {most} at a time well",
+            "make a chain of shots: each starts from the one before with `source: {shot: ...}`",
+            "many-edits",
+        )
+
+
+def _drawn_text(model: Model, text: str) -> Iterable[Finding]:
+    most = model.lint.get("max_drawn_text")
+    if not most:
+        return
+    quotes = [q for pair in re.findall(r"\"([^\"]+)\"|\u201c([^\u201d]+)\u201d", text) for q in pair if q]
+    longest = max((len(q) for q in quotes), default=0)
+    if longest > most:
+        yield _finding(
+            "prompt",
+            f"`{model.id}` draws about {most} characters of text well, found {longest}",
+            "use fewer words in the picture, or a model made for lettering (Ideogram, Nano Banana Pro)",
+            "drawn-text",
+        )
+    elif len(quotes) > 3:
+        yield _finding(
+            "prompt",
+            f"`{model.id}` draws two or three phrases well, found {len(quotes)}",
+            "spread the text over several pictures",
+            "drawn-text",
+        )
+
+
+def _vague(model: Model, text: str) -> Iterable[Finding]:
+    words = set(_words(text))
+    found = [w for w in dict.fromkeys(_words(text)) if w in _VAGUE] + [
+        p for p in _VAGUE_PHRASES if p in text.lower()
+    ]
+    # One such word does no harm; a prompt made of them says nothing.
+    if len(found) >= 2 or (found and len(words) <= 6):
+        yield _finding(
+            "prompt",
+            f"{', '.join(f'`{w}`' for w in found[:4])} say nothing to a model",
+            "name what makes it so: the light, the material, the lens, the weather",
+            "vague-words",
+        )
+
+
+def _negatives(model: Model, text: str, negative: tuple[str, ...]) -> Iterable[Finding]:
+    terms = [t.strip() for entry in negative for t in re.split(r"[,;\n]", entry) if t.strip()]
+    if not terms:
+        return
+    phrased = [t for t in terms if re.match(r"(?i)(no|not|avoid|without|don't|do not|never)\b", t)]
+    if phrased:
+        yield _finding(
+            "negative_prompt",
+            f"`{phrased[0]}` is a list of things to avoid already",
+            f"write `{re.sub(r'(?i)^(?:no|not|avoid|without|do not|don.t|never)[ ]+', '', phrased[0])}`",
+            "negative-phrase",
+        )
+    most = model.lint.get("max_negative") or 15
+    if len(terms) > most:
+        yield _finding(
+            "negative_prompt",
+            f"{len(terms)} things to avoid are too many; `{model.id}` keeps about {most} in mind",
+            "keep what really went wrong",
+            "negative-many",
+        )
+    prompt = f" {' '.join(_words(text))} "
+    for term in terms:
+        bare = " ".join(_words(re.sub(r"(?i)^(no|avoid|without)\s+", "", term)))
+        wanted = f" {bare} " in prompt and not re.search(
+            rf"\b(?:no|without|avoid)\W+(?:\w+\W+)?{re.escape(bare)}\b", text.lower()
+        )
+        if bare and wanted:
+            yield _finding(
+                "negative_prompt",
+                f"`{bare}` stands in the prompt and among what to avoid",
+                "take it out of one of the two",
+                "negative-contradicts",
+            )
+            return
+
+
+def _seconds(model: Model, ask: Ask, shot_duration: float | None) -> float | None:
+    own = model.fields.get("duration")
+    said = ask.params.get("duration") or (ask.params.get(own.name) if own else None)
+    for value in (said, ask.duration_s, shot_duration, model.defaults.get(own.name) if own else None):
+        try:
+            seconds = float(value) if value is not None else 0.0
+        except (TypeError, ValueError):
+            continue
+        if seconds > 0:
+            return seconds
+    return None
+
+
+def _motion(model: Model, text: str, *, starts: bool, seconds: float | None) -> Iterable[Finding]:
+    if model.task in ("upscale", "analysis", "avatar", "lip-sync", "motion-control", "character"):
+        return
+    moving = _verbs(text, _MOTION) + [w for w in _words(text) if w in _IRREGULAR]
+    words = _words(text)
+    if not moving and len(words) >= 4:
+        yield _finding(
+            "prompt",
+            "nothing moves in this prompt",
+            "say what the subject does and what the camera does",
+            "no-motion",
+        )
+    static = [w for w in words if w in _DESCRIBING]
+    if starts and len(static) >= 4 and len(static) > len(moving):
+        yield _finding(
+            "prompt",
+            f"the prompt describes what the picture shows already ({', '.join(f'`{w}`' for w in static[:3])})",
+            "say only what moves and how; the picture gives the rest",
+            "redescribes-picture",
+        )
+    doing = [w for w in _verbs(text, _MOTION - _CAMERA) if w not in ("light", "place", "hand", "set")]
+    if seconds and len(set(doing)) > max(3.0, seconds):
+        yield _finding(
+            "prompt",
+            f"{len(set(doing))} actions in {seconds:g} seconds: {', '.join(dict.fromkeys(doing[:4]))}, ...",
+            "one or two actions per clip; split the rest into shots of their own",
+            "many-actions",
+        )

@@ -1,0 +1,135 @@
+"""One model of the catalogue, and its fields, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from kiebatch.model import JSON, Modality
+
+FRIENDLY = ("prompt", "aspect_ratio", "resolution", "duration", "seed", "negative_prompt", "count", "voice")
+JOBS_ENDPOINT = "/api/v1/jobs/createTask"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Where a friendly name goes: the model's own field, and its spelling of each value where that differs.
+
+    `wrap` is a template for fields that hold lists of objects; `{prompt}` and `{voice}` stand for the values.
+    """
+
+    name: str
+    values: Mapping[str, JSON] | None = None
+    wrap: JSON = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """One model as the catalogue knows it.
+
+    `input` is the JSON Schema of what is sent; a property that takes media has a `media` note with its limits.
+    `roles` maps a role and a kind of medium (`image`, `video`, `audio`, `task`) to the field that takes it, `sets`
+    what naming a role sets besides, `fill` what is sent unless the author says otherwise.  Prices are rows in
+    credits; the first rule of `price` says how they are read.
+    """
+
+    id: str
+    title: str
+    modality: Modality
+    task: str
+    tasks: tuple[str, ...] = ()
+    family: str = "jobs"
+    maker: str = ""
+    status: str = "current"  # current, superseded, withdrawn
+    superseded_by: str | None = None
+    superseded_note: str = ""  # what the newer one lacks
+    aliases: tuple[str, ...] = ()
+    endpoint: str = JOBS_ENDPOINT
+    input: Mapping[str, JSON] = field(default_factory=dict)
+    roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    follows: tuple[str, ...] = ()  # models whose tasks it starts from
+    output_id: str = ""  # the field that takes the id of the very output of such a task
+    sets: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    fill: Mapping[str, JSON] = field(default_factory=dict)
+    constraints: tuple[Mapping[str, JSON], ...] = ()
+    outputs: Mapping[str, JSON] = field(default_factory=dict)
+    prices: tuple[Mapping[str, JSON], ...] = ()
+    prompting: tuple[str, ...] = ()
+    lint: Mapping[str, JSON] = field(default_factory=dict)
+    expected_s: float = 60.0
+    voices: Mapping[str, str] = field(default_factory=dict)
+    default_voice: str | None = None
+    accepts_asset_ids: bool = False
+    sources: tuple[str, ...] = ()
+    as_of: str = ""
+    confidence: str = ""
+    notes: str = ""
+    origin: str = "shipped"  # or the file of a user
+    floors: tuple[Model, ...] = ()  # shipped models that this one stands in for: their price is the least
+
+    @cached_property
+    def properties(self) -> Mapping[str, Any]:
+        """The model's own input fields with the schema of each."""
+        return self.input.get("properties") or {}
+
+    @cached_property
+    def defaults(self) -> Mapping[str, JSON]:
+        """What the service assumes where a field is not sent."""
+        return {name: p["default"] for name, p in self.properties.items() if "default" in p}
+
+    @cached_property
+    def validator(self) -> Draft202012Validator:
+        return Draft202012Validator(self.input)
+
+    @property
+    def known(self) -> bool:
+        """Whether the catalogue has this model; False for one that only `--allow-unknown-model` lets through."""
+        return bool(self.sources) or self.origin != "unknown"
+
+    def as_json(self) -> dict[str, JSON]:
+        """Return the keys of contract section 8, `models`."""
+        return {
+            "model": self.id,
+            "title": self.title,
+            "modality": self.modality,
+            "task": self.task,
+            "tasks": list(self.tasks),
+            "family": self.family,
+            "maker": self.maker,
+            "endpoint": self.endpoint,
+            "status": self.status,
+            "superseded_by": self.superseded_by,
+            "aliases": list(self.aliases),
+            "input": self.input,
+            "roles": self.roles,
+            "fields": {name: f.name for name, f in self.fields.items()},
+            "constraints": list(self.constraints),
+            "outputs": self.outputs,
+            "credits": list(self.prices),
+            "prompting": list(self.prompting),
+            "expected_s": self.expected_s,
+            "voices": self.voices,
+            "as_of": self.as_of,
+            "source": list(self.sources),
+            "confidence": self.confidence,
+            "notes": self.notes,
+            "origin": self.origin,
+        }
+
+
+def unknown(model_id: str, modality: Modality) -> Model:
+    """Return a model that takes everything and has no price, for `--allow-unknown-model`."""
+    return Model(
+        id=model_id,
+        title=model_id,
+        modality=modality,
+        task="unknown",
+        input={"type": "object"},
+        fields={"prompt": Field("prompt")},
+        origin="unknown",
+    )

@@ -1,0 +1,219 @@
+"""Knows every model: inputs, roles, limits, prices, names; reads the package's data files.
+
+The facts are YAML, one file per maker under `data/models/<modality>/`.  `data/index.json` is generated from them
+(`python -m kiebatch.catalogue.generate`) and says in which file a name is found, so that a command which needs one model
+reads one file.  A project's own `models/*.yaml` go through the same schema and can never make a shipped model cheaper.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
+from kiebatch.catalogue.reading import index, model, own_entries, shipped_models, spellings, squash
+from kiebatch.errors import Invalid
+
+
+class UnknownModel(Invalid):
+    """No model goes by that name, or several do.  `hint` says what is right today, or lists the choices."""
+
+    def __init__(self, message: str, *, hint: str = "", choices: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.choices = tuple(choices)
+
+
+class Catalogue:
+    """Every model there is, with the user's own entries over the shipped ones.  Files are read when asked for."""
+
+    def __init__(self, own: Sequence[Model] = ()) -> None:
+        self._index = index()
+        self._own = {(m.id, str(m.modality)): m for m in own}
+        self._files: dict[tuple[str, str], str] = {
+            (i, modality): file for i, modality, file, *_ in self._index["models"]
+        }
+        self._keys: dict[str, list[tuple[str, str]]] = {}
+        for key in (*self._own, *self._files):
+            self._keys.setdefault(key[0], []).append(key)
+
+    @property
+    def version(self) -> str:
+        return str(self._index["version"])
+
+    @property
+    def as_of(self) -> str:
+        """The date of the newest fact that ships with this version."""
+        return str(self._index["as_of"])
+
+    def get(self, model_id: str, modality: str | None = None) -> Model | None:
+        """Return the model of exactly that id, or None."""
+        for key in self._keys.get(model_id, ()):
+            if modality in (None, key[1]):
+                return self._own.get(key) or shipped_models(self._files[key])[model_id]
+        return None
+
+    def all(self) -> tuple[Model, ...]:
+        """Return every model, the shipped ones in the order of their files, then the user's new ones."""
+        keys = dict.fromkeys((*self._files, *self._own))
+        return tuple(m for m in (self.get(*key) for key in keys) if m is not None)
+
+    def named(self, name: str) -> list[Model]:
+        """Return the models that go by `name` in any spelling; an id in another spelling shuts out aliases."""
+        wanted = squash(name)
+        if not wanted:
+            return []
+        keys = [tuple(self._index["models"][i][:2]) for i in self._index["ids"].get(wanted, ())]
+        keys += [key for key in self._own if squash(key[0]) == wanted]
+        if not keys:
+            keys = [tuple(self._index["models"][i][:2]) for i in self._index["names"].get(wanted, ())]
+            keys += [
+                key
+                for key, own in self._own.items()
+                if wanted in spellings({"title": own.title, "aliases": own.aliases})
+            ]
+        found = (self.get(*key) for key in dict.fromkeys(keys))
+        return [m for m in found if m is not None]
+
+    def resolve(self, name: str, *, modality: str | None = None, keep: str | None = None) -> Model:
+        """Return the model that a person means by `name`.
+
+        An exact id wins over an alias.  Among the models that share an alias or display name, `keep` (the id that
+        the manifest names) stays; else the current one wins.  `UnknownModel` where none or several are left, where
+        the only one was withdrawn, and where it makes something else than `modality`.
+        """
+        name = name.strip()
+        exact = self.get(name)
+        found = [exact] if exact else self.named(name)
+        if not found:
+            raise self._unknown(name)
+        fitting = [m for m in found if modality in (None, m.modality)]
+        if not fitting:
+            raise UnknownModel(
+                f"`{found[0].id}` makes {_NOUN[found[0].modality]}, and this wants {_NOUN[str(modality)]}",
+                hint=_choices(m for m in self._near(name) if m.modality == modality),
+            )
+        for m in fitting:
+            if m.id == keep:
+                return m
+        for status in ("current", "superseded"):
+            left = [m for m in fitting if m.status == status]
+            if len(left) == 1:
+                return left[0]
+            if left:
+                raise UnknownModel(
+                    f"`{name}` can mean {len(left)} models",
+                    hint="say which: " + ", ".join(f"`{m.id}`" for m in left),
+                    choices=[m.id for m in left],
+                )
+        raise self._withdrawn(fitting[0].id, fitting[0])
+
+    def spelling_note(self, asked: str, found: Model) -> str:
+        """Return what to write today where `asked` is an old or wrong spelling of a full id, else nothing."""
+        return f"`{asked}` is called `{found.id}` today" if "/" in asked and asked != found.id else ""
+
+    def _withdrawn(self, name: str, gone: Model) -> UnknownModel:
+        instead = self._instead(gone)
+        return UnknownModel(
+            f"`{name}` is withdrawn: the service has closed it",
+            hint=f"today there is {', '.join(f'`{m.id}`' for m in instead)}" if instead else "",
+            choices=[m.id for m in instead],
+        )
+
+    def _unknown(self, name: str) -> UnknownModel:
+        bare = re.sub(r"^(?:POST|GET)\s+", "", name).strip()
+        if bare in self._index["chat"]:
+            return UnknownModel(
+                f"`{name}` is a chat model: it answers in text and makes no file",
+                hint="kiebatch makes pictures, clips and sound; `kiebatch models` lists what it can use",
+            )
+        for path, say in self._index["not_models"].items():
+            if bare.rstrip("/").endswith(path):
+                return UnknownModel(f"`{name}` is no model", hint=say)
+        path = "/" + re.sub(r"^https?://[^/]+", "", bare).lstrip("/")
+        if path.startswith("/api/"):
+            ids = self._index["endpoints"].get(path) or []
+            if not ids:
+                tail = re.sub(r"^/api/v\d+/", "", path).removesuffix("/generate")
+                ids = [m.id for m in self.named(tail) if m.status != "withdrawn"]
+            today = list(dict.fromkeys(self._today(i) for i in ids))
+            return UnknownModel(
+                f"`{name}` is an address of the API, no model",
+                hint="name the model: " + ", ".join(f"`{i}`" for i in today[:6]) if today else "",
+                choices=today,
+            )
+        like = self._like(name)
+        if like and all(m.status == "withdrawn" for m in like):
+            return self._withdrawn(name, next((m for m in like if m.superseded_by), like[0]))
+        near = self._near(name)
+        return UnknownModel(
+            f"unknown model `{name}`",
+            hint=_choices(near) or "`kiebatch models` lists them; `--allow-unknown-model` sends it as it is",
+            choices=[m.id for m in near],
+        )
+
+    def _today(self, model_id: str) -> str:
+        found = self.get(model_id)
+        return found.superseded_by if found and found.superseded_by else model_id
+
+    def _like(self, name: str) -> list[Model]:
+        """Return the models whose id or display name reads like `name`: what begins so, holds it, or looks like it."""
+        wanted = squash(name)
+        if len(wanted) < 3:
+            return []
+        keys = [*self._index["ids"], *self._index["names"], *(squash(i) for i, _ in self._own)]
+        begins = [key for key in keys if key.startswith(wanted) or (len(key) >= 5 and wanted.startswith(key))]
+        holds = [key for key in keys if wanted in key]
+        close = get_close_matches(wanted, keys, n=8, cutoff=0.75) if len(wanted) > 5 else []
+        return list(dict.fromkeys(m for key in (*begins, *holds, *close) for m in self.named(key)))
+
+    def _near(self, name: str) -> list[Model]:
+        """Return up to five current models that `name` may mean."""
+        today = (m if m.status == "current" else self.get(m.superseded_by or "") for m in self._like(name))
+        return list(dict.fromkeys(m for m in today if m is not None and m.status == "current"))[:5]
+
+    def _instead(self, gone: Model) -> list[Model]:
+        """Return current models that do what a withdrawn one did, the best known first."""
+        if gone.superseded_by:
+            found = self.get(gone.superseded_by)
+            return [found] if found else []
+        ids = [
+            m[0]
+            for m in self._index["models"]
+            if m[1] == gone.modality and m[3] == "current" and m[4] == gone.task
+        ]
+        return [m for m in (self.get(i) for i in ids[:4]) if m is not None]
+
+
+_NOUN = {"image": "pictures", "video": "clips", "audio": "sound", "text": "text"}
+
+
+def _choices(found: Iterable[Model]) -> str:
+    ids = [f"`{m.id}`" for m in found]
+    return f"did you mean {ids[0]}?" if len(ids) == 1 else f"there is {', '.join(ids)}" if ids else ""
+
+
+def load(extra: Sequence[Path] = ()) -> Catalogue:
+    """Return the catalogue, with the entries of the user's own files over it.
+
+    Each of `extra` is a file or a folder of `*.yaml`; a later one wins, and what does not exist is passed over.
+    `Invalid` names what is wrong with such a file.
+    """
+    shipped = Catalogue()
+    own: dict[tuple[str, str], Model] = {}
+    for path in extra:
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path] if path.is_file() else []:
+            for entry, maker in own_entries(file):
+                mine = model(entry, maker, origin=str(file))
+                own[mine.id, str(mine.modality)] = replace(mine, floors=_floors(mine, shipped))
+    return Catalogue(tuple(own.values())) if own else shipped
+
+
+def _floors(mine: Model, shipped: Catalogue) -> tuple[Model, ...]:
+    """Return the shipped models that a user's entry may come to call: that of its id, those of its own endpoint."""
+    same = [shipped.get(mine.id)]
+    if mine.endpoint != JOBS_ENDPOINT:
+        same += [shipped.get(model_id) for model_id in index()["endpoints"].get(mine.endpoint, ())]
+    return tuple(dict.fromkeys(m for m in same if m is not None))

@@ -1,0 +1,164 @@
+"""Reads models from YAML files: those that ship, and those of the user and the project."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from kiebatch import formats
+from kiebatch.catalogue.models import FRIENDLY, JOBS_ENDPOINT, Field, Model
+from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.model import JSON
+
+DATA = Path(__file__).parent / "data"
+LARGEST_FILE = 200_000  # values in a user's file of models; all shipped files together hold 50,000
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML with the scalars of YAML 1.2: `16:9` and `no` are text."""
+
+
+Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|false)$", "tf"),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
+    (
+        "float",
+        r"^[-+]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
+        "-+.0123456789",
+    ),
+    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
+):
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+def read_yaml(path: Path) -> JSON:
+    """Return the values of a data file."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+
+
+def squash(name: str) -> str:
+    """Return a name without case, blanks and punctuation: `flux2/pro` and `Flux 2 Pro` are one spelling."""
+    return re.sub(r"[^a-z0-9]+", "", name.lower())
+
+
+def spellings(entry: Mapping[str, JSON]) -> Iterable[str]:
+    """Yield the squashed names by which a model is known besides its id: aliases and display names."""
+    title = str(entry["title"])
+    bare = re.sub(r"\s*\([^)]*\)", "", title)
+    inside = re.findall(r"\(([^)]*)\)", title)
+    for name in (*entry.get("aliases", ()), title, bare, *inside):
+        if squash(name):
+            yield squash(name)
+
+
+def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Model:
+    """Return the Model of one entry of a data file."""
+    properties = (entry.get("input") or {}).get("properties") or {}
+    fields = {name: Field(name) for name in FRIENDLY if name in properties}
+    for name, target in (entry.get("fields") or {}).items():
+        if isinstance(target, str):
+            fields[name] = Field(target)
+        else:
+            fields[name] = Field(target["field"], target.get("values"), target.get("wrap"))
+    return Model(
+        id=entry["id"],
+        title=entry["title"],
+        modality=entry["modality"],
+        task=entry["task"],
+        tasks=tuple(entry.get("tasks") or (entry["task"],)),
+        family=entry.get("family", "jobs"),
+        maker=maker,
+        status=entry.get("status", "current"),
+        superseded_by=entry.get("superseded_by"),
+        superseded_note=entry.get("superseded_note") or "",
+        aliases=tuple(entry.get("aliases") or ()),
+        endpoint=entry.get("endpoint", JOBS_ENDPOINT),
+        input=entry["input"],
+        roles=entry.get("roles") or {},
+        follows=tuple(entry.get("follows") or ()),
+        output_id=entry.get("output_id") or "",
+        sets=entry.get("sets") or {},
+        fields=fields,
+        fill=entry.get("fill") or {},
+        constraints=tuple(entry.get("constraints") or ()),
+        outputs=entry.get("outputs") or {},
+        prices=tuple(entry.get("prices") or ()),
+        prompting=tuple(entry.get("prompting") or ()),
+        lint=entry.get("lint") or {},
+        expected_s=float(entry.get("expected_s") or 60),
+        voices=entry.get("voices") or {},
+        default_voice=entry.get("default_voice"),
+        accepts_asset_ids=bool(entry.get("accepts_asset_ids")),
+        sources=tuple(entry.get("sources") or ()),
+        as_of=str(entry.get("as_of") or ""),
+        confidence=entry.get("confidence") or "",
+        notes=entry.get("notes") or "",
+        origin=origin,
+    )
+
+
+@lru_cache(maxsize=1)
+def index() -> Mapping[str, Any]:
+    """Return the generated index: version, date, every name, and the file of each model."""
+    found: dict[str, Any] = json.loads((DATA / "index.json").read_text(encoding="utf-8"))
+    return found
+
+
+@lru_cache(maxsize=64)
+def shipped_models(file: str) -> Mapping[str, Model]:
+    data = read_yaml(DATA / "models" / file)
+    return {entry["id"]: model(entry, data["maker"]) for entry in data["models"]}
+
+
+def _weight(value: JSON, known: dict[int, int] | None = None) -> int:
+    """Return how many values a document holds with its aliases written out, without writing them out."""
+    known = {} if known is None else known
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 1  # what holds itself would never end
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_weight(one, known) for one in inner)
+    return known[id(value)]
+
+
+def own_entries(path: Path) -> list[tuple[Mapping[str, JSON], str]]:
+    """Return the entries of a user's file and its maker, checked by the schema of all such files."""
+    try:
+        data = read_yaml(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid([Problem(where=Where(str(path)), message=f"cannot be read: {error}")]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = Where(str(path), mark.line + 1, mark.column + 1) if mark else Where(str(path))
+        raise Invalid([Problem(where=where, message=str(getattr(error, "problem", error)))]) from error
+    if _weight(data) > LARGEST_FILE:
+        raise Invalid([Problem(where=Where(str(path)), message="is too large for a file of models")])
+    errors = sorted(
+        Draft202012Validator(formats.load("model")).iter_errors(data),
+        key=lambda e: [str(p) for p in e.absolute_path],
+    )
+    if errors:
+        raise Invalid(
+            [
+                Problem(
+                    where=Where(str(path)),
+                    message=f"`{'.'.join(map(str, e.absolute_path)) or 'the file'}`: {e.message[:200]}",
+                    hint="`kiebatch schema model` prints the form of an entry; docs/catalogue.md explains it",
+                    code="model-file",
+                )
+                for e in errors[:20]
+            ]
+        )
+    return [(entry, data.get("maker", "")) for entry in data["models"]]

@@ -1,0 +1,29 @@
+"""What a CI job and a pull request read."""
+
+from typing import TYPE_CHECKING
+
+from kiebatch._lazy import face
+
+if TYPE_CHECKING:
+    from kiebatch.ci.documents import SUMMARY_BYTES as SUMMARY_BYTES
+    from kiebatch.ci.documents import annotations as annotations
+    from kiebatch.ci.documents import bounded as bounded
+    from kiebatch.ci.documents import code as code
+    from kiebatch.ci.documents import harmless as harmless
+    from kiebatch.ci.documents import junit as junit
+    from kiebatch.ci.documents import markdown as markdown
+    from kiebatch.ci.documents import summary as summary
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "SUMMARY_BYTES": "documents",
+        "annotations": "documents",
+        "bounded": "documents",
+        "code": "documents",
+        "harmless": "documents",
+        "junit": "documents",
+        "markdown": "documents",
+        "summary": "documents",
+    },
+)

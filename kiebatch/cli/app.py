@@ -1,0 +1,183 @@
+"""The table of commands, loaded when called; errors become exit codes."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import itertools
+import json
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from kiebatch import __version__
+from kiebatch.errors import Exit, KieBatchError
+
+# name: (module in `kiebatch.cli.commands`, first line of its help), in the order that people meet them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "Start a project that runs at once with --draft."),
+    "validate": ("validate", "Check scene files and lint their prompts; nothing is sent."),
+    "plan": ("plan", "Show what a run would do, why, and what it would cost."),
+    "run": ("run", "Submit, poll, download, record. Also how to resume."),
+    "status": ("status", "Show what is done, in flight, held or failed, and what expires soon."),
+    "resolve": ("resolve", "Decide a held job."),
+    "accept": ("accept", "Keep the asset there is, although the plan calls it changed."),
+    "adopt": ("adopt", "Enter a file made elsewhere into the manifest, at no cost."),
+    "pick": ("pick", "Choose a take, or reject one."),
+    "generate": ("generate", "Make one picture, clip or sound from one prompt, without a scene file."),
+    "schema": ("schema", "Print the scene file's JSON schema, for editors."),
+    "models": ("models", "List, search and explain the models."),
+    "convert": ("convert", "Turn a Markdown scene file into YAML, or back."),
+    "verify": ("verify", "Check that the files match the manifest."),
+    "log": ("log", "Show the versions of a slot, with what changed."),
+    "diff": ("diff", "Show what changed between two manifests, in words."),
+    "report": ("report", "Write what changed as Markdown with pictures, for a pull request."),
+    "board": ("board", "Write the storyboard as one self-contained HTML page."),
+    "review": ("review", "Serve the storyboard, with picks and notes that are saved."),
+    "export": ("export", "Write a contact sheet, PDF, animatic, timeline, shot list or Remotion data."),
+    "credits": ("credits", "Show the account's balance."),
+    "sim": ("sim", "Run the bundled simulator of the kie.ai API as a server."),
+    "git": ("git", "Install diff and merge drivers for the manifest in this repository."),
+}
+
+
+# Typer carries a click of its own and does not export the base of its usage errors.
+UsageError: Any = typer.BadParameter.__bases__[0]
+
+
+class Commands(TyperGroup):
+    """Loads a command's module when it is called, so that `--help` and small commands start fast."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"kiebatch.cli.commands.{COMMANDS[cmd_name][0]}")
+        module.app.rich_markup_mode = None  # plain help, in half the time
+        module.app._add_completion = False  # that is the whole program's
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except UsageError as error:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1) if args else []
+            if near:
+                error.message = f"no such command `{args[0]}`; did you mean `{near[0]}`?"
+            raise
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # its tracebacks print locals, and locals hold keys
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="A scene file becomes pictures, clips and sound through the kie.ai media API; nobody pays twice.",
+    epilog="Start with: kiebatch init film && kiebatch run film/scenes.yaml --draft",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"kiebatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """A scene file becomes pictures, clips and sound through the kie.ai media API; nobody pays twice."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the program and leave with the exit code of the contract."""
+    sys.exit(exit_code(sys.argv[1:] if args is None else args))
+
+
+def exit_code(args: list[str]) -> int:
+    """Run the program and return its exit code.  Whatever happens, `--json` prints one JSON document."""
+    said = functools.partial(_said, as_json="--json" in args, junit=_path_after("--junit", args))
+    try:
+        command = typer.main.get_command(app)
+        result = command.main(args=args, prog_name="kiebatch", standalone_mode=False)
+        return int(result) if isinstance(result, int) else 0
+    except KieBatchError as error:
+        return said(error.status, error.problems_as_json(), str(error), int(error.exit_code))
+    except UsageError as error:
+        message = error.format_message()
+        usage = error.ctx.get_usage() if error.ctx else ""
+        return said("invalid", [_problem(message)], f"{usage}\n{message}".strip(), int(Exit.INVALID))
+    except (typer.Abort, KeyboardInterrupt):
+        return said("interrupted", [_problem("interrupted")], "interrupted", int(Exit.INTERRUPTED))
+    except typer.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        # A bug of ours: the last place that can tell the user so, with a log to attach.
+        path = _log(traceback.format_exc())
+        text = f"a bug in kiebatch, sorry; please report it and attach {path}"
+        return said("error", [_problem(text)], text, int(Exit.BUG))
+
+
+def _problem(message: str) -> dict[str, object]:
+    return {
+        "file": None,
+        "line": None,
+        "column": None,
+        "severity": "error",
+        "code": "usage",
+        "message": message,
+        "hint": None,
+    }
+
+
+def _path_after(option: str, args: list[str]) -> Path | None:
+    """Return the path that an option of the command names, also when the command never came to read it."""
+    for arg, following in itertools.pairwise([*args, ""]):
+        if arg == option and following:
+            return Path(following)
+        if arg.startswith(f"{option}="):
+            return Path(arg.partition("=")[2])
+    return None
+
+
+def _said(
+    status: str, problems: list[dict[str, object]], text: str, code: int, *, as_json: bool, junit: Path | None
+) -> int:
+    if as_json:
+        print(json.dumps({"status": status, "problems": problems}, ensure_ascii=False, indent=2))
+    from kiebatch import ci  # only where something went wrong: they cost a start some milliseconds
+    from kiebatch.ci import announce
+
+    announce.outcome({"status": status, "problems": problems}, junit=junit)
+    prefix = "" if status == "invalid" and not text.startswith("kiebatch") else "kiebatch: "
+    print(ci.harmless(f"{prefix}{text}") if os.environ.get("CI") else f"{prefix}{text}", file=sys.stderr)
+    return code
+
+
+def _log(trace: str) -> str:
+    handle, path = tempfile.mkstemp(prefix="kiebatch-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(f"kiebatch {__version__}, Python {sys.version}, {sys.platform}\n{trace}")
+    return path

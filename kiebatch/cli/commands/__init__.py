@@ -1,0 +1,1 @@
+"""One file per command or group: arguments in, one call, text out."""

@@ -1,0 +1,48 @@
+"""`kiebatch convert`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from kiebatch import files
+from kiebatch.cli import console
+from kiebatch.errors import Invalid
+from kiebatch.project import finding, opening
+from kiebatch.scenefile import convert as conversion
+
+app = typer.Typer()
+
+
+@app.command()
+def convert(
+    scene_file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="the scene file, Markdown or YAML, or its folder")
+    ],
+    to: Annotated[Literal["yaml", "md"], typer.Option("--to", help="the form to write")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="the file to write [default: stdout]", show_default=False),
+    ] = None,
+) -> None:
+    """Turn a Markdown scene file into YAML, or back; both give the same jobs.
+
+    Example: kiebatch convert SCENES.md --to yaml --output scenes.yaml
+    """
+    document, problems = opening.read_document(finding.find(scene_file).scene_file or scene_file)
+    if any(problem.severity == "error" for problem in problems):
+        raise Invalid(problems)
+    console.warn(problems)
+    text = conversion.to_yaml(document) if to == "yaml" else conversion.to_markdown(document)
+    if output is None:
+        print(text, end="")
+        return
+    if output.exists():
+        raise Invalid(
+            f"{files.shown(output)} is there already",
+            hint="nothing was changed; name another file, or move it away",
+        )
+    files.replace(output, text)
+    console.say(f"wrote {files.shown(output)}")

@@ -1,0 +1,209 @@
+"""`kiebatch export`"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from typer import Argument, Option
+
+from kiebatch import files
+from kiebatch.cli import console, options
+from kiebatch.errors import Invalid, plain
+from kiebatch.exports import ENDINGS, cut, otio, retime
+from kiebatch.exports import csv as shot_list
+from kiebatch.exports.cut import Progress
+from kiebatch.project import Opened
+from kiebatch.record import picks_file
+
+app = typer.Typer()
+Kind = Literal["sheet", "pdf", "animatic", "otio", "csv", "remotion"]
+
+
+@app.command()
+def export(
+    kind: Annotated[Kind, Argument(help="what to write")],
+    scene_file: options.MaybeSceneFile = None,
+    output: Annotated[
+        Path | None, Option("--output", "-o", help="another file [default: export/<folder>.<ending>]")
+    ] = None,
+    columns: Annotated[int, Option("--columns", min=1, max=12, help="sheet: pictures in a row")] = 4,
+    rows: Annotated[int, Option("--rows", min=1, max=40, help="sheet: rows on a page")] = 6,
+    all_takes: Annotated[
+        bool, Option("--all-takes", help="sheet, csv: every take, not only the one that stands for its shot")
+    ] = False,
+    layout: Annotated[int, Option("--layout", help="pdf: panels on a page, 1, 4 or 6")] = 4,
+    paper: Annotated[Literal["a4", "letter"], Option("--paper", help="pdf: the paper")] = "a4",
+    fps: Annotated[str, Option("--fps", help="frames a second: 24, 25, 30, 23.976, 30000/1001")] = "24",
+    size: Annotated[
+        str | None,
+        Option(
+            "--size", help="animatic, remotion: WIDTHxHEIGHT [default: by the pictures]", show_default=False
+        ),
+    ] = None,
+    slate: Annotated[bool, Option("--slate", help="animatic: shot, take and time in the picture")] = False,
+    import_: Annotated[
+        Path | None,
+        Option("--import", help="otio, csv: read an edited file back and show what is different"),
+    ] = None,
+    write: Annotated[
+        bool, Option("--write", help="with --import: put it into the scene file (otio) or picks.yaml (csv)")
+    ] = False,
+    project: options.Project = None,
+    draft: options.DraftFolder = False,
+    assets: options.Assets = None,
+    state: options.State = None,
+    no_progress: Annotated[bool, Option("--no-progress", help="no bar on stderr")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write a contact sheet, storyboard PDF, animatic, edit timeline, shot list or Remotion data.
+
+    Shows the picked take of each shot, else the first that nobody rejected.
+
+    Example: kiebatch export animatic scenes.yaml --slate
+    """
+    opened = options.opened(
+        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json
+    )
+    if import_:
+        if kind == "otio":
+            _import_timeline(opened, import_, write=write, as_json=as_json)
+        elif kind == "csv":
+            _import_notes(opened, import_, write=write, as_json=as_json)
+        else:
+            raise Invalid(f"--import reads a timeline (otio) or a shot list (csv), not `{kind}`")
+        return
+    if write:
+        raise Invalid("--write goes with --import")
+    target = output or opened.workspace.root / "export" / f"{opened.workspace.root.name}{ENDINGS[kind]}"
+    module = importlib.import_module(f"kiebatch.exports.{kind}")
+    with _bar(kind, show=options.progress_bar(no_progress) and not as_json) as progress:
+        chosen = cut.Options(
+            output=target.absolute(),
+            progress=progress,
+            columns=columns,
+            rows=rows,
+            all_takes=all_takes,
+            layout=layout,
+            paper=paper,
+            fps=_fps(fps),
+            size=_size(size),
+            slate=slate,
+        )
+        files.check_writable(chosen.output.parent)
+        written: list[Path] = module.export(
+            opened.project, opened.manifest, opened.picks, opened.workspace, chosen
+        )
+    value = {"status": "success", "file": files.shown(written[0]), "files": [files.shown(p) for p in written]}
+    console.answer(value, lambda: "\n".join(files.shown(path) for path in written), as_json=as_json)
+
+
+@contextmanager
+def _bar(kind: str, *, show: bool) -> Iterator[Progress]:
+    if not show:
+        yield cut.silent
+        return
+    from tqdm import tqdm
+
+    with tqdm(
+        desc=kind, unit="", leave=False, bar_format="{desc} {bar} {n_fmt}/{total_fmt} [{elapsed}]"
+    ) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        yield progress
+
+
+def _fps(text: str) -> Fraction:
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise Invalid(f"--fps takes a number such as 24 or 30000/1001, found `{plain(text)}`") from None
+    if not 1 <= value <= 240:
+        raise Invalid(f"--fps is between 1 and 240, found `{plain(text)}`")
+    # Broadcast rates are written with three digits and mean thousandths of 1001.
+    near = Fraction(round(value * 1001 / 1000) * 1000, 1001)
+    return near if value.denominator not in (1, 1001) and abs(near - value) < Fraction(1, 1000) else value
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{2,4})[x*](\d{2,4})", text.strip().lower())
+    if not found:
+        raise Invalid(f"--size takes WIDTHxHEIGHT such as 1920x1080, found `{plain(text)}`")
+    wide, high = int(found[1]), int(found[2])
+    if wide % 2 or high % 2:
+        raise Invalid(f"--size takes even numbers, found `{wide}x{high}`")
+    return wide, high
+
+
+def _import_timeline(opened: Opened, path: Path, *, write: bool, as_json: bool) -> None:
+    if not path.is_file():
+        raise Invalid(f"there is no file {files.shown(path)}")
+    edited = otio.read(path)
+    film = cut.film(opened.project, opened.manifest, opened.picks, opened.workspace, edited.fps)
+    edit = otio.compare(edited, film)
+    scene_file = opened.workspace.scene_file
+    assert scene_file is not None
+    changed = any(change.what in ("duration", "order") for change in edit.changes)
+    if write and changed:
+        if opened.document.form != "yaml":
+            raise Invalid(
+                f"{files.shown(scene_file)} is Markdown, and --write edits YAML",
+                hint="kiebatch convert --to yaml makes one of it",
+            )
+        text = scene_file.read_bytes().decode("utf-8")
+        files.replace(scene_file, retime.apply(text, files.shown(scene_file), film, edit))
+    value = {
+        "status": "same" if not edit.changes else "written" if write and changed else "different",
+        "changes": [change.as_json() for change in edit.changes],
+    }
+
+    def said() -> str:
+        lines = [plain(change) for change in edit.changes] or ["the timeline is as the scene file says"]
+        if write and changed:
+            lines.append(f"written to {files.shown(scene_file)}")
+        elif changed:
+            lines.append("nothing was written; --write puts lengths and order into the scene file")
+        if any(change.what == "dropped" for change in edit.changes):
+            lines.append(
+                "a shot that was dropped stays in the scene file; give it `skip: cut` to leave it out"
+            )
+        return "\n".join(lines)
+
+    console.answer(value, said, as_json=as_json)
+
+
+def _import_notes(opened: Opened, path: Path, *, write: bool, as_json: bool) -> None:
+    found = shot_list.notes(files.read_text(path), files.shown(path), opened.picks)
+    known = {str(job.slot.shot_name) for job in opened.project.jobs}
+    strangers = [d.slot for d in found if d.slot.partition("#")[0].partition("@")[0] not in known]
+    if strangers:
+        named = ", ".join(f"`{plain(slot)}`" for slot in strangers[:8])
+        raise Invalid(f"{files.shown(path)} has notes on shots that the scene file has not: {named}")
+    if write and found:
+        who = picks_file.author(opened.workspace)
+        picks_file.decide(opened.workspace, [replace(d, author=who) for d in found])
+    value = {
+        "status": "same" if not found else "written" if write else "different",
+        "notes": [{"slot": d.slot, "note": d.note} for d in found],
+    }
+
+    def said() -> str:
+        lines = [f"{d.slot}: {plain(d.note or '(no note)')}" for d in found] or ["the notes are the same"]
+        if found:
+            there = f"written to {files.shown(opened.workspace.picks_path)}"
+            lines.append(there if write else "nothing was written; --write puts them into picks.yaml")
+        return "\n".join(lines)
+
+    console.answer(value, said, as_json=as_json)

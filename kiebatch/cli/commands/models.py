@@ -1,0 +1,280 @@
+"""`kiebatch models`"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kiebatch import catalogue, files, workspace
+from kiebatch.catalogue import Catalogue, Model, UnknownModel, generate, manual, refresh
+from kiebatch.cli import console, options
+from kiebatch.errors import Exit, Invalid, Refused, plain
+from kiebatch.model import JSON, ROLES, USD_PER_CREDIT, Request
+from kiebatch.project import opening
+from kiebatch.provider import CallFailed, Client
+from kiebatch.settings import Settings
+
+app = typer.Typer()
+TAKES = (
+    *ROLES,
+    "aspect_ratio",
+    "resolution",
+    "duration",
+    "seed",
+    "negative_prompt",
+    "count",
+    "voice",
+    "prompt",
+)
+
+
+@app.command()
+def models(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="a model's id or name, or words to search for; `refresh` asks the provider",
+            show_default=False,
+        ),
+    ] = None,
+    modality: Annotated[str | None, typer.Option("--modality", help="image, video or audio")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="text-to-image, image-to-video, upscale, ...")
+    ] = None,
+    family: Annotated[str | None, typer.Option("--family", help="jobs, veo, runway, suno, ...")] = None,
+    maker: Annotated[str | None, typer.Option("--maker", help="Google, ByteDance, ...")] = None,
+    takes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--takes", help="what it must take: end_frame, mask, seed, negative_prompt, ...; repeat for more"
+        ),
+    ] = None,
+    shape: Annotated[
+        str | None, typer.Option("--shape", help="a shape it makes natively, such as 16:9")
+    ] = None,
+    below: Annotated[
+        float | None,
+        typer.Option("--below", min=0, help="credits that its cheapest job (or second) must not exceed"),
+    ] = None,
+    suggest: Annotated[
+        str | None, typer.Option("--suggest", help="what you want: `text in the image`, `cheap clips`, ...")
+    ] = None,
+    older: Annotated[bool, typer.Option("--all", help="older and withdrawn models, too")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="with `refresh`: only see whether derived files have drifted; exit 3 if so"
+        ),
+    ] = False,
+    output: Annotated[Path, typer.Option("--output", help="with `refresh`: where the candidate goes")] = Path(
+        "catalogue-refresh.diff"
+    ),
+    every: Annotated[
+        float, typer.Option("--every", min=0, help="with `refresh`: seconds between two questions")
+    ] = 1.0,
+    api_key: options.ApiKey = None,
+    base_url: options.BaseUrl = None,
+    project: options.Project = None,
+    draft: options.Draft = False,
+    as_json: options.Json = False,
+) -> None:
+    """List, search and explain the models: inputs, limits, prices, how to prompt them.
+
+    Example: kiebatch models --modality video --takes end_frame
+    Example: kiebatch models nano-banana-2
+    Example: kiebatch models --suggest "text in the image"
+    """
+    if model == "refresh":
+        if check:
+            _check_derived(as_json=as_json)
+            return
+        chosen = options.read_settings(project or Path.cwd(), api_key=api_key, base_url=base_url, draft=draft)
+        with options.simulator(options.with_key(chosen)) as settings:
+            _refresh(settings, output, every, modality, as_json=as_json)
+        return
+    root = (project or Path.cwd()).resolve()
+    found = opening.load_catalogue(
+        workspace.Workspace(root=root, assets=root / "assets", state=root / ".kiebatch")
+    )
+    if suggest:
+        _suggest(found, suggest, as_json=as_json)
+        return
+    wanted = [
+        m
+        for m in found.all()
+        if (older or m.status == "current")
+        and modality in (None, m.modality)
+        and (task is None or task in m.tasks)
+        and family in (None, m.family)
+        and (maker is None or maker.lower() in m.maker.lower())
+        and all(_takes(m, what) for what in takes or ())
+        and (shape is None or _makes_shape(m, shape))
+        and (below is None or _cheapest(m) <= below)
+    ]
+    if model:
+        one = _one(found, model, wanted)
+        if isinstance(one, Model):
+            console.answer(one.as_json(), lambda: manual.page(one), as_json=as_json)
+            return
+        wanted = one
+    console.answer([m.as_json() for m in wanted], lambda: _table(found, wanted), as_json=as_json)
+
+
+def _one(found: Catalogue, name: str, among: list[Model]) -> Model | list[Model]:
+    """Return the model of that name, else all whose names hold the word."""
+    try:
+        return found.resolve(name)
+    except UnknownModel as unknown:
+        exact = found.get(name)
+        if exact:
+            return exact  # a withdrawn one can still be read about
+        matching = [
+            m for m in among if catalogue.squash(name) in catalogue.squash(f"{m.id}{m.title}{m.maker}")
+        ]
+        if not matching or not catalogue.squash(name):
+            raise unknown from None
+        return matching
+
+
+def _takes(m: Model, what: str) -> bool:
+    word = what.strip().lower().replace("-", "_").replace(" ", "_").removeprefix("an_").removeprefix("a_")
+    if word not in TAKES:
+        raise Invalid(f"--takes knows no `{what}`", hint=f"it knows {', '.join(TAKES)}")
+    return word in m.roles or word in m.fields
+
+
+def _makes_shape(m: Model, shape: str) -> bool:
+    target = m.fields.get("aspect_ratio")
+    if target is None:
+        return False
+    return shape in (target.values or m.properties[target.name].get("enum") or ())
+
+
+def _cheapest(m: Model) -> float:
+    rows = [float(row["credits"]) for row in m.prices if row["per"] != "input" and not row.get("adds")]
+    return min(rows, default=float("inf"))
+
+
+def _table(found: Catalogue, wanted: Iterable[Model]) -> str:
+    rows = [
+        [m.id, m.modality, m.task, manual.cost(m), _marks(m), console.short(m.title, 44)]
+        for m in sorted(wanted, key=lambda m: (m.modality, m.maker.lower(), m.id))
+    ]
+    if not rows:
+        return "no model is like that"
+    table = console.table(rows, ["model", "makes", "for", "price", "", "name"])
+    return f"{table}\n\n{len(rows)} models; catalogue {found.version}, newest fact of {found.as_of}, 1 credit is {USD_PER_CREDIT} USD"
+
+
+def _marks(m: Model) -> str:
+    return "yours" if m.origin != "shipped" else "" if m.status == "current" else m.status
+
+
+def _suggest(found: Catalogue, wish: str, *, as_json: bool) -> None:
+    fitting = catalogue.suggest(wish)
+    if not fitting:
+        known = ", ".join(f"`{i.name}`" for i in catalogue.intents())
+        raise Invalid(f"nothing to suggest for `{wish}`", hint=f"try one of {known}")
+    value: list[JSON] = []
+    lines: list[str] = []
+    for intent in fitting:
+        lines.append(f"{intent.name}:")
+        entries = []
+        for model_id, why in intent.models.items():
+            model = found.get(model_id)
+            if model is None:
+                continue
+            cost = manual.cost(model)
+            entries.append({"model": model_id, "why": why, "price": cost})
+            lines.append(f"  {model_id}: {why} ({cost})")
+        value.append({"intent": intent.name, "models": entries})
+    console.answer(value, "\n".join(lines), as_json=as_json)
+
+
+def _check_derived(*, as_json: bool) -> None:
+    stale = [files.shown(path) for path in generate.drifted()]
+    text = "\n".join(f"{path} has drifted; run python -m kiebatch.catalogue.generate" for path in stale)
+    console.answer(
+        {"status": "drifted" if stale else "ok", "files": stale},
+        text or "nothing has drifted",
+        as_json=as_json,
+    )
+    console.leave(Exit.DIFFERS if stale else Exit.OK)
+
+
+# --- refresh -------------------------------------------------------------------------------------------
+
+
+def _refresh(
+    settings: Settings, output: Path, every_s: float, modality: str | None, *, as_json: bool
+) -> None:
+    candidate = asyncio.run(_ask(settings, every_s, modality))
+    if candidate.changes:
+        files.replace(output, candidate.text)
+    value: dict[str, Any] = {**candidate.as_json(), "file": str(output) if candidate.changes else None}
+    lines = [f"{c.model}: {c.kind}: {'; '.join(c.words)}" for c in candidate.changes]
+    ending = (
+        f"{len(candidate.changes)} differences in {candidate.asked} models; the candidate is in {output}"
+        if candidate.changes
+        else f"{candidate.asked} models asked, nothing differs"
+    )
+    console.answer(value, "\n".join([*lines, ending]), as_json=as_json)
+
+
+async def _ask(settings: Settings, every_s: float, modality: str | None) -> refresh.Candidate:
+    """Put the questions of protocol 7.3, one every `every_s` seconds: that is their limit per account."""
+    shipped = catalogue.load()
+    async with Client(settings.api_key, settings.base_url, settings.upload_url, attempts=3) as client:
+        try:
+            listing = await client.read(Request(method="GET", path="/api/v1/models"), operation="models")
+            data = listing.data if isinstance(listing.data, dict) else {"models": listing.data}
+            listed = [entry for entry in data.get("models") or () if isinstance(entry, dict)]
+            if modality:
+                ids = {m.id for m in shipped.all() if m.modality == modality}
+                listed = [entry for entry in listed if entry.get("model") in ids]
+            schemas: dict[str, JSON] = {}
+            for number, entry in enumerate(listed, start=1):
+                await asyncio.sleep(every_s)
+                model_id = str(entry.get("model") or "")
+                if not model_id or ".." in model_id:
+                    continue
+                if every_s:
+                    console.say(f"{number}/{len(listed)} {plain(model_id)}")
+                try:
+                    answer = await client.read(
+                        Request(method="GET", path=f"/api/v1/models/{model_id}/schema"), operation="models"
+                    )
+                except CallFailed:
+                    continue  # a model without a schema is compared by its price alone
+                schemas[model_id] = answer.data
+            prices = await _price_rows(client)
+        except CallFailed as failure:
+            raise Refused(f"the provider cannot be asked: {failure.message}") from None
+    today = datetime.now(UTC).date().isoformat()
+    return refresh.compare(shipped, listed, schemas, prices, today=today, whole=modality is None)
+
+
+async def _price_rows(client: Client) -> list[dict[str, JSON]]:
+    rows: list[dict[str, JSON]] = []
+    for page in range(1, 51):
+        request = Request(
+            method="POST", path="/client/v1/model-pricing/page", body={"pageNum": page, "pageSize": 100}
+        )
+        try:
+            answer = await client.read(request, operation="models")
+        except CallFailed:
+            return rows  # the public list is not served everywhere; the rest of the refresh does not need it
+        data = answer.data if isinstance(answer.data, dict) else {"records": answer.data}
+        listed: list[JSON] = next(
+            (data[key] for key in ("records", "list", "rows") if isinstance(data.get(key), list)), []
+        )
+        found = [row for row in listed if isinstance(row, dict)]
+        rows += found
+        if len(found) < 100:
+            break
+    return rows

@@ -1,0 +1,136 @@
+"""`kiebatch pick`"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kiebatch import files
+from kiebatch.cli import console, options
+from kiebatch.errors import Invalid
+from kiebatch.model import Slot, parse_slot
+from kiebatch.project import Opened
+from kiebatch.record import picks, picks_file
+from kiebatch.record.picks import Choice, Decision
+
+app = typer.Typer()
+
+
+@app.command()
+def pick(
+    slots: Annotated[
+        list[str] | None,
+        typer.Argument(help="takes: 2a#3, or 2a where there is one take", show_default=False),
+    ] = None,
+    reject: Annotated[bool, typer.Option("--reject", help="reject it instead")] = False,
+    none: Annotated[bool, typer.Option("--none", help="take the decision back")] = False,
+    note: Annotated[str | None, typer.Option("--note", help="a note on the take")] = None,
+    star: Annotated[bool | None, typer.Option("--star/--no-star", help="a star on the take")] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="a list of decisions, as a board gives them; - reads them from stdin"),
+    ] = None,
+    author: Annotated[
+        str | None, typer.Option("--author", help="who decides [default: git's user.name]")
+    ] = None,
+    scene_file: Annotated[Path | None, typer.Option("--file", help="the scene file")] = None,
+    project: options.Project = None,
+    draft: options.DraftFolder = False,
+    assets: options.Assets = None,
+    state: options.State = None,
+    as_json: options.Json = False,
+) -> None:
+    """Choose a take, or reject one.
+
+    The pick is what chains and exports use.  Every decision is a line in picks.yaml, beside the assets.
+
+    Example: kiebatch pick 2a#3 --note "the look back"
+    """
+    opened = options.opened(
+        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json
+    )
+    if bool(slots) == bool(from_):
+        raise Invalid("name a take such as `2a#3`, or a list with --from")
+    if reject and none:
+        raise Invalid("--reject and --none exclude each other")
+    who = author if author is not None else picks_file.author(opened.workspace)
+    if from_:
+        if reject or none or note is not None or star is not None:
+            raise Invalid("with --from the list says what is decided")
+        new = [d if d.author else replace(d, author=who) for d in _listed(from_)]
+        _check(opened, (d.slot for d in new))
+        known = set(opened.picks.decisions)
+        new = [d for d in new if d not in known]
+    else:
+        choice: Choice | None = "reject" if reject else "none" if none else "pick"
+        new = [
+            Decision(slot=slot, choice=choice, note=note, star=star, author=who)
+            for slot in [_named(opened, text) for text in slots or ()]
+        ]
+    picks_file.decide(opened.workspace, new)
+    value = {
+        "status": "success",
+        "file": files.shown(opened.workspace.picks_path),
+        "decisions": list(map(_json, new)),
+    }
+    console.answer(value, lambda: "\n".join(map(_said, new)) or "nothing new", as_json=as_json)
+
+
+def _listed(path: Path) -> tuple[Decision, ...]:
+    if str(path) == "-":
+        return picks.parse(sys.stdin.read(), "stdin").decisions
+    return picks.parse(files.read_text(path), files.shown(path)).decisions
+
+
+def _named(opened: Opened, text: str) -> str:
+    """Return the one take that a text names, in its written form."""
+    known = _known(opened)
+    found = parse_slot(text, known)
+    if not found:
+        shots = ", ".join(dict.fromkeys(s.shot_name for s in known))
+        raise Invalid(f"there is no take `{text}`", hint=f"the shots are {console.short(shots, 200)}")
+    if len(found) > 1:
+        raise Invalid(
+            f"`{text}` means several takes: {', '.join(map(picks.written, found))}", hint="name one"
+        )
+    return picks.written(found[0])
+
+
+def _known(opened: Opened) -> list[Slot]:
+    return list(dict.fromkeys(job.slot for job in opened.project.jobs))
+
+
+def _check(opened: Opened, slots: Iterable[str]) -> None:
+    """Refuse a list that names takes which this project does not have: it was made for another film."""
+    known = {picks.written(slot) for slot in _known(opened)}
+    known |= {
+        picks.written(Slot(a.scene_id, a.shot, None, a.take)) for a in opened.manifest.assets if a.scene_id
+    }
+    unknown = [slot for slot in dict.fromkeys(slots) if slot not in known]
+    if unknown:
+        raise Invalid(f"there is no take {', '.join(f'`{s}`' for s in unknown[:8])}; nothing was written")
+
+
+def _json(decision: Decision) -> dict[str, object]:
+    found = {
+        "slot": decision.slot,
+        "decision": decision.choice,
+        "note": decision.note,
+        "star": decision.star,
+        "author": decision.author,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _said(decision: Decision) -> str:
+    parts = {"pick": ["picked"], "reject": ["rejected"], "none": ["undecided"], None: []}[decision.choice]
+    if decision.star is not None:
+        parts.append("starred" if decision.star else "no star")
+    if decision.note is not None:
+        parts.append(f"note: {console.short(decision.note)}" if decision.note else "no note")
+    return f"{decision.slot}: {', '.join(parts)}"

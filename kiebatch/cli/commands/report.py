@@ -1,0 +1,105 @@
+"""`kiebatch report`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kiebatch import files
+from kiebatch.ci import report as reports
+from kiebatch.cli import console, options
+from kiebatch.cli.commands.diff import New, Old
+from kiebatch.errors import Invalid
+from kiebatch.model import JSON
+from kiebatch.planning import planning, statuses
+from kiebatch.project import opening, snapshots
+from kiebatch.record.manifest.differences import totals
+from kiebatch.workspace import Workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def report(
+    old: Old = None,
+    new: New = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="write the Markdown here and the picture beside it [default: stdout]"
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="write the before-and-after picture here, a PNG")
+    ] = None,
+    picture_url: Annotated[
+        str | None, typer.Option("--picture-url", help="how the text names the picture [default: its file]")
+    ] = None,
+    project: options.Project = None,
+    assets: options.Assets = None,
+    draft: options.DraftFolder = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write what changed as Markdown with before-and-after pictures, for a pull request.
+
+    Example: kiebatch report main --output report.md
+    """
+    workspace, before, after = snapshots.pair(old, new, folder=project, assets=assets, draft=draft)
+    changes = snapshots.compare(workspace, before, after)
+    if output and picture is None:
+        picture = output.with_suffix(".png")
+    shown = reports.panels(changes, before, after, workspace.state) if picture else []
+    if picture and shown:
+        files.replace(picture, reports.contact_sheet(shown))
+    name = picture_url or (_relative(picture, output) if picture else None)
+    plan, failed, held = (
+        _outlook(workspace, draft=draft) if after.label == snapshots.WORKING_TREE else (None, [], [])
+    )
+    text = reports.markdown(
+        changes,
+        before.label,
+        after.label,
+        picture=name if shown else None,
+        plan=plan,
+        failed=failed,
+        held=held,
+    )
+    if output:
+        files.replace(output, text)
+    value = {
+        "markdown": text,
+        "picture": str(picture) if shown else None,
+        "slots": [c.as_json() for c in changes],
+        "totals": totals(changes),
+        "planned": (plan or {}).get("totals"),
+    }
+    console.answer(value, "" if output else text.rstrip("\n"), as_json=as_json)
+    if output:
+        console.say(
+            f"wrote {files.shown(output)}" + (f" and {files.shown(picture)}" if picture and shown else "")
+        )
+
+
+def _relative(picture: Path, output: Path | None) -> str:
+    if output and picture.resolve().is_relative_to(output.resolve().parent):
+        return picture.resolve().relative_to(output.resolve().parent).as_posix()
+    return picture.as_posix()
+
+
+def _outlook(workspace: Workspace, *, draft: bool) -> tuple[dict[str, JSON] | None, list[JSON], list[JSON]]:
+    """Return the plan, and what failed and is held; nothing of them where the scene file cannot be read."""
+    if workspace.scene_file is None:
+        return None, [], []
+    try:
+        opened = opening.load(workspace.scene_file, draft=draft, assets=None if draft else workspace.assets)
+        plan = {"totals": planning.plan(opened).totals()}
+        standing = statuses.status(
+            workspace.scene_file, draft=draft, assets=None if draft else workspace.assets
+        )
+    except Invalid:
+        return None, [], []
+    failed = [s.as_json() for s in standing.slots if s.state == "failed"]
+    held = [s.as_json() for s in standing.slots if s.state == "held"]
+    return plan, failed, held

@@ -1,0 +1,264 @@
+"""Answers as tables or JSON on stdout; progress, warnings and errors on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import typer
+
+from kiebatch.ci import announce
+from kiebatch.errors import Exit, Problem, plain
+from kiebatch.model import JSON, USD_PER_CREDIT
+from kiebatch.running import events
+
+
+def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool) -> None:
+    """Print an answer on stdout: the JSON document, or the text that says the same."""
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False, indent=2))
+        return
+    said = text() if callable(text) else text
+    if said:
+        print(_harmless(said))
+
+
+def say(message: str) -> None:
+    """Say something to the person, on stderr.  In a CI job no line of it is a command."""
+    print(_harmless(message), file=sys.stderr)
+
+
+def _harmless(text: str) -> str:
+    """Return a text in which a CI system finds no command."""
+    if not in_ci():
+        return text
+
+    from kiebatch import ci  # only where it matters
+
+    return ci.harmless(text)
+
+
+def warn(problems: Iterable[Problem]) -> None:
+    """Say problems on stderr; warnings of one place and kind are said once, with how many more there are."""
+    groups: dict[tuple[object, ...], list[Problem]] = {}
+    for number, problem in enumerate(problems):
+        alike = (problem.where, problem.code, problem.hint) if problem.severity == "warning" else number
+        groups.setdefault((alike,), []).append(problem)
+    for first, *more in groups.values():
+        if more:
+            first = dataclasses.replace(first, message=f"{first.message} (and {len(more)} more like it)")
+        say(str(first))
+        announce.problems([first.as_json()])
+
+
+def leave(code: Exit) -> None:
+    """End the command with an exit code."""
+    if code:
+        raise typer.Exit(int(code))
+
+
+def table(rows: Sequence[Sequence[object]], head: Sequence[str], *, right: Sequence[int] = ()) -> str:
+    """Return rows as aligned columns; `right` are the columns whose cells stand at the right."""
+    cells = [[plain(c) for c in row] for row in rows]
+    widths = [max(_width(r[i]) for r in [list(head), *cells]) for i in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        parts = []
+        for i, cell in enumerate(row):
+            space = " " * (widths[i] - _width(cell))
+            parts.append(space + cell if i in right else cell + space)
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(list(head)), *(line(r) for r in cells)])
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes: East Asian wide characters take two."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def short(text: str, width: int = 48) -> str:
+    text = " ".join(plain(text).split())
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def number(value: float | None) -> str:
+    """Return credits as a person writes them: no `.0`, and `?` where nobody knows."""
+    return "?" if value is None else f"{value:,.4f}".rstrip("0").rstrip(".")
+
+
+def dollars(credits: float) -> str:
+    """Return what credits cost: `$1.92`; fractions of a cent are shown as such."""
+    amount = credits * USD_PER_CREDIT
+    return f"${amount:.2f}" if amount >= 0.01 or not amount else f"${amount:.3f}"
+
+
+def ask(question: str) -> bool:
+    """Ask a yes-or-no question on the terminal; no is the default."""
+    return typer.confirm(question, err=True, default=False)
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+class Progress:
+    """Shows a run: a bar on a terminal, plain lines elsewhere, and `--events` for programs."""
+
+    def __init__(
+        self,
+        *,
+        total: int,
+        bar: bool,
+        quiet: bool = False,
+        events_file: Path | None = None,
+        annotate: bool = False,
+    ) -> None:
+        self._total = total
+        self._done = self._failed = self._flying = 0
+        self._credits = 0.0
+        self._quiet = quiet
+        self._annotate = annotate
+        self._stream: TextIO | None = events_file.open("a", encoding="utf-8") if events_file else None
+        self._bar: Any = None
+        self._flown: set[str] = set()
+        if bar and total and not quiet:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=total,
+                unit="job",
+                file=sys.stderr,
+                dynamic_ncols=True,
+                bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}",
+            )
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._stream:
+            self._stream.close()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, event: events.Event) -> None:
+        line = describe(event)
+        if self._stream and line:
+            moment = datetime.now().astimezone().isoformat(timespec="milliseconds")
+            self._stream.write(json.dumps({"time": moment, **line}, ensure_ascii=False) + "\n")
+            self._stream.flush()
+        match event:
+            case events.Submitted():
+                self._flying += 1
+                self._flown.add(str(event.slot))
+                self._credits += event.credits or 0.0
+            case events.Saved() if event.asset.output == 1:
+                self._settle(event.slot)
+                self._done += 1
+                self._print(f"saved {event.slot}: {plain(event.asset.filename)}")
+            case events.JobFailed():
+                self._settle(event.slot)
+                self._failed += 1
+                self._print(f"failed {event.slot}: {event.message or event.code}")
+            case events.JobHeld():
+                self._settle(event.slot)
+                self._print(f"held {event.slot}: {event.reason}")
+            case events.Skipped():
+                self._print(f"not sent {event.slot}: {event.reason}")
+            case events.Noticed() if event.level != "debug":
+                self._print(f"{'warning: ' if event.level == 'warning' else ''}{event.message}")
+            case _:
+                pass
+        if self._bar is not None:
+            self._bar.n = min(self._total, self._done + self._failed)
+            self._bar.set_postfix_str(
+                f"{self._flying} in flight, {self._failed} failed, {number(self._credits)} credits",
+                refresh=False,
+            )
+            self._bar.refresh()
+
+    def _settle(self, slot: object) -> None:
+        if str(slot) in self._flown:
+            self._flown.discard(str(slot))
+            self._flying -= 1
+
+    def _print(self, text: str) -> None:
+        if self._quiet:
+            return
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            say(text)
+
+
+def describe(event: events.Event) -> dict[str, JSON]:
+    """Return an event as the line of `--events` that says it; nothing for those that are talk alone."""
+    match event:
+        case events.Submitted():
+            return {
+                "event": "submitted",
+                "slot": str(event.slot),
+                "task_id": event.task_id,
+                "credits": event.credits,
+            }
+        case events.Waiting():
+            return {
+                "event": "running",
+                "slot": str(event.slot),
+                "task_id": event.task_id,
+                "state": plain(event.state),
+                "progress": event.progress,
+            }
+        case events.Downloaded():
+            return {
+                "event": "downloaded",
+                "slot": str(event.slot),
+                "task_id": event.task_id,
+                "bytes": event.size_bytes,
+            }
+        case events.Saved():
+            return {
+                "event": "saved",
+                "slot": str(event.slot),
+                "task_id": event.task_id,
+                "asset": event.asset.id,
+                "filename": event.asset.filename,
+            }
+        case events.JobFailed():
+            return {
+                "event": "failed",
+                "slot": str(event.slot),
+                "task_id": event.task_id,
+                "code": event.code,
+                "message": event.message,
+                "retryable": event.retryable,
+            }
+        case events.JobHeld():
+            return {"event": "held", "slot": str(event.slot), "task_id": None, "reason": event.reason}
+        case events.Skipped():
+            return {"event": "skipped", "slot": str(event.slot), "task_id": None, "reason": event.reason}
+        case events.Finished():
+            return {"event": "finished", "slot": None, "task_id": None, "status": event.status}
+        case _:
+            return {}
+
+
+def in_ci() -> bool:
+    return bool(os.environ.get("CI"))

@@ -1,0 +1,181 @@
+"""The options that commands share, and what stands behind them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from kiebatch.cli import console
+from kiebatch.errors import Invalid, Refused
+from kiebatch.project import Opened, opening
+from kiebatch.settings import Settings, settings
+
+SceneFile = Annotated[Path, Argument(help="the scene file, YAML or Markdown, or the folder it lies in")]
+MaybeSceneFile = Annotated[
+    Path | None,
+    Argument(help="the scene file; without it the project in the current folder", show_default=False),
+]
+Json = Annotated[bool, Option("--json", help="print one JSON document on stdout, nothing else there")]
+Project = Annotated[Path | None, Option("--project", help="the project folder, instead of the current one")]
+Draft = Annotated[
+    bool, Option("--draft", help="use the bundled simulator: no key, no credits; writes under draft/")
+]
+DraftFolder = Annotated[bool, Option("--draft", help="the draft/ folder instead of assets/")]
+Assets = Annotated[
+    Path | None, Option("--assets", help="the assets folder [default: assets beside the scene file]")
+]
+State = Annotated[
+    Path | None, Option("--state", help="where the journal lives [default: .kiebatch in the project]")
+]
+Only = Annotated[
+    list[str] | None,
+    Option(
+        "--only",
+        help="2, 2b, 2b#3, 2-5, model:kling*, changed or failed; repeat for more",
+        show_default=False,
+    ),
+]
+Force = Annotated[bool, Option("--force", help="generate the selected slots anew although up to date")]
+Strict = Annotated[bool, Option("--strict", help="warnings are errors")]
+FoldNegative = Annotated[
+    bool,
+    Option(
+        "--fold-negative", help="put negative prompts into the prompt where a model has no field for them"
+    ),
+]
+AllowUnknown = Annotated[
+    bool, Option("--allow-unknown-model", help="send models that the catalogue does not know")
+]
+AllowUnpriced = Annotated[bool, Option("--allow-unpriced", help="let jobs go whose price is not known")]
+ApiKey = Annotated[
+    str | None,
+    Option(
+        "--api-key",
+        help="the API key [env: KIE_API_KEY, then .env]. On the command line other users of this machine can see it",
+        show_default=False,
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    Option("--base-url", help="the API [env: KIE_BASE_URL; default: https://api.kie.ai]", show_default=False),
+]
+UploadUrl = Annotated[
+    str | None, Option("--upload-url", help="the upload host [env: KIE_UPLOAD_URL]", show_default=False)
+]
+Cache = Annotated[
+    Path | None,
+    Option("--cache", help="a folder of results that fills itself; what is there is not bought again"),
+]
+MaxCredits = Annotated[
+    float | None,
+    Option("--max-credits", min=0, help="hard cap on what this run may submit", show_default=False),
+]
+
+
+def read_settings(opened_root: Path | None, run: dict[str, Any] | None = None, **flags: Any) -> Settings:
+    """Return the settings of a command from its flags, the environment and the project."""
+    return settings(
+        flags, os.environ, run or {}, env_file=opened_root / ".env" if opened_root is not None else None
+    )
+
+
+def with_key(chosen: Settings) -> Settings:
+    """Ask for the key on a terminal when none was found."""
+    if chosen.api_key or chosen.draft:
+        return chosen
+    if console.on_terminal():
+        key = typer.prompt("kie.ai API key", hide_input=True, err=True)
+        return replace(chosen, api_key=key.strip())
+    raise Refused(
+        "there is no API key",
+        hint="set KIE_API_KEY, or put a line KIE_API_KEY=... into the project's .env; --draft needs none",
+    )
+
+
+@contextlib.contextmanager
+def simulator(chosen: Settings, opened: Opened | None = None) -> Iterator[Settings]:
+    """Run the bundled simulator for a draft, and yield the settings that lead to it."""
+    if not chosen.draft:
+        yield chosen
+        return
+    from kiebatch.simulator import Settings as SimulatorSettings
+    from kiebatch.simulator.server import background
+
+    captions = _captions(opened) if opened else {}
+    own = (str(opened.workspace.root / "models"),) if opened else ()
+    with background.start(SimulatorSettings.quick(model_files=own), captions=captions) as running:
+        yield draft_settings(chosen, running.url, running.key)
+
+
+def _captions(opened: Opened) -> dict[str, str]:
+    """Return what a draft's panels are called, by prompt; shots that say the same share their panels' name."""
+    names: dict[str, list[str]] = {}
+    cameras: dict[str, set[str]] = {}
+    for scene in opened.project.scenes:
+        for shot in scene.shots:
+            for job in shot.jobs:
+                names.setdefault(job.prompt, []).append(job.slot.shot_name)
+                cameras.setdefault(job.prompt, set()).add(shot.camera or scene.camera)
+    found = {}
+    for prompt, shots in names.items():
+        camera = cameras[prompt].pop() if len(cameras[prompt]) == 1 else ""
+        found[prompt] = ", ".join(filter(None, (" / ".join(dict.fromkeys(shots)), camera)))
+    return found
+
+
+def draft_settings(chosen: Settings, url: str, key: str) -> Settings:
+    """Return settings for a simulator: its own limits, no patience needed, no budget."""
+    from kiebatch.model import Rate
+
+    return replace(
+        chosen,
+        api_key=key,
+        base_url=url,
+        upload_url=None,
+        rate=Rate(starts=1000, window_s=1.0),
+        poll_rate=Rate(starts=1000, window_s=1.0),
+        poll_interval_s=0.05,
+        expected_scale=0.002,
+        max_credits=None,
+        webhook_key="",
+        canary=False,
+    )
+
+
+def until(value: str | None) -> bool:
+    """Read `--until picks`."""
+    if value in (None, "picks"):
+        return value == "picks"
+    raise Invalid(f"--until takes `picks`, found `{value}`")
+
+
+def opened(
+    scene_file: Path | None,
+    *,
+    project: Path | None = None,
+    assets: Path | None = None,
+    state: Path | None = None,
+    draft: bool = False,
+    chosen: Settings | None = None,
+    lint: bool = False,
+    quiet: bool = False,
+) -> Opened:
+    """Load a project and show its warnings."""
+    found = opening.load(
+        scene_file, project=project, assets=assets, state=state, draft=draft, settings=chosen, lint=lint
+    )
+    if not quiet:
+        console.warn(found.problems)
+    return found
+
+
+def progress_bar(no_progress: bool) -> bool:
+    return not no_progress and sys.stderr.isatty()

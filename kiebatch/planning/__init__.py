@@ -1,0 +1,53 @@
+"""What a run would do, why, and for how much. Sends nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kiebatch._lazy import face
+
+if TYPE_CHECKING:
+    from kiebatch.planning.decision import gave_up as gave_up
+    from kiebatch.planning.decision import older_version as older_version
+    from kiebatch.planning.order import output_of as output_of
+    from kiebatch.planning.order import upstream_first as upstream_first
+    from kiebatch.planning.planning import decide as decide
+    from kiebatch.planning.planning import plan as plan
+    from kiebatch.planning.planning import preflight as preflight
+    from kiebatch.planning.plans import Action as Action
+    from kiebatch.planning.plans import Entry as Entry
+    from kiebatch.planning.plans import Facts as Facts
+    from kiebatch.planning.plans import Plan as Plan
+    from kiebatch.planning.plans import Selection as Selection
+    from kiebatch.planning.plans import price_of as price_of
+    from kiebatch.planning.saved import check_bound as check_bound
+    from kiebatch.planning.saved import read_plan as read_plan
+    from kiebatch.planning.saved import save_plan as save_plan
+    from kiebatch.planning.statuses import ProjectStatus as ProjectStatus
+    from kiebatch.planning.statuses import SlotStatus as SlotStatus
+    from kiebatch.planning.statuses import status as status
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "Action": "plans",
+        "Entry": "plans",
+        "Facts": "plans",
+        "Plan": "plans",
+        "ProjectStatus": "statuses",
+        "Selection": "plans",
+        "SlotStatus": "statuses",
+        "check_bound": "saved",
+        "decide": "planning",
+        "gave_up": "decision",
+        "older_version": "decision",
+        "output_of": "order",
+        "plan": "planning",
+        "preflight": "planning",
+        "price_of": "plans",
+        "read_plan": "saved",
+        "save_plan": "saved",
+        "status": "statuses",
+        "upstream_first": "order",
+    },
+)

@@ -1,0 +1,38 @@
+"""The order of jobs: what another job starts from comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kiebatch.model import (
+    Asset,
+    Job,
+    ShotOutput,
+    Slot,
+)
+
+
+def upstream_first(jobs: Sequence[Job]) -> list[Job]:
+    """Return jobs so that each comes after those it starts from, else in file order.  There are no circles."""
+    by_slot = {job.slot: job for job in jobs}
+    done: dict[Slot, None] = {}
+
+    def visit(job: Job) -> None:
+        stack = [job]
+        while stack:
+            top = stack[-1]
+            waiting = [by_slot[s] for s in top.needs if s in by_slot and s not in done]
+            if waiting:
+                stack.extend(waiting)
+            else:
+                done[stack.pop().slot] = None
+
+    for job in jobs:
+        if job.slot not in done:
+            visit(job)
+    return [by_slot[slot] for slot in done]
+
+
+def output_of(assets: Sequence[Asset], ref: ShotOutput) -> Asset | None:
+    """Return the asset that a reference to another slot means."""
+    return next((a for a in assets if a.output == ref.output), None)

@@ -1,0 +1,191 @@
+"""A plan as a value: one entry per slot, with action, reason and price."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import rfc8785
+
+from kiebatch.model import (
+    JSON,
+    USD_PER_CREDIT,
+    Asset,
+    Attempt,
+    Job,
+    Price,
+    Slot,
+)
+
+Action = Literal["generate", "keep", "restore", "missing", "altered", "blocked", "orphan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a command asked for.  No selector means everything.
+
+    `until_picks` stops before jobs that start from a shot of which nobody has picked a take.
+    """
+
+    only: tuple[str, ...] = ()
+    force: bool = False
+    until_picks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the edges know, as values.
+
+    `digests` holds the sha256 of an entry's file by its `filename`; None where the file is gone, and the
+    pointer's own sha256 where Git LFS has left a pointer.  `media` holds the sha256 of local references.
+    `attempts` are the journal's, oldest first.  `stored` are the (fingerprint, take) pairs of a store of results.
+    `retrievable` says whether the provider may still have an asset's media, `collectable` a lost task's.
+    """
+
+    digests: Mapping[str, str | None] = field(default_factory=dict)
+    media: Mapping[str, str] = field(default_factory=dict)
+    attempts: Sequence[Attempt] = ()
+    stored: Container[tuple[str, int]] = frozenset()
+    retrievable: Callable[[Asset], bool] = lambda _asset: False
+    collectable: Callable[[Attempt], bool] = lambda _attempt: True
+    same_model: Callable[[str, str], bool] = lambda a, b: a == b
+    draft: bool = False
+    intact: Callable[[Asset], bool] = lambda _asset: False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is to happen with one slot, and why.
+
+    `current` are the slot's assets of today, which a new version supersedes.  `attempt` is the known task
+    that a `restore` collects, `older` the superseded version that it makes current again.  `fingerprint` is None
+    while something it starts from is not made.
+    """
+
+    slot: Slot
+    action: Action
+    reason: str
+    job: Job | None = None
+    fingerprint: str | None = None
+    current: tuple[Asset, ...] = ()
+    attempt: Attempt | None = None
+    older: tuple[Asset, ...] = ()
+    selected: bool = True
+    note: str = ""
+
+    @property
+    def work(self) -> bool:
+        """Whether a run would do something for it."""
+        return self.selected and self.action in ("generate", "restore")
+
+    def as_json(self) -> dict[str, JSON]:
+        """Return the keys of contract section 8, `plan`."""
+        job = self.job
+        price = price_of(job) if job and self.action == "generate" else None
+        state = "ready"
+        if job and job.warnings:
+            state = "warnings"
+        elif job and job.defaulted:
+            state = "defaults"
+        asset = self.current[0] if self.current else None
+        return {
+            "slot": str(self.slot),
+            "scene_id": self.slot.scene,
+            "shot": self.slot.shot,
+            "take": self.slot.take,
+            "model": job.model if job else (asset.model if asset else None),
+            "endpoint": job.endpoint if job else None,
+            "action": self.action,
+            "reason": self.reason,
+            "fingerprint": self.fingerprint,
+            "input": dict(job.input) if job else {},
+            "needs": [str(s) for s in job.needs] if job else [],
+            "credits": (
+                price.as_json()
+                if price
+                else {"amount": 0, "kind": "exact", "as_of": job.price.as_of if job else None}
+            ),
+            "state": state,
+            "defaulted": list(job.defaulted) if job else [],
+            "warnings": [*(job.warnings if job else ()), *([self.note] if self.note else [])],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run would do: every slot of the file in file order, then the orphans.
+
+    `collect` are tasks that were paid for and whose result nobody wants any more by today's file: a run
+    still fetches them, so that nothing that was paid for is lost.
+    """
+
+    entries: tuple[Entry, ...]
+    collect: tuple[Attempt, ...] = ()
+
+    @property
+    def work(self) -> tuple[Entry, ...]:
+        return tuple(e for e in self.entries if e.work)
+
+    @property
+    def generate(self) -> tuple[Entry, ...]:
+        return tuple(e for e in self.entries if e.selected and e.action == "generate")
+
+    @property
+    def status(self) -> Literal["up-to-date", "work"]:
+        todo = bool(self.work) or bool(self.collect)
+        return (
+            "work"
+            if todo or any(e.selected and e.action == "missing" for e in self.entries)
+            else "up-to-date"
+        )
+
+    def credits(self) -> float:
+        """Return the most that the plan's priced jobs cost; a fallback counts where it is dearer."""
+        return round(sum(most(e.job) or 0.0 for e in self.generate if e.job), 4)
+
+    def unpriced(self) -> int:
+        return sum(1 for e in self.generate if e.job and most(e.job) is None)
+
+    def totals(self) -> dict[str, JSON]:
+        by_scene: dict[str, float] = defaultdict(float)
+        by_model: dict[str, float] = defaultdict(float)
+        for entry in self.generate:
+            if entry.job:
+                amount = most(entry.job) or 0.0
+                by_scene[str(entry.slot.scene)] = round(by_scene[str(entry.slot.scene)] + amount, 4)
+                by_model[entry.job.model] = round(by_model[entry.job.model] + amount, 4)
+        total = self.credits()
+        return {
+            "jobs": len(self.generate),
+            "credits": total,
+            "usd": round(total * USD_PER_CREDIT, 4),
+            "unpriced": self.unpriced(),
+            "by_scene": dict(by_scene),
+            "by_model": dict(by_model),
+            "usd_by_scene": {k: round(v * USD_PER_CREDIT, 4) for k, v in by_scene.items()},
+            "usd_by_model": {k: round(v * USD_PER_CREDIT, 4) for k, v in by_model.items()},
+        }
+
+    def digest(self) -> str:
+        """Return a digest of everything the plan decides, for plans that bind."""
+        decided = [[str(e.slot), e.action, e.reason, e.fingerprint] for e in self.entries if e.selected]
+        return hashlib.sha256(rfc8785.dumps(decided)).hexdigest()
+
+
+def most(job: Job) -> float | None:
+    """Return the most credits a job can cost, its fallback considered; None when that is not known."""
+    amounts = [job.price.amount] + ([job.fallback.price.amount] if job.fallback else [])
+    return None if any(a is None for a in amounts) else max(a for a in amounts if a is not None)
+
+
+def price_of(job: Job) -> Price:
+    """Return what a job costs; a bound where its fallback is dearer, unknown where either is."""
+    amount = most(job)
+    if amount is None:
+        return Price(amount=None, kind="unknown", as_of=job.price.as_of)
+    return (
+        job.price if amount == job.price.amount else Price(amount=amount, kind="bound", as_of=job.price.as_of)
+    )

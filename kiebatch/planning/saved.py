@@ -1,0 +1,60 @@
+"""Plans that are saved to a file and carried out exactly, once."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kiebatch import files
+from kiebatch.errors import Invalid
+from kiebatch.model import JSON
+from kiebatch.planning.plans import Plan
+from kiebatch.project import Opened
+from kiebatch.record import Journal
+
+
+def save_plan(
+    opened: Opened, todo: Plan, *, only: Sequence[str] = (), force: bool = False
+) -> dict[str, JSON]:
+    """Return a plan as a document that `run(..., bound=...)` carries out exactly, once."""
+    return {
+        "kiebatch-plan": 1,
+        "scene_file": opened.workspace.scene_file.name if opened.workspace.scene_file else None,
+        "only": list(only),
+        "force": force,
+        "nonce": secrets.token_hex(8),
+        "digest": todo.digest(),
+        "credits": todo.credits(),
+        "jobs": [e.as_json() for e in todo.work],
+    }
+
+
+def check_bound(bound: Mapping[str, JSON], todo: Plan, opened: Opened, journal: Journal) -> None:
+    if bound.get("digest") != todo.digest():
+        then = {j["slot"]: j for j in bound.get("jobs", [])}
+        now_ = {str(e.slot): e for e in todo.work}
+        moved = sorted({*then} ^ {*now_}) or [
+            s for s, e in now_.items() if s in then and then[s].get("fingerprint") != e.fingerprint
+        ]
+        raise Invalid(
+            "the plan no longer fits: the scene file, a reference or the manifest has moved on"
+            + (f" ({', '.join(moved[:5])})" if moved else ""),
+            hint="make a new one with `kiebatch plan --out`",
+        )
+    if not journal.spend_plan(f"{bound['digest']}:{bound.get('nonce')}"):
+        raise Invalid("this plan was carried out already", hint="make a new one with `kiebatch plan --out`")
+
+
+def read_plan(path: Path) -> dict[str, JSON]:
+    """Read a saved plan.  `Invalid` when the file is none."""
+    try:
+        found = json.loads(files.read_text(path))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or found.get("kiebatch-plan") != 1:
+        raise Invalid(
+            f"{files.shown(path)} is no plan of this kiebatch", hint="make one with `kiebatch plan --out`"
+        )
+    return found

@@ -1,0 +1,45 @@
+"""A folder on the disk, found, opened and checked; or as it was at a commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kiebatch._lazy import face
+
+if TYPE_CHECKING:
+    from kiebatch.project.digests import Digests as Digests
+    from kiebatch.project.finding import SCENE_FILES as SCENE_FILES
+    from kiebatch.project.finding import find as find
+    from kiebatch.project.finding import local_path as local_path
+    from kiebatch.project.finding import read_manifest as read_manifest
+    from kiebatch.project.finding import read_picks as read_picks
+    from kiebatch.project.opening import Opened as Opened
+    from kiebatch.project.opening import joined_files as joined_files
+    from kiebatch.project.opening import load as load
+    from kiebatch.project.opening import load_catalogue as load_catalogue
+    from kiebatch.project.opening import open_project as open_project
+    from kiebatch.project.opening import peek as peek
+    from kiebatch.project.opening import read_document as read_document
+    from kiebatch.project.snapshots import Snapshot as Snapshot
+    from kiebatch.project.snapshots import diff as diff
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "Digests": "digests",
+        "Opened": "opening",
+        "SCENE_FILES": "finding",
+        "Snapshot": "snapshots",
+        "diff": "snapshots",
+        "find": "finding",
+        "joined_files": "opening",
+        "load": "opening",
+        "load_catalogue": "opening",
+        "local_path": "finding",
+        "open_project": "opening",
+        "peek": "opening",
+        "read_document": "opening",
+        "read_manifest": "finding",
+        "read_picks": "finding",
+    },
+)

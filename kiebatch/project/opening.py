@@ -1,0 +1,242 @@
+"""Finds a project and reads its scene file, whatever form it has; what every command begins with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import platformdirs
+
+from kiebatch import catalogue as models
+from kiebatch import files
+from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.model import Asset, Document, MediaFacts, Project, SceneId, ShotId
+from kiebatch.project import finding, opening
+from kiebatch.project.digests import Digests
+from kiebatch.project.finding import local_path, read_manifest, read_picks
+from kiebatch.project.references import media_facts, repriced
+from kiebatch.record import Journal, open_journal
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import Picks
+from kiebatch.scenefile import build, document
+from kiebatch.settings import Settings
+from kiebatch.workspace import Workspace
+
+
+def load(
+    path: str | Path | None = None,
+    *,
+    project: str | Path | None = None,
+    assets: str | Path | None = None,
+    state: str | Path | None = None,
+    draft: bool = False,
+    settings: Settings | None = None,
+    lint: bool = False,
+) -> Opened:
+    """Read and check a scene file with what is recorded of it.
+
+    `Invalid` carries every problem of the file; warnings are in `problems` of the result.
+    """
+    chosen = settings or Settings()
+    scene_file = Path(path) if path is not None else None
+    workspace = finding.find(
+        scene_file,
+        project=Path(project) if project else None,
+        assets=Path(assets) if assets else None,
+        state=Path(state) if state else None,
+        draft=draft,
+    )
+    read = None
+    if workspace.scene_file is not None:
+        read = opening.read_document(workspace.scene_file)
+        named = read[0].value.get("assets") if isinstance(read[0].value, dict) else None
+        if isinstance(named, str) and assets is None and not draft:
+            workspace = replace(workspace, assets=_inside(workspace.root, named))
+    with peek(workspace) as journal:
+        digests = Digests(journal)
+        opened = opening.open_project(
+            workspace,
+            fold_negative=chosen.fold_negative,
+            allow_unknown_model=chosen.allow_unknown_model,
+            strict=chosen.strict,
+            lint=lint,
+            digest=digests,
+            document_read=read,
+        )
+    check_source(opened)
+    return opened
+
+
+def _inside(root: Path, name: str) -> Path:
+    path = Path(os.path.normpath(root / name))
+    return path if path.is_relative_to(root) and path != root else root / "assets"
+
+
+def check_source(opened: Opened) -> None:
+    """Refuse another scene file on the same assets folder, unless the named one is gone."""
+    named, scene_file = opened.manifest.source, opened.workspace.scene_file
+    if not named or scene_file is None or named == scene_file.name:
+        return
+    other = opened.workspace.root / named
+    if not other.is_file():
+        return
+    if other in opening.joined_files(scene_file):
+        return
+    raise Invalid(
+        [
+            Problem(
+                where=Where(files.shown(opened.workspace.manifest_path)),
+                message=f"these assets belong to {named}, and the scene file is {scene_file.name}",
+                hint=f"give it a folder of its own with --assets, or remove {named} to let this one take over",
+                code="other-source",
+            )
+        ]
+    )
+
+
+@contextlib.contextmanager
+def peek(workspace: Workspace) -> Iterator[Journal | None]:
+    """Open the journal for reading, when there is one.  A damaged one is mended by the next run, and said there."""
+    if not workspace.journal_path.exists():
+        yield None
+        return
+    with open_journal(
+        workspace.journal_path, now=time.time, rebuild=lambda: _assets_of(workspace), read_only=True
+    ) as journal:
+        yield journal
+
+
+def _assets_of(workspace: Workspace) -> Sequence[Asset]:
+    return finding.read_manifest(workspace).assets
+
+
+_MARKDOWN = (".md", ".markdown", ".mdown")
+_OURS = re.compile(r"(?m)^[\"']?kiebatch[\"']?\s*:")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A project that was read: its scenes, where its things lie, and what is recorded of it.
+
+    `problems` are warnings here; errors were raised.  `media` holds the facts and digests of local references.
+    """
+
+    project: Project
+    workspace: Workspace
+    document: Document
+    catalogue: models.Catalogue
+    manifest: Manifest
+    picks: Picks
+    problems: tuple[Problem, ...] = ()
+    media: Mapping[str, tuple[str, MediaFacts]] = field(default_factory=dict)
+
+    def local_path(self, path: str) -> Path:
+        """Return where a local reference lies."""
+        return local_path(self.workspace, path)
+
+
+def read_document(path: Path) -> tuple[Document, list[Problem]]:
+    """Read a scene file of either form, known by its content.  `Invalid` when it is none."""
+    shown = files.shown(path)
+    if path.suffix.lower() not in (*_MARKDOWN, ".yaml", ".yml", ".json", ".txt", "") and path.exists():
+        raise Invalid(f"{shown} is no scene file: those are YAML or Markdown")
+    text = files.read_text(path)
+    named_markdown = path.suffix.lower() in _MARKDOWN
+    # In a Markdown file the line `kiebatch: 1` may stand in the front matter.
+    if _OURS.search(text) and not (named_markdown and text.lstrip("\ufeff \n").startswith("---")):
+        return document.read(text, shown), []
+
+    from kiebatch.scenefile import markdown  # only who writes Markdown waits for its parser
+
+    if not named_markdown and not markdown.looks_like(text):
+        return document.read(text, shown), []
+    joined = joined_files(path)
+    if len(joined) > 1:
+        found = markdown.join([markdown.read(files.read_text(p), files.shown(p)) for p in joined])
+    else:
+        found = markdown.read(text, shown)
+    nothing = [p for p in found[1] if p.code == "no-prompt"]
+    if nothing:
+        raise Invalid(nothing)
+    return found
+
+
+def joined_files(path: Path) -> list[Path]:
+    """Return the files that are read together: a storyboard, and the `ASSET-PLAN.md` of its folder."""
+    boards, plan = ("SCENES.md", "STORYBOARD.md"), path.parent / "ASSET-PLAN.md"
+    if path.name in boards:
+        return [path, plan] if plan.is_file() else [path]
+    if path.name == plan.name:
+        board = next((path.parent / name for name in boards if (path.parent / name).is_file()), None)
+        return [board, path] if board else [path]
+    return [path]
+
+
+def open_project(
+    workspace: Workspace,
+    *,
+    fold_negative: bool = False,
+    allow_unknown_model: bool = False,
+    strict: bool = False,
+    lint: bool = False,
+    digest: Callable[[Path], str] = files.sha256,
+    document_read: tuple[Document, list[Problem]] | None = None,
+) -> Opened:
+    """Read, check and resolve a project.  `Invalid` with every problem of the file when there is an error.
+
+    With `strict` a warning is an error.
+    """
+    if workspace.scene_file is None:
+        raise Invalid(
+            f"the project in {files.shown(workspace.root)} has no scene file that could be found",
+            hint="name it on the command line",
+        )
+    read, found = document_read or read_document(workspace.scene_file)
+    recorded = read_manifest(workspace)
+    moved = read.value.get("moved") if isinstance(read.value, dict) else None
+    renamed = {str(k): str(v) for k, v in moved.items()} if isinstance(moved, dict) else {}
+    chosen = replace(read_picks(workspace), moved=renamed)
+    catalogue = load_catalogue(workspace)
+
+    def kept(scene: SceneId, shot: ShotId) -> Sequence[str]:
+        return [a.model for a in recorded.of(scene, shot) if a.current]
+
+    project, problems = build.build(
+        read,
+        catalogue,
+        build.Options(
+            fold_negative=fold_negative,
+            allow_unknown_model=allow_unknown_model,
+            lint=lint,
+            kept=kept,
+            picked=chosen.take,
+        ),
+    )
+    facts, media_problems = media_facts(project, workspace, catalogue, digest)
+    project = repriced(project, catalogue, facts)
+    everything = [*found, *problems, *media_problems, *recorded.repairs]
+    everything.sort(key=lambda p: (p.where.file, p.where.line, p.where.column))
+    if any(p.severity == "error" for p in everything) or (strict and everything):
+        raise Invalid(everything)
+    return Opened(
+        project=project,
+        workspace=workspace,
+        document=read,
+        catalogue=catalogue,
+        manifest=recorded,
+        picks=chosen,
+        problems=tuple(everything),
+        media=facts,
+    )
+
+
+def load_catalogue(workspace: Workspace | None) -> models.Catalogue:
+    """Return the shipped catalogue with the user's and the project's own entries."""
+    home = os.environ.get("KIEBATCH_CONFIG_HOME")
+    own = [Path(home) if home else platformdirs.user_config_path("kiebatch")]
+    return models.load([folder / "models" for folder in (*own, *([workspace.root] if workspace else []))])

@@ -1,0 +1,31 @@
+"""kie.ai: requests, replies, retries, limits, callbacks. Knows no project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kiebatch._lazy import face
+
+if TYPE_CHECKING:
+    from kiebatch.provider.client import API_URL as API_URL
+    from kiebatch.provider.client import UPLOAD_URL as UPLOAD_URL
+    from kiebatch.provider.client import CallFailed as CallFailed
+    from kiebatch.provider.client import Client as Client
+    from kiebatch.provider.client import DownloadFacts as DownloadFacts
+    from kiebatch.provider.gate import Gate as Gate
+    from kiebatch.provider.gate import path_for as path_for
+    from kiebatch.provider.reply import read_reply as read_reply
+
+__getattr__, __dir__ = face(
+    __name__,
+    {
+        "API_URL": "client",
+        "CallFailed": "client",
+        "Client": "client",
+        "DownloadFacts": "client",
+        "Gate": "gate",
+        "UPLOAD_URL": "client",
+        "path_for": "gate",
+        "read_reply": "reply",
+    },
+)

@@ -1,0 +1,355 @@
+"""Fetches results: goes on where it stopped, checks lengths, and enters nobody's own network.
+
+Protocol 2.2 (links die), 1.2 (never a key) and 11.11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import random
+import re
+import socket
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from kiebatch import addresses
+from kiebatch.errors import CallFailed, plain
+from kiebatch.model import Reply
+from kiebatch.provider import policy
+
+_TIMES = httpx.Timeout(connect=10, read=120, write=60, pool=None)
+_STALLED_S = 120.0
+_REDIRECTS = 5
+# A connection is opened to an address that was checked for one host name; another name that lives at the same
+# address must not get it.
+_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadFacts:
+    """What came: the size of the whole file, and what the server calls it (the bytes decide, not this)."""
+
+    size_bytes: int
+    media_type: str
+    resumed: bool = False
+
+
+class Downloads:
+    """The connections to the hosts that serve results.  They have no key, and no base URL.
+
+    `named_hosts` are those the user named: only they may be at a private address, and on loopback speak plain
+    http.  A `transport` replaces the network, and then no address is looked up.
+    """
+
+    def __init__(
+        self,
+        named_hosts: Collection[str],
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        attempts: int = 5,
+        at_once: int = 8,
+        hook: Callable[[str], None] = lambda point: None,
+    ) -> None:
+        self._named_hosts = frozenset(named_hosts)
+        self._transport = transport
+        self._rng = rng or random.Random()
+        self._sleep = sleep
+        self._attempts = attempts
+        self._hook = hook
+        self._turns = asyncio.Semaphore(at_once)
+        self._clients: dict[bool, httpx.AsyncClient] = {}
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            await client.aclose()
+
+    async def fetch(
+        self,
+        url: str,
+        part_path: Path,
+        *,
+        cap_bytes: int,
+        limit_s: float,
+        progress: Callable[[int], object] = lambda size_bytes: None,
+    ) -> DownloadFacts:
+        """Stream a result into `part_path`; see `Client.download`."""
+        async with self._turns:
+            try:
+                async with asyncio.timeout(limit_s):
+                    return await self._try_on(url, part_path, cap_bytes, progress)
+            except TimeoutError as error:
+                raise CallFailed(
+                    "no-answer", f"the download took over {limit_s:g} s", retryable=True
+                ) from error
+
+    async def _try_on(
+        self, url: str, part_path: Path, cap_bytes: int, progress: Callable[[int], object]
+    ) -> DownloadFacts:
+        attempt = 0
+        while True:
+            held = _size(part_path)
+            try:
+                return await self._once(url, part_path, cap_bytes, progress)
+            except CallFailed as failure:
+                # Attempts are counted while nothing more arrives: a slow link that gets on is no failure.
+                attempt = 1 if _size(part_path) > held else attempt + 1
+                if not failure.retryable or attempt >= self._attempts:
+                    raise
+                asked_s = failure.retry_after_s
+            await self._sleep(policy.wait_s(attempt, self._rng, asked_s))
+
+    async def _once(
+        self, url: str, part_path: Path, cap_bytes: int, progress: Callable[[int], object]
+    ) -> DownloadFacts:
+        have = _size(part_path)
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "kiebatch"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_STALLED_S) as patience, self._follow(url, headers) as response:
+                if response.status_code == 416 and have:
+                    if _total(response) == have:
+                        return DownloadFacts(size_bytes=have, media_type="", resumed=True)
+                    _drop(part_path)
+                _expect_media(response)
+
+                def arrived(size_bytes: int) -> None:
+                    patience.reschedule(loop.time() + _STALLED_S)
+                    progress(size_bytes)
+
+                facts = await _keep(response, part_path, have, cap_bytes, arrived)
+                self._hook("request.download:after")
+                return facts
+        except TimeoutError as error:
+            raise CallFailed("no-answer", f"nothing came for {_STALLED_S:g} s", retryable=True) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CallFailed("no-answer", policy.reason(error), retryable=True) from error
+
+    @contextlib.asynccontextmanager
+    async def _follow(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+        """Yield the response at the end of the redirects, every hop of them checked."""
+        for _ in range(_REDIRECTS + 1):
+            response = await self._open(url, headers)
+            try:
+                if response.status_code not in (301, 302, 303, 307, 308):
+                    yield response
+                    return
+                with contextlib.suppress(ValueError):
+                    url = urljoin(url, response.headers.get("location", ""))
+            finally:
+                await response.aclose()
+        raise CallFailed("bad-redirect", "the result's host redirects without end", retryable=False)
+
+    async def _open(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or 443
+        except ValueError as error:
+            raise CallFailed("bad-redirect", "a result's address is no URL", retryable=False) from error
+        named = host in self._named_hosts
+        local = named and addresses.is_loopback(host)
+        if parts.scheme != "https" and not (parts.scheme == "http" and local):
+            found = f"{parts.scheme}://{host}"
+            raise CallFailed("bad-redirect", f"a result must come over https, found {found}", retryable=False)
+        if parts.username or parts.password:
+            raise CallFailed("bad-redirect", "a result's address carries a user name", retryable=False)
+        if self._transport or named:
+            return await self._send(url, headers, env=not local)
+        if _proxied(url):
+            # The proxy looks the name up; what we can see of it must be public all the same.
+            await self._checked(host, port, unknown_is_fine=True)
+            return await self._send(url, headers, env=True)
+        # Connect to the very address that was checked: a second look-up could give another one.
+        failure: httpx.HTTPError | None = None
+        for address in await self._checked(host, port):
+            target = str(httpx.URL(url).copy_with(host=address))
+            try:
+                return await self._send(target, {**headers, "Host": parts.netloc}, env=False, name=host)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+        raise failure or CallFailed("no-answer", f"the host {host} has no address", retryable=True)
+
+    async def _send(
+        self, url: str, headers: Mapping[str, str], *, env: bool, name: str | None = None
+    ) -> httpx.Response:
+        """Send one GET; `env` takes proxies from the environment, `name` is what the certificate must say."""
+        if env not in self._clients:
+            self._clients[env] = httpx.AsyncClient(
+                transport=Shared(self._transport) if self._transport else None,
+                verify=trusted(),
+                trust_env=env,
+                http2=False,
+                follow_redirects=False,
+                limits=_LIMITS,
+                timeout=_TIMES,
+            )
+        client = self._clients[env]
+        request = client.build_request("GET", url, headers=headers)
+        request.extensions["trace"] = traced(self._hook, "request.download")
+        self._hook("request.download:before")
+        if name:
+            request.extensions["sni_hostname"] = name
+        return await client.send(request, stream=True)
+
+    async def _checked(self, host: str, port: int, *, unknown_is_fine: bool = False) -> list[str]:
+        """Return the addresses of a host, all of them public; CallFailed where one is not."""
+        try:
+            entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            if unknown_is_fine:
+                return []
+            raise CallFailed("no-answer", f"the host {host} is not known", retryable=True) from error
+        found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        for address in found:
+            if not addresses.is_public(address.partition("%")[0]):
+                raise CallFailed(
+                    "forbidden-address",
+                    f"the result's host {host} is at {address}, inside your own network; it is not fetched",
+                    retryable=False,
+                )
+        return found
+
+
+def traced(hook: Callable[[str], None], point: str) -> Callable[[str, Mapping[str, object]], Awaitable[None]]:
+    """Return a trace for httpx that tells `hook` when a request has left whole."""
+
+    async def trace(event: str, _facts: Mapping[str, object]) -> None:
+        if event.endswith("send_request_body.complete"):
+            hook(f"{point}:sent")
+
+    return trace
+
+
+class Shared(httpx.AsyncBaseTransport):
+    """A transport that was passed in: used by several clients, closed by whoever made it."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._inner.handle_async_request(request)
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """Return the certificates to trust, read once; SSL_CERT_FILE and SSL_CERT_DIR are honoured."""
+    return httpx.create_ssl_context()
+
+
+def _proxied(url: str) -> bool:
+    parts = urlsplit(url)
+    proxies = urllib.request.getproxies()
+    return bool(proxies.get(parts.scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(
+        parts.netloc
+    )
+
+
+# --- one response --------------------------------------------------------------------------------------
+
+
+def _expect_media(response: httpx.Response) -> None:
+    status = response.status_code
+    answer = Reply(
+        http_status=status,
+        code=status,
+        has_code=False,
+        retry_after_s=policy.retry_after_s(response.headers),
+    )
+    verdict = policy.read("download", answer)
+    if verdict.kind != "ok":
+        raise CallFailed(
+            "gone" if status in (403, 404, 410) else str(status),
+            f"the result's host answers HTTP {status}",
+            retryable=verdict.kind == "retry",
+            retry_after_s=verdict.retry_after_s,
+        )
+
+
+async def _keep(
+    response: httpx.Response, part_path: Path, have: int, cap_bytes: int, arrived: Callable[[int], object]
+) -> DownloadFacts:
+    """Write a response to its part file and check its length."""
+    start = 0
+    if response.status_code == 206:
+        start = _first(response)
+        if start != have:
+            _drop(part_path)
+            raise CallFailed(
+                "truncated", "the result's host sent another range than asked for", retryable=True
+            )
+    total = _total(response) if start else _length(response)
+    too_big = CallFailed("too-big", f"the result has more than {cap_bytes} bytes", retryable=False)
+    if total is not None and total > cap_bytes:
+        raise too_big
+    media_type = plain(response.headers.get("content-type", "").partition(";")[0].strip().lower(), 100)
+    size = start
+    chunks = response.aiter_bytes()  # as they come: chunks of a fixed size would be lost half-filled by a cut
+    head = await anext(chunks, b"")
+    if media_type == "text/html" or (not start and _is_page(head)):
+        raise CallFailed("not-media", "a web page came instead of the result", retryable=True)
+    try:
+        with part_path.open("ab" if start else "wb") as file:
+            while head:
+                size += len(head)
+                if size > cap_bytes:
+                    raise too_big
+                file.write(head)
+                arrived(size)
+                head = await anext(chunks, b"")
+    except BaseException:
+        if _encoded(response):
+            _drop(part_path)  # a range would count the bytes on the wire, and these are unpacked
+        raise
+    if size == 0 or (total is not None and size != total):
+        if total is not None and size > total:
+            _drop(part_path)
+        wanted = "the" if total is None else f"{total}"
+        raise CallFailed("truncated", f"{size} of {wanted} bytes came", retryable=True)
+    return DownloadFacts(size_bytes=size, media_type=media_type, resumed=start > 0)
+
+
+def _first(response: httpx.Response) -> int:
+    found = re.match(r"bytes (\d{1,15})-", response.headers.get("content-range", ""))
+    return int(found[1]) if found else -1
+
+
+def _total(response: httpx.Response) -> int | None:
+    found = re.search(r"/(\d{1,15})\s*$", response.headers.get("content-range", ""))
+    return int(found[1]) if found else None
+
+
+def _length(response: httpx.Response) -> int | None:
+    text = response.headers.get("content-length", "")
+    return int(text) if text.isdecimal() and not _encoded(response) else None
+
+
+def _encoded(response: httpx.Response) -> bool:
+    return bool(response.headers.get("content-encoding", "identity") != "identity")
+
+
+def _is_page(head: bytes) -> bool:
+    return bool(re.match(rb"(?i)\s*(<!doctype html|<html)", head.removeprefix(b"\xef\xbb\xbf")[:200]))
+
+
+def _drop(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

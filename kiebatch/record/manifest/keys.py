@@ -1,0 +1,47 @@
+"""The order of the entries of a manifest, and the keys that it is sorted by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from kiebatch.model import JSON, Asset, natural
+
+SortKey = tuple[Any, ...]
+natural_key = lru_cache(maxsize=65536)(natural)
+
+
+def text_or_none(part: object) -> str | None:
+    return None if part is None else str(part)
+
+
+def sort_key(asset: Asset) -> SortKey:
+    return (
+        natural_key(asset.scene_id),
+        natural_key(asset.shot),
+        asset.model,
+        asset.take,
+        asset.output,
+        asset.version,
+        asset.created_at,
+        asset.sha256 or "",
+        asset.filename,
+        natural_key(asset.id),
+    )
+
+
+def revised(asset: Asset, **changes: Any) -> Asset:
+    extra = {key: value for key, value in asset.extra.items() if key not in changes}
+    return replace(asset, **{"extra": extra, **changes})
+
+
+def birth(asset: Asset) -> tuple[JSON, ...]:
+    """Return what stays the same when an entry is edited, moved or renumbered."""
+    if asset.sha256:
+        return (asset.created_at, asset.sha256, asset.task_id, asset.output)
+    return (asset.created_at, asset.filename, asset.task_id, asset.output)
+
+
+def place(asset: Asset) -> tuple[str | None, str | None, int]:
+    return (text_or_none(asset.scene_id), text_or_none(asset.shot), asset.take)

@@ -1,0 +1,60 @@
+"""Writes decisions into a project's `picks.yaml`, one process at a time."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from kiebatch import files
+from kiebatch.record import picks
+from kiebatch.record.picks import Decision, Picks
+from kiebatch.workspace import Workspace
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def decide(
+    workspace: Workspace,
+    decisions: Sequence[Decision],
+    *,
+    allowed: Callable[[Picks], None] = lambda _now: None,
+    now: Callable[[], datetime] = clock,
+) -> Picks:
+    """Append decisions to the project's picks and return all of them as they stand now.
+
+    `allowed` sees what stands there at the moment of writing, and raises where the new ones do not fit it any more.
+    """
+    path = workspace.picks_path
+    with files.lock(workspace.state / "picks.lock", wait=True, holder="a decision", timeout_s=30):
+        text = files.read_text(path) if path.exists() else ""
+        allowed(picks.parse(text, files.shown(path)))
+        if decisions:
+            text = picks.append(text, decisions, now())
+            files.replace(path, text)
+    return picks.parse(text, files.shown(path))
+
+
+def author(workspace: Workspace) -> str:
+    """Return who decides here: git's name for the user, else the account's."""
+    try:
+        said = subprocess.run(
+            ["git", "config", "user.name"],
+            cwd=workspace.root,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=5,
+            check=False,
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    if said:
+        return said
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

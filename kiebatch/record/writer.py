@@ -1,0 +1,175 @@
+"""Keeps `manifest.json` true while a run goes on: at most one write a second, and nothing of others is lost."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kiebatch import files
+from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.model import Asset
+from kiebatch.record import manifest
+from kiebatch.record.journal import Hook, Journal
+from kiebatch.record.manifest.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One finished task's assets, and what they take the place of, or stand behind."""
+
+    new: tuple[Asset, ...]
+    replaces: tuple[Asset, ...]
+    attempt: int | None
+    behind: bool = False
+
+
+class ManifestWriter:
+    """The manifest of one assets folder.  `lock` is a file in the state folder.
+
+    `record` enters assets in memory at once; `flush` writes them, `interval_s` after the last write at the
+    earliest.  When something else changed the file meanwhile (another program, git), what this run entered and
+    the file lacks is entered again.  The journal covers the gap: it says which attempts the file does not hold
+    yet.  An asset is known by its file name, since ids are given anew when a file is merged or goes back.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock: Path,
+        journal: Journal | None = None,
+        now: Callable[[], float],
+        interval_s: float = 1.0,
+        source: str | None = None,
+        hook: Hook = lambda _point: None,
+    ) -> None:
+        self.path = path
+        self._lock = lock
+        self.manifest, self._text = read(path)
+        self._journal = journal
+        self._now = now
+        self._interval_s = interval_s
+        self._source = source
+        self._hook = hook
+        self._changes: list[_Change] = []  # of this run, in order
+        self._written = 0  # so many of them are in the file
+        self._last_write = float("-inf")
+        self.writes = 0
+
+    def enter(
+        self,
+        new: Sequence[Asset],
+        replaces: Sequence[Asset] = (),
+        attempt: int | None = None,
+        *,
+        behind: bool = False,
+    ) -> tuple[Asset, ...]:
+        """Enter a task's assets; return them with ids and versions as they stand.
+
+        With `behind` they are older versions of `replaces`, which stay what the slot shows.
+        """
+        change = _Change(tuple(new), tuple(replaces), attempt, behind)
+        entered = self._enter(change)
+        self._changes.append(change)
+        self.flush()
+        return entered
+
+    def as_it_stands(self, asset: Asset) -> Asset:
+        """Return an asset as the record has it now: another program's change may have given it another id."""
+        return next((a for a in self.manifest.assets if a.filename == asset.filename), asset)
+
+    def update(self, change: Callable[[Manifest], Manifest]) -> None:
+        """Change the record by a function, and write it at once."""
+        self.flush(force=True)
+        with files.lock(self._lock, wait=True, holder="writing the manifest"):
+            current, text = read(self.path)
+            self.manifest = change(current)
+            self._write(text)
+
+    def _enter(self, change: _Change) -> tuple[Asset, ...]:
+        there = {a.filename: a for a in self.manifest.assets}
+        old = [there[a.filename] for a in change.replaces if a.filename in there]
+        old = [a for a in old if a.current]
+        if not change.behind or not old:
+            self.manifest, entered = manifest.record(self.manifest, change.new, old)
+            return entered
+        # Older versions that came late: what the slot shows moves one version up, past them.
+        version = max(a.version for a in old)
+        for asset in old:
+            self.manifest = manifest.changed(self.manifest, asset, version=version + 1)
+        self.manifest, entered = manifest.record(self.manifest, change.new)
+        late = []
+        for asset in entered:
+            self.manifest = manifest.changed(self.manifest, asset, version=version, superseded_by=old[0].id)
+            late.append(self.manifest.by_id[asset.id])
+        return tuple(late)
+
+    @property
+    def due_in_s(self) -> float | None:
+        """Seconds until the next write is due; None when nothing waits."""
+        if self._written == len(self._changes):
+            return None
+        return max(0.0, self._last_write + self._interval_s - self._now())
+
+    def flush(self, *, force: bool = False) -> None:
+        """Write what waits, when it is time or when forced."""
+        wait = self.due_in_s
+        if wait is None and not (force and self._changes):
+            return
+        # A clock that was set back must not stop the writing.
+        if not force and wait and 0 < wait <= self._interval_s:
+            return
+        with files.lock(self._lock, wait=True, holder="writing the manifest"):
+            on_disk = _text(self.path)
+            if on_disk != self._text:
+                self._enter_again(on_disk)
+            self._write(on_disk)
+        done = [c.attempt for c in self._changes[self._written :] if c.attempt is not None]
+        self._written = len(self._changes)
+        if self._journal:
+            self._journal.recorded(done)
+
+    def _write(self, on_disk: str | None) -> None:
+        if self._source and not self.manifest.source:
+            self.manifest = dataclasses.replace(self.manifest, source=self._source)
+        text = manifest.dump(self.manifest)
+        if text != on_disk:
+            self._hook("manifest.write:before")
+            files.replace(self.path, text)
+            self._hook("manifest.write:after")
+            self.writes += 1
+        self._text = text
+        self._last_write = self._now()
+
+    def _enter_again(self, on_disk: str | None) -> None:
+        """Take what is on the disk, and add what this run entered and it lacks."""
+        names = {a.id: a.filename for a in self.manifest.assets}
+        self.manifest = manifest.parse(on_disk, files.shown(self.path)) if on_disk is not None else Manifest()
+        for change in self._changes:
+            there = {a.filename: a.id for a in self.manifest.assets}
+            new = tuple(
+                dataclasses.replace(a, made_from=tuple(there.get(names.get(i, ""), i) for i in a.made_from))
+                for a in change.new
+                if a.filename not in there
+            )
+            if new:
+                self._enter(dataclasses.replace(change, new=new))
+
+
+def read(path: Path) -> tuple[Manifest, str | None]:
+    """Return a manifest and its text; an empty one, and None, where there is no file."""
+    text = _text(path)
+    return (Manifest(), None) if text is None else (manifest.parse(text, files.shown(path)), text)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise Invalid([Problem(where=Where(files.shown(path)), message="not UTF-8 text")]) from None
+    except OSError as error:
+        raise Invalid(f"cannot read {files.shown(path)}: {error.strerror}") from None

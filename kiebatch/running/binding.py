@@ -1,0 +1,193 @@
+"""Gives every medium of a job an address: links that live, uploads, frames cut from clips, tasks passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kiebatch import files, media
+from kiebatch.model import JSON, Asset, Job, LocalFile, Media, Ref, ShotOutput, Slot, WebURL, fingerprint
+from kiebatch.planning import output_of
+from kiebatch.provider import Client
+from kiebatch.record import Journal, ManifestWriter
+from kiebatch.running.collecting import Offload
+from kiebatch.running.events import Event, Noticed
+from kiebatch.workspace import Workspace
+
+_LINK_LIVES_S = 600.0  # one field note says that result links live ten minutes
+_UPLOAD_LIVES_S = 60 * 3600.0  # uploads are deleted after three days
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A job whose media have addresses: what is sent, what it is made from, and its final fingerprint."""
+
+    input: Mapping[str, JSON]
+    fingerprint: str
+    made_from: tuple[str, ...]
+    uploads: tuple[str, ...]
+
+
+class Unsent(Exception):
+    """A job that was not sent, and why; its dependants are told."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Lacking(Unsent):
+    """A job that was not sent because a file that it starts from is not there."""
+
+
+class Binder:
+    """Binds the jobs of one run.  `made` holds what the slots have made so far; the run fills it."""
+
+    def __init__(
+        self,
+        *,
+        workspace: Workspace,
+        client: Client,
+        journal: Journal,
+        record: ManifestWriter,
+        made: Mapping[Slot, tuple[Asset, ...]],
+        local_path: Callable[[str], Path],
+        media_digest: Callable[[str], str | None],
+        offload: Offload,
+        now: Callable[[], float],
+        emit: Callable[[Event], object],
+    ) -> None:
+        self._workspace = workspace
+        self._client = client
+        self._journal = journal
+        self._record = record
+        self._made = made
+        self._local_path = local_path
+        self._media_digest = media_digest
+        self._offload = offload
+        self._now = now
+        self._emit = emit
+        self._uploads: dict[str, asyncio.Task[str]] = {}
+        self._frames: dict[str, asyncio.Task[Path]] = {}
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[Any], ...]:
+        """What may still be at work when the run ends."""
+        return (*self._uploads.values(), *self._frames.values())
+
+    def forget_uploads(self) -> None:
+        """Upload anew what is asked for from now on: the provider could not fetch something."""
+        self._uploads.clear()
+
+    async def bind(self, job: Job) -> Bound:
+        """Give every medium an address, uploading what must be; return the final request and fingerprint."""
+        bound: dict[str, JSON] = copy.deepcopy(dict(job.input))
+        made_from: list[str] = []
+        uploads: list[str] = []
+        for medium in job.media:
+            if isinstance(medium.ref, ShotOutput):
+                asset = self.upstream(medium.ref)
+                made_from.append(asset.id)
+        print_ = fingerprint(job, self.digest)
+        found = await asyncio.gather(*(self._address(m, uploads) for m in job.media))
+        for medium, address in zip(job.media, found, strict=True):
+            if medium.index is None:
+                bound[medium.field] = address
+            elif medium.key is None:
+                bound[medium.field][medium.index] = address
+            else:
+                bound[medium.field][medium.index][medium.key] = address
+        return Bound(bound, print_, tuple(dict.fromkeys(made_from)), tuple(uploads))
+
+    def upstream_of(self, medium: Media) -> Asset | None:
+        return self.upstream(medium.ref) if isinstance(medium.ref, ShotOutput) else None
+
+    def upstream(self, ref: ShotOutput) -> Asset:
+        asset = output_of(self._made.get(ref.slot, ()), ref)
+        if asset is None:
+            raise Unsent(f"upstream {ref.slot} has no output {ref.output}")
+        return self._record.as_it_stands(asset)
+
+    def digest(self, ref: Ref) -> str:
+        if isinstance(ref, LocalFile):
+            digest = self._media_digest(ref.path)
+            if digest is None:
+                raise Lacking(f"{ref.path} is gone")
+            return digest
+        assert isinstance(ref, ShotOutput)
+        return self.upstream(ref).sha256 or ""
+
+    async def _address(self, medium: Media, uploads: list[str]) -> str:
+        ref = medium.ref
+        if isinstance(ref, WebURL):
+            return ref.url
+        if isinstance(ref, LocalFile):
+            path = self._local_path(ref.path)
+        else:
+            asset = self.upstream(ref)
+            if ref.as_id:
+                named = asset.extra.get("output_id")
+                if not isinstance(named, str):
+                    raise Unsent(f"the provider named no id of {ref.slot}'s output {ref.output}")
+                return named
+            if ref.as_task:
+                if not asset.task_id:
+                    raise Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")
+                return asset.task_id
+            path = self._workspace.asset_path(asset.filename)
+            if files.is_lfs_pointer(path):
+                raise Lacking(f"{files.shown(path)} is a Git LFS pointer: run `git lfs pull`")
+            if ref.frame:
+                path = await self._frame(path, asset.sha256 or "", ref.frame)
+            else:
+                link = self._living_link(asset)
+                if link:
+                    return link
+        url = await self._upload(path)
+        uploads.append(url)
+        return url
+
+    def _living_link(self, asset: Asset) -> str | None:
+        """Return a finished task's own link while that surely lives."""
+        for saved in self._journal.outputs_of_task(asset.task_id) if asset.task_id else ():
+            if saved.output.number == asset.output and 0 <= self._now() - saved.seen_at < _LINK_LIVES_S:
+                return saved.output.url
+        return None
+
+    async def _frame(self, clip: Path, digest: str, which: Literal["first", "last"]) -> Path:
+        target = self._workspace.state / "frames" / f"{digest}-{which}.png"
+        if target.exists():
+            return target
+        key = str(target)
+        if key not in self._frames:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._frames[key] = asyncio.ensure_future(self._cut(clip, which, target))
+        return await self._frames[key]
+
+    async def _cut(self, clip: Path, which: Literal["first", "last"], target: Path) -> Path:
+        await self._offload(media.frame, clip, which, target)
+        return target
+
+    async def _upload(self, path: Path) -> str:
+        """Upload a file once per content, and remember where it lies."""
+        if not path.exists():
+            raise Lacking(f"{files.shown(path)} is gone")
+        digest: str = await self._offload(files.sha256, path)
+        host = self._client.upload_url
+        known = self._journal.upload(digest, host, max_age_s=_UPLOAD_LIVES_S)
+        if known:
+            return known
+        if digest not in self._uploads:
+            self._uploads[digest] = asyncio.ensure_future(self._send_file(path, digest, host))
+        return await asyncio.shield(self._uploads[digest])
+
+    async def _send_file(self, path: Path, digest: str, host: str) -> str:
+        facts = await self._offload(media.facts, path)
+        url = await self._client.upload(path, f"{digest[:32]}{facts.extension}", facts.media_type)
+        self._journal.uploaded(digest, host, url)
+        self._emit(Noticed(message=f"uploaded {files.shown(path)}", level="debug"))
+        return url

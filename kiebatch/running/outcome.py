@@ -1,0 +1,121 @@
+"""What a run may do (`Limits`) and what it came to (`Outcome`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kiebatch.errors import Exit, worst
+from kiebatch.model import (
+    JSON,
+    Asset,
+    Rate,
+)
+from kiebatch.running.events import JobFailed, JobHeld, Skipped
+from kiebatch.running.watching import Patience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run may do.  Times in seconds."""
+
+    rate: Rate
+    poll_rate: Rate
+    in_flight: int = 300
+    order: Literal["file", "fastest"] = "file"
+    max_credits: float | None = None
+    canary: bool = True
+    canary_from: int = 20  # jobs of one model that make a batch large
+    canary_s: float = 60.0
+    quota_patience_s: float = 600.0  # without one acceptance
+    patience: Patience = field(default_factory=Patience)
+    expected_scale: float = 1.0
+    callback_url: str | None = None
+    net_s: float | None = None  # with callbacks: how far apart a task is read all the same
+    downloads: int = 8
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a run came to."""
+
+    run_id: str
+    assets: list[Asset] = field(default_factory=list)
+    failures: list[JobFailed] = field(default_factory=list)
+    held: list[JobHeld] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    planned: int = 0
+    kept: int = 0
+    missing: int = 0
+    succeeded: int = 0
+    estimated: float = 0.0
+    spent: float = 0.0
+    billed_for_failures: float = 0.0
+    stopped: str = ""  # why no more was submitted: interrupted, credits, key, budget, quota
+    stopped_because: str = ""
+
+    @property
+    def exit_code(self) -> Exit:
+        codes = []
+        if self.stopped == "interrupted":
+            codes.append(Exit.INTERRUPTED)
+        elif self.stopped:
+            codes.append(Exit.REFUSED)
+        if self.held:
+            codes.append(Exit.HELD)
+        if self.failures:
+            codes.append(Exit.FAILED)
+        if self.missing:
+            codes.append(Exit.DIFFERS)
+        return worst(codes)
+
+    @property
+    def status(self) -> str:
+        return {
+            Exit.OK: "success",
+            Exit.FAILED: "failed",
+            Exit.DIFFERS: "failed",
+            Exit.REFUSED: "refused",
+            Exit.HELD: "held",
+            Exit.INTERRUPTED: "interrupted",
+        }.get(self.exit_code, "error")
+
+    def as_json(self, entry: Callable[[Asset], dict[str, JSON]]) -> dict[str, JSON]:
+        """Return the document of contract section 7."""
+        return {
+            "status": self.status,
+            "run_id": self.run_id,
+            "jobs": {
+                "planned": self.planned,
+                "succeeded": self.succeeded,
+                "failed": len(self.failures),
+                "held": len(self.held),
+                "kept": self.kept,
+                "skipped": len(self.skipped),
+            },
+            "credits": {
+                "estimated": round(self.estimated, 4),
+                "spent": round(self.spent, 4),
+                "billed_for_failures": round(self.billed_for_failures, 4),
+            },
+            "assets": [entry(a) for a in self.assets],
+            "failures": [
+                {
+                    "slot": str(f.slot),
+                    "scene_id": f.slot.scene,
+                    "shot": f.slot.shot,
+                    "take": f.slot.take,
+                    "model": f.model,
+                    "task_id": f.task_id,
+                    "code": f.code,
+                    "message": f.message,
+                    "retryable": f.retryable,
+                    "hint": f.hint or None,
+                }
+                for f in self.failures
+            ],
+            "held": [{"slot": str(h.slot), "reason": h.reason} for h in self.held],
+            "skipped": [{"slot": str(s.slot), "reason": s.reason} for s in self.skipped],
+            "reason": self.stopped_because or None,
+        }

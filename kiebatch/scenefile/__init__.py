@@ -1,0 +1,1 @@
+"""A YAML or Markdown file becomes a checked Project, and back."""

@@ -1,0 +1,503 @@
+"""Writes a document as YAML or as Markdown, so that both give the same jobs.
+
+Markdown says a thing in the plainest form that reads back as exactly that thing: words in a quote where they
+survive one, else in a fence.  What no heading or bullet can hold stands in the front matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jsonschema
+import yaml
+
+from kiebatch import formats
+from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.model import JSON, Document, Path
+from kiebatch.scenefile import document as yaml_document
+from kiebatch.scenefile import markdown
+from kiebatch.scenefile.markdown.headings import Headings
+from kiebatch.scenefile.markdown.labels import NOT_IDS
+from kiebatch.scenefile.markdown.prose import SCENE, TOP, Block, is_nothing, scalar, unquoted
+from kiebatch.scenefile.markdown.reader import ROLES, SOUNDS
+
+_TEXTS = ("camera", "text_overlay", "transition", "voice", "output", "endpoint", "fallback", "group")
+_SOUND_TITLES = {"voiceover": "Voiceover", "music": "Music", "sound_effects": "Sound effects"}
+_SPECIAL = re.compile(r"([\\`*_~\[\]<>&!|])")
+
+
+# --- YAML ----------------------------------------------------------------------------------------------
+
+
+class _Flow(dict[str, JSON]):
+    """A mapping short enough to stand on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _text_node(dumper: _Dumper, text: str) -> yaml.Node:
+    style = None
+    if "\n" in text and not re.search(r"[ \t]\n|[^\S\n]$|^\s", text):
+        style = "|"
+    elif re.fullmatch(r"[A-Za-z0-9+._~-]+", text) and yaml_document.read(text, "").value != text:
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _list_node(dumper: _Dumper, items: list[JSON]) -> yaml.Node:
+    short = all(not isinstance(i, (dict, list)) or isinstance(i, _Flow) for i in items)
+    plain = sum(len(str(i)) for i in items) < 80 and not any(isinstance(i, str) and "\n" in i for i in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=short and plain)
+
+
+_Dumper.add_representer(str, _text_node)
+_Dumper.add_representer(list, _list_node)
+_Dumper.add_representer(
+    _Flow,
+    lambda dumper, value: dumper.represent_mapping("tag:yaml.org,2002:map", value.items(), flow_style=True),
+)
+
+
+def to_yaml(document: Document) -> str:
+    """Return a document as a YAML scene file."""
+    return _yaml(_ordered(document.value))
+
+
+def _yaml(value: JSON) -> str:
+    return yaml.dump(
+        value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, default_flow_style=False, width=110
+    )
+
+
+def _ordered(value: JSON) -> JSON:
+    """Return a scene file's values with their keys in the order of the documentation."""
+    if not isinstance(value, dict):
+        return value
+    found = {key: _compact(value[key]) for key in (*TOP, *sorted(set(value) - set(TOP))) if key in value}
+    if isinstance(value.get("scenes"), list):
+        found["scenes"] = [_scene_in_order(scene) for scene in value["scenes"]]
+    return found
+
+
+def _scene_in_order(scene: JSON) -> JSON:
+    if not isinstance(scene, dict):
+        return scene
+    found = {key: _compact(scene[key]) for key in (*SCENE, *sorted(set(scene) - set(SCENE))) if key in scene}
+    if isinstance(scene.get("shots"), list):
+        found["shots"] = [_scene_in_order(shot) for shot in scene["shots"]]
+    return found
+
+
+def _compact(value: JSON) -> JSON:
+    """Return a value in which each reference to a shot stands on one line."""
+    if isinstance(value, list):
+        return [_compact(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if "shot" in value and all(not isinstance(v, (dict, list)) for v in value.values()):
+        return _Flow(value)
+    return {key: _compact(v) for key, v in value.items()}
+
+
+# --- Markdown ------------------------------------------------------------------------------------------
+
+
+def to_markdown(document: Document) -> str:
+    """Return a document as a Markdown scene file; reading that gives the same jobs.
+
+    `Invalid` where the document is no whole scene file: an unknown key, a value of the wrong type.
+    """
+    return _Writer(document).text()
+
+
+class _Writer:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.value: dict[str, JSON] = document.value
+        self.headings = Headings({})
+        self.out: list[str] = []
+
+    def text(self) -> str:
+        self._refuse_mistakes()
+        value = self.value
+        front = {
+            k: v for k, v in value.items() if k in TOP and k not in ("kiebatch", "scenes", "title", "notes")
+        }
+        title = value.get("title")
+        titled = isinstance(title, str) and self._heading_fits(title)
+        if title is not None and not titled:
+            front["title"] = title
+        notes = value.get("notes")
+        if notes and not _note_survives(notes, top=True):
+            front["notes"] = notes
+        sections = [
+            self._styles(front),
+            self._characters(front),
+        ]
+        if front:
+            self.out += ["---\n" + _yaml(_ordered(front)) + "---"]
+        if titled and title:
+            self.out.append(f"# {_headline(title)}")
+        if notes and "notes" not in front:
+            self.out.append(str(notes))
+        self.out += [text for text in sections if text]
+        self._scenes(value.get("scenes") or [])
+        return "\n\n".join(self.out) + "\n"
+
+    def _refuse_mistakes(self) -> None:
+        problems: list[Problem] = []
+
+        def check(found: JSON, known: Iterable[str], path: Path) -> None:
+            for key in set(found) - set(known) if isinstance(found, dict) else ():
+                where = self.document.where((*path, key), key=True)
+                problems.append(Problem(where=where, message=f"unknown key `{key}`", code="unknown-key"))
+
+        check(self.value, TOP, ())
+        for i, scene in enumerate(self.value.get("scenes") or ()):
+            check(scene, SCENE, ("scenes", i))
+            for j, shot in enumerate((scene.get("shots") if isinstance(scene, dict) else None) or ()):
+                check(shot, SCENE, ("scenes", i, "shots", j))
+        if not problems:
+            validator = jsonschema.Draft202012Validator(formats.load("scenes.base"))
+            problems = [
+                Problem(
+                    where=self.document.where(tuple(e.absolute_path)), message=e.message, code="wrong-type"
+                )
+                for e in validator.iter_errors(self.value)
+            ]
+        if problems:
+            raise Invalid(problems)
+
+    def _heading_fits(self, text: str) -> bool:
+        plain = self.headings.read(_heading(_headline(text)), "top")
+        return plain.kind == "other" and plain.text == text and text == " ".join(text.split()) and bool(text)
+
+    def _styles(self, front: dict[str, JSON]) -> str:
+        styles = front.get("styles")
+        if not isinstance(styles, dict) or not styles:
+            return ""
+        parts = ["## Styles"]
+        for name, words in styles.items():
+            if not (isinstance(words, str) and words.strip() and _name_fits(name)):
+                return ""
+            parts.append(f"### {_escaped(name)}\n{_words(words, 'text')}")
+        del front["styles"]
+        return "\n\n".join(parts)
+
+    def _characters(self, front: dict[str, JSON]) -> str:
+        characters = front.get("characters")
+        if not isinstance(characters, dict) or not characters:
+            return ""
+        parts = ["## Characters"]
+        for name, given in characters.items():
+            one = {"text": given} if isinstance(given, str) else given
+            if not isinstance(one, dict) or not _name_fits(name):
+                return ""
+            words, pictures, notes = one.get("text"), one.get("references"), one.get("notes")
+            pictures = [] if pictures is None else pictures if isinstance(pictures, list) else [pictures]
+            plain = all(
+                isinstance(p, str) and re.fullmatch(r"[\w./:?&=%+@~-]+", p) and "%" not in p for p in pictures
+            )
+            if not words or not str(words).strip() or not plain or (notes and not _note_survives(notes)):
+                return ""
+            parts.append(f"### {_escaped(name)}\n{_words(words, 'text')}")
+            if notes:
+                parts.append(str(notes))
+            if pictures:
+                parts.append("\n".join(f"![reference]({p})" for p in pictures))
+        del front["characters"]
+        return "\n\n".join(parts)
+
+    # -- scenes
+
+    def _scenes(self, scenes: Sequence[Mapping[str, JSON]]) -> None:
+        group = ""
+        for scene in scenes:
+            wanted = scene.get("group") or ""
+            headed = bool(wanted) and self.headings.read(_heading(_headline(wanted)), "top").kind == "group"
+            headed = headed and self.headings.read(_heading(_headline(wanted)), "top").text == wanted
+            if headed and wanted != group:
+                self.out.append(f"## {_headline(wanted)}")
+            if headed:
+                group = wanted
+            elif not wanted:
+                group = ""
+            level = 3 if headed else 2
+            self._scene(scene, level, field_group=wanted if wanted and not headed else "")
+            if not headed:
+                group = ""
+
+    def _scene(self, scene: Mapping[str, JSON], level: int, *, field_group: str) -> None:
+        fields = dict(scene)
+        fields.pop("group", None)
+        if field_group:
+            fields["group"] = field_group
+        shots, sounds = fields.pop("shots", None), {k: fields.pop(k) for k in SOUNDS if k in fields}
+        apart = None
+        if "voice" in fields and "voiceover" in sounds:
+            apart = fields.pop("voice")  # in the open it would be the speaker's
+        self._shot("Scene", fields, level, sounds={k: v for k, v in sounds.items() if isinstance(v, str)})
+        if apart is not None:
+            self.out += [f"{'#' * (level + 1)} Visual", *_bullets([_field("Voice", apart)])]
+        for shot in shots or ():
+            self._shot("Shot", shot, level + 1)
+        for key, sound in sounds.items():
+            if isinstance(sound, dict):
+                self._sound(key, sound, level + 1)
+
+    def _shot(
+        self, word: str, shot: Mapping[str, JSON], level: int, *, sounds: Mapping[str, str] | None = None
+    ) -> None:
+        title, skip = shot.get("title"), shot.get("skip")
+        heading, titled = self._heading(word, shot["id"], title)
+        self.out.append(f"{'#' * level} {heading}")
+        notes = shot.get("notes")
+        loose: list[str] = []
+        visual = shot.get("visual")
+        if visual and not shot.get("prompt"):
+            # Alone, a Visual is sent in this form; in the YAML form it never is.
+            notes = "\n\n".join(part for part in (notes, f"Visual: {visual}") if part)
+            visual = None
+        if notes:
+            if _note_survives(notes):
+                self.out.append(str(notes))
+            else:
+                loose.append(f"**Notes**:\n\n{_fence(str(notes), 'text')}")
+        if shot.get("prompt"):
+            self.out.append(_words(str(shot["prompt"]), "prompt"))
+        items: list[str] = []
+        if title and not titled:
+            items.append(_field("Title", title))
+        if skip:
+            items.append(_field("Skip", "yes" if skip is True else skip))
+        if visual:
+            items.append(_field("Visual", visual))
+        for key in ("duration", "type", "takes"):
+            if shot.get(key) is not None:
+                items.append(f"- **{key.capitalize()}**: {_plain_number(shot[key])}")
+        if shot.get("seed") is not None:
+            items.append(f"- **Seed**: {shot['seed']}")
+        for key in ("model", "characters", "ignore_warnings"):
+            if shot.get(key) is not None:
+                items.append(_names(_title(key), shot[key]))
+        for key in ("style", "negative_prompt"):
+            if shot.get(key):
+                items.append(_style_or_negative(_title(key), shot[key]))
+        items += [_field(_title(key), shot[key]) for key in _TEXTS if shot.get(key)]
+        items += [_field(_title(key), text) for key, text in (sounds or {}).items() if text.strip()]
+        items += [_media(role, shot[role]) for role in ROLES if shot.get(role)]
+        items += [_param(name, value) for name, value in (shot.get("params") or {}).items()]
+        self.out += _bullets([*items, *loose])
+
+    def _heading(self, word: str, ident: JSON, title: JSON) -> tuple[str, bool]:
+        text = str(ident)
+        as_is = isinstance(ident, int) or (
+            re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", text)
+            and not text.isdecimal()
+            and text.casefold() not in NOT_IDS
+            and word == "Scene"
+        )
+        as_is = as_is or bool(re.fullmatch(r"[A-Za-z]", text))
+        name = f"{word} {text}" if as_is else f'{word} "{text}"'
+        if isinstance(title, str) and title:
+            whole = f"{name}: {_headline(title)}"
+            read = self.headings.read(_heading(whole), "top")
+            if read.title == title and read.duration is None and str(read.id) == text:
+                return whole, True
+        return name, False
+
+    def _sound(self, key: str, sound: Mapping[str, JSON], level: int) -> None:
+        self.out.append(f"{'#' * level} {_SOUND_TITLES[key]}")
+        words = sound.get("text") or sound.get("prompt")
+        if words:
+            self.out.append(_words(str(words), "prompt"))
+        items: list[str] = []
+        for name in ("duration", "takes", "seed"):
+            if sound.get(name) is not None:
+                items.append(f"- **{name.capitalize()}**: {_plain_number(sound[name])}")
+        for name in ("model", "ignore_warnings"):
+            if sound.get(name) is not None:
+                items.append(_names(_title(name), sound[name]))
+        for name in ("style", "negative_prompt"):
+            if sound.get(name):
+                items.append(_style_or_negative(_title(name), sound[name]))
+        items += [
+            _field(_title(n), sound[n]) for n in ("voice", "output", "endpoint", "fallback") if sound.get(n)
+        ]
+        items += [_media(role, sound[role]) for role in ("references", "source") if sound.get(role)]
+        if sound.get("skip"):
+            items.append(_field("Skip", "yes" if sound["skip"] is True else sound["skip"]))
+        items += [_param(name, value) for name, value in (sound.get("params") or {}).items()]
+        if sound.get("notes"):
+            items.append(f"**Notes**:\n\n{_fence(str(sound['notes']), 'text')}")
+        self.out += _bullets(items)
+
+
+def _title(key: str) -> str:
+    return key.replace("_", " ").capitalize()
+
+
+def _plain_number(value: JSON) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+def _heading(text: str) -> Block:
+    return Block("heading", 0, 1, text=text)
+
+
+def _bullets(items: Sequence[str]) -> list[str]:
+    """Return bullets as one list, and what is no bullet as blocks of its own behind it."""
+    found: list[str] = []
+    together: list[str] = []
+    blocks: list[str] = []
+    for item in items:
+        (together if item.startswith("- ") and "\n\n" not in item else blocks).append(item)
+    if together:
+        found.append("\n".join(together))
+    return found + blocks
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def _headline(text: str) -> str:
+    """Return text as a heading holds it, whose closing `#` would be no letters."""
+    return _escaped(text).replace("#", r"\#")
+
+
+def _on_a_line(text: str) -> str | None:
+    """Return text as it can stand behind `- **Key**: `, or None when only a fence holds it."""
+    if text != " ".join(text.split()) or not text.isprintable() or not text:
+        return None
+    plain = _escaped(text)
+    if unquoted(text) == text and not is_nothing(text):
+        return plain
+    for opening, closing in (('"', '"'), ("“", "”"), ("«", "»")):
+        if opening not in text and closing not in text and unquoted(f"{opening}{text}{closing}") == text:
+            return f"{opening}{plain}{closing}"
+    return None
+
+
+def _field(label: str, value: JSON) -> str:
+    line = _on_a_line(str(value))
+    return f"- **{label}**: {line}" if line is not None else f"**{label}**:\n\n{_fence(str(value), 'text')}"
+
+
+def _fence(text: str, info: str) -> str:
+    ticks = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
+    return f"{ticks}{info}\n{text}\n{ticks}"
+
+
+def _words(text: str, info: str) -> str:
+    """Return a prompt as a quote where it reads back the same, else as a fence."""
+    paragraphs = text.split("\n\n")
+    if all(p and p == " ".join(p.split()) and p.isprintable() for p in paragraphs):
+        quote = "\n>\n".join(f"> {_escaped(p)}" for p in paragraphs)
+        value, problems = markdown.read(f"## Scene 1\n\n{quote}\n", "")
+        if not problems and value.value["scenes"] == [{"id": 1, "prompt": text}]:
+            return quote
+    return _fence(text, info)
+
+
+def _note_survives(text: str, *, top: bool = False) -> bool:
+    """Whether prose can stand as it is: it reads back as a note and as nothing else."""
+    if not text.strip() or text != text.strip() or "\t" in text or "\r" in text or not _printable(text):
+        return False
+    scene = {"id": 1, "prompt": "x"}
+    if top:
+        found, problems = markdown.read(f"# T\n\n{text}\n\n## Scene 1\n\n> x\n", "")
+        return not problems and found.value == {"kiebatch": 1, "title": "T", "notes": text, "scenes": [scene]}
+    found, problems = markdown.read(f"## Scene 1\n\n{text}\n\n> x\n\n- **Takes**: 2\n", "")
+    return not problems and found.value["scenes"] == [{**scene, "notes": text, "takes": 2}]
+
+
+def _printable(text: str) -> bool:
+    return all(c.isprintable() or c == "\n" for c in text)
+
+
+def _name_fits(name: str) -> bool:
+    return bool(re.fullmatch(r"\w[\w.-]*", name))
+
+
+def _item(text: str) -> str | None:
+    """Return text as the item of a list below a key, or None when only a YAML fence holds it."""
+    line = _on_a_line(text)
+    if line is None or not re.match(r"[-+*#>\\=|:]|\d+[.)]", line):
+        return line  # nothing that opens a block of its own
+    return f'"{line}"' if unquoted(f'"{text}"') == text else None
+
+
+def _listed(label: str, values: Sequence[JSON], items: Sequence[str | None]) -> str:
+    if values and all(item is not None for item in items):
+        return f"- **{label}**:\n" + "\n".join(f"  - {item}" for item in items)
+    return f"**{label}**:\n\n{_fence(_yaml(_compact(list(values))).rstrip(), 'yaml')}"
+
+
+def _names(label: str, value: JSON) -> str:
+    names = [str(v) for v in value] if isinstance(value, list) else [str(value)]
+    if all(_on_a_line(n) == n and not re.search(r"[,，、;]", n) for n in names):
+        return f"- **{label}**: {', '.join(names)}"
+    return _listed(label, names, [_item(n) if len(names) > 1 else None for n in names])
+
+
+def _style_or_negative(label: str, value: JSON) -> str:
+    if isinstance(value, list):
+        return _listed(label, value, [_item(str(v)) if len(value) > 1 else None for v in value])
+    text = str(value)
+    if label == "Style" and "," in text:  # words, and no list of names
+        return f"**{label}**:\n\n{_fence(text, 'text')}"
+    return _field(label, text)
+
+
+def _media(role: str, value: JSON) -> str:
+    label = _title(role)
+    if isinstance(value, list):
+        return _listed(label, value, [_medium(v) for v in value])
+    line = _medium(value)
+    return f"- **{label}**: {line}" if line is not None else f"**{label}**:\n\n{_fence(str(value), 'text')}"
+
+
+def _medium(value: JSON) -> str | None:
+    """Return a medium as it stands on a line: a path in back-ticks is no shot."""
+    if not isinstance(value, dict):
+        text = str(value)
+        whole = text == text.strip() and text.isprintable() and "`" not in text and "  " not in text
+        return f"`{text}`" if whole else None
+    text = str(value["shot"])
+    for key in ("take", "output"):
+        if value.get(key) is not None:
+            text += f" {key} {value[key]}"
+    if value.get("frame"):
+        text += f" {value['frame']} frame"
+    if value.get("as"):
+        text += " as task"
+    return f"{text} model {value['model']}" if value.get("model") else text
+
+
+def _param(name: str, value: JSON) -> str:
+    line = value if isinstance(value, str) else _yaml(value).strip().removesuffix("...").strip()
+    for text in (line, f'"{line}"'):
+        if isinstance(value, (dict, list)) or "\n" in text or not text.isprintable() or text != text.strip():
+            break
+        try:
+            read = scalar(text, Where("", 1, 1)).plain
+        except Invalid:
+            continue
+        if "`" not in text and text and (type(read), read) == (type(value), value):
+            return f"- `{name}`: {text}"
+    return f"- `{name}`:\n\n" + _indented(_fence(_yaml(value).rstrip("\n"), "yaml"))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" if line else "" for line in text.split("\n"))

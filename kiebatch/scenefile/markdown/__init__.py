@@ -1,0 +1,131 @@
+"""Turns a SCENES.md into the same Document that the YAML form would give.
+
+The grammar is that of docs/scenes-markdown.md.  Four principles decide every doubtful case: only marked text is ever
+sent; ids come from headings and are never counted; the writer's file is never edited; whatever this form says, the
+YAML form can say too.
+
+Reading goes in three steps.  `prose` lets markdown-it-py cut the text into blocks with line numbers; `reader` gathers
+what is marked below each heading (`headings` tells what a heading is, `labels` knows the words of nine languages);
+`assembly` builds the values of the YAML form from that.  `joining` brings two files of one film together.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from kiebatch.errors import Problem, Where
+from kiebatch.model import JSON, Document
+from kiebatch.scenefile.markdown import labels
+from kiebatch.scenefile.markdown.assembly import Assembly, settle
+from kiebatch.scenefile.markdown.headings import Headings
+from kiebatch.scenefile.markdown.joining import joined
+from kiebatch.scenefile.markdown.prose import document_of
+from kiebatch.scenefile.markdown.reader import PROMPTS, ROLES, SOUNDS, Reader
+
+EXAMPLE = """## Scene 1: Arrival
+- **Model**: nano-banana-2
+- **Prompt**: A small boat nears the lighthouse at dusk"""
+
+Reading = tuple[Document, list[Problem]]
+
+
+def read(text: str, file: str) -> Reading:
+    """Return the Document of a Markdown scene file, and every problem of its form in file order.
+
+    The value is exactly that of the YAML form.  A file without anything to send has the one error `no-prompt`,
+    which says so with an example; nothing is raised.
+    """
+    with _without_collector():
+        reader = Reader(text, file)
+        assembly = Assembly(reader)
+        root = assembly.root()
+        settle(root)
+        return _checked(document_of(root, file, assembly.visuals), reader.problems.found)
+
+
+def join(readings: Sequence[Reading]) -> Reading:
+    """Join what `read` gave for files of one film, by scene id: the plan wins, and conflicts are warnings.
+
+    The plan is the file with `plan` in its name, else the last one.  The whole goes by the name of the other.
+    """
+    with _without_collector():
+        whole, conflicts = joined([document for document, _ in readings])
+        problems = [p for _, found in readings for p in found if p.code != "no-prompt"]
+        return _checked(whole, [*problems, *conflicts])
+
+
+def looks_like(text: str) -> bool:
+    """Whether a text is Markdown rather than YAML, by its content alone.
+
+    `kiebatch:` or `scenes:` at the left edge, outside front matter, is YAML; a heading that opens a scene is
+    Markdown; else the commoner marks decide.
+    """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    front = re.match(r"---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|$)", text)
+    if front:
+        text = text[front.end() :]
+    if re.search(r"(?m)^(?:kiebatch|scenes)[ \t]*:", text):
+        return False
+    headings = re.findall(r"(?m)^#{1,6}[ \t]+(\S.*)$", text)
+    words = Headings({})
+    if any(words.opens(heading) for heading in headings[:2000]):
+        return True
+    marks = len(headings) + len(re.findall(r"(?m)^(?:[-*+][ \t]+\*\*|>[ \t]|```|\|.*\|)", text))
+    keys = len(re.findall(r"(?m)^\s*(?:-\s+)?[\w.-]+:(?:\s|$)", text))
+    return bool(text.strip()) if front else marks > keys
+
+
+def asks_for_something(value: JSON) -> bool:
+    """Whether a document holds any prompt, or a shot that needs none."""
+    defaults = value.get("defaults")
+    audio = defaults.get("audio") if isinstance(defaults, dict) else None
+    spoken = isinstance(audio, dict) and bool(audio.get("model"))
+    for scene in value.get("scenes") or ():
+        for shot in (scene, *(scene.get("shots") or ())):
+            if shot.get("prompt") or (shot.get("model") and any(role in shot for role in ROLES)):
+                return True
+        for name in SOUNDS:
+            sound = scene.get(name)
+            if sound and (spoken or (isinstance(sound, dict) and sound.get("model"))):
+                return True
+    return False
+
+
+def _checked(document: Document, problems: Sequence[Problem]) -> Reading:
+    if not asks_for_something(document.value) and not any(_worth_saying(p) for p in problems):
+        return document, [_refusal(document)]  # one sentence: the file is another program's, or not begun
+    return document, sorted(
+        dict.fromkeys(problems), key=lambda p: (p.where.file, p.where.line, p.where.column)
+    )
+
+
+def _worth_saying(problem: Problem) -> bool:
+    """Whether an error says why a file without prompts has none, rather than what a foreign file does otherwise."""
+    near = re.search(r"did you mean `([^`]+)`", problem.hint)
+    meant = labels.KEYS.get(labels.canonical(near.group(1)), "") if near else ""
+    return problem.severity == "error" and (problem.code != "unknown-key" or meant in PROMPTS)
+
+
+def _refusal(document: Document) -> Problem:
+    known = "has scenes, but no prompt in any of them" if document.value.get("scenes") else "holds no scene"
+    return Problem(
+        where=Where(document.file),
+        message=f"this file {known}, so there is nothing to make",
+        hint=f"the smallest one is\n{EXAMPLE}",
+        code="no-prompt",
+    )
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Reading makes a million small values that live to its end; searching them for rubbish took half of its time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

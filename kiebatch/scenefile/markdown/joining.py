@@ -1,0 +1,163 @@
+"""Joins files that describe one film, scene by scene."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from kiebatch.errors import Problem, Problems
+from kiebatch.model import JSON, Document
+from kiebatch.scenefile.markdown.assembly import in_order, settle
+from kiebatch.scenefile.markdown.prose import SCENE, TOP, Placed, document_of, tree_of
+from kiebatch.scenefile.markdown.reader import SOUNDS
+
+# --- two files of one film -----------------------------------------------------------------------------
+
+
+def joined(documents: Sequence[Document]) -> tuple[Document, list[Problem]]:
+    """Join documents of one film by scene id: the plan wins, and every conflict is a warning that shows both places.
+
+    The plan is the file with `plan` in its name, else the last one.  The result goes by the first other file's name.
+    """
+    ordered = sorted(documents, key=lambda d: "plan" in d.file.rsplit("/", 1)[-1].casefold())
+    problems = Problems()
+    visuals: list[Placed] = []
+    whole: Placed | None = None
+    for document in ordered:
+        root = tree_of(document, document.value)
+        for path in getattr(document, "visuals", ()):
+            at: Placed = root
+            for step in path:
+                at = at.value[step]
+            visuals.append(at)
+        whole = root if whole is None else _Join(problems, {id(v) for v in visuals}).top(whole, root)
+    assert whole is not None
+    settle(whole)
+    return document_of(whole, ordered[0].file, visuals), problems.found
+
+
+class _Join:
+    def __init__(self, problems: Problems, visuals: set[int]) -> None:
+        self.problems = problems
+        self.visuals = visuals
+
+    def top(self, old: Placed, new: Placed) -> Placed:
+        for key, value in new.value.items():
+            if key == "scenes":
+                self.scenes(old.value.setdefault("scenes", Placed([], value.where)).value, value.value)
+            elif key == "title":
+                old.value.setdefault("title", value)
+            elif key == "kiebatch":
+                continue
+            else:
+                self.enter(old.value, key, value, key)
+        old.value = in_order(old.value, TOP)
+        return old
+
+    def scenes(self, old: list[Placed], new: list[Placed]) -> None:
+        before = -1
+        common = {_ident(s) for s in new} & {_ident(s) for s in old}
+        for scene in new:
+            ident = _ident(scene)
+            at = next((i for i, s in enumerate(old) if _ident(s) == ident), None)
+            if at is None:
+                before += 1
+                while (
+                    before < len(old) and _ident(old[before]) not in common and _follows(scene, old[before])
+                ):
+                    before += 1
+                old.insert(before, scene)
+            else:
+                self.shot(old[at], scene, f"scene {scene.value['id'].value}")
+                before = at
+
+    def shot(self, old: Placed, new: Placed, name: str) -> None:
+        mine, theirs = old.value, new.value
+        for one, other in ((mine, theirs), (theirs, mine)):
+            if "shots" in one and "prompt" in other and "shots" not in other:
+                # A scene's Visual is what its shots are about; a Prompt beside shots would be one shot too many.
+                if self.only_visual(other["prompt"]):
+                    other["visual"] = other.pop("prompt")
+                else:
+                    self.problems.error(
+                        other["prompt"].where,
+                        f"{name} has a prompt here, and shots at {one['shots'].where}",
+                        hint="put this prompt into one of the shots",
+                        code="conflict",
+                    )
+                    del other["prompt"]
+        for key, value in theirs.items():
+            if key == "id":
+                continue
+            if key == "shots" and "shots" in mine:
+                for shot in value.value:
+                    ident = str(shot.value["id"].value).casefold()
+                    same = [s for s in mine["shots"].value if str(s.value["id"].value).casefold() == ident]
+                    if same:
+                        self.shot(same[0], shot, f"{name}, shot {shot.value['id'].value}")
+                    else:
+                        mine["shots"].value.append(shot)
+            elif key == "prompt" and "prompt" in mine and mine["prompt"].value != value.value:
+                if self.only_visual(mine["prompt"]):
+                    mine["visual"], mine["prompt"] = mine["prompt"], value
+                elif self.only_visual(value):
+                    mine.setdefault("visual", value)
+                else:
+                    self.enter(mine, key, value, f"{name}: `prompt`")
+            elif key in SOUNDS and key in mine:
+                self.sound(mine, key, value, name)
+            elif key == "title" and key in mine:
+                continue
+            else:
+                self.enter(mine, key, value, f"{name}: `{key.replace('_', ' ')}`")
+        old.value = in_order(mine, SCENE)
+
+    def only_visual(self, placed: Placed) -> bool:
+        return id(placed) in self.visuals
+
+    def sound(self, mine: dict[str, Placed], key: str, value: Placed, name: str) -> None:
+        old = mine[key]
+        for one in (old, value):
+            if not isinstance(one.value, dict):
+                one.value = {"text": Placed(one.value, one.where)}
+        for inner, said in value.value.items():
+            self.enter(old.value, inner, said, f"{name}: `{key}`")
+        if set(old.value) == {"text"}:
+            old.value, old.where = old.value["text"].value, old.value["text"].where
+
+    def enter(self, target: dict[str, Placed], key: str, value: Placed, name: str) -> None:
+        old = target.get(key)
+        if old is None or old.plain == value.plain:
+            target.setdefault(key, value)
+            return
+        if key == "notes":
+            target[key] = Placed(f"{old.value}\n\n{value.value}", old.where, old.key)
+            return
+        if isinstance(old.value, dict) and isinstance(value.value, dict) and "shot" not in value.value:
+            for inner, one in value.value.items():
+                self.enter(old.value, inner, one, f"{name} `{inner}`")
+            return
+        self.problems.warning(
+            value.where,
+            f"{name} is `{_short(value.plain)}` here and `{_short(old.plain)}` at {old.where}; this one is taken",
+            code="conflict",
+        )
+        target[key] = value
+
+
+def _ident(scene: Placed) -> str:
+    return str(scene.value["id"].value).casefold()
+
+
+def _follows(scene: Placed, other: Placed) -> bool:
+    """Whether a scene's number puts it behind another: 3 behind 2, 12A behind 12."""
+
+    def number(placed: Placed) -> list[tuple[int, str]]:
+        return [(int(d or 0), w) for d, w in re.findall(r"(\d+)|([^\d.]+)", _ident(placed))]
+
+    return number(scene) > number(other)
+
+
+def _short(value: JSON) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 40 else text[:37] + "..."

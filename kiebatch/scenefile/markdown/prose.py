@@ -1,0 +1,384 @@
+"""Cuts Markdown into blocks with line numbers, and reads words, lengths and ids; every value keeps its place."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.front_matter import front_matter_plugin
+
+from kiebatch.errors import Where
+from kiebatch.model import JSON, Document, Path
+from kiebatch.scenefile import document as yaml_document
+from kiebatch.scenefile.markdown import labels
+
+TOP = (
+    *("kiebatch", "title", "notes", "defaults", "styles", "characters", "references", "negative_prompt"),
+    *("run", "assets", "moved", "ignore_warnings", "scenes"),
+)
+SCENE = (
+    *("id", "title", "group", "notes", "duration", "skip", "camera", "text_overlay", "transition", "visual"),
+    *(
+        "type",
+        "prompt",
+        "model",
+        "params",
+        "takes",
+        "seed",
+        "style",
+        "characters",
+        "negative_prompt",
+        "fallback",
+    ),
+    *("voice", "references", "source", "start_frame", "end_frame", "mask", "output", "endpoint"),
+    *("ignore_warnings", "shots", "voiceover", "music", "sound_effects"),
+)
+
+
+# --- values with their places --------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Placed:
+    """A value of the document with its place: a scalar, or a list or mapping of placed values."""
+
+    value: JSON
+    where: Where
+    key: Where | None = None
+
+    @property
+    def plain(self) -> JSON:
+        if isinstance(self.value, dict):
+            return {k: v.plain for k, v in self.value.items()}
+        if isinstance(self.value, list):
+            return [v.plain for v in self.value]
+        return self.value
+
+
+class Literal(str):
+    """Text that means itself: a path in an image or in back-ticks is no shot, words in a fence no list of names."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownDocument(Document):
+    """A Document that remembers which prompts were only a `Visual`, which a `Prompt` of another file replaces."""
+
+    visuals: frozenset[Path] = frozenset()
+
+
+def document_of(root: Placed, file: str, visuals: Iterable[Placed]) -> MarkdownDocument:
+    places: dict[Path, Where] = {}
+    keys: dict[Path, Where] = {}
+    paths: set[Path] = set()
+    only_visual = {id(v) for v in visuals}
+
+    def walk(placed: Placed, path: Path) -> JSON:
+        places[path] = placed.where
+        if placed.key:
+            keys[path] = placed.key
+        if id(placed) in only_visual:
+            paths.add(path)
+        if isinstance(placed.value, dict):
+            return {k: walk(v, (*path, k)) for k, v in placed.value.items()}
+        if isinstance(placed.value, list):
+            return [walk(v, (*path, i)) for i, v in enumerate(placed.value)]
+        return str(placed.value) if isinstance(placed.value, Literal) else placed.value
+
+    value = walk(root, ())
+    return MarkdownDocument(
+        value=value, places=places, keys=keys, file=file, form="markdown", visuals=frozenset(paths)
+    )
+
+
+def tree_of(document: Document, value: JSON, path: Path = ()) -> Placed:
+    """Return a document's values (or those of a part of it) as a tree."""
+    inner: JSON = value
+    if isinstance(value, dict):
+        inner = {k: tree_of(document, v, (*path, k)) for k, v in value.items()}
+    elif isinstance(value, list):
+        inner = [tree_of(document, v, (*path, i)) for i, v in enumerate(value)]
+    return Placed(inner, document.where(path), document.keys.get(path))
+
+
+# --- blocks --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Block:
+    """One block of the text: its kind, its lines (`first` up to, not including, `last`, from 0) and content."""
+
+    kind: str  # heading, para, quote, list, item, fence, html, hr, table, front
+    first: int
+    last: int
+    text: str = ""
+    level: int = 0
+    info: str = ""
+    setext: bool = False
+    children: list[Block] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    row_lines: list[int] = field(default_factory=list)
+
+
+class _Parser(MarkdownIt):
+    """markdown-it as we want it: addresses stay as they were written."""
+
+    def normalizeLink(self, url: str) -> str:
+        return url
+
+    def validateLink(self, url: str) -> bool:
+        return True
+
+
+@cache
+def block_parser() -> _Parser:
+    parser = _Parser("commonmark")
+    parser.enable(["table", "strikethrough"])
+    # Writers indent whole lists by a tab; to them that is no program code.
+    parser.disable(["code", "reference"])
+    parser.use(front_matter_plugin)
+    parser.core.ruler.enableOnly(["normalize", "block"])  # words are read only where a value needs it
+    return parser
+
+
+@cache
+def _inline_parser() -> _Parser:
+    parser = _Parser("commonmark")
+    parser.enable(["strikethrough"])
+    return parser
+
+
+_KINDS = {
+    "paragraph_open": "para",
+    "heading_open": "heading",
+    "blockquote_open": "quote",
+    "bullet_list_open": "list",
+    "ordered_list_open": "list",
+    "list_item_open": "item",
+    "table_open": "table",
+}
+
+
+def blocks_of(tokens: Sequence[Token]) -> list[Block]:
+    root = Block("root", 0, 0)
+    stack = [root]
+    for token in tokens:
+        first, last = token.map or (stack[-1].first, stack[-1].last)
+        if token.type in _KINDS:
+            block = Block(_KINDS[token.type], first, last)
+            if block.kind == "heading":
+                block.level = int(token.tag[1])
+                block.setext = token.markup in ("-", "=")
+            stack[-1].children.append(block)
+            stack.append(block)
+        elif token.type in ("fence", "html_block", "hr", "front_matter"):
+            kind = {"fence": "fence", "html_block": "html", "hr": "hr", "front_matter": "front"}[token.type]
+            stack[-1].children.append(Block(kind, first, last, text=token.content, info=token.info.strip()))
+        elif token.type == "tr_open":
+            stack[-1].rows.append([])
+            stack[-1].row_lines.append(first)
+        elif token.type == "inline":
+            if stack[-1].kind == "table":
+                stack[-1].rows[-1].append(token.content)
+            else:
+                stack[-1].text = token.content
+        elif token.type.endswith("_close") and token.type.replace("_close", "_open") in _KINDS:
+            stack.pop()
+    return root.children
+
+
+# --- words ---------------------------------------------------------------------------------------------
+
+_MARKUP = re.compile(r"[\\`*_~\[\]<>&!]")
+_QUOTES = {
+    '"': '"',
+    "'": "'",
+    "“": "”",
+    "‘": "’",
+    "„": "“”„",
+    "‚": "‘’‚",
+    "”": "”",
+    "’": "’",
+    "«": "»",
+    "»": "«",
+    "‹": "›",
+    "「": "」",
+    "『": "』",
+    "《": "》",
+}
+
+
+def inline(raw: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the text that a reader of the rendered page sees, and the images in it as (caption, address).
+
+    Struck words are gone, an unknown `<tag>` stays as it was written, `<br>` is a line break.
+    """
+    if not _MARKUP.search(raw):
+        return raw, []
+    parts: list[str] = []
+    images: list[tuple[str, str]] = []
+    struck = 0
+    for token in _inline_parser().parseInline(raw)[0].children or []:
+        if token.type == "s_open":
+            struck += 1
+        elif token.type == "s_close":
+            struck -= 1
+        elif struck:
+            continue
+        elif token.type == "image":
+            images.append((token.content, str(token.attrs.get("src", ""))))
+        elif token.type in ("softbreak", "hardbreak"):
+            parts.append("\n")
+        elif token.type == "html_inline":
+            if re.fullmatch(r"(?i)<br\s*/?>", token.content):
+                parts.append("\n")
+            elif not token.content.startswith("<!--"):
+                parts.append(token.content)
+        elif token.type == "link_open" and token.markup == "autolink":
+            parts.append("<")
+        elif token.type == "link_close" and token.markup == "autolink":
+            parts.append(">")
+        else:
+            parts.append(token.content)
+    return re.sub(r"[ \t]{2,}", " ", "".join(parts)) if struck or images or "~~" in raw else "".join(
+        parts
+    ), images
+
+
+def unquoted(text: str) -> str:
+    """Return text without the one pair of quotes, straight or typographic, that it stands wholly inside of."""
+    text = text.strip()
+    if len(text) < 2 or text[0] not in _QUOTES or text[-1] not in _QUOTES[text[0]]:
+        return text
+    opening, closing, inner = text[0], text[-1], text[1:-1]
+    if opening == closing:
+        return text if opening in inner else inner.strip()
+    depth = 0
+    for before, char, after in zip(" " + inner, inner, inner[1:] + " ", strict=False):
+        if char == "’" and before.isalnum() and after.isalnum():
+            continue  # an apostrophe
+        if char == opening:
+            depth += 1
+        elif char == closing:
+            depth -= 1
+            if depth < 0:
+                return text
+    return inner.strip() if depth == 0 else text
+
+
+def is_nothing(text: str) -> bool:
+    return not text.strip() or text.strip().strip("()[]").strip().casefold() in labels.NOTHING
+
+
+_UNITS = r"s|sec|secs|second|seconds|sek|sekunden|sekunde|seconde|seconden|seconds|secondes?|segundos?|seg|秒|秒钟|초|\"|″|''"
+_CLOCK = r"(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)"
+
+
+def seconds(text: str, *, ranges: bool = False) -> float | int | None:
+    """Return a duration in seconds: `5`, `5s`, `~5 seconds`, `0:05`, `1m30s`, `0:00-0:05`; None when it is none.
+
+    With `ranges`, `8.1-12.4` is a span of time too, as in a column that says when a shot runs.
+    """
+    text = unicodedata.normalize("NFKC", text[:60]).strip().casefold()
+    text = re.sub(r"(?<=\d)\s*\([^()]*\)\s*$|(?<=[a-z秒초])\s*\([^()]*\)\s*$", "", text).strip()
+    text = re.sub(r"^(?:~|≈|∼|ca\.?|c\.|about|approx\.?|circa|around|env\.?)\s*", "", text).rstrip(".")
+    if match := re.fullmatch(_CLOCK, text):
+        return _number(_clock(match.groups()))
+    if match := re.fullmatch(rf"{_CLOCK}\s*(?:-|–|—|−|~|〜|→|->|to|bis|tot|à|a)\s*{_CLOCK}", text):
+        length = _clock(match.groups()[3:]) - _clock(match.groups()[:3])
+        return _number(length) if length > 0 else None
+    if match := re.fullmatch(rf"(\d+(?:[.,]\d+)?)\s*(?:{_UNITS})?", text):
+        return _number(float(match.group(1).replace(",", ".")))
+    if match := re.fullmatch(
+        rf"(\d+)\s*(?:m|min|minutes?|minuten?|minutos?|分|분)\s*(?:(\d+)\s*(?:{_UNITS})?)?", text
+    ):
+        return _number(int(match.group(1)) * 60 + int(match.group(2) or 0))
+    pattern = rf"(\d+(?:\.\d+)?)\s*(?:{_UNITS})?\s*[-–—]\s*(\d+(?:\.\d+)?)\s*(?:{_UNITS})?"
+    if ranges and (match := re.fullmatch(pattern, text)):
+        length = float(match.group(2)) - float(match.group(1))
+        return _number(length) if length > 0 else None
+    return None
+
+
+def _clock(groups: Sequence[str | None]) -> float:
+    hours, minutes, rest = groups
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float((rest or "0").replace(",", "."))
+
+
+def _number(value: float) -> float | int:
+    value = round(value, 6)
+    return int(value) if value == int(value) else value
+
+
+def scalar(text: str, where: Where) -> Placed:
+    """Return a raw value by the rules of the YAML form: `5`, `true` and `[a, b]`, but `16:9` and `010` are text.
+
+    Raises `Invalid` where text in brackets is no YAML.
+    """
+    text = text.strip()
+    flow = text[:1] in ("[", "{") and text[-1:] in ("]", "}")
+    if flow or re.fullmatch(r"[A-Za-z0-9+._~-]+", text):
+        read = yaml_document.read(
+            text, where.file, line_offset=where.line - 1, column_offset=where.column - 1
+        )
+        placed = tree_of(read, read.value)
+        placed.where = where
+        return placed
+    return Placed(unquoted(text), where)
+
+
+_CJK_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+
+
+def chinese_number(text: str) -> str:
+    """Return 十二 as 12; other text as it is."""
+    if not text or any(c not in _CJK_DIGITS and c != "十" for c in text):
+        return text
+    tens, found, ones = text.partition("十")
+    if not found:
+        return "".join(str(_CJK_DIGITS[c]) for c in text)
+    return str((_CJK_DIGITS.get(tens, 1) if tens else 1) * 10 + (_CJK_DIGITS.get(ones, 0) if ones else 0))
+
+
+def identity(text: str) -> int | str:
+    """Return an id: a whole number where it is one (`01` is scene 1), else a word."""
+    return int(text) if text.isascii() and text.isdecimal() else text
+
+
+def one_line(lines: Iterable[str]) -> str:
+    """Return lines joined by a space; a backslash at the end of a line that goes on is a break, not a letter."""
+    kept = [line.strip() for line in lines if line.strip()]
+    return " ".join([*(line.removesuffix("\\").rstrip() for line in kept[:-1]), *kept[-1:]])
+
+
+def tidy(text: str) -> str:
+    """Return text without white space around its lines."""
+    return "\n".join(line.strip() for line in text.strip().split("\n"))
+
+
+def code_span(text: str) -> str:
+    match = re.fullmatch(r"`+\s?(.*?)\s?`+", text.strip())
+    return match.group(1) if match else text
+
+
+def flow(value: JSON) -> str:
+    return str(value) if not isinstance(value, list) else ", ".join(str(v) for v in value)
+
+
+def without_marks(text: str) -> str:
+    """Return text without emoji and other signs in front."""
+    if text[:1].isascii() and not text[:1].isspace():
+        return text
+    i = 0
+    while i < len(text) and (
+        text[i].isspace()
+        or (not text[i].isascii() and unicodedata.category(text[i]) in ("So", "Sk", "Mn", "Cf", "Me"))
+    ):
+        i += 1
+    return text[i:]

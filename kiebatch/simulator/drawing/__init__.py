@@ -1,0 +1,1 @@
+"""Draws the pictures, clips and sounds that the simulator gives."""

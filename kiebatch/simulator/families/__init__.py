@@ -1,0 +1,1 @@
+"""One file per API family of the simulator: how the service answers on that wire."""

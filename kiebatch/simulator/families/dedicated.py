@@ -1,0 +1,104 @@
+"""What the dedicated families have in common: how they submit, how a task of theirs is found, their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kiebatch.simulator import validation
+from kiebatch.simulator.drawing.wanted import Wanted
+from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.wire import Call, Refusal, compact
+
+JSON = Any
+_CALLBACKS = ("callBackUrl", "calBackUrl")
+
+
+def submit(
+    sim: Simulator,
+    call: Call,
+    model: str,
+    *,
+    family: str,
+    operation: str,
+    required: Sequence[str] = (),
+    outputs: list[Wanted] | None = None,
+    facts: dict[str, JSON] | None = None,
+    error: tuple[str, str] | None = None,
+    at_once: bool = False,
+) -> Task:
+    """Take a submission with a flat body: limits, validation, charge.  `model` is the catalogue's name for it.
+
+    A retired model (`paused` in the settings) is refused with 505, as the dedicated endpoints do it.
+    """
+    given = {name: value for name, value in call.body.items() if name not in _CALLBACKS}
+    if model in sim.settings.paused:
+        raise Refusal(505)
+    for name in required:
+        if given.get(name) in (None, "", []):
+            raise Refusal(422, validation.required(sim, name))
+    known = sim.known(model)
+    validation.check(
+        sim, known, {k: v for k, v in given.items() if k != "model" or "model" in known.properties}
+    )
+    return sim.create(
+        call,
+        known,
+        given,
+        family=family,
+        operation=operation,
+        outputs=outputs,
+        facts=facts,
+        error=error,
+        at_once=at_once,
+    )
+
+
+def visible(sim: Simulator, call: Call, families: str | Sequence[str]) -> Task | None:
+    """Return the task that a read asks for; None where the answer is code 200 with `data` null (protocol 4)."""
+    sim.admit_read()
+    task_id = call.query.get("taskId")
+    if not task_id:
+        raise Refusal(400, "taskId is required")
+    task = sim.tasks.get(task_id)
+    wanted = (families,) if isinstance(families, str) else families
+    if task is None or task.family not in wanted or task.phase(sim.clock()) == "absent":
+        return None
+    if task.phase(sim.clock()) == "failed" and "fail-envelope" in task.quirks:
+        raise Refusal(int(task.quirks["fail-envelope"]))
+    return task
+
+
+def parent(sim: Simulator, task_id: JSON, family: str) -> Task:
+    """Return a finished task that another one builds on; 422 `Record does not exist` where there is none."""
+    task = sim.tasks.get(str(task_id))
+    if task is None or task.family != family or task.phase(sim.clock()) != "done":
+        raise Refusal(422, "Record does not exist")
+    return task
+
+
+def error_code(task: Task) -> JSON:
+    """Return how a failed task's code stands in a dedicated record: an integer, where it is a number."""
+    if task.error is None:
+        return None
+    code = task.error[0]
+    return int(code) if code.isdecimal() else code
+
+
+def flag(task: Task, value: int) -> JSON:
+    """Return a flag, as a number or (fault `flag-as-text`) as a numeric text (protocol 4)."""
+    return str(value) if "flag-as-text" in task.quirks else value
+
+
+def urls(sim: Simulator, task: Task, origin: str) -> list[str]:
+    """Return the links of a finished task's outputs; none under the fault `no-output`."""
+    if "no-output" in task.quirks:
+        return []
+    root = sim.media_root(origin)
+    return [root + sim.result_path(task, wanted) for wanted in task.outputs]
+
+
+def body_text(task: Task) -> str:
+    """Return the request as records tell it: its JSON as a text."""
+    kept: Mapping[str, JSON] = {"taskId": task.id, **task.body}
+    return compact(kept)

@@ -1,0 +1,77 @@
+"""4o image (protocol 4.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kiebatch.simulator.families import dedicated
+from kiebatch.simulator.families.common import temporary_link
+from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.wire import Answer, Call, Refusal, millis, ok
+
+JSON = Any
+FAMILY = "gpt4o-image"
+
+
+def generate(sim: Simulator, call: Call) -> Answer:
+    sim.admit()
+    body = call.body
+    if not (body.get("prompt") or body.get("filesUrl") or body.get("fileUrl")):
+        raise Refusal(422, "prompt and filesUrl cannot be empty at the same time")
+    task = dedicated.submit(sim, call, "gpt4o-image", family=FAMILY, operation="generate", required=("size",))
+    return ok({"taskId": task.id})
+
+
+def read(sim: Simulator, call: Call) -> Answer:
+    task = dedicated.visible(sim, call, FAMILY)
+    return ok(task and record(sim, task, call.origin))
+
+
+def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
+    now = sim.clock()
+    phase = task.phase(now)
+    failed = "CREATE_TASK_FAILED" if task.error and task.error[0] == "451" else "GENERATE_FAILED"
+    key = "result_urls" if "snake" in task.quirks else "resultUrls"
+    progress = {"done": 1.0, "failed": 0.0}.get(phase, min(0.99, task.progress(now)))
+    return {
+        "taskId": task.id,
+        "paramJson": dedicated.body_text(task),
+        "completeTime": millis(task.ends_at) if phase in ("done", "failed") else None,
+        "createTime": millis(task.made_at),
+        "response": {key: dedicated.urls(sim, task, origin)} if phase == "done" else None,
+        "successFlag": dedicated.flag(task, {"done": 1, "failed": 2}.get(phase, 0)),
+        "status": {"done": "SUCCESS", "failed": failed}.get(phase, task.quirks.get("state", "GENERATING")),
+        "errorCode": dedicated.error_code(task) if phase == "failed" else None,
+        "errorMessage": task.error[1] if phase == "failed" and task.error else "",
+        "progress": f"{progress:.2f}",
+    }
+
+
+def link(sim: Simulator, call: Call) -> Answer:
+    """Give a 20-minute link to one image of a task (protocol 4.1, last paragraph)."""
+    task = sim.tasks.get(str(call.body.get("taskId")))
+    if task is None or task.family != FAMILY:
+        raise Refusal(422, "Record is null")
+    if task.phase(sim.clock()) != "done":
+        raise Refusal(422, "Record status is not success")
+    if sim.clock() - task.made_at > 14 * 86400:
+        raise Refusal(422, "The record is older than 14 days")
+    return ok(temporary_link(sim, call.origin, str(call.body.get("url") or "")))
+
+
+def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
+    if task.error:
+        return {
+            "code": dedicated.error_code(task),
+            "msg": task.error[1],
+            "data": {"taskId": task.id, "info": None},
+        }
+    found = dedicated.urls(sim, task, task.origin)
+    return {"code": 200, "msg": "success", "data": {"taskId": task.id, "info": {"result_urls": found}}}
+
+
+ROUTES = {
+    ("POST", "/api/v1/gpt4o-image/generate"): ("submit", generate),
+    ("GET", "/api/v1/gpt4o-image/record-info"): ("poll", read),
+    ("POST", "/api/v1/gpt4o-image/download-url"): ("link", link),
+}

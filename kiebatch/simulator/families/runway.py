@@ -1,0 +1,174 @@
+"""Runway (protocol 4.4) and Aleph (protocol 4.5)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from kiebatch.simulator.families import dedicated
+from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, iso, ok
+
+JSON = Any
+RUNWAY, ALEPH = "runway", "aleph"
+
+
+def generate(sim: Simulator, call: Call) -> Answer:
+    sim.admit()
+    body = call.body
+    if str(body.get("duration")) == "10" and body.get("quality") == "1080p":
+        raise Refusal(422, "duration 10 is not supported with quality 1080p")
+    required: tuple[str, ...] = ("prompt", "duration", "quality")
+    if not body.get("imageUrl"):
+        required += ("aspectRatio",)
+    return _begin(sim, call, "runway/generate", "generate", required)
+
+
+def extend(sim: Simulator, call: Call) -> Answer:
+    sim.admit()
+    for name in ("taskId", "prompt", "quality"):
+        if not call.body.get(name):
+            raise Refusal(422, f"{name} is required")
+    older = dedicated.parent(sim, call.body["taskId"], RUNWAY)
+    return _begin(sim, call, "runway/extend", "extend", (), parent=older)
+
+
+def _begin(
+    sim: Simulator,
+    call: Call,
+    model: str,
+    operation: str,
+    required: tuple[str, ...],
+    parent: Task | None = None,
+) -> Answer:
+    outputs = sim.drawings(parent.known, {**parent.input, **call.body}) if parent else None
+    task = dedicated.submit(
+        sim,
+        call,
+        model,
+        family=RUNWAY,
+        operation=operation,
+        required=required,
+        outputs=outputs,
+        facts={"parent": parent.id if parent else ""},
+    )
+    _cover(sim, task)
+    return ok({"taskId": task.id})
+
+
+def _cover(sim: Simulator, task: Task) -> None:
+    if task.outputs and not task.error:
+        task.facts["cover"] = sim.publish(
+            task, replace(task.outputs[0], kind="image", format="png", part="cover")
+        )
+
+
+def read(sim: Simulator, call: Call) -> Answer:
+    task = dedicated.visible(sim, call, RUNWAY)
+    return ok(task and detail(sim, task, call.origin))
+
+
+def detail(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
+    now = sim.clock()
+    phase = task.phase(now)
+    found = dedicated.urls(sim, task, origin)
+    video = None
+    if phase == "done":
+        video = {
+            "videoId": f"{task.id[:8]}-{task.id[8:12]}",
+            "taskId": task.id,
+            "videoUrl": found[0] if found else "",
+            "imageUrl": sim.media_root(origin) + task.facts["cover"] if found else "",
+        }
+    return {
+        "taskId": task.id,
+        "parentTaskId": task.facts["parent"],
+        "generateParam": {
+            "prompt": task.input.get("prompt"),
+            "imageUrl": task.input.get("imageUrl", ""),
+            "expandPrompt": True,
+        },
+        "state": _state(task, phase, task.progress(now)),
+        "generateTime": blank_separated(task.made_at),
+        "videoInfo": video,
+        "failCode": dedicated.error_code(task) if phase == "failed" else 0,
+        "failMsg": task.error[1] if phase == "failed" and task.error else "",
+        "expireFlag": int(not math.isinf(task.ends_at) and now > task.ends_at + sim.settings.result_ttl_s),
+    }
+
+
+def _state(task: Task, phase: str, progress: float) -> str:
+    if phase in ("done", "failed"):
+        return "success" if phase == "done" else "fail"
+    return task.quirks.get("state") or (
+        "wait" if progress < 0.2 else "queueing" if progress < 0.4 else "generating"
+    )
+
+
+def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
+    found = dedicated.urls(sim, task, task.origin)
+    data = {"task_id": task.id, "video_id": task.id[:8], "video_url": "", "image_url": ""}
+    if task.error:
+        return {"code": 400 if task.error[0] == "400" else 500, "msg": task.error[1], "data": data}
+    data |= {"video_url": found[0], "image_url": sim.media_root(task.origin) + task.facts["cover"]}
+    return {"code": 200, "msg": "All generated successfully.", "data": data}
+
+
+# --- Aleph ---------------------------------------------------------------------------------------------
+
+
+def edit(sim: Simulator, call: Call) -> Answer:
+    sim.admit()
+    task = dedicated.submit(
+        sim, call, "runway/aleph", family=ALEPH, operation="generate", required=("prompt", "videoUrl")
+    )
+    _cover(sim, task)
+    return ok({"taskId": task.id})
+
+
+def read_edit(sim: Simulator, call: Call) -> Answer:
+    task = dedicated.visible(sim, call, ALEPH)
+    return ok(task and edit_record(sim, task, call.origin))
+
+
+def edit_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
+    """Return Aleph's record: flag 0 means running and failed alike, the error fields tell which."""
+    phase = task.phase(sim.clock())
+    failed = phase == "failed"
+    return {
+        "taskId": task.id,
+        "paramJson": dedicated.body_text(task),
+        "response": _edit_links(sim, task, origin) if phase == "done" else None,
+        "completeTime": iso(task.ends_at) if phase in ("done", "failed") else None,
+        "createTime": iso(task.made_at),
+        "successFlag": dedicated.flag(task, 1 if phase == "done" else 0),
+        "errorCode": dedicated.error_code(task) if failed else 0,
+        "errorMessage": task.error[1] if failed and task.error else "",
+    }
+
+
+def _edit_links(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
+    found = dedicated.urls(sim, task, origin)
+    return {
+        "taskId": task.id,
+        "resultVideoUrl": found[0] if found else "",
+        "resultImageUrl": sim.media_root(origin) + task.facts["cover"] if found else "",
+    }
+
+
+def edit_callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
+    if task.error:
+        return {"code": 400, "msg": task.error[1], "data": None, "taskId": task.id}
+    links = _edit_links(sim, task, task.origin)
+    data = {"result_video_url": links["resultVideoUrl"], "result_image_url": links["resultImageUrl"]}
+    return {"code": 200, "msg": "All generated successfully.", "data": data, "taskId": task.id}
+
+
+ROUTES = {
+    ("POST", "/api/v1/runway/generate"): ("submit", generate),
+    ("POST", "/api/v1/runway/extend"): ("submit", extend),
+    ("GET", "/api/v1/runway/record-detail"): ("poll", read),
+    ("POST", "/api/v1/aleph/generate"): ("submit", edit),
+    ("GET", "/api/v1/aleph/record-info"): ("poll", read_edit),
+}

@@ -1,0 +1,101 @@
+"""Helpers that make ids instead of media: Suno voices and Gemini Omni's (protocol 5.5).
+
+Their replies are not known; the keys are those of their neighbours (confidence low).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kiebatch.simulator.families import dedicated
+from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.wire import Answer, Call, Refusal, millis, ok
+
+JSON = Any
+FAMILY = "suno-voice"
+
+
+def validate(sim: Simulator, call: Call) -> Answer:
+    return _begin(sim, call, "suno/voice-validate")
+
+
+def regenerate(sim: Simulator, call: Call) -> Answer:
+    if not call.body.get("calBackUrl"):  # spelled so upstream, and wanted here
+        raise Refusal(422, "Please enter calBackUrl.")
+    dedicated.parent(sim, call.body.get("taskId"), FAMILY)
+    return _begin(sim, call, "suno/voice-regenerate")
+
+
+def generate(sim: Simulator, call: Call) -> Answer:
+    dedicated.parent(sim, call.body.get("taskId"), FAMILY)
+    return _begin(sim, call, "suno/voice-generate")
+
+
+def _begin(sim: Simulator, call: Call, model: str) -> Answer:
+    sim.admit()
+    task = dedicated.submit(
+        sim, call, model, family=FAMILY, operation=model.removeprefix("suno/"), outputs=[]
+    )
+    return ok({"taskId": task.id})
+
+
+def read(sim: Simulator, call: Call) -> Answer:
+    task = dedicated.visible(sim, call, FAMILY)
+    if task is None:
+        return ok(None)
+    phase = task.phase(sim.clock())
+    over = phase in ("done", "failed")
+    return ok(
+        {
+            "taskId": task.id,
+            "status": {"done": "success", "failed": "fail"}.get(phase, task.quirks.get("state", "wait")),
+            **(_made(task) if phase == "done" else {}),
+            "createTime": millis(task.made_at),
+            "completeTime": millis(task.ends_at) if over else None,
+            "errorCode": dedicated.error_code(task) if phase == "failed" else None,
+            "errorMessage": task.error[1] if phase == "failed" and task.error else None,
+        }
+    )
+
+
+def _made(task: Task) -> dict[str, JSON]:
+    if task.operation == "voice-generate":
+        return {"voiceId": f"voice_{task.id[:12]}"}
+    return {"validateInfo": "The quick brown fox jumps over the lazy dog."}
+
+
+def check(sim: Simulator, call: Call) -> Answer:
+    task = dedicated.parent(sim, call.body.get("task_id"), FAMILY)
+    return ok({"isAvailable": True, **_made(task)})
+
+
+def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
+    if task.error:
+        return {"code": dedicated.error_code(task), "msg": task.error[1], "data": {"taskId": task.id}}
+    return {"code": 200, "msg": "success", "data": {"taskId": task.id, **_made(task)}}
+
+
+def omni_audio(sim: Simulator, call: Call) -> Answer:
+    return _at_once(sim, call, "gemini-omni/audio", "audio_id")
+
+
+def omni_character(sim: Simulator, call: Call) -> Answer:
+    return _at_once(sim, call, "gemini-omni/character", "character_id")
+
+
+def _at_once(sim: Simulator, call: Call, model: str, key: str) -> Answer:
+    sim.admit()
+    task = dedicated.submit(sim, call, model, family="omni", operation=model, outputs=[], at_once=True)
+    return ok({key: f"{key.removesuffix('_id')}_{task.id[:12]}"})
+
+
+ROUTES = {
+    ("POST", "/api/v1/voice/validate"): ("submit", validate),
+    ("POST", "/api/v1/voice/regenerate"): ("submit", regenerate),
+    ("POST", "/api/v1/voice/generate"): ("submit", generate),
+    ("GET", "/api/v1/voice/validate-info"): ("poll", read),
+    ("GET", "/api/v1/voice/record-info"): ("poll", read),
+    ("POST", "/api/v1/voice/check-voice"): ("other", check),
+    ("POST", "/api/v1/omni/audio/create"): ("submit", omni_audio),
+    ("POST", "/api/v1/omni/character/create"): ("submit", omni_character),
+}

@@ -1,0 +1,1 @@
+"""The simulator as a server: its application, its control, its processes."""

@@ -1,0 +1,143 @@
+"""Serves a simulator on a real socket; run as a program by `background`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kiebatch.simulator.faults import Fault
+from kiebatch.simulator.server.application import Application, application
+from kiebatch.simulator.settings import Settings
+from kiebatch.simulator.state import Simulator
+from kiebatch.simulator.wire import Cut
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 that can hang up in the middle, when the application says so."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.app = partial(_or_cut, self.app, transport)
+
+
+async def _or_cut(
+    app: ASGIApp, transport: asyncio.Transport, scope: Scope, receive: Receive, send: Send
+) -> None:
+    try:
+        await app(scope, receive, send)
+    except Cut:
+        transport.abort()
+
+
+def listen(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
+    """Return a listening socket on the loopback interface; port 0 takes a free one.  OSError if taken."""
+    # With the protocol named, asyncio sets TCP_NODELAY on what is accepted; without, answers wait 40 ms.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind((host, port))
+    found.listen(1024)
+    return found
+
+
+def url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn around one simulator.  Signals are left to whoever runs it."""
+
+    def __init__(self, app: Application) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Protocol,
+                ws="none",
+                loop="asyncio",
+                lifespan="on",
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=1,
+                backlog=1024,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def drawing_pool() -> Executor:
+    """Return one process that draws, started when first needed and gone with this one."""
+    return ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=_draw_only, initargs=(os.getpid(),)
+    )
+
+
+def _draw_only(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with(parent)
+
+
+def die_with(parent: int) -> None:
+    """End this process soon after its parent has ended, however that happened.
+
+    A thread looks who the parent is.  Linux could signal it (PR_SET_PDEATHSIG), but does so already when the
+    thread ends that started us.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.25)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """Serve until standard input ends: `background` holds the other end of that pipe.
+
+    Reads one line of JSON (`settings`, `faults`, `captions`, `port`, `separate_media`, `parent`), answers with one line: the URL.
+    """
+    wish = json.loads(sys.stdin.buffer.readline())
+    die_with(wish["parent"])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who still wants its results
+    settings = Settings.from_json(wish["settings"])
+    sockets = [listen(wish["port"])]
+    if wish["separate_media"]:
+        sockets.append(listen())
+        settings = replace(settings, media_url=url_of(sockets[1]))
+    sim = Simulator(settings)
+    for fault in wish["faults"]:
+        sim.faults.add(Fault(**fault))
+    sim.captions.update(wish["captions"])
+    server = Server(application(sim, drawing_pool()))
+
+    def end_with_input() -> None:
+        while os.read(0, 4096):
+            pass
+        server.should_exit = True
+
+    threading.Thread(target=end_with_input, daemon=True).start()
+    print(url_of(sockets[0]), flush=True)
+    server.run(sockets=sockets)
+    os._exit(0)

@@ -1,0 +1,276 @@
+"""The journal: what it keeps, what it survives, and any order of crash, resume, resolve and rerun."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from bench import lives
+from kiebatch.errors import Invalid, Refused
+from kiebatch.model import Output, Slot
+from kiebatch.record import Journal, open_journal
+from kiebatch.record import journal as journals
+from support.records import an_asset
+
+
+def opened(path: Path, **options: object) -> Journal:
+    return open_journal(path, now=lambda: 1000.0, **options)  # type: ignore[arg-type]
+
+
+def intended(journal: Journal, scene: int = 1) -> int:
+    return journal.intend(
+        run_id="r",
+        slot=Slot(scene),
+        model="z-image",
+        family="jobs",
+        fingerprint=f"sha256:{scene}",
+        job={"prompt": "x"},
+        credits=4,
+    )
+
+
+def test_an_intent_of_a_run_that_died_is_held(tmp_path: Path) -> None:
+    with opened(tmp_path / "j") as journal:
+        intended(journal)
+
+    with opened(tmp_path / "j") as journal:
+        journal.hold_unfinished("it died")
+        (attempt,) = journal.attempts()
+
+    assert (attempt.state, attempt.message) == ("held", "it died")
+
+
+def test_outputs_of_an_answer_are_written_with_the_task_id(tmp_path: Path) -> None:
+    with opened(tmp_path / "j") as journal:
+        attempt = intended(journal)
+        journal.submitted(attempt, "t", [Output(number=1, text="words that nobody can ask for again")])
+
+        assert [s.output.text for s in journal.outputs_of_task("t")] == [
+            "words that nobody can ask for again"
+        ]
+
+
+def test_a_journal_of_a_newer_kiebatch_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    opened(path).close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("PRAGMA user_version = 99")
+    raw.close()
+    before = path.read_bytes()
+
+    with pytest.raises(Invalid, match="newer kiebatch"):
+        opened(path)
+
+    assert path.read_bytes() == before
+
+
+def test_a_migration_happens_whole_or_not_at_all(tmp_path: Path) -> None:
+    raw = sqlite3.connect(tmp_path / "j", isolation_level=None)
+    raw.execute("CREATE TABLE films (name TEXT)")
+    good = {1: "ALTER TABLE films ADD year INTEGER", 2: "CREATE TABLE scenes (id)"}
+
+    assert journals.migrate(raw, 1, good) == 3
+    assert raw.execute("PRAGMA user_version").fetchone() == (3,)
+
+    with pytest.raises(sqlite3.Error):
+        journals.migrate(raw, 3, {3: "CREATE TABLE half (id); CREATE TABLE films (name)"})
+    raw.rollback()
+    assert raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
+    assert raw.execute("PRAGMA user_version").fetchone() == (3,)
+    raw.close()
+
+
+def _no_database(path: Path) -> None:
+    path.write_bytes(b"this was a journal once" * 400)
+
+
+def _one_bad_page(path: Path) -> None:
+    """Damage a page of the index on states: the attempts themselves can still be read."""
+    with sqlite3.connect(path) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        page = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'attempts_by_state'").fetchone()[
+            0
+        ]
+        size = raw.execute("PRAGMA page_size").fetchone()[0]
+    raw.close()
+    with path.open("r+b") as stream:
+        stream.seek((page - 1) * size)
+        stream.write(b"\xff" * 64)
+
+
+@pytest.mark.parametrize(("damage", "whole"), [(_no_database, False), (_one_bad_page, True)])
+def test_a_damaged_journal_is_set_aside_and_rebuilt_with_a_warning(
+    tmp_path: Path, damage: Callable[[Path], None], whole: bool
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    with opened(path) as journal:
+        journal.submitted(intended(journal), "paid-for")
+    damage(path)
+    damaged = path.read_bytes()
+
+    with opened(path, rebuild=lambda: [an_asset(2, task_id="recorded")]) as journal:
+        states = {a.task_id: a.state for a in journal.attempts()}
+        assert journal.incomplete is not whole
+        assert "damaged" in journal.warnings[0]
+
+    assert states == ({"paid-for": "submitted", "recorded": "saved"} if whole else {"recorded": "saved"})
+    assert (tmp_path / "journal.sqlite.damaged-1000").read_bytes() == damaged
+    with opened(path) as journal:
+        assert journal.warnings == []
+
+
+def test_a_damaged_journal_that_is_only_looked_at_stays_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    _no_database(path)
+    before = path.read_bytes()
+
+    with opened(path, read_only=True, rebuild=lambda: [an_asset(2)]) as journal:
+        assert len(journal.attempts()) == 1
+        assert journal.warnings
+
+    assert path.read_bytes() == before
+
+
+def test_a_rebuilding_that_a_crash_cut_off_is_finished_by_the_next_run(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with opened(path) as journal:
+        journal.submitted(intended(journal), "paid-for")
+    _one_bad_page(path)
+
+    def dies(point: str) -> None:
+        if point == "journal.rebuild:after":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        opened(path, hook=dies)
+    with opened(path) as journal:
+        assert [a.task_id for a in journal.attempts()] == ["paid-for"]
+
+
+def test_a_full_disk_is_said_in_words_and_the_journal_goes_on_afterwards(tmp_path: Path) -> None:
+    with opened(tmp_path / "j") as journal:
+        journal._db.execute(
+            f"PRAGMA max_page_count = {journal._db.execute('PRAGMA page_count').fetchone()[0]}"
+        )
+        with pytest.raises(Refused, match="full"):
+            [intended(journal, number) for number in range(500)]
+        journal._db.execute("PRAGMA max_page_count = 100000")
+
+        attempt = intended(journal, 7)
+
+        assert journal.attempt(attempt).state == "intended"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(Refused, match="cannot write"):
+        opened(tmp_path / "state" / "journal.sqlite")
+    tmp_path.chmod(0o700)
+
+
+# --- any order of things ------------------------------------------------------------------------------
+
+FILM = {
+    "kiebatch": 1,
+    "defaults": {"model": "z-image"},
+    "scenes": [
+        {
+            "id": 1,
+            "shots": [
+                {"id": "a", "prompt": "The boat", "takes": 2},
+                {"id": "b", "prompt": "The lamp", "model": "nano-banana-2", "fallback": "z-image"},
+                {
+                    "id": "c",
+                    "prompt": "From the boat",
+                    "model": "nano-banana-2",
+                    "references": [{"shot": "1a"}],
+                },
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _film() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        AnyOrder.film = lives.Film.read(Path(folder), FILM, remade=["From the boat"])
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """A project in the hands of somebody who does everything, in any order.
+
+    Every run checks that nothing was paid twice without the user's word and that no charge is unknown; the end,
+    that everything comes home.
+    """
+
+    film: lives.Film
+
+    @initialize(seed=st.integers(0, 10**6))
+    def begin(self, seed: int) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="any-order-"))
+        self.runner = asyncio.Runner(loop_factory=lives.VirtualLoop)
+        self.life = lives.Life(seed, self.film, self.folder)
+        self.life.begin(self.runner.get_loop())
+        self.opened = self.life.placed(self.film.before)
+
+    @rule()
+    def run(self) -> None:
+        self.runner.run(self.life.run(self.opened, kills=False))
+
+    @rule()
+    def run_and_die(self) -> None:
+        self.runner.run(self.life.run(self.opened, kills=True))
+
+    @rule(honest=st.booleans())
+    def resolve(self, honest: bool) -> None:
+        self.life.resolve_all(honest=honest)
+
+    @rule()
+    def take_back_the_manifest(self) -> None:
+        self.life.revert()
+
+    @rule(rain=st.sampled_from([0.02, 0.1, 0.3]))
+    def rain(self, rain: float) -> None:
+        self.life.sim.faults.clear()
+        self.life.weather(rain)
+
+    @rule(days=st.sampled_from([0.1, 2, 30]))
+    def wait(self, days: float) -> None:
+        self.life.loop.now_s += days * 86400.0
+
+    def teardown(self) -> None:
+        if hasattr(self, "runner"):
+            try:
+                self.runner.run(self.life.come_home(self.opened))
+            finally:
+                self.runner.close()
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+
+AnyOrder.TestCase.settings = settings(
+    max_examples=25,
+    stateful_step_count=8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
+TestAnyOrder = AnyOrder.TestCase
+
+
+@pytest.mark.slow
+class TestAnyOrderForLong(AnyOrder.TestCase):  # type: ignore[name-defined,misc]
+    settings = settings(
+        max_examples=150, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    )

@@ -1,0 +1,232 @@
+"""Small films on the disk for the board's tests, and a browser to look at them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from PIL import Image, ImageDraw
+
+from kiebatch import api
+from kiebatch.board import Desk, Doors, application
+from kiebatch.board.desk import Runner
+from kiebatch.model import JSON, Rate
+from kiebatch.project import Opened
+from kiebatch.running.events import Event
+from kiebatch.settings import Settings
+from support.simulated import Sim
+
+FILM = """\
+kiebatch: 1
+title: The Lighthouse
+notes: No music until scene 3.
+defaults: {model: nano-banana-2, params: {aspect_ratio: "16:9"}}
+characters: {keeper: an old keeper in a yellow oilskin}
+scenes:
+  - id: 1
+    title: Arrival
+    duration: 6
+    camera: slow push-in
+    prompt: A small boat nears the lighthouse at dusk   # wide
+    voiceover: {text: "No one had come for years.", model: elevenlabs/text-to-speech-multilingual-v2, voice: Rachel}
+  - id: 2
+    title: The stairs
+    shots:
+      - id: a
+        takes: 3
+        camera: low angle
+        prompt: "{keeper} climbs a spiral stair, lantern in hand"
+      - id: b
+        prompt: He stops and listens
+        text_overlay: "1893"
+        transition: cut to
+  - id: 3
+    title: The ship
+    prompt: A tall ship turns away from the rocks
+"""
+MADE = ("1", "2a#1", "2a#2", "2a#3", "2b")
+
+
+def picture(path: Path, words: str, color: str = "#345", size: tuple[int, int] = (640, 360)) -> Path:
+    image = Image.new("RGB", size, color)
+    ImageDraw.Draw(image).text((20, 20), words, fill="white", font_size=40)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+    return path
+
+
+def make(root: Path, slot: str, words: str = "", color: str = "#345") -> None:
+    """Enter a picture as a slot's newest version, as `kiebatch adopt` does."""
+    api.adopt(api.load(root / "scenes.yaml"), slot, picture(root / "made.png", words or slot, color))
+
+
+def film(root: Path, text: str = FILM, made: tuple[str, ...] = MADE) -> Path:
+    """Write a film whose shots are made, mostly, and return its folder."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "scenes.yaml").write_text(text, encoding="utf-8")
+    for number, slot in enumerate(made):
+        make(root, slot, color=f"hsl({number * 70}, 45%, 35%)")
+    (root / "made.png").unlink(missing_ok=True)
+    return root
+
+
+def load(root: Path) -> Opened:
+    return api.load(root / "scenes.yaml")
+
+
+def fast(sim: Sim) -> Settings:
+    """Return settings that lead to a simulator and wait for nothing."""
+    quick = Rate(starts=1000, window_s=1.0)
+    return Settings(
+        api_key=sim.key,
+        base_url=sim.url,
+        rate=quick,
+        poll_rate=quick,
+        poll_interval_s=0.02,
+        expected_scale=0.002,
+        canary=False,
+        wait=False,
+    )
+
+
+def run(root: Path, sim: Sim, *only: str) -> None:
+    """Make some slots of a film, as `kiebatch run` does."""
+    edges = api.Edges(gate_path=root / "gate.sqlite")
+    api.run(load(root), settings=fast(sim), only=only, edges=edges)
+
+
+def runner(root: Path, sim: Sim) -> Runner:
+    """Return what a review starts when a plan is confirmed: a run against the simulator."""
+
+    async def carry_out(
+        opened: Opened,
+        *,
+        only: Sequence[str],
+        force: bool,
+        bound: Mapping[str, JSON],
+        emit: Callable[[Event], object],
+    ) -> object:
+        edges = api.Edges(gate_path=root / "gate.sqlite")
+        return await api.run_async(
+            opened, settings=fast(sim), only=only, force=force, bound=bound, emit=emit, edges=edges
+        )
+
+    return carry_out
+
+
+@dataclass
+class Served:
+    """A review that runs in this process."""
+
+    url: str
+    token: str
+    desk: Desk
+    root: Path
+
+    @property
+    def door(self) -> str:
+        return f"{self.url}?token={self.token}"
+
+    @property
+    def picks(self) -> str:
+        path = self.root / "assets/picks.yaml"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+@contextlib.contextmanager
+def served(root: Path, **options: Any) -> Iterator[Served]:
+    desk = Desk(lambda: load(root), author="Ann", every_s=0.05, **options)
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    doors = Doors(token="secret-token", hosts=frozenset([f"127.0.0.1:{port}"]))
+    config = uvicorn.Config(application(desk, doors), log_level="error", timeout_graceful_shutdown=0)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    try:
+        yield Served(f"http://127.0.0.1:{port}/", "secret-token", desk, root)
+    finally:
+        server.should_exit = True
+        thread.join(5)
+
+
+def wait_until(true: Any, timeout_s: float = 8.0) -> None:
+    """Wait until something has come true; that it never does is the test's failure."""
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
+
+
+# --- a browser -----------------------------------------------------------------------------------------
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+IN_CI = bool(os.environ.get("CI"))  # the tests themselves run without it
+
+
+def chromium() -> str:
+    """Return the browser to test with; without one a contributor's run skips, and CI fails."""
+    for path in (os.environ.get("KIEBATCH_CHROMIUM", ""), "/usr/bin/chromium", "/usr/bin/chromium-browser"):
+        if path and Path(path).exists():
+            return path
+    if IN_CI:
+        pytest.fail("there is no Chromium to test the board with")
+    pytest.skip("there is no Chromium")
+
+
+@dataclass
+class Looked:
+    """What a page said and asked for while it was looked at."""
+
+    page: Any
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def check(self, *allowed: str) -> None:
+        """Fail on any error the page has logged, and on any address outside of `allowed` and the disk."""
+        strangers = [u for u in self.asked if not u.startswith(("file:", "data:", "blob:", *allowed))]
+        assert (self.said, strangers) == ([], [])
+
+
+def looked(context: Any) -> Looked:
+    page = context.new_page()
+    seen = Looked(page)
+    page.set_default_timeout(5000)
+    page.on("console", lambda m: seen.said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: seen.said.append(str(e)))
+    page.on("request", lambda r: seen.asked.append(r.url))
+    return seen
+
+
+def clip(path: Path, source: str) -> Path:
+    """Make a short clip or sound of one of ffmpeg's own sources."""
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+def adopt(root: Path, slot: str, file: Path) -> None:
+    """Enter any file as a slot's newest version."""
+    api.adopt(load(root), slot, file)
