@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import fnmatch
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -482,6 +483,28 @@ def parse_slot(text: str, known: Iterable[Slot]) -> list[Slot]:
         found.append(slot)
     exact = [slot for slot in found if slot.shot_name == base]
     return exact or found
+
+
+def selects(selector: str, slot: Slot, model: str, scenes: Sequence[SceneId]) -> bool:
+    """Whether `2`, `2b`, `2b#3`, `2b@MODEL`, `2-5` or `model:kling*` names a slot that `model` makes.
+
+    `scenes` are the ids of the film's scenes in their order: `2-5` means the scenes between those two.
+    """
+    if selector.startswith("model:"):
+        return fnmatch.fnmatch(model, selector[6:])
+    of_model = f"{slot.shot_name}@{slot.model or model}"
+    named = (str(slot), str(slot.scene), slot.shot_name, f"{slot.shot_name}#{slot.take}")
+    if selector in (*named, of_model, f"{of_model}#{slot.take}"):
+        return True
+    between = re.fullmatch(r"([^-]+)-([^-]+)", selector)
+    return between is not None and _between(slot.scene, between[1], between[2], scenes)
+
+
+def _between(scene: SceneId, low: str, high: str, scenes: Sequence[SceneId]) -> bool:
+    ids = [str(s) for s in scenes]
+    if low in ids and high in ids:
+        return ids.index(low) <= ids.index(str(scene)) <= ids.index(high)
+    return low.isdecimal() and high.isdecimal() and natural(low) <= natural(scene) <= natural(high)
 
 
 def stamp(seconds: float) -> str:

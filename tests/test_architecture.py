@@ -23,7 +23,7 @@ FACES = {
     "record": {"manifest", "manifest.differences", "manifest.merging", "picks", "picks_file", "gitdrivers", "verification"},
     "provider": {"callbacks", "families", "policy", "polling"},
     "catalogue": {"generate", "inputs", "lint", "manual", "media_limits", "refresh"},
-    "scenefile": {"build", "convert", "document", "markdown"},
+    "scenefile": {"build", "convert", "document", "lengths", "markdown"},
     "project": {"finding", "opening", "snapshots"},
     "planning": {"decision", "planning", "plans", "saved", "statuses"},
     "running": {"decisions", "events", "holding", "session", "single"},

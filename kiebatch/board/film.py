@@ -11,6 +11,7 @@ from kiebatch.model import Asset, Attempt, Modality, Project, Scene, SceneId, Sh
 from kiebatch.planning import Entry, Plan, decision, plans
 from kiebatch.record.manifest import Manifest, differences, lines
 from kiebatch.record.picks import UNDECIDED, Picks, Standing, written
+from kiebatch.scenefile.lengths import lengths
 
 # What is the matter with a take, the quiet states first.
 State = Literal[
@@ -88,7 +89,7 @@ class Panel:
     notes: str = ""
     prompt: str = ""
     pieces: tuple[Piece, ...] = ()
-    duration_s: float | None = None
+    duration_s: float | None = None  # on the timeline; None for a sound, or where it is skipped
     camera: str = ""
     text_overlay: str = ""
     transition: str = ""
@@ -160,20 +161,13 @@ class Reel:
     text_overlay: str = ""
     transition: str = ""
     skip: str = ""
-    duration_s: float | None = None
+    seconds: float = 0.0  # on the timeline
     panels: tuple[Panel, ...] = ()
 
     @property
     def spoken(self) -> bool:
         """Whether a sound of the scene says the dialogue already."""
         return any(p.kind == "vo" and p.prompt.strip() == self.dialogue.strip() for p in self.panels)
-
-    @property
-    def seconds(self) -> float:
-        """The scene's length on the timeline: as written, else that of its shots."""
-        if self.duration_s is not None:
-            return self.duration_s
-        return sum(p.duration_s or 0.0 for p in self.panels if p.kind == "shot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +277,11 @@ class _Builder:
         )
 
     def _scene(self, scene: Scene) -> Reel:
+        panels = {shot.id: self._panel(scene, shot) for shot in scene.shots}
+        shown = {id: panel.shown.asset for id, panel in panels.items() if panel.shown and panel.shown.asset}
+        clips = {id: a.duration for id, a in shown.items() if a.type == "video" and a.duration}
+        voices = {id: a.duration for id, a in shown.items() if a.type == "audio" and a.duration}
+        timed = lengths(scene, clips, voices)
         return Reel(
             id=scene.id,
             title=scene.title,
@@ -293,8 +292,11 @@ class _Builder:
             text_overlay=scene.text_overlay,
             transition=scene.transition,
             skip=scene.skip,
-            duration_s=scene.duration_s,
-            panels=tuple(self._panel(scene, shot) for shot in scene.shots),
+            seconds=float(sum(timed.values())),
+            panels=tuple(
+                replace(panel, duration_s=float(timed[id]) if id in timed else None)
+                for id, panel in panels.items()
+            ),
         )
 
     def _panel(self, scene: Scene, shot: Shot) -> Panel:
@@ -307,7 +309,6 @@ class _Builder:
             title="" if alone else shot.title,
             notes="" if alone else shot.notes,
             prompt=shot.prompt,
-            duration_s=shot.duration_s if shot.duration_s is not None or not alone else scene.duration_s,
             camera="" if alone else shot.camera,
             text_overlay="" if alone else shot.text_overlay,
             transition="" if alone else shot.transition,

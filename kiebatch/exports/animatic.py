@@ -53,7 +53,7 @@ def export(
             "an animatic needs ffmpeg",
             hint="install ffmpeg, or its bundled kind: pip install 'kiebatch[video]'",
         )
-    film = cut.film(project, manifest, picks, workspace, options.fps)
+    film = cut.closed_up(cut.chosen(project, manifest, picks, workspace, options))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that moving it there at the end is one step.
     with tempfile.TemporaryDirectory(prefix=".animatic-", dir=options.output.parent) as folder:

@@ -33,6 +33,9 @@ COLUMNS = (
     "camera",
     "transition",
     "dialogue",
+    "voice_over",
+    "sfx",
+    "music",
     "text overlay",
     "prompt",
     "model",
@@ -49,7 +52,7 @@ def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
 ) -> list[Path]:
     """Write one row per shot, with the take that stands for it; with `all_takes` one row per take."""
-    film = cut.film(project, manifest, picks, workspace, options.fps)
+    film = cut.chosen(project, manifest, picks, workspace, options)
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -81,7 +84,10 @@ def _row(film: Film, shot: Cut, take: Take | None) -> list[str]:
         f"{film.seconds(shot.frames):.3f}".rstrip("0").rstrip(".") if counts else "",
         shot.camera,
         shot.transition,
-        shot.dialogue if picture else shot.prompt,
+        shot.dialogue,
+        shot.voice_over,
+        shot.sfx,
+        shot.music,
         shot.text_overlay,
         shot.prompt,
         asset.model if asset else ", ".join(shot.models),

@@ -6,25 +6,25 @@ Every export is drawn from this.  Times are whole frames, so that nothing drifts
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from kiebatch import media
-from kiebatch.errors import Invalid
-from kiebatch.model import Asset, Modality, Project, Scene, SceneId, Shot, ShotId, Slot
+from kiebatch.errors import Invalid, Problem, Where, plain
+from kiebatch.model import Asset, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, selects
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks, Standing, parts, written
+from kiebatch.scenefile.lengths import lengths
 from kiebatch.workspace import Workspace
 
-STILL_S = 3.0  # how long a still stands where nobody said it
 Progress = Callable[[int, int], None]
 
 
 def silent(done: int, total: int) -> None:
-    """The progress of somebody who does not look."""
+    """A progress callback that does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Options:
     - `layout`: panels on a page of the PDF, 1, 4 or 6; `paper` is `a4` or `letter`
     - `fps`, `size`: of animatic and timeline; without a size it follows the pictures
     - `slate`: scene, shot, take and time in the animatic
+    - `only`: selectors such as `5-9` or `2b`, empty for all; `picked`: only shots of which somebody picked a take
     """
 
     output: Path
@@ -47,6 +48,8 @@ class Options:
     fps: Fraction = Fraction(24)
     size: tuple[int, int] | None = None
     slate: bool = False
+    only: tuple[str, ...] = ()
+    picked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,10 @@ class Cut:
     scene_title: str = ""
     title: str = ""
     prompt: str = ""
-    dialogue: str = ""  # on the first shot of its scene
+    dialogue: str = ""  # what people say in the picture, one line each: `NAME: words`
+    voice_over: str = ""  # the words of the scene's sounds stand on its first shot, and each on its own sound
+    sfx: str = ""
+    music: str = ""
     camera: str = ""
     text_overlay: str = ""
     transition: str = ""  # how the shot ends
@@ -86,6 +92,10 @@ class Cut:
     @property
     def end(self) -> int:
         return self.start + self.frames
+
+    @property
+    def is_picked(self) -> bool:
+        return self.shown is not None and self.shown.standing.choice == "pick"
 
     @property
     def modality(self) -> Modality | None:
@@ -139,6 +149,61 @@ def film(
     return Film(title=title, fps=fps, shots=tuple(builder.shots), sounds=tuple(builder.sounds))
 
 
+def chosen(
+    project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
+) -> Film:
+    """Return the part of the film that `--only` and `--picked` name; times stay those of the whole film.
+
+    `Invalid` where a selector names no shot, or nothing is left.
+    """
+    whole = film(project, manifest, picks, workspace, options.fps)
+    if not options.only and not options.picked:
+        return whole
+    scenes = list(dict.fromkeys(shot.scene for shot in whole.shots))
+    unknown = [s for s in options.only if not any(_named(shot, (s,), scenes) for shot in whole.shots)]
+    if unknown:
+        raise Invalid(
+            [Problem(where=Where(), message=f"--only {plain(s)} names no shot of the film") for s in unknown],
+        )
+    kept = tuple(
+        shot
+        for shot in whole.shots
+        if _named(shot, options.only, scenes) and (shot.is_picked or not options.picked)
+    )
+    if not kept:
+        raise Invalid("no shots match", hint="`kiebatch pick 2a#3` picks a take" if options.picked else "")
+    there = {shot.scene for shot in kept}
+    return replace(whole, shots=kept, sounds=tuple(s for s in whole.sounds if s.scene in there))
+
+
+def _named(shot: Cut, only: Sequence[str], scenes: Sequence[SceneId]) -> bool:
+    if not only:
+        return True
+    slot = Slot(shot.scene, shot.shot)
+    models = [take.model for take in shot.takes] or list(shot.models) or [""]
+    return any(selects(s.partition("#")[0], slot, model, scenes) for s in only for model in models)
+
+
+def closed_up(whole: Film) -> Film:
+    """Return a film without gaps: each shot begins where the one before ends, and its sounds with it.
+
+    What plays on its own (an animatic, a timeline) needs this after `chosen`; a list keeps the film's own times.
+    """
+    shots: list[Cut] = []
+    begins: dict[SceneId, int] = {}
+    end = 0
+    for shot in whole.shots:
+        begins.setdefault(shot.scene, end)
+        shots.append(replace(shot, start=end))
+        end = shots[-1].end
+    ends = {shot.scene: shot.end for shot in shots}
+    sounds = [
+        replace(sound, start=begins[sound.scene], frames=ends[sound.scene] - begins[sound.scene])
+        for sound in whole.sounds
+    ]
+    return replace(whole, shots=tuple(shots), sounds=tuple(sounds))
+
+
 class _Builder:
     def __init__(self, manifest: Manifest, picks: Picks, workspace: Workspace, fps: Fraction) -> None:
         self.manifest = manifest
@@ -150,92 +215,51 @@ class _Builder:
         self.sounds: list[Cut] = []
 
     def scene(self, scene: Scene) -> None:
-        shots = [shot for shot in scene.shots if shot.kind == "shot" and not shot.skip]
         takes = {shot.id: self._takes(scene, shot) for shot in scene.shots if not shot.skip}
-        voices = [s.id for s in scene.shots if s.kind == "vo" and s.id in takes]
-        spoken = sum(
-            shown.asset.duration or 0.0 for id in voices if (shown := self._shown(scene, id, takes[id]))
-        )
-        lengths = self._lengths(scene, shots, takes, spoken)
+        shown = {id: self._shown(scene, id, found) for id, found in takes.items()}
         begin = self._frame()
-        for shot, seconds in zip(shots, lengths, strict=True):
-            first, last = shot is shots[0], shot is shots[-1]
+        seconds = lengths(scene, _seconds_of(shown, "video"), _seconds_of(shown, "audio"))
+        drawn = {shot.id: shot for shot in scene.shots if shot.kind == "shot"}
+        for number, (id, length) in enumerate(seconds.items()):
             start = self._frame()
-            self.clock += Fraction(seconds).limit_denominator(100_000)
-            alone = shot.id is None
-            self.shots.append(
-                Cut(
-                    name=Slot(scene.id, shot.id).shot_name,
-                    scene=scene.id,
-                    shot=shot.id,
-                    kind="shot",
-                    start=start,
-                    frames=max(1, self._frame() - start),
-                    scene_title=scene.title,
-                    title=shot.title,
-                    prompt=shot.prompt,
-                    dialogue=scene.dialogue if first else "",
-                    camera=shot.camera or scene.camera,
-                    text_overlay=shot.text_overlay or (scene.text_overlay if first else ""),
-                    transition=shot.transition or (scene.transition if last else ""),
-                    notes="\n".join(
-                        n for n in (scene.notes if first else "", "" if alone else shot.notes) if n
-                    ),
-                    models=shot.models,
-                    takes=takes[shot.id],
-                    shown=self._shown(scene, shot.id, takes[shot.id]),
-                )
+            self.clock += length
+            cut = Cut(
+                name=Slot(scene.id, id).shot_name,
+                scene=scene.id,
+                shot=id,
+                kind="shot",
+                start=start,
+                frames=max(1, self._frame() - start),
+                scene_title=scene.title,
+                takes=takes.get(id, ()),
+                shown=shown.get(id),
             )
+            shot = drawn.get(id) or Shot(id=id)
+            self.shots.append(_worded(cut, scene, shot, first=number == 0, last=number == len(seconds) - 1))
         for shot in scene.shots:
-            if shot.kind == "shot" or shot.skip or not takes[shot.id]:
-                continue
-            self.sounds.append(
-                Cut(
-                    name=Slot(scene.id, shot.id).shot_name,
-                    scene=scene.id,
-                    shot=shot.id,
-                    kind=shot.kind,
-                    start=begin,
-                    frames=self._frame() - begin,
-                    scene_title=scene.title,
-                    title=shot.title,
-                    prompt=shot.prompt,
-                    models=shot.models,
-                    takes=takes[shot.id],
-                    shown=self._shown(scene, shot.id, takes[shot.id]),
+            if shot.kind != "shot" and not shot.skip and takes[shot.id]:
+                self.sounds.append(
+                    Cut(
+                        name=Slot(scene.id, shot.id).shot_name,
+                        scene=scene.id,
+                        shot=shot.id,
+                        kind=shot.kind,
+                        start=begin,
+                        frames=self._frame() - begin,
+                        scene_title=scene.title,
+                        title=shot.title,
+                        prompt=shot.prompt,
+                        voice_over=shot.prompt if shot.kind == "vo" else "",
+                        sfx=shot.prompt if shot.kind == "sfx" else "",
+                        music=shot.prompt if shot.kind == "music" else "",
+                        models=shot.models,
+                        takes=takes[shot.id],
+                        shown=shown[shot.id],
+                    )
                 )
-            )
 
     def _frame(self) -> int:
         return round(self.clock * self.fps)
-
-    def _lengths(
-        self, scene: Scene, shots: Sequence[Shot], takes: dict[ShotId, tuple[Take, ...]], spoken: float
-    ) -> list[float]:
-        """Return each shot's seconds.
-
-        What is written counts; what a scene's length leaves is shared by the shots that have none; else a clip takes
-        its own length, and a still long enough for the words, at least `STILL_S`.
-        """
-        if not shots:
-            return []
-        written_s = [shot.duration_s for shot in shots]
-        if len(shots) == 1 and shots[0].id is None and scene.duration_s:
-            return [scene.duration_s]
-        open_ones = sum(1 for s in written_s if s is None)
-        left = (scene.duration_s or 0.0) - sum(s or 0.0 for s in written_s)
-        lengths: list[float] = []
-        for shot, known in zip(shots, written_s, strict=True):
-            shown = self._shown(scene, shot.id, takes[shot.id])
-            if known is not None:
-                lengths.append(known)
-            elif scene.duration_s and left > 0:
-                lengths.append(left / open_ones)
-            elif shown and shown.asset.type == "video" and shown.asset.duration:
-                lengths.append(shown.asset.duration)
-            else:
-                lengths.append(max(STILL_S, spoken / len(shots)))
-        return lengths
 
     def _takes(self, scene: Scene, shot: Shot) -> tuple[Take, ...]:
         slots = {(job.model, job.slot.take): job.slot for job in shot.jobs}
@@ -275,6 +299,35 @@ class _Builder:
                     return take
         liked = [take for take in takes if take.standing.choice != "reject"]
         return next(iter(liked or takes), None)
+
+
+def _seconds_of(shown: Mapping[ShotId, Take | None], type: str) -> dict[ShotId, float]:
+    return {
+        id: take.asset.duration
+        for id, take in shown.items()
+        if take and take.asset.type == type and take.asset.duration
+    }
+
+
+def _worded(cut: Cut, scene: Scene, shot: Shot, *, first: bool, last: bool) -> Cut:
+    """Return a shot with its words; those of the scene go to its first shot, its transition to its last."""
+    own_notes = shot.notes if shot.id is not None else ""
+    notes = (scene.notes if first else "", own_notes)
+    # The words of the scene's sounds, made or not.
+    sounds = {s.kind: s.prompt for s in scene.shots if first and s.kind != "shot" and not s.skip}
+    return replace(
+        cut,
+        title=shot.title,
+        prompt=shot.prompt,
+        voice_over=sounds.get("vo", ""),
+        sfx=sounds.get("sfx", ""),
+        music=sounds.get("music", ""),
+        camera=shot.camera or scene.camera,
+        text_overlay=shot.text_overlay or (scene.text_overlay if first else ""),
+        transition=shot.transition or (scene.transition if last else ""),
+        notes="\n".join(note for note in notes if note),
+        models=shot.models,
+    )
 
 
 # --- what several exports need -------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def export(
 ) -> list[Path]:
     """Write the timeline; media are named relative to it, so that the project folder can move."""
     otio = _library()
-    film = cut.film(project, manifest, picks, workspace, options.fps)
+    film = cut.closed_up(cut.chosen(project, manifest, picks, workspace, options))
     writer = _Writer(otio, film, options.output.parent)
     timeline = otio.schema.Timeline(name=film.title, global_start_time=writer.time(0))
     timeline.metadata[KEY] = {"scene_file": Path(project.file).name, "fps": str(film.fps)}
@@ -90,6 +90,7 @@ class _Writer:
             "title": shot.title or shot.scene_title,
             "prompt": shot.prompt,
             "dialogue": shot.dialogue,
+            "voice_over": shot.voice_over,
             "camera": shot.camera,
             "transition": shot.transition,
             "text_overlay": shot.text_overlay,

@@ -51,7 +51,7 @@ def export(
         raise cut.missing_extra("pdf") from None
     if options.layout not in LAYOUTS:
         raise Invalid(f"a page holds 1, 4 or 6 panels, found {options.layout}")
-    film = cut.film(project, manifest, picks, workspace, options.fps)
+    film = cut.chosen(project, manifest, picks, workspace, options)
     paper = pagesizes.landscape(pagesizes.letter if options.paper == "letter" else pagesizes.A4)
     out = io.BytesIO()
     sheet = canvas.Canvas(out, pagesize=paper, pageCompression=1, invariant=1)
@@ -128,7 +128,7 @@ class _Book:
             self._text(column.x + taken, column.y, line, size, _INK)
         column.y -= size * 1.55
         take = shot.shown
-        self._field(column, "", f"“{shot.dialogue}”" if shot.dialogue else "", _INK)
+        self._field(column, "", f"“{shot.voice_over}”" if shot.voice_over else "", _INK)
         self._field(column, "Camera", shot.camera, _INK)
         self._field(column, "Text", shot.text_overlay, _INK)
         self._field(column, "Ends", shot.transition, _INK)

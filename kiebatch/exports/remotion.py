@@ -84,7 +84,7 @@ def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
 ) -> list[Path]:
     """Write the data file; sources are named relative to the folder that holds the assets folder."""
-    film = cut.film(project, manifest, picks, workspace, options.fps)
+    film = cut.closed_up(cut.chosen(project, manifest, picks, workspace, options))
     width, height = options.size or film.shape
     scenes: list[dict[str, JSON]] = []
     by_scene: dict[str, list[Cut]] = {}
@@ -95,7 +95,7 @@ def export(
             {
                 "id": id,
                 "title": shots[0].scene_title,
-                "dialogue": shots[0].dialogue,
+                "dialogue": shots[0].voice_over,
                 "from": shots[0].start,
                 "durationInFrames": shots[-1].end - shots[0].start,
                 "shots": [_shot(shot) for shot in shots],

@@ -33,7 +33,7 @@ def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
 ) -> list[Path]:
     """Write the pages: `output`, then `output` with `-2`, `-3`, ... behind its name."""
-    film = cut.film(project, manifest, picks, workspace, options.fps)
+    film = cut.chosen(project, manifest, picks, workspace, options)
     cells: list[Cell] = []
     for shot in film.shots:
         if options.all_takes and shot.takes:
@@ -104,7 +104,7 @@ class _Page:
                 self.pen, (x + self.wide, base + size * 1.45), fitted[0], size * 0.9, _SOFT, anchor="r"
             )
         words: Sequence[tuple[str, tuple[int, int, int], int]] = (
-            (f"“{shot.dialogue}”" if shot.dialogue else "", _INK, 1),
+            (f"“{shot.dialogue or shot.voice_over}”" if shot.dialogue or shot.voice_over else "", _INK, 1),
             (shot.title if shot.title else "", _INK, 1),
             (shot.prompt, _SOFT, 3),
         )

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -26,7 +24,7 @@ from kiebatch.model import (
     ShotOutput,
     Slot,
     fingerprint,
-    natural,
+    selects,
 )
 from kiebatch.planning.order import output_of, upstream_first
 from kiebatch.planning.plans import Action, Entry, Facts, Plan, Selection
@@ -379,28 +377,12 @@ class _Decision:
         )
 
     def _fits(self, selector: str, job: Job, entry: Entry | None) -> bool:
-        slot = job.slot
         if selector == "changed":
             return bool(entry and entry.action == "generate" and entry.current)
         if selector == "failed":
             attempts = self._attempts(job)
             return bool(attempts and gave_up(attempts[-1]))
-        if selector.startswith("model:"):
-            return fnmatch.fnmatch(job.model, selector[6:])
-        if selector in (str(slot), str(slot.scene), slot.shot_name, f"{slot.shot_name}#{slot.take}"):
-            return True
-        of_model = f"{slot.shot_name}@{slot.model or job.model}"
-        if selector in (of_model, f"{of_model}#{slot.take}"):
-            return True
-        between = re.fullmatch(r"([^-]+)-([^-]+)", selector)
-        if between:
-            ids = [str(s.id) for s in self.project.scenes]
-            low, high = between.groups()
-            if low in ids and high in ids:
-                return ids.index(low) <= ids.index(str(slot.scene)) <= ids.index(high)
-            if low.isdecimal() and high.isdecimal():
-                return natural(low) <= natural(slot.scene) <= natural(high)
-        return False
+        return selects(selector, job.slot, job.model, [scene.id for scene in self.project.scenes])
 
     def _selected(self, entry: Entry, chosen: set[Slot]) -> Entry:
         if entry.slot in chosen:

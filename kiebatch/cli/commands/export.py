@@ -49,6 +49,17 @@ def export(
         ),
     ] = None,
     slate: Annotated[bool, Option("--slate", help="animatic: shot, take and time in the picture")] = False,
+    only: Annotated[
+        list[str] | None,
+        Option(
+            "--only",
+            help="2, 2b, 2-5 or model:kling*: these shots alone; repeat for more",
+            show_default=False,
+        ),
+    ] = None,
+    picked: Annotated[
+        bool, Option("--picked", help="only shots of which somebody has picked a take")
+    ] = False,
     import_: Annotated[
         Path | None,
         Option("--import", help="otio, csv: read an edited file back and show what is different"),
@@ -72,6 +83,8 @@ def export(
     opened = options.opened(
         scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json
     )
+    if import_ and (only or picked):
+        raise Invalid("--import reads the whole film; leave out --only and --picked")
     if import_:
         if kind == "otio":
             _import_timeline(opened, import_, write=write, as_json=as_json)
@@ -96,6 +109,8 @@ def export(
             fps=_fps(fps),
             size=_size(size),
             slate=slate,
+            only=tuple(only or ()),
+            picked=picked,
         )
         files.check_writable(chosen.output.parent)
         written: list[Path] = module.export(

@@ -1,0 +1,61 @@
+"""How long each shot of a scene lasts: the one answer that the board and every export use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from kiebatch.model import Scene, Shot, ShotId
+
+STILL_S = 3.0  # a still that nobody gave a length
+_WORDS_PER_S = 2.5  # calm speech, 150 words a minute
+_SIGNS_PER_S = 5.0  # of scripts that are written without spaces
+_WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+
+
+def lengths(
+    scene: Scene, clips_s: Mapping[ShotId, float], voices_s: Mapping[ShotId, float]
+) -> dict[ShotId, Fraction]:
+    """Return the seconds of each shot that is in the picture, in the scene's order.
+
+    `clips_s` holds the lengths of the clips that are shown, `voices_s` those of the voices that are made.  A written
+    `duration` counts; the shots of a scene that have none share what its own `duration` leaves; else a clip takes its
+    own length, and a still as long as the scene's words, at least `STILL_S`.  A scene of sounds alone is one card
+    (`None`), as long as it says or as its words take.
+    """
+    shots = [shot for shot in scene.shots if shot.kind == "shot" and not shot.skip]
+    spoken = _spoken_s(scene, voices_s)
+    if not shots:
+        sounds = [shot for shot in scene.shots if not shot.skip]
+        return {None: _exact(scene.duration_s or max(STILL_S, spoken))} if sounds else {}
+    share = _share_s(scene, shots)
+    return {
+        shot.id: _exact(shot.duration_s or share or clips_s.get(shot.id) or max(STILL_S, spoken / len(shots)))
+        for shot in shots
+    }
+
+
+def speaking_s(text: str) -> float:
+    """Return how long a text takes to say, in seconds, by its count of words (or signs, where words have no spaces)."""
+    signs = len(_WIDE.findall(text))
+    words = len(re.findall(r"\w+(?:['’]\w+)*", _WIDE.sub(" ", text)))
+    return signs / _SIGNS_PER_S + words / _WORDS_PER_S
+
+
+def _spoken_s(scene: Scene, voices_s: Mapping[ShotId, float]) -> float:
+    voices = [shot for shot in scene.shots if shot.kind == "vo" and not shot.skip]
+    return sum(voices_s.get(voice.id) or speaking_s(voice.prompt) for voice in voices)
+
+
+def _share_s(scene: Scene, shots: Sequence[Shot]) -> float | None:
+    """Return what the scene's length leaves for each shot that has none of its own; None where that is nothing."""
+    if not scene.duration_s:
+        return None
+    open_ones = sum(1 for shot in shots if not shot.duration_s)
+    left = scene.duration_s - sum(shot.duration_s or 0.0 for shot in shots)
+    return left / open_ones if open_ones and left > 0 else None
+
+
+def _exact(seconds: float) -> Fraction:
+    return Fraction(seconds).limit_denominator(100_000)
