@@ -28,6 +28,15 @@ class Workspace:
         return self.assets / "picks.yaml"
 
     @property
+    def notes_path(self) -> Path:
+        return self.assets / "notes.yaml"
+
+    @property
+    def film(self) -> str:
+        """The film's name within the project: its assets folder, which decisions and notes belong to."""
+        return Path(os.path.relpath(self.assets, self.root)).as_posix()
+
+    @property
     def journal_path(self) -> Path:
         return self.state / "journal.sqlite"
 

@@ -20,7 +20,7 @@ PUBLIC = {"__init__", "__main__", "api"}
 # Modules that belong to the face of their folder: others import these, or a name of the folder's `__init__`.
 FACES = {
     "media": {"framing", "lettering"},
-    "record": {"manifest", "manifest.differences", "manifest.merging", "picks", "picks_file", "gitdrivers", "verification"},
+    "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "verification"},
     "provider": {"callbacks", "families", "policy", "polling"},
     "catalogue": {"generate", "inputs", "lint", "manual", "media_limits", "refresh"},
     "scenefile": {"build", "convert", "document", "lengths", "markdown"},

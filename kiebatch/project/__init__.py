@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kiebatch.project.finding import find as find
     from kiebatch.project.finding import local_path as local_path
     from kiebatch.project.finding import read_manifest as read_manifest
+    from kiebatch.project.finding import read_notes as read_notes
     from kiebatch.project.finding import read_picks as read_picks
     from kiebatch.project.opening import Opened as Opened
     from kiebatch.project.opening import joined_files as joined_files
@@ -40,6 +41,7 @@ __getattr__, __dir__ = face(
         "peek": "opening",
         "read_document": "opening",
         "read_manifest": "finding",
+        "read_notes": "finding",
         "read_picks": "finding",
     },
 )

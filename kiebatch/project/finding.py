@@ -1,14 +1,16 @@
-"""Finds a project's folder and scene file, and reads its manifest and picks."""
+"""Finds a project's folder and scene file, and reads its manifest, picks and notes."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from kiebatch import files
 from kiebatch.errors import Invalid
-from kiebatch.record import manifest, picks
+from kiebatch.record import manifest, notes, picks
 from kiebatch.record.manifest import Manifest
+from kiebatch.record.notes import Notes
 from kiebatch.record.picks import Picks
 from kiebatch.workspace import Workspace
 
@@ -95,3 +97,9 @@ def read_manifest(workspace: Workspace) -> Manifest:
 def read_picks(workspace: Workspace) -> Picks:
     path = workspace.picks_path
     return picks.parse(files.read_text(path) if path.exists() else "", files.shown(path))
+
+
+def read_notes(workspace: Workspace, *, moved: Mapping[str, str] | None = None) -> Notes:
+    """Return the review's notes; none where nobody has written one.  `moved` is the scene file's."""
+    path = workspace.notes_path
+    return notes.parse(files.read_text(path) if path.exists() else "", files.shown(path), moved=moved)

@@ -219,7 +219,7 @@ def open_project(
     )
     facts, media_problems = media_facts(project, workspace, catalogue, digest)
     project = repriced(project, catalogue, facts)
-    everything = [*found, *problems, *media_problems, *recorded.repairs]
+    everything = [*found, *problems, *media_problems, *recorded.repairs, *chosen.problems]
     everything.sort(key=lambda p: (p.where.file, p.where.line, p.where.column))
     if any(p.severity == "error" for p in everything) or (strict and everything):
         raise Invalid(everything)

@@ -155,7 +155,9 @@ def _attributes(folders: Sequence[str], *, lfs: bool) -> list[str]:
     lines = []
     for folder in folders:
         lines.append(f"{_pattern(folder + '/manifest.json')} diff=kiebatch merge=kiebatch text eol=lf")
-        lines.append(f"{_pattern(folder + '/picks.yaml')} merge=union text eol=lf")
+        # Both only grow, line by line: git's own `union` merges them, also in a clone without our drivers.
+        for name in ("picks.yaml", "notes.yaml"):
+            lines.append(f"{_pattern(f'{folder}/{name}')} merge=union text eol=lf")
         if lfs:
             lines += [f"{_pattern(f'{folder}/{kind}/**')} {_LFS}" for kind in _LFS_FOLDERS]
     return lines

@@ -1,4 +1,4 @@
-"""Writes decisions into a project's `picks.yaml`, one process at a time."""
+"""Writes decisions and notes into a project's `picks.yaml` and `notes.yaml`, one process at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from kiebatch import files
-from kiebatch.record import picks
+from kiebatch.record import notes, picks
+from kiebatch.record.notes import Change, Notes
 from kiebatch.record.picks import Decision, Picks
 from kiebatch.workspace import Workspace
 
@@ -24,9 +25,9 @@ def decide(
     allowed: Callable[[Picks], None] = lambda _now: None,
     now: Callable[[], datetime] = clock,
 ) -> Picks:
-    """Append decisions to the project's picks and return all of them as they stand now.
+    """Append decisions to the project's picks and return all of them as they are now.
 
-    `allowed` sees what stands there at the moment of writing, and raises where the new ones do not fit it any more.
+    `allowed` sees what is there at the moment of writing, and raises where the new ones do not fit it any more.
     """
     path = workspace.picks_path
     with files.lock(workspace.state / "picks.lock", wait=True, holder="a decision", timeout_s=30):
@@ -36,6 +37,24 @@ def decide(
             text = picks.append(text, decisions, now())
             files.replace(path, text)
     return picks.parse(text, files.shown(path))
+
+
+def annotate(
+    workspace: Workspace,
+    changes: Sequence[Change],
+    *,
+    allowed: Callable[[Notes], None] = lambda _now: None,
+    now: Callable[[], datetime] = clock,
+) -> Notes:
+    """Append changes to the project's notes and return all of them as they are now; `allowed` as for `decide`."""
+    path = workspace.notes_path
+    with files.lock(workspace.state / "picks.lock", wait=True, holder="a note", timeout_s=30):
+        text = files.read_text(path) if path.exists() else ""
+        allowed(notes.parse(text, files.shown(path)))
+        if changes:
+            text = notes.append(text, changes, now())
+            files.replace(path, text)
+    return notes.parse(text, files.shown(path))
 
 
 def author(workspace: Workspace) -> str:
