@@ -21,7 +21,7 @@ PUBLIC = {"__init__", "__main__", "api"}
 FACES = {
     "media": {"framing", "lettering"},
     "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "verification"},
-    "provider": {"callbacks", "families", "policy", "polling"},
+    "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
     "catalogue": {"generate", "inputs", "lint", "manual", "media_limits", "refresh"},
     "scenefile": {"build", "convert", "document", "lengths", "markdown"},
     "project": {"finding", "opening", "snapshots"},

@@ -12,10 +12,9 @@ from kiebatch.model import Asset
 from kiebatch.planning import decision
 from kiebatch.planning.plans import Facts, Plan, Selection
 from kiebatch.project import Digests, Opened, peek
+from kiebatch.provider import lifetimes
 from kiebatch.record import Journal, ResultCache
 from kiebatch.settings import Settings
-
-KEPT_BY_PROVIDER_S = 14 * 86400.0
 
 
 def plan(
@@ -71,7 +70,7 @@ def decide(
     def retrievable(asset: Asset) -> bool:
         if not asset.task_id or asset.draft:
             return False
-        return now() - _seconds(asset.created_at) < KEPT_BY_PROVIDER_S
+        return now() - _seconds(asset.created_at) < lifetimes.RESULT.kept_s
 
     facts = Facts(
         digests=found,
@@ -79,7 +78,7 @@ def decide(
         attempts=journal.attempts() if journal else (),
         stored=store or frozenset(),
         retrievable=retrievable,
-        collectable=lambda attempt: now() - (attempt.submitted_at or 0.0) < KEPT_BY_PROVIDER_S,
+        collectable=lambda attempt: now() - (attempt.submitted_at or 0.0) < lifetimes.RESULT.kept_s,
         same_model=same_model,
         draft=workspace.draft,
         intact=intact,

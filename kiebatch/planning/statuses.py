@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch.model import JSON, Attempt, stamp
-from kiebatch.planning.planning import KEPT_BY_PROVIDER_S, plan
+from kiebatch.planning.planning import plan
 from kiebatch.planning.plans import Entry
 from kiebatch.project import load, peek
+from kiebatch.provider import lifetimes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +78,11 @@ def status(
     if unsaved:
         oldest = min(a.submitted_at or 0.0 for a in unsaved)
         age = now() - oldest
-        # Result links often die within a day and media after fourteen (protocol 2.2).
-        left = max(0.0, 86400.0 - age)
+        left = max(0.0, lifetimes.RESULT_LINK.kept_s - age)
         when = (
             f"links may expire in {left / 3600:.0f} h"
             if left
-            else "links may have expired; media live 14 days"
+            else f"links may have expired; media live {lifetimes.RESULT.kept_s / lifetimes.DAY_S:.0f} days"
         )
         warnings.append(
             f"{len(unsaved)} paid task(s) are not yet saved ({when}): `kiebatch run` collects them"
@@ -94,7 +94,7 @@ def status(
 
 
 def _expires(attempt: Attempt) -> str | None:
-    return stamp(attempt.submitted_at + KEPT_BY_PROVIDER_S) if attempt.submitted_at else None
+    return stamp(attempt.submitted_at + lifetimes.RESULT.kept_s) if attempt.submitted_at else None
 
 
 def _slot_status(entry: Entry, attempt: Attempt | None, moment: float) -> SlotStatus:

@@ -139,7 +139,7 @@ class Client:
         """
         answer = await self._once(request, paid=True)
         find = task or families.get("jobs").task
-        return policy.submit(answer, find(answer) if isinstance(answer, Reply) else None)
+        return policy.submit(answer, find(answer) if isinstance(answer, Reply) else None, request)
 
     async def read(
         self,
@@ -229,7 +229,7 @@ class Client:
     # --- files in ------------------------------------------------------------------------------------------
 
     async def upload(self, source: Path | bytes, name: str, media_type: str) -> str:
-        """Send a file and return the URL under which the provider can read it, for three days.
+        """Send a file and return the URL under which the provider can read it (`lifetimes.UPLOAD`).
 
         It is stored under a name made from its content: the same path and name would overwrite, and caches
         may keep serving the old bytes (protocol 6).  Of `name` only the ending is used.

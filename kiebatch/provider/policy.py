@@ -6,13 +6,18 @@ repeat.
 
 | answer | submit | read |
 | --- | --- | --- |
-| a task id | accepted | - |
+| a task id that the job's family reads | accepted | - |
+| any other answer that names a task | unknown | as below |
 | request never left: name, connection, TLS or proxy failed | later | retry |
-| 429, 430, 455, 550; 405 that says "too fast" | later | retry |
+| 429, 430, 455, 550; 405 that says "too fast"; 422 that says "high demand" | later | retry |
 | 401, 403, 402, 433; 500 or 429 that says credits are insufficient | stop | fail |
-| 400, 404, 405, 409, 413, 422, 451, 505 and the like; 500 that names a bad field | refused | fail (a poll: ask the family) |
+| 400, 404, 405, 409, 413, 422, 451, 505 and the like | refused | fail (a poll: ask the family) |
+| 500 without data whose text shows that the input was judged | refused | retry |
 | code 200 without a task id | unknown | - |
 | 408, 501, 531, other 500, 5xx, no JSON, nothing, cut or too late after sending | unknown | retry (408, 501, 531 on a poll: ask the family) |
+
+The service refuses most inputs with HTTP 200, `code` 500, `data: null` and a sentence, and makes no task.  A list of
+known sentences would hold every job whose sentence is new, so `sentences.judged` looks for evidence instead.
 """
 
 from __future__ import annotations
@@ -25,7 +30,8 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from kiebatch.errors import plain
-from kiebatch.model import Reply
+from kiebatch.model import JSON, Reply, Request
+from kiebatch.provider import sentences
 
 LONGEST_WAIT_S = 120.0  # the longest `Retry-After` that is honoured
 
@@ -41,6 +47,7 @@ class NoReply:
 
 
 Answer = Reply | NoReply
+SubmitKind = Literal["accepted", "later", "refused", "stop", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +59,41 @@ class SubmitVerdict:
     - refused: certainly free; this job can never succeed as it is
     - stop: certainly free; no job of this run can (key, credits, the key's own cap)
     - unknown: perhaps charged; held, never sent again by itself
+
+    `named` is the task that an answer names although it does not say that the job was accepted.
     """
 
-    kind: Literal["accepted", "later", "refused", "stop", "unknown"]
+    kind: SubmitKind
     code: str
     message: str = ""
     task_id: str | None = None
     retry_after_s: float | None = None
     too_fast: bool = False  # every submission must pause, not this one alone
     reply: Reply | None = None
+    named: str | None = None
 
     @property
     def retryable(self) -> bool:
         """Whether the same job may be taken at another time."""
-        passing = self.code in ("405", "451", "505") or "paused" in self.message.lower()
-        return self.kind in ("later", "stop") or passing
+        passing = self.code in ("405", "505") or sentences.says_paused(self.message)
+        return self.kind in ("later", "stop") or passing or self.could_not_fetch
+
+    @property
+    def could_not_fetch(self) -> bool:
+        """Whether the job was refused because the provider could not fetch one of its files."""
+        return self.kind == "refused" and could_not_fetch(self.code, self.message)
+
+    @property
+    def held_because(self) -> str:
+        """Why nobody knows whether the job was charged, in words that quote the answer if there was one."""
+        if self.reply is None:
+            return (
+                f"the submission got no answer ({plain(self.message) or self.code}); it may have been charged"
+            )
+        said = f"the provider answered {self.code}: {plain(self.message, 200)}"
+        if self.named:
+            return f"{said}, and named task {plain(self.named, 80)}; it may have been charged"
+        return f"{said}; that does not say whether a task was made"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,43 +113,114 @@ STOP = frozenset({401, 402, 403, 433})
 _REFUSED = frozenset({400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 451, 505})
 _TASK_OVER = frozenset({408, 501, 531})
 
-_NO_CREDITS = re.compile(r"(?i)(credits?|balance).{0,40}insufficient|insufficient.{0,40}(credits?|balance)")
-_REFUSAL_TEXT = re.compile(
-    r"(?i)is required|cannot be empty|not supported|does not match|out of range|exceeds|temporarily paused|insufficient"
-)
-_TOO_FAST_TEXT = re.compile(r"(?i)frequency|rate.?limit|too (fast|many|frequent)")
 
-
-def submit(answer: Answer, task_id: str | None = None) -> SubmitVerdict:
+def submit(answer: Answer, task_id: str | None = None, request: Request | None = None) -> SubmitVerdict:
     """Judge the answer to a submission.  `task_id` is what the job's family found in the reply, if anything.
 
-    A task id beats every code: where there is one, a task exists and somebody paid for it.
+    A task id beats every code: where there is one, a task exists and somebody paid for it.  `request` is what was
+    sent: the names of its fields are evidence in a refusal, and a task that it names itself is not a new one.
     """
     if isinstance(answer, NoReply):
         if answer.sent:
             return SubmitVerdict(kind="unknown", code="no-answer", message=answer.reason)
         return SubmitVerdict(kind="later", code="not-sent", message=answer.reason)
-    kind = "accepted" if task_id else _submit_kind(answer)
+    named = None if task_id else _named_task(answer, request)
+    kind = _submit_kind(answer, task_id, named, request)
     return SubmitVerdict(
         kind=kind,
         code=_code(answer),
         message=_message(answer) if kind != "accepted" else answer.message,
         task_id=task_id,
         retry_after_s=_asked(answer),
-        too_fast=kind == "later" and answer.code not in _BUSY,
+        too_fast=kind == "later" and _is_too_fast(answer),
         reply=answer,
+        named=named,
     )
 
 
-def _submit_kind(reply: Reply) -> Literal["later", "refused", "stop", "unknown"]:
+def could_not_fetch(code: str, message: str) -> bool:
+    """Whether a refusal or a failed task is about a file that the provider could not fetch.
+
+    Its uploads are worth nothing any more: whoever tries again uploads again.
+    """
+    return code == "451" or sentences.says_unfetched(message)
+
+
+def _submit_kind(reply: Reply, task_id: str | None, named: str | None, request: Request | None) -> SubmitKind:
     code, text = reply.code, reply.message
-    if code in STOP or (code in (429, 500) and _NO_CREDITS.search(text)):
+    if task_id:
+        return "accepted"
+    if named:
+        return "unknown"
+    if code in STOP or (code in (429, 500) and sentences.says_no_credits(text)):
         return "stop"
-    if code in _TOO_FAST or code in _BUSY or (code == 405 and _TOO_FAST_TEXT.search(text)):
+    if _is_too_fast(reply) or code in _BUSY or (code == 422 and sentences.says_later(text)):
         return "later"
-    if code in _REFUSED or (code == 500 and reply.has_code and _REFUSAL_TEXT.search(text)):
+    if code in _REFUSED or (code == 500 and _input_was_judged(reply, request)):
         return "refused"
     return "unknown"
+
+
+def _is_too_fast(reply: Reply) -> bool:
+    return reply.code in _TOO_FAST or (reply.code == 405 and sentences.says_too_fast(reply.message))
+
+
+def _input_was_judged(reply: Reply, request: Request | None) -> bool:
+    # A page of the proxy in front has no code of its own; whatever it says, nobody looked at the input.
+    # A text under `data` that is not a task (`_named_task`) says nothing; details in an object may be half an answer.
+    nothing = not reply.data or isinstance(reply.data, str)
+    return reply.has_code and nothing and sentences.judged(reply.message, _fields_of(request))
+
+
+def _fields_of(request: Request | None) -> frozenset[str]:
+    if request is None:
+        return frozenset()
+    body = request.body or {}
+    job_input = body.get("input")
+    return (
+        frozenset(body)
+        | frozenset(request.query)
+        | frozenset(job_input if isinstance(job_input, dict) else ())
+    )
+
+
+_TASK_KEYS = frozenset({"taskid", "recordid", "jobid"})
+_TASK_LIKE = re.compile(r"(?=.*\d)[\w-]{8,}")
+
+
+def _named_task(reply: Reply, request: Request | None) -> str | None:
+    """Return the task that an answer names anywhere in its body, unless the request named it first."""
+    sent = set(_texts((request.body or {}, dict(request.query)))) if request else set()
+    found = [reply.data] if isinstance(reply.data, str) and _TASK_LIKE.fullmatch(reply.data.strip()) else []
+    found += _task_values(reply.data if reply.body is None else reply.body)
+    texts = (str(value).strip() for value in found)
+    return next((text for text in texts if text and text not in sent), None)
+
+
+def _task_values(value: JSON) -> list[JSON]:
+    if isinstance(value, list):
+        return [found for one in value for found in _task_values(one)]
+    if not isinstance(value, Mapping):
+        return []
+    found: list[JSON] = []
+    for key, one in value.items():
+        if (
+            key.replace("_", "").lower() in _TASK_KEYS
+            and isinstance(one, str | int)
+            and not isinstance(one, bool)
+        ):
+            found.append(one)
+        else:
+            found += _task_values(one)
+    return found
+
+
+def _texts(value: JSON) -> list[str]:
+    if isinstance(value, Mapping):
+        return [text for one in value.values() for text in _texts(one)]
+    if isinstance(value, list | tuple):
+        return [text for one in value for text in _texts(one)]
+    return [str(value).strip()]
 
 
 def read(operation: Operation, answer: Answer) -> ReadVerdict:
@@ -134,12 +232,12 @@ def read(operation: Operation, answer: Answer) -> ReadVerdict:
     if isinstance(answer, NoReply):
         return ReadVerdict(kind="retry", code="no-answer", message=answer.reason)
     kind: Literal["ok", "retry", "fail"]
-    code, text = answer.code, answer.message
+    code = answer.code
     # A page of the proxy in front, without a code of the API, says little about the key.
     page = not answer.has_code and (operation == "poll" or code == 403)
     if code in STOP and not page:
         kind = "fail"
-    elif code in _TOO_FAST or code in _BUSY or (code == 405 and _TOO_FAST_TEXT.search(text)):
+    elif _is_too_fast(answer) or code in _BUSY:
         kind = "retry"
     elif operation == "download":
         # 416: what we hold of the file does not fit; the caller starts it anew.

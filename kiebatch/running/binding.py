@@ -12,14 +12,11 @@ from typing import Any, Literal
 from kiebatch import files, media
 from kiebatch.model import JSON, Asset, Job, LocalFile, Media, Ref, ShotOutput, Slot, WebURL, fingerprint
 from kiebatch.planning import output_of
-from kiebatch.provider import Client
+from kiebatch.provider import Client, lifetimes
 from kiebatch.record import Journal, ManifestWriter
 from kiebatch.running.collecting import Offload
 from kiebatch.running.events import Event, Noticed
 from kiebatch.workspace import Workspace
-
-_LINK_LIVES_S = 600.0  # one field note says that result links live ten minutes
-_UPLOAD_LIVES_S = 60 * 3600.0  # uploads are deleted after three days
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +76,23 @@ class Binder:
         """What may still be at work when the run ends."""
         return (*self._uploads.values(), *self._frames.values())
 
-    def forget_uploads(self) -> None:
-        """Upload anew what is asked for from now on: the provider could not fetch something."""
-        self._uploads.clear()
+    async def forget_uploads(self, job: Job) -> None:
+        """Forget where a job's files were uploaded: the provider could not fetch one and does not say which.
+
+        Whoever asks for such a file from now on uploads it again.  A file that is gone has nothing to forget.
+        """
+        for medium in job.media:
+            try:
+                path = await self._file_of(medium)
+            except (Unsent, media.Undecodable, OSError):
+                continue
+            if path is None or not path.exists():
+                continue
+            digest: str = await self._offload(files.sha256, path)
+            self._uploads.pop(digest, None)
+            known = self._journal.upload(digest, self._client.upload_url, max_age_s=lifetimes.UPLOAD.kept_s)
+            if known:
+                self._journal.forget_upload(known)
 
     async def bind(self, job: Job) -> Bound:
         """Give every medium an address, uploading what must be; return the final request and fingerprint."""
@@ -125,9 +136,7 @@ class Binder:
         ref = medium.ref
         if isinstance(ref, WebURL):
             return ref.url
-        if isinstance(ref, LocalFile):
-            path = self._local_path(ref.path)
-        else:
+        if isinstance(ref, ShotOutput):
             asset = self.upstream(ref)
             if ref.as_id:
                 named = asset.extra.get("output_id")
@@ -138,23 +147,35 @@ class Binder:
                 if not asset.task_id:
                     raise Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")
                 return asset.task_id
-            path = self._workspace.asset_path(asset.filename)
-            if files.is_lfs_pointer(path):
-                raise Lacking(f"{files.shown(path)} is a Git LFS pointer: run `git lfs pull`")
-            if ref.frame:
-                path = await self._frame(path, asset.sha256 or "", ref.frame)
-            else:
-                link = self._living_link(asset)
-                if link:
-                    return link
+            link = None if ref.frame else self._living_link(asset)
+            if link:
+                return link
+        path = await self._file_of(medium)
+        assert path is not None  # only an address, an id and a task have none
         url = await self._upload(path)
         uploads.append(url)
         return url
 
+    async def _file_of(self, medium: Media) -> Path | None:
+        """Return the file of ours that a medium is; None for an address, a task or the id of an output."""
+        ref = medium.ref
+        if isinstance(ref, LocalFile):
+            return self._local_path(ref.path)
+        if not isinstance(ref, ShotOutput) or ref.as_id or ref.as_task:
+            return None
+        asset = self.upstream(ref)
+        path = self._workspace.asset_path(asset.filename)
+        if files.is_lfs_pointer(path):
+            raise Lacking(f"{files.shown(path)} is a Git LFS pointer: run `git lfs pull`")
+        return await self._frame(path, asset.sha256 or "", ref.frame) if ref.frame else path
+
     def _living_link(self, asset: Asset) -> str | None:
         """Return a finished task's own link while that surely lives."""
         for saved in self._journal.outputs_of_task(asset.task_id) if asset.task_id else ():
-            if saved.output.number == asset.output and 0 <= self._now() - saved.seen_at < _LINK_LIVES_S:
+            if (
+                saved.output.number == asset.output
+                and 0 <= self._now() - saved.seen_at < lifetimes.RESULT_LINK.relied_on_s
+            ):
                 return saved.output.url
         return None
 
@@ -178,7 +199,7 @@ class Binder:
             raise Lacking(f"{files.shown(path)} is gone")
         digest: str = await self._offload(files.sha256, path)
         host = self._client.upload_url
-        known = self._journal.upload(digest, host, max_age_s=_UPLOAD_LIVES_S)
+        known = self._journal.upload(digest, host, max_age_s=lifetimes.UPLOAD.relied_on_s)
         if known:
             return known
         if digest not in self._uploads:

@@ -619,6 +619,8 @@ class Engine:
             return None
         ours = self._ours.get(task_id)  # None: it was paid for in an earlier run
         if isinstance(ended, TaskFailed):
+            if policy.could_not_fetch(ended.code, ended.message):
+                await self._binder.forget_uploads(job)
             billed = None if ended.refunded is None else not ended.refunded
             self.journal.failed(attempt, ended.code, ended.message, retryable=ended.retryable, billed=billed)
             self._ended_now.add(attempt)
@@ -716,11 +718,10 @@ class Engine:
             if verdict.kind == "later":
                 self._wait_out(verdict)
                 continue
-            if verdict.code == "451" and bound.uploads and not renewed:
+            if verdict.could_not_fetch and bound.uploads:
+                await self._binder.forget_uploads(job)
+            if verdict.could_not_fetch and bound.uploads and not renewed:
                 renewed = True
-                for url in bound.uploads:
-                    self.journal.forget_upload(url)
-                self._binder.forget_uploads()
                 bound = await self._binder.bind(job)
                 continue
             return attempt, verdict, bound
@@ -777,7 +778,7 @@ class Engine:
             self._refused_since = None
             self._closings = 0
         elif verdict.kind == "unknown":
-            self.journal.held(attempt, _no_answer(verdict))
+            self.journal.held(attempt, verdict.held_because)
         else:
             self.journal.refused(attempt, verdict.code, verdict.message, retryable=verdict.retryable)
 
@@ -826,7 +827,7 @@ class Engine:
 
     async def _hold(self, slot: Slot, attempt: int, job: Job, verdict: SubmitVerdict) -> None:
         """Report a submission of which nobody knows what became; with callbacks, wait a while for its own."""
-        reason = _no_answer(verdict)
+        reason = verdict.held_because
         listens = self.limits.net_s is not None
         if listens:
             self._emit(Noticed(message=f"{slot}: {reason}; waiting for a callback"))
@@ -1204,10 +1205,6 @@ class _Place:
         if self._taken:
             self._taken = False
             self._places.release()
-
-
-def _no_answer(verdict: SubmitVerdict) -> str:
-    return f"the answer to the submission was no answer ({plain(verdict.message) or verdict.code})"
 
 
 def _failed_before(slot: Slot, attempt: Attempt) -> JobFailed:

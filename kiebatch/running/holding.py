@@ -35,7 +35,9 @@ class Evidence:
             return "the balance says nothing: look at kie.ai/logs"
         gone = round(self.before - self.after - self.others, 4)
         if abs(gone) < 0.005:
-            return "the balance suggests that it was not charged"
+            if self.others:
+                return "the balance suggests that it was not charged"
+            return "nothing else was in the air and the balance did not move, so it was not charged: use --resubmit"
         if abs(gone - self.price) < 0.005:
             return "the balance suggests that it was charged: look for its task id at kie.ai/logs"
         return "the balance moved by something else too: look at kie.ai/logs"

@@ -14,7 +14,8 @@ from kiebatch.errors import Invalid
 OPERATIONS = ("submit", "poll", "credit", "upload", "download", "link", "callback", "other")
 # What happens to a call ...
 TRANSPORT = {
-    "code": "the body carries this code, with HTTP 200 (value: code)",
+    "code": "the body carries this code, with HTTP 200 (value: code, then blank and text)",
+    "names-task": "the same, and `data` names the task that was made (with `+after`)",
     "http": "the same with a real HTTP status (value: code)",
     "html": "an HTML page of the proxy (value: HTTP status)",
     "empty": "HTTP 200 and an empty body",

@@ -60,7 +60,7 @@ class Settings:
     media_url: str | None = None
     refuse_keys: bool = True
     result_ttl_s: float = 14 * 86400.0
-    upload_ttl_s: float = 3 * 86400.0
+    upload_ttl_s: float = 86400.0
     ranges: bool = True
     pixels: float = 1.0
     webhook_key: str = ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from kiebatch.model import JSON, Absent, Done, Output, Reply, Request, Running, Status, TaskFailed
+from kiebatch.provider import sentences
 
 # Reserved by RFC 2606: nobody can own this host, and results are posted to the address we name.
 PLACEHOLDER_CALLBACK = "https://example.com/kiebatch-callback"
@@ -268,17 +269,19 @@ def failure(record: Record, state: str = "") -> TaskFailed:
 
 
 _TRANSIENT_CODES = frozenset({"408", "429", "455", "500", "501", "502", "503", "504", "531"})
-_TRANSIENT_TEXT = re.compile(
-    r"(?i)try again later|internal error|concurrent generations|server (error|exception|busy)|timed? ?out|overload"
-)
-_FINAL_TEXT = re.compile(r"(?i)sensitive|policy|violat|copyright|nsfw|moderat|prohibited|flagged")
 
 
 def transient(code: object, message: str) -> bool:
-    """Whether the same job may well succeed when it is bought again, by the user's choice (protocol 4.4, 9.2)."""
-    if _FINAL_TEXT.search(message):
+    """Whether the same job may well succeed when it is bought again, by the user's choice (protocol 4.4, 9.2).
+
+    A text that says that the input was wrong beats the code, which is 500 for that too.  A file that could not be
+    fetched is uploaded again first.
+    """
+    if sentences.says_unfetched(message):
+        return True
+    if sentences.says_final(message):
         return False
-    return str(code) in _TRANSIENT_CODES or bool(_TRANSIENT_TEXT.search(message))
+    return str(code) in _TRANSIENT_CODES or sentences.says_passing(message)
 
 
 # --- careful reading -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -103,12 +104,18 @@ def _route(sim: Simulator, call: Call) -> Handler:
     return route[1]
 
 
+def _coded(value: str) -> Refusal:
+    code, _, text = value.partition(" ")
+    return Refusal(int(code or 500), text)
+
+
 def _spoil(fault: Fault, reply: Answer) -> Answer:
     kind, value = fault.kind, fault.value
-    if kind == "code":
-        return Refusal(int(value or 500)).answer(real_status=False)
-    if kind == "http":
-        return Refusal(int(value or 500)).answer(real_status=True)
+    if kind in ("code", "http"):
+        return _coded(value).answer(real_status=kind == "http")
+    if kind == "names-task":
+        made = json.loads(reply.body or b"{}").get("data")
+        return replace(_coded(value), data=made).answer(real_status=False)
     if kind == "html":
         return html(int(value or 502))
     if kind == "empty":
