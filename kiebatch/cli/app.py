@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "Write what changed as Markdown with pictures, for a pull request."),
     "board": ("board", "Write the storyboard as one self-contained HTML page."),
     "review": ("review", "Serve the storyboard, with picks and notes that are saved."),
-    "export": ("export", "Write a contact sheet, PDF, animatic, timeline, shot list or Remotion data."),
+    "export": ("export", "Write a contact sheet, PDF, animatic, cut list, shot list or Remotion data."),
     "credits": ("credits", "Show the account's balance."),
     "sim": ("sim", "Run the bundled simulator of the kie.ai API as a server."),
     "git": ("git", "Install diff and merge drivers for the manifest in this repository."),

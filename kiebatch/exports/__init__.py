@@ -1,4 +1,4 @@
-"""Project + Manifest -> sheet, pdf, animatic, otio, csv, remotion; one file and one function each.
+"""Project + Manifest -> sheet, pdf, animatic, timelines, csv, remotion; one file and one function each.
 
 Each module has `export(project, manifest, picks, workspace, options) -> list[Path]`: the files it wrote.
 """
@@ -13,6 +13,9 @@ ENDINGS: Mapping[str, str] = {
     "pdf": ".pdf",
     "animatic": ".mp4",
     "otio": ".otio",
+    "edl": ".edl",
+    "fcp7": ".xml",
+    "fcpxml": ".fcpxml",
     "csv": ".csv",
     "remotion": ".ts",
 }

@@ -12,10 +12,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from kiebatch import media
+from kiebatch import files, media
 from kiebatch.errors import Invalid, Problem, Where, plain
 from kiebatch.model import Asset, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, selects
+from kiebatch.record import notes
 from kiebatch.record.manifest import Manifest
+from kiebatch.record.notes import Notes, Thread
 from kiebatch.record.picks import Picks, Standing, parts, written
 from kiebatch.scenefile.lengths import lengths
 from kiebatch.workspace import Workspace
@@ -88,6 +90,7 @@ class Cut:
     models: tuple[str, ...] = ()
     takes: tuple[Take, ...] = ()
     shown: Take | None = None
+    threads: tuple[Thread, ...] = ()  # the review's
 
     @property
     def end(self) -> int:
@@ -139,7 +142,9 @@ def film(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, fps: Fraction = Fraction(24)
 ) -> Film:
     """Return the film of a project; what is skipped is not in it.  `Invalid` when there is no shot at all."""
-    builder = _Builder(manifest, replace(picks, moved=project.moved), workspace, fps)
+    builder = _Builder(
+        manifest, replace(picks, moved=project.moved), _notes(workspace, project.moved), workspace, fps
+    )
     for scene in project.scenes:
         if not scene.skip:
             builder.scene(scene)
@@ -204,10 +209,18 @@ def closed_up(whole: Film) -> Film:
     return replace(whole, shots=tuple(shots), sounds=tuple(sounds))
 
 
+def _notes(workspace: Workspace, moved: Mapping[str, str]) -> Notes:
+    path = workspace.notes_path
+    return notes.parse(files.read_text(path) if path.exists() else "", files.shown(path), moved=moved)
+
+
 class _Builder:
-    def __init__(self, manifest: Manifest, picks: Picks, workspace: Workspace, fps: Fraction) -> None:
+    def __init__(
+        self, manifest: Manifest, picks: Picks, notes: Notes, workspace: Workspace, fps: Fraction
+    ) -> None:
         self.manifest = manifest
         self.picks = picks
+        self.notes = notes
         self.workspace = workspace
         self.fps = fps
         self.clock = Fraction(0)  # seconds, exact: frames are rounded from it, never added up
@@ -223,8 +236,9 @@ class _Builder:
         for number, (id, length) in enumerate(seconds.items()):
             start = self._frame()
             self.clock += length
+            name = Slot(scene.id, id).shot_name
             cut = Cut(
-                name=Slot(scene.id, id).shot_name,
+                name=name,
                 scene=scene.id,
                 shot=id,
                 kind="shot",
@@ -233,6 +247,7 @@ class _Builder:
                 scene_title=scene.title,
                 takes=takes.get(id, ()),
                 shown=shown.get(id),
+                threads=self.notes.threads(name),
             )
             shot = drawn.get(id) or Shot(id=id)
             self.shots.append(_worded(cut, scene, shot, first=number == 0, last=number == len(seconds) - 1))

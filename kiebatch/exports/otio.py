@@ -12,7 +12,7 @@ import os
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from kiebatch import files
 from kiebatch.errors import Invalid
-from kiebatch.exports import cut
+from kiebatch.exports import cut, fcpxml, markers
 from kiebatch.exports.cut import Cut, Film, Options, Take
 from kiebatch.model import JSON, Project
 from kiebatch.record.manifest import Manifest
@@ -35,24 +35,39 @@ def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
 ) -> list[Path]:
     """Write the timeline; media are named relative to it, so that the project folder can move."""
-    otio = _library()
     film = cut.closed_up(cut.chosen(project, manifest, picks, workspace, options))
-    writer = _Writer(otio, film, options.output.parent)
-    timeline = otio.schema.Timeline(name=film.title, global_start_time=writer.time(0))
-    timeline.metadata[KEY] = {"scene_file": Path(project.file).name, "fps": str(film.fps)}
-    picture = otio.schema.Track(name="Picture", kind=otio.schema.TrackKind.Video)
-    timeline.tracks.append(picture)
-    for number, shot in enumerate(film.shots, 1):
-        picture.append(writer.clip(shot, shot.frames))
-        options.progress(number, len(film.shots))
-    for kind, name in _TRACKS:
-        for track in writer.sound_tracks(kind, name):
-            timeline.tracks.append(track)
-    files.replace(options.output, otio.adapters.write_to_string(timeline, "otio_json") + "\n")
+    made = timeline(film, options.output.parent, scene_file=Path(project.file).name)
+    options.progress(len(film.shots), len(film.shots))
+    files.replace(options.output, library().adapters.write_to_string(made, "otio_json") + "\n")
     return [options.output]
 
 
-def _library() -> Any:
+def timeline(film: Film, folder: Path, *, scene_file: str = "", absolute: bool = False) -> Any:
+    """Return the film as an OpenTimelineIO timeline whose media are named from `folder`, or by `absolute` addresses."""
+    otio = library()
+    writer = _Writer(otio, film, None if absolute else folder)
+    made = otio.schema.Timeline(name=film.title, global_start_time=writer.time(0))
+    made.metadata[KEY] = {"scene_file": scene_file, "fps": str(film.fps)}
+    picture = otio.schema.Track(name="Picture", kind=otio.schema.TrackKind.Video)
+    made.tracks.append(picture)
+    for shot in film.shots:
+        picture.append(writer.clip(shot, shot.frames))
+    for kind, name in _TRACKS:
+        for track in writer.sound_tracks(kind, name):
+            made.tracks.append(track)
+    return made
+
+
+def adapter(name: str) -> Any:
+    """Return the library's adapter for a format such as `fcp_xml`; `Invalid` with the way to install it."""
+    otio = library()
+    if name not in otio.adapters.available_adapter_names():
+        raise cut.missing_extra("otio")
+    return otio.adapters.from_name(name)
+
+
+def library() -> Any:
+    """Return the module `opentimelineio`; `Invalid` with the way to install it."""
     try:
         import opentimelineio
     except ImportError:
@@ -61,7 +76,7 @@ def _library() -> Any:
 
 
 class _Writer:
-    def __init__(self, otio: Any, film: Film, folder: Path) -> None:
+    def __init__(self, otio: Any, film: Film, folder: Path | None) -> None:
         self.otio = otio
         self.film = film
         self.folder = folder
@@ -96,21 +111,14 @@ class _Writer:
             "text_overlay": shot.text_overlay,
         }
         clip.metadata[KEY] = {key: value for key, value in told.items() if value}
-        for name, text, colour in self.notes(shot):
-            marker = schema.Marker(name=name, marked_range=self.range(1), color=colour)
-            marker.comment = text
-            marker.metadata[KEY] = {"note": text}
+        for note in markers.of_shot(shot, self.film.fps):
+            at = self.otio.opentime.TimeRange(self.time(note.offset), self.time(1))
+            colour = getattr(schema.MarkerColor, note.colour.upper())
+            marker = schema.Marker(name=f"{note.name}: {note.text}"[:80], marked_range=at, color=colour)
+            marker.comment = note.text
+            marker.metadata[KEY] = {"note": note.text}
             clip.markers.append(marker)
         return clip
-
-    def notes(self, shot: Cut) -> list[tuple[str, str, str]]:
-        colours = self.otio.schema.MarkerColor
-        found = [("notes", shot.notes, colours.YELLOW)] if shot.notes else []
-        for take in shot.takes:
-            if take.standing.note:
-                colour = colours.RED if take.standing.choice == "reject" else colours.GREEN
-                found.append((f"{take.slot}: {take.standing.note}"[:80], take.standing.note, colour))
-        return found
 
     def reference(self, take: Take, frames: int) -> Any:
         """Return a take's file.  A still is available for as long as anybody may hold it: an hour."""
@@ -122,7 +130,9 @@ class _Writer:
             return self.otio.schema.MissingReference(
                 name=asset.filename, available_range=self.range(length), metadata=metadata
             )
-        target = quote(os.path.relpath(take.path, self.folder).replace(os.sep, "/"))
+        target = take.path.resolve().as_uri()
+        if self.folder is not None:
+            target = quote(os.path.relpath(take.path, self.folder).replace(os.sep, "/"))
         reference = self.otio.schema.ExternalReference(
             target_url=target, available_range=self.range(length), metadata=metadata
         )
@@ -218,27 +228,47 @@ class Edit:
     changes: tuple[Change, ...]
 
 
-def read(path: Path) -> Edited:
-    """Read the picture of a timeline; a clip is known by its metadata, else by its name.
+# Which adapter reads what an editing program wrote, by the ending.
+_READERS = {".otio": "otio_json", ".edl": "cmx_3600", ".xml": "fcp_xml"}
 
+
+def read(path: Path, fps: Fraction = Fraction(24)) -> Edited:
+    """Read the picture of a timeline: OpenTimelineIO, EDL, Final Cut Pro 7 XML or FCPXML, by its ending.
+
+    A clip is known by its metadata, else by its name.  `fps` is the rate of an EDL, which does not say its own.
     `Invalid` when the file cannot be read.
     """
-    otio = _library()
     try:
-        if path.suffix == ".otio":
-            json.loads(path.read_bytes())  # the library ends the whole program on what is nested too deep
-        timeline = otio.adapters.read_from_file(str(path))
-        placed = [found for track in timeline.video_tracks() for found in _placed(track)]
+        if path.suffix == ".fcpxml":
+            rate, spine = fcpxml.spine(path)
+            clips = [
+                Placed(shot=name, start_s=start, seconds=seconds, rate=float(rate))
+                for name, start, seconds in spine
+            ]
+        else:
+            rate, clips = _adapted(path, fps)
+    except Invalid:
+        raise
     except Exception as error:
         # The library's adapters raise nearly anything on a broken file.
-        raise Invalid(f"{files.shown(path)} is no timeline: {type(error).__name__}: {error}") from None
+        raise Invalid(f"{files.shown(path)} is not a timeline: {type(error).__name__}: {error}") from None
+    return Edited(file=files.shown(path), fps=rate, clips=tuple(sorted(clips, key=lambda clip: clip.start_s)))
+
+
+def _adapted(path: Path, fps: Fraction) -> tuple[Fraction, list[Placed]]:
+    name = _READERS.get(path.suffix, "otio_json")
+    adapter(name)
+    if name == "otio_json":
+        json.loads(path.read_bytes())  # the library ends the whole program on what is nested too deep
+    options = {"rate": float(fps)} if name == "cmx_3600" else {}
+    timeline = library().adapters.read_from_file(str(path), name, **options)
+    clips = [found for track in timeline.video_tracks() for found in _placed(track)]
     told = timeline.metadata.get(KEY) or {}
-    rate = str(told.get("fps") or (placed[0].rate if placed else 24))
+    rate = str(told.get("fps") or (clips[0].rate if clips else 24))
     try:
-        fps = Fraction(rate).limit_denominator(1001)
+        return Fraction(rate).limit_denominator(1001), clips
     except (ValueError, ZeroDivisionError):
-        fps = Fraction(24)
-    return Edited(file=files.shown(path), fps=fps, clips=tuple(sorted(placed, key=lambda clip: clip.start_s)))
+        return Fraction(24), clips
 
 
 def _placed(track: Any) -> list[Placed]:
@@ -265,11 +295,16 @@ def compare(edited: Edited, film: Film) -> Edit:
     `Invalid` when it shows none of the film's shots.
     """
     known = {shot.name for shot in film.shots}
-    clips = [clip for clip in edited.clips if clip.shot in known]
+    by_file = _shots_by_file(film)
+    renamed = [
+        replace(clip, shot=by_file.get(clip.shot, clip.shot)) if clip.shot not in known else clip
+        for clip in edited.clips
+    ]
+    clips = [clip for clip in renamed if clip.shot in known]
     if not clips:
         raise Invalid(
             f"{edited.file} shows none of this film's shots",
-            hint="edit the timeline that `kiebatch export otio` wrote",
+            hint="edit the timeline that `kiebatch export` wrote",
         )
     order = list(dict.fromkeys(clip.shot for clip in clips))
     counts = Counter(clip.shot for clip in clips)
@@ -287,9 +322,23 @@ def compare(edited: Edited, film: Film) -> Edit:
     for place, name in enumerate(order):
         if name not in stay:
             changes.append(Change(what="order", shot=name, after=order[place - 1] if place else ""))
-    strangers = dict.fromkeys(clip.shot for clip in edited.clips if clip.shot not in known)
+    strangers = dict.fromkeys(clip.shot for clip in renamed if clip.shot and clip.shot not in known)
     changes += [Change(what="unknown", shot=name) for name in strangers]
     return Edit(lengths=lengths, order=tuple(order), changes=tuple(changes))
+
+
+def _shots_by_file(film: Film) -> dict[str, str]:
+    """Return which shot a file of the film belongs to, by its name with and without ending.
+
+    Editing programs call a clip after its file; a file that stands in two shots tells nothing.
+    """
+    found: dict[str, set[str]] = {}
+    for shot in film.shots:
+        for take in shot.takes:
+            name = Path(take.asset.filename)
+            found.setdefault(name.name, set()).add(shot.name)
+            found.setdefault(name.stem, set()).add(shot.name)
+    return {name: next(iter(shots)) for name, shots in found.items() if len(shots) == 1}
 
 
 def _longest_kept(before: Sequence[str], after: Sequence[str]) -> set[str]:

@@ -154,7 +154,7 @@ def test_a_broken_file_is_refused_in_words(text: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.otio"
     path.write_text(text)
 
-    with pytest.raises(Invalid, match="no timeline"):
+    with pytest.raises(Invalid, match="is not a timeline"):
         timelines.read(path)
 
 

@@ -24,7 +24,8 @@ from kiebatch.project import Opened
 from kiebatch.record import picks_file
 
 app = typer.Typer()
-Kind = Literal["sheet", "pdf", "animatic", "otio", "csv", "remotion"]
+Kind = Literal["sheet", "pdf", "animatic", "otio", "edl", "fcp7", "fcpxml", "csv", "remotion"]
+_TIMELINES = ("otio", "edl", "fcp7", "fcpxml")
 
 
 @app.command()
@@ -62,10 +63,11 @@ def export(
     ] = False,
     import_: Annotated[
         Path | None,
-        Option("--import", help="otio, csv: read an edited file back and show what is different"),
+        Option("--import", help="timelines, csv: read an edited file back and show what is different"),
     ] = None,
     write: Annotated[
-        bool, Option("--write", help="with --import: put it into the scene file (otio) or picks.yaml (csv)")
+        bool,
+        Option("--write", help="with --import: put it into the scene file (timelines) or picks.yaml (csv)"),
     ] = False,
     project: options.Project = None,
     draft: options.DraftFolder = False,
@@ -74,7 +76,7 @@ def export(
     no_progress: Annotated[bool, Option("--no-progress", help="no bar on stderr")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write a contact sheet, storyboard PDF, animatic, edit timeline, shot list or Remotion data.
+    """Write a contact sheet, storyboard PDF, animatic, timeline, cut list, shot list or Remotion data.
 
     Shows the picked take of each shot, else the first that nobody rejected.
 
@@ -86,12 +88,14 @@ def export(
     if import_ and (only or picked):
         raise Invalid("--import reads the whole film; leave out --only and --picked")
     if import_:
-        if kind == "otio":
-            _import_timeline(opened, import_, write=write, as_json=as_json)
+        if kind in _TIMELINES:
+            _import_timeline(opened, import_, _fps(fps), write=write, as_json=as_json)
         elif kind == "csv":
             _import_notes(opened, import_, write=write, as_json=as_json)
         else:
-            raise Invalid(f"--import reads a timeline (otio) or a shot list (csv), not `{kind}`")
+            raise Invalid(
+                f"--import reads a timeline ({', '.join(_TIMELINES)}) or a shot list (csv), not `{kind}`"
+            )
         return
     if write:
         raise Invalid("--write goes with --import")
@@ -162,10 +166,10 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return wide, high
 
 
-def _import_timeline(opened: Opened, path: Path, *, write: bool, as_json: bool) -> None:
+def _import_timeline(opened: Opened, path: Path, fps: Fraction, *, write: bool, as_json: bool) -> None:
     if not path.is_file():
         raise Invalid(f"there is no file {files.shown(path)}")
-    edited = otio.read(path)
+    edited = otio.read(path, fps)
     film = cut.film(opened.project, opened.manifest, opened.picks, opened.workspace, edited.fps)
     edit = otio.compare(edited, film)
     scene_file = opened.workspace.scene_file
