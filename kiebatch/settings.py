@@ -1,28 +1,75 @@
-"""Flags, environment, the key of .env and `run:` become one Settings object."""
+"""Flags, environment, the key of .env, the user's config.yaml and `run:` become one Settings object."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import dotenv
 
 from kiebatch.addresses import is_loopback
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON, Rate
+from kiebatch.model import JSON, USD_PER_CREDIT, Rate
 
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable, the setting that it fills (empty where it is none), and what it means."""
+
+    name: str
+    setting: str
+    meaning: str
+
+
+# `docs/commands.md` shows this table.  API paths are no settings: they would be a way to send the key elsewhere.
+VARIABLES = (
+    Variable("KIE_API_KEY", "api_key", "the API key; else the line KIE_API_KEY=… of the project's `.env`"),
+    Variable("KIE_BASE_URL", "base_url", "the API [https://api.kie.ai]"),
+    Variable("KIE_UPLOAD_URL", "upload_url", "the upload host [the documented one]"),
+    Variable("KIE_WEBHOOK_KEY", "webhook_key", "the key that callbacks are signed with"),
+    Variable("KIEBATCH_UPLOAD_FOLDER", "upload_folder", "the folder of the upload host [kiebatch]"),
+    Variable("KIEBATCH_CONNECT_TIMEOUT", "connect_timeout_s", "seconds to connect [10]"),
+    Variable("KIEBATCH_READ_TIMEOUT", "read_timeout_s", "seconds between two pieces of an answer [60]"),
+    Variable("KIEBATCH_CALL_TIMEOUT", "call_timeout_s", "seconds for one attempt of one call [90]"),
+    Variable("KIEBATCH_DOWNLOAD_TIMEOUT", "download_timeout_s", "seconds for one result's download [3600]"),
+    Variable("KIEBATCH_YES", "", "`1`: do not ask before spending; a threshold or the balance still asks"),
+    Variable("KIEBATCH_SPEED", "", "how many times faster than the provider a simulator on this machine is"),
+    Variable("KIEBATCH_CONFIG_HOME", "", "the user's config folder: `config.yaml`, `models/`, `prompts/`"),
+    Variable("KIEBATCH_STATE_HOME", "", "where the bookings of all processes on this machine lie"),
+)
+ENVIRONMENT: Mapping[str, str] = {v.setting: v.name for v in VARIABLES if v.setting}
+# What a scene file may say under `run:`. Never hosts, keys or consent: those are the user's alone.
+RUN_KEYS: Mapping[str, str] = {
+    "rate": "rate",
+    "poll_rate": "poll_rate",
+    "in_flight": "in_flight",
+    "order": "order",
+    "timeout": "timeout_s",
+    "max_credits": "film_cap",
+}
+THRESHOLDS = ("warn_above", "confirm_above", "reject_above")
 TIMEOUTS_S: Mapping[str, float] = {"image": 600.0, "video": 3600.0, "audio": 1200.0, "text": 1200.0}
+
+
+class Consent(StrEnum):
+    """Who agreed to spend before the question was asked.  What a scene file says is never consent."""
+
+    NONE = "none"
+    EXPORTED = "exported"  # KIEBATCH_YES: for every run, so that a threshold still asks
+    TYPED = "typed"  # --yes, for this very run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """A flag beats the environment, which beats `run:` in the scene file, which beats these.
 
-    Times are in seconds.  `timeout_s` holds a limit per modality.
+    Times are in seconds.  `timeout_s` holds a limit per modality.  The thresholds (`warn_above`, `confirm_above`,
+    `reject_above`) are credits; `said_by` names the file that set each.
     """
 
     api_key: str = field(default="", repr=False)  # never printed, so never in a repr
@@ -35,8 +82,13 @@ class Settings:
     in_flight: int = 300
     order: Literal["file", "fastest"] = "file"
     timeout_s: Mapping[str, float] = field(default_factory=lambda: dict(TIMEOUTS_S))
-    max_credits: float | None = None
+    max_credits: float | None = None  # the user's own cap, which is consent up to it
+    film_cap: float | None = None  # the scene file's `max_credits`: it lowers the cap, and is not consent
+    consent: Consent = Consent.NONE
+    warn_above: float | None = None
     confirm_above: float | None = None
+    reject_above: float | None = None
+    said_by: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
     canary: bool = True
     wait: bool = True
@@ -48,25 +100,80 @@ class Settings:
     cache: Path | None = None
     callback_url: str | None = None  # where the provider sends callbacks, seen from outside
     listen: str = "127.0.0.1:8766"  # where this run takes them
+    listens: bool = True  # else a receiver of the user's own takes them, and `callback_url` is sent as it is
     webhook_key: str = field(default="", repr=False)  # what they are signed with
     expected_scale: float = 1.0  # a draft's server is faster than the provider
+    upload_folder: str = "kiebatch"  # where the upload host files our pictures
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0  # between two pieces of an answer
+    call_timeout_s: float = 90.0  # one attempt of one call
+    download_timeout_s: float = 3600.0  # one result
 
     def __post_init__(self) -> None:
         numbers = [
             ("max_credits", self.max_credits),
-            ("confirm_above", self.confirm_above),
+            ("film_cap", self.film_cap),
+            *((name, getattr(self, name)) for name in THRESHOLDS),
             ("poll_interval", self.poll_interval_s),
             *(("timeout", seconds) for seconds in self.timeout_s.values()),
+            *((name, getattr(self, name)) for name in _TIMES),
         ]
         for name, value in numbers:
             if value is not None and not math.isfinite(value):  # `nan` is above no cap, and below none
                 raise Invalid(f"`{name}` must be a number, found `{value}`")
 
     @property
+    def cap(self) -> float | None:
+        """The most that a run may submit: the lower of the user's cap and the scene file's."""
+        caps = [cap for cap in (self.max_credits, self.film_cap) if cap is not None]
+        return min(caps) if caps else None
+
+    @property
     def loopback(self) -> bool:
         """Whether the API is on this machine."""
         match = re.match(r"https?://(\[[^\]]+\]|[^:/]+)", self.base_url)
         return bool(match and is_loopback(match.group(1)))
+
+
+class SettingsOptions(TypedDict, total=False):
+    """The fields of `Settings`, for functions that take them by name (`run(film, max_credits=200)`)."""
+
+    api_key: str
+    base_url: str
+    upload_url: str | None
+    draft: bool
+    rate: Rate
+    poll_rate: Rate
+    poll_interval_s: float
+    in_flight: int
+    order: Literal["file", "fastest"]
+    timeout_s: Mapping[str, float]
+    max_credits: float | None
+    film_cap: float | None
+    consent: Consent
+    warn_above: float | None
+    confirm_above: float | None
+    reject_above: float | None
+    said_by: Mapping[str, str]
+    partial: bool
+    canary: bool
+    wait: bool
+    until_picks: bool
+    strict: bool
+    allow_unpriced: bool
+    allow_unknown_model: bool
+    fold_negative: bool
+    cache: Path | None
+    callback_url: str | None
+    listen: str
+    listens: bool
+    webhook_key: str
+    expected_scale: float
+    upload_folder: str
+    connect_timeout_s: float
+    read_timeout_s: float
+    call_timeout_s: float
+    download_timeout_s: float
 
 
 def parse_rate(text: str) -> Rate:
@@ -77,57 +184,129 @@ def parse_rate(text: str) -> Rate:
     return Rate(starts=int(match.group(1)), window_s=float(match.group(2)))
 
 
+def parse_credits(value: JSON, name: str) -> float:
+    """Return the credits that `120`, `5$` or `$5` says; `Invalid` when it says none.  `name` is for the message."""
+    match = re.fullmatch(r"\s*(\$?)\s*(\d+(?:\.\d+)?)\s*(\$?)\s*", str(value))
+    dollar_signs = (match.group(1) + match.group(3)) if match else ""
+    if not match or isinstance(value, bool) or len(dollar_signs) > 1:
+        raise Invalid(f"`{name}` takes credits (`120`) or dollars (`5$`), found `{value}`")
+    amount = float(match.group(2))
+    return round(amount / USD_PER_CREDIT, 4) if dollar_signs else amount
+
+
 def settings(
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
     run: Mapping[str, JSON],
     *,
     env_file: Path | None = None,
+    config: Mapping[str, JSON] | None = None,
+    film: str = "the scene file",
 ) -> Settings:
     """Return the settings of one command.
 
     `flags` are keyed by the names of `Settings`, None where the user gave none; rates may be text, `timeout_s`
-    one number for all modalities.  Of `env_file` only KIE_API_KEY is read.  KIEBATCH_SPEED says how many times
+    one number for all modalities.  Of `env_file` only KIE_API_KEY is read.  `config` holds the values of the user's
+    config.yaml; `film` is how messages call the scene file that `run` stands in.  KIEBATCH_SPEED says how many times
     faster than the provider a simulator on this machine is, so that nobody waits for the usual durations.
     """
-    found: dict[str, Any] = {}
-    for key, value in run.items():
-        found["timeout_s" if key == "timeout" else key] = value
-    for key, name in (
-        ("api_key", "KIE_API_KEY"),
-        ("base_url", "KIE_BASE_URL"),
-        ("upload_url", "KIE_UPLOAD_URL"),
-        ("webhook_key", "KIE_WEBHOOK_KEY"),
-    ):
-        if environ.get(name):
-            found[key] = environ[name]
+    found = {RUN_KEYS[key]: value for key, value in run.items() if key in RUN_KEYS}
+    found |= _thresholds({film: run, "config.yaml": config or {}})
+    found |= _environment(environ)
     if "api_key" not in found and env_file is not None and env_file.is_file():
         kept = dotenv.dotenv_values(env_file, interpolate=False).get("KIE_API_KEY")
         if kept:
             found["api_key"] = kept
     known = {f.name for f in fields(Settings)}
     found |= {k: v for k, v in flags.items() if v is not None and k in known}
-    for key in ("rate", "poll_rate"):
-        if isinstance(found.get(key), str):
-            found[key] = parse_rate(found[key])
-    timeout = found.get("timeout_s")
-    if isinstance(timeout, int | float):
-        found["timeout_s"] = dict.fromkeys(TIMEOUTS_S, float(timeout))
-    for key in ("poll_interval_s", "in_flight", "max_credits"):
+    if "consent" not in found and environ.get("KIEBATCH_YES", "").strip().lower() in _TRUE:
+        found["consent"] = Consent.EXPORTED
+    for name, read in _READERS.items():
+        if found.get(name) is not None:
+            found[name] = read(found[name])
+    for key in ("poll_interval_s", "in_flight", "max_credits", "film_cap"):
         if found.get(key) is not None and found[key] < 0:
             raise Invalid(f"`{key}` cannot be negative")
-    callback_url = found.get("callback_url")
-    if callback_url and not re.match(r"https?://[^\s/]", callback_url):
+    return _at_speed(Settings(**found), environ.get("KIEBATCH_SPEED"))
+
+
+_TRUE = ("1", "true", "yes", "on")
+_TIMES = ("connect_timeout_s", "read_timeout_s", "call_timeout_s", "download_timeout_s")
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that the environment gives."""
+    found: dict[str, Any] = {}
+    for name, variable in ENVIRONMENT.items():
+        value = environ.get(variable)
+        if not value:
+            continue
+        found[name] = _seconds(variable, value) if name in _TIMES else value
+    return found
+
+
+def _seconds(variable: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise Invalid(f"{variable} takes seconds, found `{text}`")
+    return seconds
+
+
+def _thresholds(sources: Mapping[str, Mapping[str, JSON]]) -> dict[str, Any]:
+    """Return the strictest of each threshold, and who said it."""
+    found: dict[str, Any] = {}
+    said_by: dict[str, str] = {}
+    for source, values in sources.items():
+        for name in THRESHOLDS:
+            if values.get(name) is None:
+                continue
+            credits = parse_credits(values[name], name)
+            if name not in found or credits < found[name]:
+                found[name] = credits
+                said_by[name] = source
+    return {**found, "said_by": said_by} if found else {}
+
+
+def _rate(value: Rate | str) -> Rate:
+    return parse_rate(value) if isinstance(value, str) else value
+
+
+def _timeouts(value: float | Mapping[str, float]) -> Mapping[str, float]:
+    return dict.fromkeys(TIMEOUTS_S, float(value)) if isinstance(value, int | float) else value
+
+
+def _callback_url(value: str) -> str:
+    if not re.match(r"https?://[^\s/]", value):
         raise Invalid(
-            f"`{callback_url}` is no address for callbacks", hint="for instance https://me.example/kie"
+            f"`{value}` is not an address for callbacks", hint="for instance https://me.example/kie"
         )
-    chosen = Settings(**found)
-    speed = environ.get("KIEBATCH_SPEED")
-    if speed and chosen.loopback:
-        try:
-            return replace(chosen, expected_scale=1 / float(speed))
-        except (ValueError, ZeroDivisionError):
-            raise Invalid(
-                f"KIEBATCH_SPEED is how many times faster a simulator is, found `{speed}`"
-            ) from None
-    return chosen
+    return value
+
+
+def _upload_folder(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", value):
+        raise Invalid(
+            f"KIEBATCH_UPLOAD_FOLDER takes a folder of letters, digits, `-` and `_`, found `{value}`"
+        )
+    return value
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "rate": _rate,
+    "poll_rate": _rate,
+    "timeout_s": _timeouts,
+    "callback_url": _callback_url,
+    "upload_folder": _upload_folder,
+}
+
+
+def _at_speed(chosen: Settings, speed: str | None) -> Settings:
+    if not speed or not chosen.loopback:
+        return chosen
+    try:
+        return replace(chosen, expected_scale=1 / float(speed))
+    except (ValueError, ZeroDivisionError):
+        raise Invalid(f"KIEBATCH_SPEED is how many times faster a simulator is, found `{speed}`") from None

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from kiebatch import formats
-from kiebatch.cli import app
+from kiebatch import formats, settings
+from kiebatch.cli import app, shared
 from support import transcripts
 from support.places import ROOT
 
@@ -30,6 +30,17 @@ def subcommands(name: str) -> list[str]:
     return list(getattr(command, "commands", {}))
 
 
+def environment() -> str:
+    """Return the table of environment variables, with the option that beats each."""
+    flags = {option.setting: option.flags[0] for option in shared.ALL}
+    rows = [
+        f"| `{v.name}` | {f'`{flags[v.setting]}`' if flags.get(v.setting) else ''} | {v.meaning} |"
+        for v in settings.VARIABLES
+    ]
+    head = "## Environment\n\nAn option beats its variable.\n\n| variable | option | meaning [default] |\n| --- | --- | --- |\n"
+    return head + "\n".join(rows) + "\n"
+
+
 def test_the_page_of_commands_is_what_help_says(
     capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,6 +56,7 @@ def test_the_page_of_commands_is_what_help_says(
         parts.append(f"## {name}\n\n```text\n{help_of([name], capsys)}\n```\n")
         for inner in subcommands(name):
             parts.append(f"### {name} {inner}\n\n```text\n{help_of([name, inner], capsys)}\n```\n")
+    parts.append(environment())
     text = "\n".join(parts)
     page = DOCS / "commands.md"
     if request.config.getoption("--update-golden"):

@@ -1,4 +1,4 @@
-"""The options that commands share, and what stands behind them."""
+"""The options of small commands, and what all commands do with what was typed: settings, key, project, draft."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import typer
 from typer import Argument, Option
 
 from kiebatch.cli import console
+from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
 from kiebatch.project import Opened, opening
 from kiebatch.settings import Settings, settings
 
-SceneFile = Annotated[Path, Argument(help="the scene file, YAML or Markdown, or the folder it lies in")]
 MaybeSceneFile = Annotated[
     Path | None,
     Argument(help="the scene file; without it the project in the current folder", show_default=False),
@@ -35,16 +35,7 @@ Assets = Annotated[
 State = Annotated[
     Path | None, Option("--state", help="where the journal lives [default: .kiebatch in the project]")
 ]
-Only = Annotated[
-    list[str] | None,
-    Option(
-        "--only",
-        help="2, 2b, 2b#3, 2-5, model:kling*, changed or failed; repeat for more",
-        show_default=False,
-    ),
-]
-Force = Annotated[bool, Option("--force", help="generate the selected slots anew although up to date")]
-Strict = Annotated[bool, Option("--strict", help="warnings are errors")]
+Strict = Annotated[bool, Option("--strict", help="warnings are errors, the same ones in every command")]
 FoldNegative = Annotated[
     bool,
     Option(
@@ -54,7 +45,6 @@ FoldNegative = Annotated[
 AllowUnknown = Annotated[
     bool, Option("--allow-unknown-model", help="send models that the catalogue does not know")
 ]
-AllowUnpriced = Annotated[bool, Option("--allow-unpriced", help="let jobs go whose price is not known")]
 ApiKey = Annotated[
     str | None,
     Option(
@@ -67,17 +57,6 @@ BaseUrl = Annotated[
     str | None,
     Option("--base-url", help="the API [env: KIE_BASE_URL; default: https://api.kie.ai]", show_default=False),
 ]
-UploadUrl = Annotated[
-    str | None, Option("--upload-url", help="the upload host [env: KIE_UPLOAD_URL]", show_default=False)
-]
-Cache = Annotated[
-    Path | None,
-    Option("--cache", help="a folder of results that fills itself; what is there is not bought again"),
-]
-MaxCredits = Annotated[
-    float | None,
-    Option("--max-credits", min=0, help="hard cap on what this run may submit", show_default=False),
-]
 
 
 def read_settings(opened_root: Path | None, run: dict[str, Any] | None = None, **flags: Any) -> Settings:
@@ -85,6 +64,36 @@ def read_settings(opened_root: Path | None, run: dict[str, Any] | None = None, *
     return settings(
         flags, os.environ, run or {}, env_file=opened_root / ".env" if opened_root is not None else None
     )
+
+
+def check_callbacks(given: Given) -> None:
+    """Refuse options about callbacks that do not go together."""
+    if given["listen"] and not given["callback_url"]:
+        raise Invalid("--listen takes callbacks, and --callback-url is not given")
+    if given["no_listen"] and not given["callback_url"]:
+        raise Invalid("--no-listen is for a receiver of your own, and --callback-url does not name it")
+    if given["listen"] and given["no_listen"]:
+        raise Invalid("give one of --listen and --no-listen")
+
+
+def settings_for(given: Given, found: Opened) -> Settings:
+    """Return the settings of a command that spends: its flags, the environment, the project and its file."""
+    check_callbacks(given)
+    workspace = found.workspace
+    return settings(
+        given.flags,
+        os.environ,
+        dict(found.project.run),
+        env_file=workspace.root / ".env",
+        film=workspace.scene_file.name if workspace.scene_file else "the scene file",
+    )
+
+
+def open_given(given: Given, scene_file: Path | None, *, quiet: bool = False) -> tuple[Opened, Settings]:
+    """Open the project that a command names, say its warnings, and return it with the command's settings."""
+    reading = settings(given.flags, {}, {})
+    found = opened(scene_file, **given.where, chosen=reading, lint=True, quiet=quiet)
+    return found, settings_for(given, found)
 
 
 def with_key(chosen: Settings) -> Settings:
@@ -148,13 +157,6 @@ def draft_settings(chosen: Settings, url: str, key: str) -> Settings:
         webhook_key="",
         canary=False,
     )
-
-
-def until(value: str | None) -> bool:
-    """Read `--until picks`."""
-    if value in (None, "picks"):
-        return value == "picks"
-    raise Invalid(f"--until takes `picks`, found `{value}`")
 
 
 def opened(

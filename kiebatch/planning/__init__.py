@@ -9,11 +9,11 @@ from kiebatch._lazy import face
 if TYPE_CHECKING:
     from kiebatch.planning.decision import gave_up as gave_up
     from kiebatch.planning.decision import older_version as older_version
+    from kiebatch.planning.file_warnings import jobs_as_json as jobs_as_json
     from kiebatch.planning.order import output_of as output_of
     from kiebatch.planning.order import upstream_first as upstream_first
     from kiebatch.planning.planning import decide as decide
     from kiebatch.planning.planning import plan as plan
-    from kiebatch.planning.planning import preflight as preflight
     from kiebatch.planning.plans import Action as Action
     from kiebatch.planning.plans import Entry as Entry
     from kiebatch.planning.plans import Facts as Facts
@@ -26,24 +26,34 @@ if TYPE_CHECKING:
     from kiebatch.planning.statuses import ProjectStatus as ProjectStatus
     from kiebatch.planning.statuses import SlotStatus as SlotStatus
     from kiebatch.planning.statuses import status as status
+    from kiebatch.planning.verdicts import Assessment as Assessment
+    from kiebatch.planning.verdicts import Rule as Rule
+    from kiebatch.planning.verdicts import Verdict as Verdict
+    from kiebatch.planning.verdicts import assess as assess
+    from kiebatch.planning.verdicts import preflight as preflight
 
 __getattr__, __dir__ = face(
     __name__,
     {
         "Action": "plans",
+        "Assessment": "verdicts",
         "Entry": "plans",
         "Facts": "plans",
         "Plan": "plans",
         "ProjectStatus": "statuses",
+        "Rule": "verdicts",
         "Selection": "plans",
         "SlotStatus": "statuses",
+        "Verdict": "verdicts",
+        "assess": "verdicts",
         "check_bound": "saved",
         "decide": "planning",
         "gave_up": "decision",
+        "jobs_as_json": "file_warnings",
         "older_version": "decision",
         "output_of": "order",
         "plan": "planning",
-        "preflight": "planning",
+        "preflight": "verdicts",
         "price_of": "plans",
         "read_plan": "saved",
         "save_plan": "saved",

@@ -14,7 +14,6 @@ from kiebatch.planning.plans import Facts, Plan, Selection
 from kiebatch.project import Digests, Opened, peek
 from kiebatch.provider import lifetimes
 from kiebatch.record import Journal, ResultCache
-from kiebatch.settings import Settings
 
 
 def plan(
@@ -101,20 +100,3 @@ def _seconds(created_at: str) -> float:
         return dt.datetime.fromisoformat(created_at.replace("Z", "+00:00")).timestamp()
     except ValueError:
         return 0.0
-
-
-def preflight(todo: Plan, settings: Settings) -> str:
-    """Return the verdict on a plan's price: allow, warn, confirm or reject."""
-    need = todo.credits()
-    if not todo.generate:
-        return "allow"
-    cap = settings.max_credits
-    if cap is not None and need > cap:
-        return "reject"
-    if todo.unpriced() and not settings.allow_unpriced:
-        return "reject"
-    if settings.confirm_above is not None:
-        return "confirm" if need > settings.confirm_above else "allow"
-    if cap is not None:
-        return "allow"
-    return "warn" if settings.draft else "confirm"

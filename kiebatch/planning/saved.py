@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ def save_plan(
     return {
         "kiebatch-plan": 1,
         "scene_file": opened.workspace.scene_file.name if opened.workspace.scene_file else None,
+        "folder": os.path.relpath(opened.workspace.root),
         "only": list(only),
         "force": force,
         "nonce": secrets.token_hex(8),
@@ -45,6 +47,22 @@ def check_bound(bound: Mapping[str, JSON], todo: Plan, opened: Opened, journal: 
         )
     if not journal.spend_plan(f"{bound['digest']}:{bound.get('nonce')}"):
         raise Invalid("this plan was carried out already", hint="make a new one with `kiebatch plan --out`")
+
+
+def scene_file_of(bound: Mapping[str, JSON], plan_file: Path, *, project: Path | None = None) -> Path | None:
+    """Return the scene file that a saved plan names: in the project folder, else as it was found, else beside it."""
+    name = bound.get("scene_file")
+    if not isinstance(name, str) or not name:
+        return None
+    folder = bound.get("folder")
+    places = [project or Path(), Path(folder) if isinstance(folder, str) else Path(), plan_file.parent]
+    for place in places:
+        if (place / Path(name).name).is_file():
+            return place / Path(name).name
+    raise Invalid(
+        f"the plan is for {Path(name).name}, which is not in {files.shown(places[0].resolve())}",
+        hint="name the scene file, or its folder with --project",
+    )
 
 
 def read_plan(path: Path) -> dict[str, JSON]:

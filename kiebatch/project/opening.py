@@ -64,7 +64,7 @@ def load(
             fold_negative=chosen.fold_negative,
             allow_unknown_model=chosen.allow_unknown_model,
             strict=chosen.strict,
-            lint=lint,
+            lint=lint or chosen.strict,  # the same warnings are errors in every command
             digest=digests,
             document_read=read,
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kiebatch.provider.gate import Gate as Gate
     from kiebatch.provider.gate import path_for as path_for
     from kiebatch.provider.reply import read_reply as read_reply
+    from kiebatch.provider.times import Times as Times
 
 __getattr__, __dir__ = face(
     __name__,
@@ -24,6 +25,7 @@ __getattr__, __dir__ = face(
         "Client": "client",
         "DownloadFacts": "client",
         "Gate": "gate",
+        "Times": "times",
         "UPLOAD_URL": "client",
         "path_for": "gate",
         "read_reply": "reply",

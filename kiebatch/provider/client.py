@@ -13,11 +13,13 @@ Protocol sections 1 (hosts, key, envelope), 2.3 (balance), 6 (uploads), 7 (downl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import math
 import random
 import re
 from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
@@ -32,13 +34,14 @@ from kiebatch.provider import families, policy
 from kiebatch.provider.downloads import DownloadFacts, Downloads, Shared, traced, trusted
 from kiebatch.provider.policy import Answer, NoReply, Operation, SubmitVerdict
 from kiebatch.provider.reply import read_reply
+from kiebatch.provider.times import Times
 
 __all__ = ["API_URL", "UPLOAD_URL", "CallFailed", "Client", "DownloadFacts", "SubmitVerdict", "read_reply"]
 
 API_URL = "https://api.kie.ai"
 UPLOAD_URL = "https://kieai.redpandaai.co"
+BALANCE_PATHS = ("/api/v1/chat/credit", "/api/v1/user/credits")
 
-_TIMES = httpx.Timeout(connect=10, read=60, write=60, pool=None)
 _REUSE = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30)
 # A submission never takes up an idle connection: when the server closes that in the same moment, nobody can tell
 # whether the request was read, and the job would be held.
@@ -65,8 +68,9 @@ class Client:
 
     `base_url` may be plain http on a loopback host alone.  `upload_url` is the documented upload host, or the base
     URL when that is loopback.  `transport` and `media_transport` replace the network (by an `httpx.ASGITransport`,
-    for instance); then no address is looked up.  `rng` and `sleep` make the waits repeatable.  `timeout_s` bounds
-    one attempt of one call, `attempts` how often a call that costs nothing is tried.  `hook` is told of every request
+    for instance); then no address is looked up.  `rng` and `sleep` make the waits repeatable.  `times` bounds one
+    attempt of one call, `timeout_s` its whole alone, `attempts` how often a call that costs nothing is tried.  Uploads are filed in
+    `upload_folder`.  `hook` is told of every request
     before it leaves, when it has left, and when its answer is whole (`request.createTask:sent`).
 
     The key goes to the API and the upload host alone, and into no repr, log or error.
@@ -82,7 +86,9 @@ class Client:
         media_transport: httpx.AsyncBaseTransport | None = None,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        timeout_s: float = 90.0,
+        timeout_s: float | None = None,
+        times: Times | None = None,
+        upload_folder: str = "kiebatch",
         attempts: int = 5,
         hook: Callable[[str], None] = lambda point: None,
     ) -> None:
@@ -92,7 +98,9 @@ class Client:
         self._transport = transport
         self._rng = rng or random.Random()
         self._sleep = sleep
-        self._timeout_s = timeout_s
+        limits = times or Times()
+        self._times = replace(limits, call_s=timeout_s) if timeout_s else limits
+        self._upload_folder = upload_folder
         self._attempts = attempts
         self._hook = hook
         self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
@@ -105,6 +113,7 @@ class Client:
             rng=self._rng,
             sleep=sleep,
             attempts=attempts,
+            connect_s=self._times.connect_s,
             hook=hook,
         )
 
@@ -212,9 +221,27 @@ class Client:
     # --- the account ---------------------------------------------------------------------------------------
 
     async def balance(self, *, attempts: int | None = None) -> float:
-        """Return the account's credits, which have fractions.  Protocol 2.3."""
-        request = Request(method="GET", path="/api/v1/chat/credit")
-        reply = await self.read(request, operation="balance", attempts=attempts)
+        """Return the account's credits, which have fractions.  Protocol 2.3.
+
+        A second path is asked where the first is gone.  `CallFailed` with code `no-balance` where neither tells it:
+        the API can be reached, and the account's credits are not known.
+        """
+        for path in BALANCE_PATHS:
+            with contextlib.suppress(_NoBalance):
+                return await self._balance_at(path, attempts)
+        raise CallFailed(
+            "no-balance", f"neither {' nor '.join(BALANCE_PATHS)} tells the balance", retryable=True
+        )
+
+    async def _balance_at(self, path: str, attempts: int | None) -> float:
+        """Return the balance that one path tells; `_NoBalance` where it answers and tells none."""
+        request = Request(method="GET", path=path)
+        try:
+            reply = await self.read(request, operation="balance", attempts=attempts)
+        except CallFailed as failure:
+            if failure.retryable:  # nobody answered: another path would not be heard either
+                raise
+            raise _NoBalance from failure
         data = reply.data
         if isinstance(data, Mapping):
             data = next((data[key] for key in ("credits", "balance", "credit") if key in data), None)
@@ -223,7 +250,7 @@ class Client:
         except (TypeError, ValueError):
             found = math.nan
         if not math.isfinite(found):
-            raise CallFailed("no-balance", "the answer about the balance holds no number", retryable=True)
+            raise _NoBalance
         return found
 
     # --- files in ------------------------------------------------------------------------------------------
@@ -242,7 +269,7 @@ class Client:
                 return await self._upload_once(
                     "/api/file-stream-upload",
                     files={"file": (stored, body, media_type)},
-                    data={"uploadPath": _UPLOAD_FOLDER, "fileName": stored},
+                    data={"uploadPath": self._upload_folder, "fileName": stored},
                 )
             finally:
                 if not isinstance(body, bytes):
@@ -253,17 +280,17 @@ class Client:
     async def upload_base64(self, data_url: str, name: str) -> str:
         """Send a file given as base64 or as a `data:` URL, of 10 MB at most, and return its URL."""
         stored = stored_name(_digest(data_url.encode()), name)
-        body = {"base64Data": data_url, "uploadPath": _UPLOAD_FOLDER, "fileName": stored}
+        body = {"base64Data": data_url, "uploadPath": self._upload_folder, "fileName": stored}
         return await self._uploaded(lambda: self._upload_once("/api/file-base64-upload", json=body))
 
     async def upload_from_url(self, url: str, name: str = "") -> str:
         """Have the provider copy a public file, of 100 MB at most, and return the copy's URL."""
         stored = stored_name(_digest(url.encode()), name or urlsplit(url).path)
-        body = {"fileUrl": url, "uploadPath": _UPLOAD_FOLDER, "fileName": stored}
+        body = {"fileUrl": url, "uploadPath": self._upload_folder, "fileName": stored}
         return await self._uploaded(lambda: self._upload_once("/api/file-url-upload", json=body))
 
     async def _upload_once(self, path: str, **content: Any) -> Answer:
-        return await self._send("POST", self.upload_url + path, content, timeout_s=10 * self._timeout_s)
+        return await self._send("POST", self.upload_url + path, content, timeout_s=10 * self._times.call_s)
 
     async def _uploaded(self, once: Callable[[], Awaitable[Answer]]) -> str:
         async with self._upload_turns:
@@ -293,7 +320,7 @@ class Client:
         part_path: Path,
         *,
         cap_bytes: int = 2 * 2**30,
-        limit_s: float = 3600.0,
+        limit_s: float | None = None,
         progress: Callable[[int], object] = lambda size_bytes: None,
     ) -> DownloadFacts:
         """Stream a result into `part_path`, going on where an earlier attempt stopped.
@@ -307,7 +334,11 @@ class Client:
         `bad-redirect` it will not change; after `truncated`, `not-media` or `no-answer` it may.
         """
         return await self._downloads.fetch(
-            url, part_path, cap_bytes=cap_bytes, limit_s=limit_s, progress=progress
+            url,
+            part_path,
+            cap_bytes=cap_bytes,
+            limit_s=limit_s or self._times.download_s,
+            progress=progress,
         )
 
     # --- the wire ------------------------------------------------------------------------------------------
@@ -343,7 +374,7 @@ class Client:
         request.extensions["trace"] = traced(self._hook, point)
         self._hook(f"{point}:before")
         try:
-            async with asyncio.timeout(timeout_s or self._timeout_s):
+            async with asyncio.timeout(timeout_s or self._times.call_s):
                 response = await client.send(request, auth=self._bearer, stream=True)
                 try:
                     body = await _whole(response)
@@ -386,6 +417,10 @@ class Client:
                 )
             await self._sleep(policy.wait_s(attempt, self._rng, verdict.retry_after_s))
 
+    def _timeout(self) -> httpx.Timeout:
+        read_s = self._times.read_s
+        return httpx.Timeout(connect=self._times.connect_s, read=read_s, write=read_s, pool=None)
+
     def _client(self, *, reuse: bool, env: bool) -> httpx.AsyncClient:
         """Return connections; `env` takes company proxies from the environment, which loopback never does."""
         key = (reuse, env)
@@ -397,10 +432,14 @@ class Client:
                 http2=False,  # one GOAWAY would leave every submission in flight with an unknown outcome
                 follow_redirects=False,
                 limits=_REUSE if reuse else _NO_REUSE,
-                timeout=_TIMES,
+                timeout=self._timeout(),
                 headers={"User-Agent": "kiebatch", "Accept": "application/json"},
             )
         return self._clients[key]
+
+
+class _NoBalance(Exception):
+    """A path answered, and its answer holds no balance."""
 
 
 class _Bearer(httpx.Auth):
@@ -424,9 +463,6 @@ async def _whole(response: httpx.Response) -> bytes:
         if len(body) > _LONGEST_REPLY:
             raise CallFailed("too-big", "the answer is longer than 32 MiB", retryable=True)
     return bytes(body)
-
-
-_UPLOAD_FOLDER = "kiebatch"
 
 
 def stored_name(digest: str, name: str) -> str:

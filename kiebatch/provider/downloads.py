@@ -25,7 +25,7 @@ from kiebatch.errors import CallFailed, plain
 from kiebatch.model import Reply
 from kiebatch.provider import policy
 
-_TIMES = httpx.Timeout(connect=10, read=120, write=60, pool=None)
+_READ_S = 120  # a result may pause longer than an answer of the API
 _STALLED_S = 120.0
 _REDIRECTS = 5
 # A connection is opened to an address that was checked for one host name; another name that lives at the same
@@ -58,6 +58,7 @@ class Downloads:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         attempts: int = 5,
         at_once: int = 8,
+        connect_s: float = 10.0,
         hook: Callable[[str], None] = lambda point: None,
     ) -> None:
         self._named_hosts = frozenset(named_hosts)
@@ -66,6 +67,7 @@ class Downloads:
         self._sleep = sleep
         self._attempts = attempts
         self._hook = hook
+        self._timeout = httpx.Timeout(connect=connect_s, read=_READ_S, write=60, pool=None)
         self._turns = asyncio.Semaphore(at_once)
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
@@ -194,7 +196,7 @@ class Downloads:
                 http2=False,
                 follow_redirects=False,
                 limits=_LIMITS,
-                timeout=_TIMES,
+                timeout=self._timeout,
             )
         client = self._clients[env]
         request = client.build_request("GET", url, headers=headers)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
 
@@ -23,7 +23,7 @@ from kiebatch.errors import Refused
 from kiebatch.model import JSON
 from kiebatch.planning import Plan, Selection, planning, saved
 from kiebatch.project import Opened, finding, opening
-from kiebatch.provider import CallFailed, Client, Gate, callbacks, path_for
+from kiebatch.provider import CallFailed, Client, Gate, Times, callbacks, path_for
 from kiebatch.record import Hook, Journal, ManifestWriter, ResultCache, open_journal
 from kiebatch.running.budget import check_budget, check_key
 from kiebatch.running.collecting import Offload
@@ -31,7 +31,7 @@ from kiebatch.running.engine import Engine
 from kiebatch.running.events import Event, Finished, Noticed
 from kiebatch.running.outcome import Limits, Outcome
 from kiebatch.running.watching import Patience
-from kiebatch.settings import Settings
+from kiebatch.settings import Settings, SettingsOptions
 from kiebatch.workspace import Workspace
 
 _NET = 30  # with callbacks, a task is read so many poll intervals apart: once a minute
@@ -84,7 +84,7 @@ def run(
     confirm: Confirm | None = None,
     bound: Mapping[str, JSON] | None = None,
     edges: Edges | None = None,
-    **options: Any,
+    **options: Unpack[SettingsOptions],
 ) -> Outcome:
     """Submit, poll, download, record; also how to resume.  Returns when all that was submitted is settled.
 
@@ -145,6 +145,8 @@ async def run_async(
         outcome = await _carry_out(
             opened, todo, journal, store, settings, emit, confirm, edges, run_id, signals=signals
         )
+        if settings.draft:  # the simulator's credits are nobody's
+            outcome.spent = outcome.billed_for_failures = 0.0
         emit(Finished(status=outcome.status))
         return outcome
 
@@ -221,6 +223,8 @@ async def _carry_out(
                 settings.api_key,
                 settings.base_url,
                 settings.upload_url,
+                times=_times(settings),
+                upload_folder=settings.upload_folder,
                 transport=edges.transport,
                 media_transport=edges.media_transport,
                 rng=edges.rng,
@@ -241,10 +245,7 @@ async def _carry_out(
                 balance = await client.balance(attempts=2)  # who is offline hears so within seconds
             except CallFailed as failure:
                 if sends:
-                    raise Refused(
-                        f"the provider cannot be reached: {failure.message}",
-                        hint="nothing was sent; run again later",
-                    ) from None
+                    _without_balance(failure, settings, emit)
             else:
                 journal.balance_seen(balance)
         if sends:
@@ -276,7 +277,7 @@ async def _carry_out(
             balance=balance,
             rng=edges.rng,
         )
-        if settings.callback_url and (touches or journal.attempts(states=("held",))):
+        if settings.callback_url and settings.listens and (touches or journal.attempts(states=("held",))):
             address = await stack.enter_async_context(
                 callbacks.listening(settings.listen, engine.heard, key=settings.webhook_key, now=edges.now)
             )
@@ -292,18 +293,48 @@ async def _carry_out(
             return engine.outcome
 
 
+def _without_balance(failure: CallFailed, settings: Settings, emit: Callable[[Event], object]) -> None:
+    """Go on without knowing the balance only where the provider answers and the user has named a cap."""
+    if failure.code != "no-balance":
+        raise Refused(
+            f"the provider cannot be reached: {failure.message}",
+            hint="nothing was sent; run again later",
+        ) from None
+    if settings.max_credits is None:
+        raise Refused(
+            f"the balance is not known: {failure.message}; nothing was sent",
+            hint="--max-credits N lets the run go without it, up to that cap",
+        ) from None
+    emit(
+        Noticed(
+            message=f"the balance is not known ({failure.message}); going on up to the cap of "
+            f"{settings.max_credits:g} credits",
+            level="warning",
+        )
+    )
+
+
+def _times(settings: Settings) -> Times:
+    return Times(
+        connect_s=settings.connect_timeout_s,
+        read_s=settings.read_timeout_s,
+        call_s=settings.call_timeout_s,
+        download_s=settings.download_timeout_s,
+    )
+
+
 def _limits(settings: Settings) -> Limits:
     return Limits(
         rate=settings.rate,
         poll_rate=settings.poll_rate,
         in_flight=settings.in_flight,
         order=settings.order,
-        max_credits=settings.max_credits,
+        max_credits=settings.cap,
         canary=settings.canary and not settings.draft,
         patience=Patience(interval_s=settings.poll_interval_s, timeout_s=settings.timeout_s),
         expected_scale=settings.expected_scale,
         callback_url=settings.callback_url,
-        net_s=_NET * settings.poll_interval_s if settings.callback_url else None,
+        net_s=_NET * settings.poll_interval_s if settings.callback_url and settings.listens else None,
     )
 
 

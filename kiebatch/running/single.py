@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import rfc8785
 
+from kiebatch import files
+from kiebatch.catalogue import Model
 from kiebatch.errors import Exit, Invalid, Where
 from kiebatch.model import JSON, Asset, Document, Job, Slot, job_record
 from kiebatch.project import Opened, finding, opening
 from kiebatch.record import open_journal
-from kiebatch.running import session
+from kiebatch.running import roles, session
 from kiebatch.running.events import Event, Noticed
 from kiebatch.running.outcome import Outcome
 from kiebatch.scenefile import document
-from kiebatch.settings import Settings
+from kiebatch.settings import Settings, SettingsOptions
 from kiebatch.workspace import Workspace
 
 TEXT_MODEL = "gpt-image-2-text-to-image"
@@ -52,10 +55,16 @@ class Result:
         return found
 
 
-def workspace(output: Path, *, draft: bool = False) -> Workspace:
-    """Return the assets folder of single prompts as a workspace; its journal lies inside."""
+def workspace(
+    output: Path, *, draft: bool = False, project: Path | None = None, state: Path | None = None
+) -> Workspace:
+    """Return the assets folder of single prompts as a workspace; its journal lies inside.
+
+    `project` is the folder with `.env` and `models/`, the current one by default.
+    """
     folder = output.resolve()
-    return Workspace(root=Path.cwd(), assets=folder, state=folder / ".kiebatch", draft=draft)
+    home = state.resolve() if state else folder / ".kiebatch"
+    return Workspace(root=(project or Path.cwd()).resolve(), assets=folder, state=home, draft=draft)
 
 
 def parse_sets(pairs: Sequence[str]) -> dict[str, JSON]:
@@ -72,6 +81,28 @@ def parse_sets(pairs: Sequence[str]) -> dict[str, JSON]:
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The media of one prompt: paths, which are uploaded, or URLs.
+
+    `images`, `videos` and `audio` go to the role that the model needs for such a medium; the others name theirs.
+    """
+
+    images: Sequence[str] = ()
+    videos: Sequence[str] = ()
+    audio: Sequence[str] = ()
+    references: Sequence[str] = ()
+    source: Sequence[str] = ()
+    start_frame: str | None = None
+    end_frame: str | None = None
+    mask: str | None = None
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        named = (self.start_frame, self.end_frame, self.mask)
+        return (*self.images, *self.references, *self.source, *(path for path in named if path))
+
+
 def prepare(
     *,
     prompt: str,
@@ -79,64 +110,115 @@ def prepare(
     model: str | None = None,
     mode: Literal["text2img", "img2img"] | None = None,
     images: Sequence[str] = (),
+    inputs: Inputs | None = None,
     params: Mapping[str, JSON] | None = None,
     draft: bool = False,
+    project: Path | None = None,
+    state: Path | None = None,
+    settings: Settings | None = None,
     allow_unknown_model: bool = False,
     emit: Callable[[Event], object] = lambda _event: None,
 ) -> Opened:
-    """Check one prompt and return it as a project of one job.
+    """Check one prompt and return it as a project of one job, for `generate`.
 
-    Images without a mode mean img2img.  `Invalid` with everything that is wrong, before anything is sent.
+    `images` are paths or URLs for the role that the model needs; `inputs` names roles.  Media without a mode and a
+    model mean img2img.  `output` is the assets folder.  Of `settings` only what concerns reading is used (`strict`,
+    `fold_negative`, `allow_unknown_model`).  `Invalid` with everything that is wrong, before anything is sent.
     """
-    pictures = [part.strip() for image in images for part in image.split(",") if part.strip()]
+    chosen = settings or Settings()
+    place = workspace(output, draft=draft, project=project, state=state)
+    media = _split(inputs or Inputs(), images)
     if mode is None and model is None:
-        mode = "img2img" if pictures else "text2img"
-    if mode == "img2img" and not pictures:
-        raise Invalid("img2img needs a picture", hint="name one or more with --image")
-    if mode == "text2img" and pictures:
-        ignored, pictures = pictures, []
-        emit(Noticed(message=f"text2img sends no pictures; not sent: {', '.join(ignored)}", level="warning"))
-    chosen = model or (IMAGE_MODEL if mode == "img2img" else TEXT_MODEL)
+        mode = "img2img" if media.pictures else "text2img"
+    media = _fitting(media, mode, model, emit)
     if not prompt.strip() and mode is not None:
         raise Invalid(
             "the prompt is empty", hint="give one with --prompt, or --prompt - to read it from stdin"
         )
-    shot: dict[str, JSON] = {"model": chosen}
+    name = model or (IMAGE_MODEL if mode == "img2img" else TEXT_MODEL)
+    shot: dict[str, JSON] = {"model": name}
     if prompt.strip():
         shot["prompt"] = prompt.replace("{", "{{")
-    if params:
-        shot["params"] = dict(params)
-    if pictures:
-        shot["references"] = pictures
+    known = opening.load_catalogue(place).get(name) or _resolved(place, name)
+    placed = roles.place(known, media)
+    if params or placed.params:
+        shot["params"] = {**(params or {}), **placed.params}
+    shot |= placed.roles
     mark = hashlib.sha256(rfc8785.dumps(shot)).hexdigest()[:8]
     words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40].strip("-") or "untitled"
     scene = {"id": f"generate-{mark}", "output": f"{words}-{mark}", **shot}
     value = {"kiebatch": 1, "scenes": [scene]}
-    place = workspace(output, draft=draft)
     try:
         return opening.open_project(
             replace(place, scene_file=Path("generate")),
-            allow_unknown_model=allow_unknown_model,
+            allow_unknown_model=allow_unknown_model or chosen.allow_unknown_model,
+            fold_negative=chosen.fold_negative,
+            strict=chosen.strict,
+            lint=chosen.strict,
             document_read=(Document(value=value, places={}, file=""), []),
         )
     except Invalid as invalid:
-        name = f"shot `generate-{mark}`: "
+        prefix = f"shot `generate-{mark}`: "
         raise Invalid(
-            [replace(p, where=Where(), message=p.message.removeprefix(name)) for p in invalid.problems]
+            [replace(p, where=Where(), message=p.message.removeprefix(prefix)) for p in invalid.problems]
         ) from None
+
+
+def _split(inputs: Inputs, images: Sequence[str]) -> Inputs:
+    """Return the inputs with lists that were joined by commas taken apart."""
+
+    def parts(texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
+
+    return replace(inputs, images=(*parts(inputs.images), *parts(images)))
+
+
+def _fitting(media: Inputs, mode: str | None, model: str | None, emit: Callable[[Event], object]) -> Inputs:
+    """Return the media that a mode sends; say which it does not."""
+    if model is None and (media.videos or media.audio):
+        raise Invalid("a clip or a sound needs a model", hint="name it with --model; see `kiebatch models`")
+    if mode == "img2img" and not media.pictures:
+        raise Invalid("img2img needs a picture", hint="name one or more with --image")
+    if mode == "text2img" and media.pictures:
+        ignored = ", ".join(media.pictures)
+        emit(Noticed(message=f"text2img sends no pictures; not sent: {ignored}", level="warning"))
+        return Inputs(videos=media.videos, audio=media.audio)
+    return media
+
+
+def _resolved(place: Workspace, name: str) -> Model | None:
+    """Return the model of a name; None where reading the project will say what is wrong with it."""
+    with contextlib.suppress(Invalid):
+        return opening.load_catalogue(place).resolve(name)
+    return None
 
 
 def generate(
     opened: Opened,
     *,
-    settings: Settings,
+    settings: Settings | None = None,
+    only: Sequence[str] = (),
     force: bool = False,
     emit: Callable[[Event], object] = lambda _event: None,
+    confirm: session.Confirm | None = None,
     edges: session.Edges | None = None,
+    **options: Unpack[SettingsOptions],
 ) -> Result:
-    """Make what `prepare` checked, or return what the same request made before."""
+    """Make what `prepare` checked, or return what the same request made before.
+
+    `options` are fields of `Settings`.  `confirm` is asked before the first credit is spent; without it a call is
+    consent.
+    """
     opened = replace(opened, workspace=replace(opened.workspace, scene_file=None))
-    outcome = session.run(opened, settings=settings, force=force, emit=emit, edges=edges)
+    outcome = session.run(
+        opened,
+        settings=replace(settings or Settings(), **options),
+        only=only,
+        force=force,
+        emit=emit,
+        confirm=confirm,
+        edges=edges,
+    )
     job = opened.project.jobs[0]
     return _result(opened.workspace, job.model, outcome, job.slot)
 
@@ -147,11 +229,13 @@ def collect(
     *,
     output: Path,
     settings: Settings,
+    project: Path | None = None,
+    state: Path | None = None,
     emit: Callable[[Event], object] = lambda _event: None,
     edges: session.Edges | None = None,
 ) -> Result:
     """Collect a task made earlier or elsewhere, at no cost."""
-    place = workspace(output)
+    place = workspace(output, project=project, state=state)
     catalogue = opening.load_catalogue(place)
     model = catalogue.resolve(model_name)
     mark = hashlib.sha256(task_id.encode()).hexdigest()[:8]
@@ -194,30 +278,48 @@ def collect(
 
 
 def _result(place: Workspace, model: str, outcome: Outcome, slot: Slot, task_id: str | None = None) -> Result:
+    """Return the answer about one slot, whatever became of older tasks of the same folder."""
     recorded = finding.read_manifest(place)
     assets: list[Asset] = [
         a
         for a in recorded.assets
         if a.current and a.scene_id == slot.scene and (not task_id or a.task_id == task_id)
     ]
-    failure = outcome.failures[0] if outcome.failures else None
-    held = outcome.held[0] if outcome.held else None
+    failure = next((f for f in outcome.failures if f.slot == slot), None)
+    held = next((h for h in outcome.held if h.slot == slot), None)
     urls: list[str] = []
     with open_journal(place.journal_path, now=time.time) as journal:
         for attempt in journal.attempts():
             if attempt.slot == slot and attempt.task_id:
                 task_id = attempt.task_id
                 urls = [s.output.url for s in journal.outputs_of(attempt.id) if s.output.url]
-    return Result(
+    found = Result(
         model=assets[0].model if assets else model,
-        task_id=(failure.task_id if failure else None) or (assets[0].task_id if assets else task_id),
+        task_id=assets[0].task_id if assets else task_id,
         urls=tuple(urls),
-        files=tuple(place.asset_path(a.filename) for a in assets) if not failure and not held else (),
+        files=tuple(place.asset_path(a.filename) for a in assets),
         status=outcome.status,
-        error=(failure.message or failure.code)
-        if failure
-        else held.reason
-        if held
-        else outcome.stopped_because,
+        error=outcome.stopped_because,
         exit_code=outcome.exit_code,
     )
+    if failure:
+        return replace(
+            found,
+            task_id=failure.task_id or found.task_id,
+            files=(),
+            status="failed",
+            error=failure.message or failure.code,
+            exit_code=outcome.exit_code if outcome.stopped else Exit.FAILED,
+        )
+    if held:
+        decide = f"kiebatch resolve {slot} --project {files.shown(place.assets)}"
+        return replace(
+            found,
+            files=(),
+            status="held",
+            error=f"{held.reason}; decide with `{decide}` and --task-id T, --resubmit or --forget",
+            exit_code=outcome.exit_code if outcome.stopped else Exit.HELD,
+        )
+    if assets and not outcome.stopped:
+        return replace(found, status="success", error="", exit_code=Exit.OK)
+    return found

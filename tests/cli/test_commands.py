@@ -161,7 +161,7 @@ def test_a_cap_that_is_no_number_is_refused_and_nothing_is_spent(film: Film, opt
 
 
 def test_generate_makes_one_picture_and_answers_with_five_keys(film: Film) -> None:
-    said = film.command("generate", "--prompt", "a boat", "--set", "aspect_ratio=16:9")
+    said = film.command("generate", "--prompt", "a boat", "--set", "aspect_ratio=16:9", "--yes")
 
     assert said.code == 0
     assert set(said.json) == {"task_id", "model", "image_urls", "downloaded_files", "status"}
@@ -176,11 +176,13 @@ def test_generate_makes_one_picture_and_answers_with_five_keys(film: Film) -> No
 def test_generate_takes_images_to_mean_img2img_and_uploads_them(film: Film) -> None:
     Image.new("RGB", (200, 100), "red").save("in.png")
 
-    said = film.command("generate", "--prompt", "at night", "--image", "in.png", "--model", "nano-banana-2")
+    said = film.command(
+        "generate", "--prompt", "at night", "--image", "in.png", "--model", "nano-banana-2", "-y"
+    )
 
     assert said.code == 0
     assert film.sim.charges()[0]["input"]["image_input"][0].startswith(film.sim.url)
-    said = film.command("generate", "--prompt", "at night", "--image", "in.png")
+    said = film.command("generate", "--prompt", "at night", "--image", "in.png", "-y")
     assert said.json["model"] == "gpt-image-2-image-to-image"
 
 
@@ -203,7 +205,7 @@ def test_generate_refuses_bad_input_before_anything_is_sent(film: Film, args: tu
 def test_generate_reads_the_prompt_from_stdin(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("a boat {with braces}\n"))
 
-    assert film.command("generate", "--prompt", "-", "--model", "z-image").code == 0
+    assert film.command("generate", "--prompt", "-", "--model", "z-image", "--yes").code == 0
     assert film.sim.charges()[0]["input"]["prompt"] == "a boat {with braces}"
 
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from kiebatch.cli import console, options
+from kiebatch.cli import consenting, console, options, shared
+from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid, KieBatchError
+from kiebatch.project import Opened
 from kiebatch.running import single
+from kiebatch.running.single import Inputs
+from kiebatch.settings import Settings, settings
 
 app = typer.Typer()
 
+_Paths = list[str] | None
 
-@app.command()
+
+@app.command(cls=Command)
+@shared.takes(shared.ALL)
 def generate(
+    given: shared.Given,
     prompt: Annotated[
         str | None, typer.Option("--prompt", "-p", help="the prompt; - reads it from stdin")
     ] = None,
@@ -29,32 +38,37 @@ def generate(
         typer.Option("--mode", help="pick a default model; images mean img2img"),
     ] = None,
     image: Annotated[
-        list[str] | None,
-        typer.Option("--image", help="a URL or a path, uploaded first; repeat, or join by commas"),
+        _Paths,
+        typer.Option(
+            "--image",
+            help="a URL or a path, for the role that the model needs; repeat, or join by commas",
+        ),
     ] = None,
+    video: Annotated[_Paths, typer.Option("--video", help="a clip, likewise; repeat for more")] = None,
+    audio: Annotated[_Paths, typer.Option("--audio", help="a sound, likewise; repeat for more")] = None,
+    reference: Annotated[
+        _Paths, typer.Option("--reference", help="what it should look or sound like; repeat for more")
+    ] = None,
+    source: Annotated[_Paths, typer.Option("--source", help="what is edited or extended")] = None,
+    start_frame: Annotated[
+        str | None, typer.Option("--start-frame", help="the picture that opens the clip")
+    ] = None,
+    end_frame: Annotated[
+        str | None, typer.Option("--end-frame", help="the picture that ends the clip")
+    ] = None,
+    mask: Annotated[str | None, typer.Option("--mask", help="what may change")] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", help="one of the model's own fields, as key=value; repeat for more"),
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="the assets folder to write to")] = Path(
-        "generated"
-    ),
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="the assets folder to write to [default: generated]"),
+    ] = None,
     task_id: Annotated[
         str | None, typer.Option("--task-id", help="collect a task made earlier, at no cost; needs --model")
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="make another, although this very one is there")
-    ] = False,
     show: Annotated[bool, typer.Option("--open", help="open the result")] = False,
-    draft: options.Draft = False,
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", min=0, help="give up waiting after so many seconds")
-    ] = None,
-    api_key: options.ApiKey = None,
-    base_url: options.BaseUrl = None,
-    upload_url: options.UploadUrl = None,
-    allow_unknown_model: options.AllowUnknown = False,
-    as_json: Annotated[bool, typer.Option("--json", help="the answer is JSON in any case")] = False,
 ) -> None:
     """Make one picture, clip or sound from one prompt, without a scene file; prints JSON.
 
@@ -63,60 +77,101 @@ def generate(
 
     Example: kiebatch generate --prompt "a boat at dusk, 35 mm" --set aspect_ratio=16:9 --draft
     """
-    if draft and output == Path("generated"):
-        output = Path("draft")
-    chosen = options.read_settings(
-        Path.cwd(),
-        api_key=api_key,
-        base_url=base_url,
-        upload_url=upload_url,
-        draft=draft or None,
-        timeout_s=timeout,
-        allow_unpriced=True,
-        allow_unknown_model=allow_unknown_model or None,
-    )
+    chosen = _settings(given)
+    folder = _folder(given, output)
     if task_id:
         if not model:
             raise Invalid("--task-id needs --model: the model that made the task")
-        chosen = options.with_key(chosen)
-        _finish(single.collect(task_id, model, output=output, settings=chosen, emit=_talk), show=show)
+        found = single.collect(
+            task_id,
+            model,
+            output=folder,
+            project=given["project"],
+            state=given["state"],
+            settings=options.with_key(chosen),
+            emit=_talk,
+        )
+        _finish(found, show=show)
         return
-    text = sys.stdin.read() if prompt == "-" else prompt or ""
+    media = Inputs(
+        images=image or (),
+        videos=video or (),
+        audio=audio or (),
+        references=reference or (),
+        source=source or (),
+        start_frame=start_frame,
+        end_frame=end_frame,
+        mask=mask,
+    )
     name = model or ""
     try:
         opened = single.prepare(
-            prompt=text,
-            output=output,
+            prompt=sys.stdin.read() if prompt == "-" else prompt or "",
+            output=folder,
             model=model,
             mode=mode,
-            images=image or (),
+            inputs=media,
             params=single.parse_sets(sets or ()),
-            draft=draft,
-            allow_unknown_model=allow_unknown_model,
+            draft=given.draft,
+            project=given["project"],
+            state=given["state"],
+            settings=chosen,
             emit=_talk,
         )
         console.warn(opened.problems)
         name = opened.project.jobs[0].model
-        chosen = options.with_key(chosen)
-        with options.simulator(chosen, opened) as ready:
-            result = single.generate(opened, settings=ready, force=force, emit=_talk)
+        result = _make(opened, chosen, given)
     except KieBatchError as error:
-        failed = single.Result(
-            model=name,
-            task_id=None,
-            urls=(),
-            files=(),
-            status=error.status,
-            error=error.message,
-            exit_code=error.exit_code,
-        )
         console.say(f"kiebatch: {error}")
-        _finish(failed, show=False)
+        _finish(_failed(name, error), show=False)
         return
     _finish(result, show=show)
 
 
+def _settings(given: shared.Given) -> Settings:
+    options.check_callbacks(given)
+    root = given["project"] or Path.cwd()
+    return settings(given.flags, os.environ, {}, env_file=root / ".env")
+
+
+def _folder(given: shared.Given, output: Path | None) -> Path:
+    """Return the assets folder: --output or --assets, which say the same here."""
+    if output and given["assets"] and output != given["assets"]:
+        raise Invalid("--output and --assets name the same folder here: give one of them")
+    named: Path | None = output or given["assets"]
+    if named:
+        return named
+    return (given["project"] or Path()) / ("draft" if given.draft else "generated")
+
+
+def _make(opened: Opened, chosen: Settings, given: shared.Given) -> single.Result:
+    chosen = options.with_key(chosen)
+    bar = options.progress_bar(given["no_progress"])
+    shown = console.Progress(total=1, bar=bar, events_file=given["events_file"])
+    with shown, options.simulator(chosen, opened) as ready:
+        return single.generate(
+            opened,
+            settings=ready,
+            only=given.only,
+            force=given.force,
+            emit=shown,
+            confirm=None if chosen.draft else consenting.asks(chosen),
+        )
+
+
 _talk = console.Progress(total=0, bar=False)
+
+
+def _failed(model: str, error: KieBatchError) -> single.Result:
+    return single.Result(
+        model=model,
+        task_id=None,
+        urls=(),
+        files=(),
+        status=error.status,
+        error=error.message,
+        exit_code=error.exit_code,
+    )
 
 
 def _finish(result: single.Result, *, show: bool) -> None:

@@ -12,77 +12,61 @@ import typer
 from kiebatch import files
 from kiebatch.catalogue import JOBS_ENDPOINT
 from kiebatch.ci import announce
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
+from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, plain
-from kiebatch.planning import Entry, Plan, planning, price_of, save_plan
+from kiebatch.planning import Assessment, Entry, Plan, assess, jobs_as_json, planning, price_of, save_plan
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Command)
+@shared.takes(shared.ALL)
 def plan(
+    given: shared.Given,
     scene_file: options.MaybeSceneFile = None,
-    only: options.Only = None,
-    force: options.Force = False,
-    until: Annotated[
-        str | None, typer.Option("--until", help="`picks`: stop before shots that wait for a pick")
-    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="exit 3 when there is work, 5 when a job is held")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="save the plan for `run --plan`")] = None,
-    max_credits: options.MaxCredits = None,
-    cache: options.Cache = None,
-    draft: options.Draft = False,
-    project: options.Project = None,
-    assets: options.Assets = None,
-    state: options.State = None,
-    strict: options.Strict = False,
-    fold_negative: options.FoldNegative = False,
-    allow_unknown_model: options.AllowUnknown = False,
-    allow_unpriced: options.AllowUnpriced = False,
     show_all: Annotated[bool, typer.Option("--all", help="list what is kept, too")] = False,
-    as_json: options.Json = False,
 ) -> None:
     """Show what a run would do, why, and what it would cost.  Sends nothing.
 
+    It takes the options of `run`, so that one command line serves for both.
+
     Example: kiebatch plan scenes.yaml --only 2-5
     """
-    chosen = options.read_settings(
-        None,
-        strict=strict or None,
-        fold_negative=fold_negative or None,
-        allow_unknown_model=allow_unknown_model or None,
-        allow_unpriced=allow_unpriced or None,
-        max_credits=max_credits,
-        draft=draft or None,
-    )
-    opened = options.opened(
-        scene_file, project=project, assets=assets, state=state, draft=draft, chosen=chosen
-    )
-    chosen = options.read_settings(
-        None,
-        dict(opened.project.run),
-        max_credits=max_credits,
-        draft=draft or None,
-        allow_unpriced=allow_unpriced or None,
-    )
-    todo = planning.plan(opened, only=only or (), force=force, until_picks=options.until(until), cache=cache)
-    verdict = planning.preflight(todo, chosen)
+    opened, chosen = options.open_given(given, scene_file)
+    only, force = given.only, given.force
+    todo = planning.plan(opened, only=only, force=force, until_picks=chosen.until_picks, cache=chosen.cache)
     if out:
-        saved = save_plan(opened, todo, only=only or (), force=force)
+        saved = save_plan(opened, todo, only=only, force=force)
         files.replace(out, json.dumps(saved, ensure_ascii=False, indent=2) + "\n")
+    verdict = assess(todo, chosen)
     value = {
         "status": todo.status,
-        "jobs": [e.as_json() for e in todo.entries if e.selected],
+        "jobs": jobs_as_json(todo, opened),
         "totals": todo.totals(),
-        "preflight": verdict,
+        "preflight": str(verdict.verdict),
+        "preflight_rules": [rule.as_json() for rule in verdict.rules],
+        "problems": [problem.as_json() for problem in opened.problems],
     }
     announce.outcome(value)
-    console.answer(value, lambda: table(todo, show_all=show_all), as_json=as_json)
+    console.answer(
+        value,
+        lambda: "\n".join([table(todo, show_all=show_all), *_rules(verdict)]),
+        as_json=given.as_json,
+    )
     if check:
         held = any(e.selected and e.reason == "held" for e in todo.entries)
-        console.leave(Exit.HELD if held else Exit.DIFFERS if todo.status == "work" else Exit.OK)
+        work = Exit.DIFFERS if todo.status == "work" else Exit.OK
+        console.leave(Exit.HELD if held else work)
+
+
+def _rules(verdict: Assessment) -> list[str]:
+    """Return what a person should know before running it; that a run asks first is no news."""
+    return [f"{rule.verdict}: {rule.message}" for rule in verdict.rules if rule.name != "consent"]
 
 
 def table(todo: Plan, *, show_all: bool = False) -> str:

@@ -14,14 +14,15 @@ import typer
 import uvicorn
 
 from kiebatch.board import Desk, Doors, application
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
+from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
 from kiebatch.project import Opened, opening
 from kiebatch.record import picks_file
 from kiebatch.running import session
 from kiebatch.running.events import Event
-from kiebatch.settings import Settings
+from kiebatch.settings import Settings, settings
 
 app = typer.Typer()
 
@@ -29,8 +30,10 @@ PORT = 8477
 _ANYWHERE = ("0.0.0.0", "::", "")
 
 
-@app.command()
+@app.command(cls=Command)
+@shared.takes(shared.without(shared.ALL, "listen"))
 def review(
+    given: shared.Given,
     scene_file: options.MaybeSceneFile = None,
     listen: Annotated[
         str | None,
@@ -51,17 +54,6 @@ def review(
     author: Annotated[
         str | None, typer.Option("--author", help="who decides [default: git's user.name]")
     ] = None,
-    project: options.Project = None,
-    draft: options.Draft = False,
-    assets: options.Assets = None,
-    state: options.State = None,
-    api_key: options.ApiKey = None,
-    base_url: options.BaseUrl = None,
-    upload_url: options.UploadUrl = None,
-    max_credits: options.MaxCredits = None,
-    allow_unpriced: options.AllowUnpriced = False,
-    cache: options.Cache = None,
-    as_json: options.Json = False,
 ) -> None:
     """Serve the storyboard, with picks and notes that are saved.
 
@@ -70,21 +62,13 @@ def review(
 
     Example: kiebatch review scenes.yaml --write
     """
-    flags = {
-        "api_key": api_key,
-        "base_url": base_url,
-        "upload_url": upload_url,
-        "draft": draft or None,
-        "max_credits": max_credits,
-        "allow_unpriced": allow_unpriced or None,
-        "cache": cache,
-    }
 
     def load() -> Opened:
-        return opening.load(scene_file, project=project, assets=assets, state=state, draft=draft)
+        reading = settings(given.flags, {}, {})
+        return opening.load(scene_file, **given.where, settings=reading)
 
     def chosen(opened: Opened) -> Settings:
-        read = options.read_settings(opened.workspace.root, dict(opened.project.run), **flags)
+        read = options.settings_for(given, opened)
         return replace(read, wait=False)  # the page says who holds the project, instead of hanging
 
     async def runner(
@@ -95,14 +79,24 @@ def review(
         bound: Mapping[str, JSON],
         emit: Callable[[Event], object],
     ) -> object:
-        with options.simulator(chosen(opened), opened) as ready:
+        shown = console.Progress(total=0, bar=False, quiet=True, events_file=given["events_file"])
+
+        def both(event: Event) -> None:
+            shown(event)
+            emit(event)
+
+        with shown, options.simulator(chosen(opened), opened) as ready:
             return await session.run_async(
-                opened, settings=ready, only=only, force=force, bound=bound, emit=emit
+                opened, settings=ready, only=only, force=force, bound=bound, emit=both
             )
 
-    first = options.opened(
-        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json
-    )
+    as_json = given.as_json
+    idle = [f"--{name}" for name in ("only", "force", "yes") if given[name]]
+    if idle:
+        console.say(
+            f"warning: {', '.join(idle)} do nothing here: the page chooses, and asks before it spends"
+        )
+    first, _ = options.open_given(given, scene_file, quiet=as_json)
     desk = Desk(
         load,
         author=author if author is not None else picks_file.author(first.workspace),

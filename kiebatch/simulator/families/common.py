@@ -111,6 +111,7 @@ def _prices(model: Model) -> str:
 
 ROUTES = {
     ("GET", "/api/v1/chat/credit"): ("credit", credit),
+    ("GET", "/api/v1/user/credits"): ("credit", credit),
     ("POST", "/api/v1/common/download-url"): ("link", download_url),
     ("GET", MODELS): ("other", list_models),
 }

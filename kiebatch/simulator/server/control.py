@@ -62,6 +62,7 @@ def _tasks(sim: Simulator) -> JSON:
             "made_at": t.made_at,
             "ends_at": t.ends_at if t.ends_at < 1e18 else None,
             "outputs": len(t.outputs),
+            "callback": t.callback,
         }
         for t in sim.tasks.values()
     ]

@@ -1,0 +1,54 @@
+"""The question before the first credit is spent, the same in every command that spends."""
+
+from __future__ import annotations
+
+from kiebatch.cli import console
+from kiebatch.errors import Refused
+from kiebatch.planning import Plan, Verdict, assess
+from kiebatch.running import session
+from kiebatch.settings import Settings
+
+
+def asks(chosen: Settings) -> session.Confirm:
+    """Return what decides, before the first credit is spent, whether to go on.
+
+    `--yes` and `--max-credits` are an answer.  KIEBATCH_YES is one, too, unless a threshold or the balance speaks.
+    `Refused` where somebody has to be asked and there is no terminal.
+    """
+
+    def decide(question: session.Question) -> bool:
+        todo = question.plan
+        assessment = assess(todo, chosen, question.balance)
+        reasons = [rule for rule in assessment.rules if rule.name != "consent"]
+        for rule in reasons:
+            console.say(f"{'warning: ' if rule.verdict is Verdict.WARN else ''}{rule.message}")
+        if assessment.verdict is not Verdict.CONFIRM:
+            return assessment.verdict is not Verdict.REJECT
+        total = total_of(todo)
+        if not console.on_terminal():
+            because = "".join(f"{rule.message}; " for rule in reasons if rule.verdict is Verdict.CONFIRM)
+            raise Refused(
+                f"{because}this run would submit {total}, and there is no terminal to ask on; nothing was sent",
+                hint="add --yes, or better a cap with --max-credits N",
+            )
+        console.say(plan_table(todo))
+        if question.balance is not None:
+            console.say(f"the balance is {console.number(question.balance)} credits")
+        return console.ask(f"Submit {total}?")
+
+    return decide
+
+
+def plan_table(todo: Plan) -> str:
+    from kiebatch.cli.commands.plan import table  # only where somebody is asked
+
+    return table(todo)
+
+
+def total_of(todo: Plan) -> str:
+    """Return how many jobs a plan submits and for how much, as a person reads it."""
+    totals = todo.totals()
+    jobs = f"{totals['jobs']} job{'s' if totals['jobs'] != 1 else ''}"
+    credits = console.number(totals["credits"])
+    text = f"{jobs} for up to {credits} credits ({console.dollars(totals['credits'])})"
+    return f"{text}, {totals['unpriced']} of them without a known price" if totals["unpriced"] else text

@@ -1,0 +1,15 @@
+"""How long one attempt of a call may take, part by part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Limits in seconds: to connect, between two pieces of an answer, for one call, and for one result's download."""
+
+    connect_s: float = 10.0
+    read_s: float = 60.0
+    call_s: float = 90.0
+    download_s: float = 3600.0

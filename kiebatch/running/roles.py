@@ -1,0 +1,112 @@
+"""Which role a picture, clip or sound goes to when nobody named one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kiebatch.catalogue import Model
+from kiebatch.model import JSON
+
+
+class Named(Protocol):
+    """Media by role, and those that are named by their kind alone."""
+
+    @property
+    def images(self) -> Sequence[str]: ...
+    @property
+    def videos(self) -> Sequence[str]: ...
+    @property
+    def audio(self) -> Sequence[str]: ...
+    @property
+    def references(self) -> Sequence[str]: ...
+    @property
+    def source(self) -> Sequence[str]: ...
+    @property
+    def start_frame(self) -> str | None: ...
+    @property
+    def end_frame(self) -> str | None: ...
+    @property
+    def mask(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Media as a scene file names them: by role, or by the model's own field under `params`."""
+
+    roles: Mapping[str, JSON] = field(default_factory=dict)
+    params: Mapping[str, JSON] = field(default_factory=dict)
+
+
+def place(model: Model | None, media: Named) -> Placed:
+    """Return where the media of one prompt go.  A model that the catalogue does not know gets references."""
+    taken: dict[str, list[str]] = {
+        role: list(paths)
+        for role, paths in (("references", media.references), ("source", media.source))
+        if paths
+    }
+    for role, path in (
+        ("start_frame", media.start_frame),
+        ("end_frame", media.end_frame),
+        ("mask", media.mask),
+    ):
+        if path:
+            taken[role] = [path]
+    params: dict[str, JSON] = {}
+    for kind, paths in (("image", media.images), ("video", media.videos), ("audio", media.audio)):
+        for role, path in zip(roles_for(model, kind, len(paths), tuple(taken)), paths, strict=True):
+            own = _field_of_kind(model, role, kind, path)
+            if own:
+                params.setdefault(own, []).append(path)
+            else:
+                taken.setdefault(role, []).append(path)
+    return Placed(
+        roles={
+            role: paths if len(paths) > 1 or role in _LISTS else paths[0] for role, paths in taken.items()
+        },
+        params=params,
+    )
+
+
+_LISTS = ("references",)
+
+
+def roles_for(model: Model | None, kind: str, count: int, taken: Sequence[str] = ()) -> list[str]:
+    """Return the roles of so many media of a kind: those that the model needs, then those that it takes.
+
+    `taken` are roles that are named already.  Where a model only takes frames, the first picture opens the clip and
+    the second ends it.
+    """
+    if model is None or not model.known:
+        return ["references"] * count
+    takes = [role for role, fields in model.roles.items() if kind in fields and role != "mask"]
+    free = [role for role in takes if role not in taken]
+    if not takes:
+        return ["references"] * count  # which the model refuses, in words of its own
+    needed = [role for role in free if _needs(model, role, kind)]
+    many = next((role for role in ("references", "source") if role in takes), "")
+    if many and not any(role != many for role in needed):
+        return [many] * count
+    singles = [*needed, *([] if many else [role for role in free if role not in needed])]
+    singles.sort(key=lambda role: role == "end_frame")
+    rest = many or (singles[-1] if singles else takes[-1])
+    return [*singles[:count], *[rest] * (count - len(singles[:count]))]
+
+
+def _needs(model: Model, role: str, kind: str) -> bool:
+    """Whether the model cannot do without this role: its field is required, and no list of references fills it."""
+    own = model.roles[role][kind]
+    shared = model.roles.get("references", {}).get(kind) == own
+    return own in (model.input.get("required") or ()) and not (shared and role != "references")
+
+
+def _field_of_kind(model: Model | None, role: str, kind: str, path: str) -> str:
+    """Return the model's own field for an address whose kind its name does not tell, where the role has several."""
+    if model is None or not path.lower().startswith(("http://", "https://")):
+        return ""
+    fields = {k: own for k, own in model.roles.get(role, {}).items() if k != "task"}
+    first = next(iter(fields.values()), "")
+    own = fields.get(kind, "")
+    array = model.properties.get(own, {}).get("type") == "array"
+    return own if own and own != first and array else ""
