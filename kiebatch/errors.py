@@ -218,3 +218,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     by_lower = {k.lower(): k for k in known}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the hint for a misspelt word: "did you mean `prompt`?", or nothing where no known word is near."""
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else ""

@@ -22,6 +22,7 @@ from kiebatch.errors import Where
 JSON = Any  # null, bool, int, float, str, list or dict with text keys: what `json.loads` gives
 Path = tuple[str | int, ...]
 Modality = Literal["image", "video", "audio", "text"]
+Enhance = Literal["off", "ask", "required"]
 ROLES = ("source", "references", "start_frame", "end_frame", "mask")
 ASSET_FOLDERS: Mapping[str, str] = {"image": "images", "video": "clips", "audio": "audio", "text": "text"}
 
@@ -34,7 +35,8 @@ class Document:
     """A scene file as plain values with the place of each, whatever form it was written in.
 
     `places` maps the path of a value to its place; `keys` does so for the keys of mappings, which is
-    where a misspelt key is shown.  `form` is how it was written.  `notes` are warnings of the reader.
+    where a misspelt key is shown.  `form` is how it was written.  `cuts` has the texts without quotes that end at a
+    comment, with the place of its `#`.
     """
 
     value: JSON
@@ -42,6 +44,7 @@ class Document:
     file: str
     keys: Mapping[Path, Where] = field(default_factory=dict)
     form: Literal["yaml", "markdown"] = "yaml"
+    cuts: Mapping[Path, Where] = field(default_factory=dict)
 
     def where(self, path: Sequence[str | int], *, key: bool = False) -> Where:
         """Return the place of the value (or of the key) at `path`, else that of its nearest ancestor."""
@@ -172,6 +175,9 @@ class Ask:
     voice: str | None = None
     takes: int = 1
     fold_negative: bool = False
+    extra_params: Mapping[str, JSON] = field(
+        default_factory=dict
+    )  # sent as written, unknown to the catalogue
 
 
 # --- what is wanted ------------------------------------------------------------------------------------
@@ -234,12 +240,24 @@ class Job:
     fallback: Job | None = None
     fallback_for: str = ""  # the model that this job stands in for
     unpicked: tuple[str, ...] = ()  # shots it starts from, of which nobody has picked a take yet
+    extra_params: Mapping[str, JSON] = field(default_factory=dict)  # part of `input` and `authored`, too
+    preset: str = ""  # the key of a prompt preset
+    enhance: Enhance = "off"
+    tags: tuple[str, ...] = ()  # kept with the run and the assets; no part of the fingerprint
     where: Where = field(compare=False, default=Where())
 
     @property
     def needs(self) -> tuple[Slot, ...]:
         """The slots whose outputs this job starts from, each once, in order."""
         return tuple(dict.fromkeys(m.ref.slot for m in self.media if isinstance(m.ref, ShotOutput)))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of dialogue.  `speaker` is empty where nobody is named."""
+
+    speaker: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +276,12 @@ class Shot:
     camera: str = ""
     text_overlay: str = ""
     transition: str = ""
+    lines: tuple[Line, ...] = ()  # the key `dialogue`
+    action: str = ""
+    location: str = ""
+    time_of_day: str = ""
+    shot_size: str = ""
+    lens: str = ""
     skip: str = ""
     takes: int = 1
     models: tuple[str, ...] = ()
@@ -277,6 +301,12 @@ class Scene:
     camera: str = ""
     text_overlay: str = ""
     transition: str = ""
+    lines: tuple[Line, ...] = ()  # the key `dialogue`
+    action: str = ""
+    location: str = ""
+    time_of_day: str = ""
+    shot_size: str = ""
+    lens: str = ""
     skip: str = ""
     dialogue: str = ""  # the words of the voice-over, also where no model speaks them
     shots: tuple[Shot, ...] = ()
@@ -292,7 +322,8 @@ class Project:
     notes: str = ""
     assets: str = "assets"  # the assets folder, relative to the project folder
     run: Mapping[str, JSON] = field(default_factory=dict)
-    moved: Mapping[str, str] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)  # old slot to the slot of today's file
+    tags: tuple[str, ...] = ()
     scenes: tuple[Scene, ...] = ()
 
     @property

@@ -23,7 +23,10 @@ from kiebatch.scenefile.markdown.labels import NOT_IDS
 from kiebatch.scenefile.markdown.prose import SCENE, TOP, Block, is_nothing, scalar, unquoted
 from kiebatch.scenefile.markdown.reader import ROLES, SOUNDS
 
-_TEXTS = ("camera", "text_overlay", "transition", "voice", "output", "endpoint", "fallback", "group")
+_TEXTS = (
+    *("camera", "text_overlay", "transition", "action", "location", "time_of_day", "shot_size", "lens"),
+    *("preset", "enhance", "voice", "output", "endpoint", "fallback", "group"),
+)
 _SOUND_TITLES = {"voiceover": "Voiceover", "music": "Music", "sound_effects": "Sound effects"}
 _SPECIAL = re.compile(r"([\\`*_~\[\]<>&!|])")
 
@@ -280,12 +283,15 @@ class _Writer:
             items.append(_field("Skip", "yes" if skip is True else skip))
         if visual:
             items.append(_field("Visual", visual))
-        for key in ("duration", "type", "takes"):
+        for key in ("duration", "type"):
             if shot.get(key) is not None:
                 items.append(f"- **{key.capitalize()}**: {_plain_number(shot[key])}")
+        items += _takes(shot.get("takes"))
         if shot.get("seed") is not None:
             items.append(f"- **Seed**: {shot['seed']}")
-        for key in ("model", "characters", "ignore_warnings"):
+        if shot.get("dialogue"):
+            items.append(_field("Dialogue", _dialogue_text(shot["dialogue"])))
+        for key in ("model", "characters", "tags", "ignore_warnings"):
             if shot.get(key) is not None:
                 items.append(_names(_title(key), shot[key]))
         for key in ("style", "negative_prompt"):
@@ -295,6 +301,7 @@ class _Writer:
         items += [_field(_title(key), text) for key, text in (sounds or {}).items() if text.strip()]
         items += [_media(role, shot[role]) for role in ROLES if shot.get(role)]
         items += [_param(name, value) for name, value in (shot.get("params") or {}).items()]
+        items += _extra_params(shot.get("extra_params"))
         self.out += _bullets([*items, *loose])
 
     def _heading(self, word: str, ident: JSON, title: JSON) -> tuple[str, bool]:
@@ -320,10 +327,11 @@ class _Writer:
         if words:
             self.out.append(_words(str(words), "prompt"))
         items: list[str] = []
-        for name in ("duration", "takes", "seed"):
+        for name in ("duration", "seed"):
             if sound.get(name) is not None:
                 items.append(f"- **{name.capitalize()}**: {_plain_number(sound[name])}")
-        for name in ("model", "ignore_warnings"):
+        items += _takes(sound.get("takes"))
+        for name in ("model", "tags", "ignore_warnings"):
             if sound.get(name) is not None:
                 items.append(_names(_title(name), sound[name]))
         for name in ("style", "negative_prompt"):
@@ -336,9 +344,32 @@ class _Writer:
         if sound.get("skip"):
             items.append(_field("Skip", "yes" if sound["skip"] is True else sound["skip"]))
         items += [_param(name, value) for name, value in (sound.get("params") or {}).items()]
+        items += _extra_params(sound.get("extra_params"))
         if sound.get("notes"):
             items.append(f"**Notes**:\n\n{_fence(str(sound['notes']), 'text')}")
         self.out += _bullets(items)
+
+
+def _takes(value: JSON) -> list[str]:
+    """Return `takes` as items: the number, and the words of each take that has its own."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        return [f"- **Takes**: {value}"]
+    own = [(n, one["prompt"]) for n, one in enumerate(value, 1) if isinstance(one, dict)]
+    return [f"- **Takes**: {len(value)}", *(_field(f"Take {n} prompt", words) for n, words in own)]
+
+
+def _dialogue_text(value: JSON) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return "\n".join(
+        f"{one['speaker']}: {one['line']}" if one.get("speaker") else one["line"] for one in value
+    )
+
+
+def _extra_params(value: JSON) -> list[str]:
+    return [f"**Extra params**:\n\n{_fence(_yaml(value).rstrip(), 'yaml')}"] if value else []
 
 
 def _title(key: str) -> str:

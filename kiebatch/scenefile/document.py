@@ -7,7 +7,7 @@ Scalars are those of YAML 1.2, but a number with a leading zero stays text: `16:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -68,10 +68,10 @@ def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) 
         raise Invalid(
             [Problem(where=place, message=f"not valid YAML: {str(error).splitlines()[0]}")]
         ) from None
-    walk = _Walk(at, file)
+    walk = _Walk(at, file, text.split("\n") if " #" in text or "\t#" in text else ())
     value = walk.value(root, (), 0) if root is not None else None
     walk.problems.raise_if_errors()
-    return Document(value=value, places=walk.places, keys=walk.keys, file=file)
+    return Document(value=value, places=walk.places, keys=walk.keys, file=file, cuts=walk.cuts)
 
 
 def _refuse_depths(text: str, file: str) -> None:
@@ -113,9 +113,11 @@ def _hint(text: str, where: Where, line_offset: int) -> str:
 class _Walk:
     """Builds values from nodes and remembers where each stood."""
 
-    def __init__(self, at: Any, file: str) -> None:
+    def __init__(self, at: Any, file: str, lines: Sequence[str]) -> None:
         self.at = at
         self.file = file
+        self.lines = lines  # those of the text, when any of them may hold a comment behind a value
+        self.cuts: dict[Path, Where] = {}
         self.places: dict[Path, Where] = {}
         self.keys: dict[Path, Where] = {}
         self.problems = Problems()
@@ -128,6 +130,7 @@ class _Walk:
             raise Invalid([Problem(where=self.at(node.start_mark), message=f"refused: {what}")])
         self.places[path] = self.at(node.start_mark)
         if isinstance(node, yaml.ScalarNode):
+            self.note_comment(node, path)
             return self.scalar(node)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
@@ -167,6 +170,16 @@ class _Walk:
             own = self.places[path]
             found.update(self.value(source, path, depth + 1))
             self.places[path] = own  # the mapping stands where it stands, not where it borrows from
+
+    def note_comment(self, node: Any, path: Path) -> None:
+        """Remember a text without quotes that goes on, for a person, behind ` #`."""
+        mark = node.end_mark
+        if node.style or not self.lines or mark.line >= len(self.lines):
+            return
+        comment = re.match(r"[ \t]+#", self.lines[mark.line][mark.column :])
+        if comment:
+            where = self.at(mark)
+            self.cuts[path] = Where(self.file, where.line, where.column + comment.end() - 1)
 
     def scalar(self, node: Any) -> JSON:
         tag, text = node.tag, node.value

@@ -43,15 +43,23 @@ def said(text: str) -> list[str]:
 
 
 def test_a_misspelt_key_is_an_error_at_its_line_and_column() -> None:
-    _, problems = read("## Scene 1\n- **Prompt**: x\n- **Camrea**: slow\n")
+    _, problems = read("## Scene 1\n- **Prompt**: x\n- **Modle**: z-image\n")
 
-    assert str(problems[0]) == "SCENES.md:3:3: unknown key `Camrea`\nhint: did you mean `camera`?"
+    assert str(problems[0]) == "SCENES.md:3:3: unknown key `Modle`\nhint: did you mean `model`?"
+
+
+@pytest.mark.parametrize("label", ["Camrea", "Dialogeu", "Lense", "Locations"])
+def test_a_misspelt_key_that_is_never_sent_is_a_warning(label: str) -> None:
+    _, problems = read(f"## Scene 1\n- **Prompt**: x\n- **{label}**: slow\n")
+
+    assert [(p.severity, p.code) for p in problems] == [("warning", "unknown-key")]
+    assert problems[0].hint.startswith("did you mean")
 
 
 def test_an_unknown_bold_key_is_a_note_and_a_warning() -> None:
     found, problems = read("## Scene 1\n- **Prompt**: x\n- **Mood**: calm\n")
 
-    assert found["scenes"][0]["notes"] == "- **Mood**: calm"
+    assert found["scenes"][0]["notes"] == "Mood: calm"
     assert [(p.severity, p.code, str(p.where)) for p in problems] == [
         ("warning", "unknown-key", "SCENES.md:3:3")
     ]

@@ -253,7 +253,7 @@ scenes:
     )
 
     assert len(found) == 1
-    assert "wait for each other: 1 -> 2 -> 3 -> 1" in found[0]
+    assert "start from one another in a circle: 1 -> 2 -> 3 -> 1" in found[0]
 
 
 @pytest.mark.parametrize(

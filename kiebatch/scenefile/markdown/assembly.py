@@ -29,6 +29,7 @@ from kiebatch.scenefile.markdown.reader import (
     Reader,
     SceneDraft,
     ShotDraft,
+    is_take_prompt,
     ratio,
 )
 
@@ -39,9 +40,16 @@ _RESOLUTION = re.compile(r"(?i)^(?:[1-8]k|\d{3,4}p|hd|full ?hd|uhd)$")
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}")
 # --- from bodies to the values of the YAML form --------------------------------------------------------
 
-_BOARD = ("title", "skip", "camera", "text_overlay", "transition")
-_SHARED = ("takes", "seed", "style", "characters", "negative_prompt", "fallback", "size")
-_ONE_OR_OTHER = ("model", "output", "references", "source", "mask", "endpoint", "voice")
+_BOARD = (
+    *("title", "skip", "camera", "text_overlay", "transition", "dialogue", "action", "location"),
+    *("time_of_day", "shot_size", "lens", "tags"),
+)
+_SHARED = ("preset", "enhance", "takes", "seed", "style", "characters", "negative_prompt", "fallback", "size")
+_DEFAULTS = (
+    *("model", "takes", "style", "negative_prompt", "seed", "fallback", "preset", "enhance"),
+    "extra_params",
+)
+_ONE_OR_OTHER = ("extra_params", "model", "output", "references", "source", "mask", "endpoint", "voice")
 
 
 # A fence with one of these marks is no character.
@@ -172,7 +180,7 @@ class Assembly:
             for kind in ("image", "video", "audio"):
                 if named := body.fields.pop(f"{kind}_model", None):
                     self._put(self._mapping(defaults, kind, named.where), "model", named)
-            for key in ("model", "takes", "style", "negative_prompt", "seed", "fallback"):
+            for key in _DEFAULTS:
                 if key in body.fields:
                     self._put(target, key, body.fields.pop(key))
             params = self._params(body)
@@ -409,7 +417,21 @@ class Assembly:
             out["params"] = params
         if "style" in out:
             self._join_style(out)
+        self._take_prompts(fields, out)
         return out
+
+    def _take_prompts(self, fields: Mapping[str, Placed], out: dict[str, Placed]) -> None:
+        """Make of `Take 3 prompt` the third entry of `takes`; the other takes say what the shot says."""
+        own = {int(key.split("_")[1]): value for key, value in fields.items() if is_take_prompt(key)}
+        if not own:
+            return
+        first = own[min(own)]
+        written = out.get("takes")
+        count = int(written.value) if written is not None else 0
+        entries = [Placed(None, first.where) for _ in range(max(count, *own))]
+        for take, words in own.items():
+            entries[take - 1] = Placed({"prompt": words}, words.where)
+        out["takes"] = Placed(entries, first.where, first.key)
 
     def _settle_prompts(self, body: Body) -> None:
         """Of what was marked make the one prompt of a shot; a Visual beside it is a note on the board."""

@@ -46,7 +46,37 @@ _KEYS: Mapping[str, str] = {
     "title": "title",
     "group": "group",
     "ignore_warnings": "ignore warnings",
+    "dialogue": "dialogue, dialog | dialoge | dialoog | dialogues | diálogo, diálogos | 对白, 對白, 台词, 台詞 | セリフ, 台詞 | 대사",
+    "action": "action | handlung, aktion | handeling | acción | ação | 动作, 動作 | アクション, 動き | 행동, 액션",
+    "location": "location | ort, drehort, schauplatz | locatie, plaats | lieu, décor | lugar, localización | local, localização | 地点, 地點 | 場所, ロケーション | 장소",
+    "time_of_day": "time of day | tageszeit | tijdstip, moment van de dag | moment de la journée | momento del día, hora del día | período do dia, hora do dia | 时段, 時段 | 時間帯 | 시간대",
+    "shot_size": "shot size, shot type, framing | einstellungsgröße | kadrering, beelduitsnede | valeur de plan, cadrage | tamaño de plano, encuadre | tamanho do plano, enquadramento | 景别, 景別 | ショットサイズ | 샷 사이즈",
+    "lens": "lens | objektiv, brennweite | lens, objectief | objectif, focale | objetivo, lente | objetiva | 焦距, 镜头焦距 | レンズ | 렌즈",
+    "tags": "tags | schlagworte, stichworte | trefwoorden | étiquettes, mots-clés | etiquetas | etiquetas | 标签, 標籤 | タグ | 태그",
+    "preset": "preset",
+    "enhance": "enhance",
+    "extra_params": "extra params",
 }
+# Keys for people: a misspelt one costs nothing, so it is a warning and no error.
+NEVER_SENT = frozenset(
+    [
+        "title",
+        "group",
+        "notes",
+        "camera",
+        "text_overlay",
+        "transition",
+        "dialogue",
+        "action",
+        "location",
+        "time_of_day",
+        "shot_size",
+        "lens",
+        "tags",
+        "preset",
+        "enhance",
+    ]
+)
 
 _HEADINGS: Mapping[str, str] = {
     "scene": "scene, frame, beat | szene | scène | escena | cena | 场景, 場景, 场, 場, 場面 | シーン | 씬, 장면, s#",

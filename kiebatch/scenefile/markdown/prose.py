@@ -19,15 +19,19 @@ from kiebatch.scenefile.markdown import labels
 
 TOP = (
     *("kiebatch", "title", "notes", "defaults", "styles", "characters", "references", "negative_prompt"),
-    *("run", "assets", "moved", "ignore_warnings", "scenes"),
+    *("vars", "run", "assets", "moved", "tags", "ignore_warnings", "scenes"),
 )
 SCENE = (
     *("id", "title", "group", "notes", "duration", "skip", "camera", "text_overlay", "transition", "visual"),
+    *("dialogue", "action", "location", "time_of_day", "shot_size", "lens"),
     *(
         "type",
         "prompt",
+        "preset",
+        "enhance",
         "model",
         "params",
+        "extra_params",
         "takes",
         "seed",
         "style",
@@ -35,7 +39,7 @@ SCENE = (
         "negative_prompt",
         "fallback",
     ),
-    *("voice", "references", "source", "start_frame", "end_frame", "mask", "output", "endpoint"),
+    *("voice", "references", "source", "start_frame", "end_frame", "mask", "output", "tags", "endpoint"),
     *("ignore_warnings", "shots", "voiceover", "music", "sound_effects"),
 )
 

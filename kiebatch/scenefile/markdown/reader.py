@@ -36,7 +36,9 @@ from kiebatch.scenefile.markdown.prose import (
 ROLES = ("references", "start_frame", "end_frame", "mask", "source")
 PROMPTS = ("prompt", "image_prompt", "video_prompt", "visual")
 SOUNDS = ("voiceover", "music", "sound_effects")
-_NAMES = ("model", "image_model", "video_model", "audio_model", "characters", "ignore_warnings")
+_NAMES = ("model", "image_model", "video_model", "audio_model", "characters", "ignore_warnings", "tags")
+# Several lines of one of these are one text; they are for people, and a scene may well have two.
+_ADD_UP = ("dialogue", "action", "location", "time_of_day", "shot_size", "lens")
 _LISTS = (*_NAMES, "references", "source", "negative_prompt", "style")
 _FENCES = ("prompt", "image_prompt", "video_prompt", "negative_prompt")
 SOUND_KEYS = (
@@ -51,6 +53,8 @@ SOUND_KEYS = (
     "references",
     "source",
     "endpoint",
+    "tags",
+    "extra_params",
 )
 
 
@@ -126,6 +130,8 @@ class Entry:
         return next((where for text, where in self.lines if text.strip()), self.at)
 
 
+# A key that is one letter away from one of these is a slip; `tag:` and `var:` are the writer's own.
+_OLD_TOP = {labels.canonical(key): key for key in (*TOP, "labels") if key not in ("scenes", "tags", "vars")}
 _COLON = r"\s*[:：]"
 _BOLD = re.compile(
     rf"^(\*\*|__)(?P<label>[^*\n]{{1,80}}?)(?P<c1>{_COLON})?\s*\1(?P<c2>{_COLON})?(?P<rest>.*)$", re.S
@@ -135,6 +141,7 @@ _ITALIC = re.compile(
 )
 _CODE = re.compile(rf"^`(?P<label>[^`\n]{{1,80}})`{_COLON}(?P<rest>.*)$")
 _PLAIN = re.compile(r"^(?P<label>[^:：*`\[\]!<>{}\"“”„|\n]{1,40}?)\s*(?::(?=\s|$)|：)(?P<rest>.*)$")
+_TAKE_PROMPT = re.compile(r"take#?0*([1-9]\d?)prompt")
 _TASK = re.compile(r"^\[[ xX]\]\s+")
 
 
@@ -331,6 +338,8 @@ class Reader:
             key = labels.KEYS.get(labels.canonical(name), "")
             if name == "labels":
                 self._own_labels(value)
+            elif name == "tags":
+                self._front_tags(value)
             elif name in known:
                 self.top[name] = value
             elif name == "scenes":
@@ -345,15 +354,23 @@ class Reader:
                     params["aspect_ratio"] = Placed(ratio(str(value.plain)), value.where, at)
                 else:
                     defaults.setdefault(key, value)
-            elif near := labels.misspelt(name, {labels.canonical(k): k for k in known}):
+            elif near := labels.misspelt(name, _OLD_TOP):
                 self.problems.error(
                     at, f"unknown key `{name}`", hint=f"did you mean `{near}`?", code="unknown-key"
                 )
             else:
                 self.problems.warning(
-                    at, f"`{name}` is no key of ours; it is kept as a note", code="unknown-key"
+                    at, f"`{name}` is not a key kiebatch knows; it is kept as a note", code="unknown-key"
                 )
                 self.notes.note(f"{name}: {flow(value.plain)}", at, tight=True)
+
+    def _front_tags(self, value: Placed) -> None:
+        """Take the tags of a notebook's page: a list, or words with commas between."""
+        items = value.value if isinstance(value.value, list) else str(value.plain or "").split(",")
+        words = [str(item.plain if isinstance(item, Placed) else item).strip() for item in items]
+        if any(words):
+            tags = [Placed(word, value.where) for word in words if word]
+            self.top["tags"] = Placed(tags, value.where, value.key)
 
     def mapping(self, values: dict[str, Placed], key: str, at: Where) -> dict[str, Placed]:
         """Return the group of keys under `key`, made when it is not there; an error when it is something else."""
@@ -467,8 +484,10 @@ class Reader:
         return None
 
     def key(self, label: str) -> str:
-        """Return the known key that a label means, or nothing."""
+        """Return the known key that a label means, or nothing.  `Take 3 prompt` is the key `take_3_prompt`."""
         found = self.keys.get(labels.canonical(label))
+        if take := _TAKE_PROMPT.fullmatch(labels.canonical(label)):
+            return f"take_{int(take.group(1))}_prompt"
         return found or self.keys.get(labels.canonical(re.sub(r"\s*[(（][^()（）]*[)）]\s*$", "", label)), "")
 
     def _entries(
@@ -769,7 +788,7 @@ class Reader:
     def _take(self, entry: Entry, block: Block, body: Body) -> bool:
         """Give a `Key:` line the fence, quote or list right below it; False when that is not its value."""
         if block.kind == "list":
-            if entry.key not in _LISTS or not entry.label:
+            if entry.key not in (*_LISTS, "dialogue") or not entry.label:
                 return False
             items = [c.children[0] for c in block.children if c.children and c.children[0].kind == "para"]
             if len(items) < len(block.children) or any(self.entry(i.text, False) for i in items):
@@ -786,26 +805,69 @@ class Reader:
             self._raw_param(entry, children, body)
         elif not entry.key:
             self._unknown(entry, children, body)
-        elif entry.key in SOUNDS or entry.key in ("visual", "audio") or entry.key in PROMPTS:
+        elif entry.key in (*SOUNDS, *PROMPTS, "audio") or is_take_prompt(entry.key):
             self._words(entry, children, body)
+        elif entry.key == "dialogue":
+            self._dialogue(entry, children, body)
+        elif entry.key == "extra_params":
+            self._extra_params(entry, children, body)
         else:
             self._plain_field(entry, children, body)
 
     def _unknown(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
-        last = max([entry.last, *(c.last for c in children)])
         near = self._misspelt(entry.label, 0 if entry.style == "bold" else 5)
-        if near and not self.aside:
+        if near and not self.aside and self.key(near) not in labels.NEVER_SENT:
             self.problems.error(
                 entry.at, f"unknown key `{entry.label}`", hint=f"did you mean `{near}`?", code="unknown-key"
             )
         elif entry.style == "bold" and (near or not self.aside):
             self.problems.warning(
                 entry.at,
-                f"`{entry.label}` is no key of ours; the line is a note and is not sent",
+                f"`{entry.label}` is not a key kiebatch knows; it is kept as a note and not sent",
                 hint=f"did you mean `{near}`?" if near else "",
                 code="unknown-key",
             )
-        body.note(self.source(entry.first, last), self._start_of(entry.first), tight=True)
+        body.note(self._noted(entry, children), self._start_of(entry.first), tight=True)
+
+    def _noted(self, entry: Entry, children: Sequence[Block]) -> str:
+        """Return a key that is a note as `Key: text`; with blocks below it, as it was written."""
+        if entry.style == "bold" and not children and len(entry.lines) == 1 and entry.raw:
+            return f"{entry.label}: {tidy(inline(entry.raw)[0])}"
+        last = max([entry.last, *(c.last for c in children)])
+        return self.source(entry.first, last)
+
+    def _dialogue(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        """Take lines that are spoken.  `Dialogue (ANN): words` names the speaker in the key."""
+        lines = [tidy(inline(text)[0]) for text, _ in entry.lines if text.strip()]
+        for child in children:
+            lines += self._spoken(child)
+        lines = [unquoted(line) for line in lines if not is_nothing(line)]
+        speaker = re.search(r"[(（]([^()（）]+)[)）]\s*$", entry.label)
+        if speaker and lines:
+            lines[0] = f"{speaker.group(1).strip()}: {lines[0]}"
+        if lines:
+            self.enter(body, "dialogue", Placed("\n".join(lines), entry.where, entry.at))
+
+    def _spoken(self, block: Block) -> list[str]:
+        if block.kind == "list":
+            paragraphs = [child for item in block.children for child in item.children[:1]]
+            return [tidy(inline(" ".join(child.text.split()))[0]) for child in paragraphs]
+        if block.kind == "fence":
+            return [line.strip() for line in block.text.splitlines() if line.strip()]
+        if block.kind == "quote":
+            return [line for child in block.children for line in self._spoken(child)]
+        return [tidy(inline(line)[0]) for line in block.text.split("\n") if line.strip()]
+
+    def _extra_params(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        """Read the fields that the catalogue does not know, from a YAML fence below the key."""
+        fence = next((c for c in children if c.kind == "fence"), None)
+        try:
+            value = self._yaml(fence) if fence is not None else scalar(code_span(entry.raw), entry.where)
+        except Invalid as invalid:
+            self.problems.found.extend(invalid.problems)
+            return
+        value.key = entry.at
+        self.enter(body, entry.key, value)
 
     def _yaml(self, block: Block) -> Placed:
         """Return what a YAML fence says.  Raises `Invalid` at the place of its error."""
@@ -1023,7 +1085,7 @@ class Reader:
                         found.append(Placed(part, Where(self.file, at.line, offset)))
             if not found:
                 return None
-            listed = len(found) > 1 or key in ("characters", "ignore_warnings")
+            listed = len(found) > 1 or key in ("characters", "ignore_warnings", "tags")
             return Placed(found, where) if listed else found[0]
         if len(pieces) > 1:
             return Placed([Placed(words(text), at) for text, at in pieces], where)
@@ -1098,6 +1160,12 @@ class Reader:
             if not isinstance(before.value, list):
                 before.value = [Placed(before.value, before.where)]
             before.value.extend(placed.value if isinstance(placed.value, list) else [placed])
+            return
+        if key in _ADD_UP:
+            before.value = f"{before.value}\n{placed.value}"
+            return
+        if key == "tags":
+            before.value = [*before.value, *placed.value]
             return
         self.twice(key, before.key or before.where, placed.key or placed.where)
 
@@ -1197,6 +1265,10 @@ class Reader:
                 continue
             ident_ = idents.get("id", idents.get("scene", ""))
             self.scenes.append(SceneDraft(ident_, body, at, group=group, of_shots=True))
+
+
+def is_take_prompt(key: str) -> bool:
+    return bool(re.fullmatch(r"take_\d+_prompt", key))
 
 
 def address_of(text: str) -> str:

@@ -1,0 +1,128 @@
+"""Checks a project as a whole: slots that are written alike, circles, and the lines of `moved`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from kiebatch.errors import Problems, Where, did_you_mean
+from kiebatch.model import JSON, Job, Path, Project, ShotOutput, Slot
+from kiebatch.scenefile.source import Source
+
+
+def check_slots(project: Project, problems: Problems) -> None:
+    """Report slots that differ in case alone."""
+    seen: dict[str, Slot] = {}
+    for job in project.jobs:
+        other = seen.setdefault(str(job.slot).lower(), job.slot)
+        if other != job.slot:
+            message = f"two slots read alike: `{job.slot}` and `{other}`"
+            problems.error(job.where, message, code="duplicate-id")
+
+
+def check_cycles(project: Project, problems: Problems) -> None:
+    """Report shots that start from one another in a circle."""
+    by_slot = {job.slot: job for job in project.jobs}
+    graph = TopologicalSorter({slot: [n for n in job.needs if n in by_slot] for slot, job in by_slot.items()})
+    try:
+        graph.prepare()
+    except CycleError as error:
+        order = list(by_slot)
+        circle = _in_file_order(error.args[1], order)
+        where = _where_it_starts(by_slot[circle[0]], circle[1]) or Where(project.file)
+        message = "these shots start from one another in a circle: " + " -> ".join(map(str, circle))
+        problems.error(where, message, code="cycle")
+
+
+def _in_file_order(circle: list[Slot], order: list[Slot]) -> list[Slot]:
+    """Return a circle from its first shot in the file on, each followed by the one that it starts from."""
+    # graphlib names each node before those that depend on it.
+    around = list(reversed(circle))[:-1]
+    first = min(range(len(around)), key=lambda i: order.index(around[i]))
+    turned = around[first:] + around[:first]
+    return [*turned, turned[0]]
+
+
+def _where_it_starts(job: Job, slot: Slot) -> Where | None:
+    found = (m.where for m in job.media if isinstance(m.ref, ShotOutput) and m.ref.slot == slot)
+    return next(found, None)
+
+
+# --- moved ---------------------------------------------------------------------------------------------
+
+
+def moved(source: Source, shots: Collection[str]) -> dict[str, str]:
+    """Return `moved` with each old slot's place in today's file; lines that lead nowhere are errors.
+
+    All lines apply at once, so that `{1: 2, 2: 1}` swaps.  A target that is not in today's file is followed further:
+    `{2: 20, 20: 30}` ends at 30 for both.
+    """
+    written = {str(old): str(new) for old, new in (source.value.get("moved") or {}).items()}
+    found: dict[str, str] = {}
+    for old, new in written.items():
+        end = follow(new, written, shots)
+        if end is None:
+            message, hint = _leads_nowhere(new, written, shots)
+            source.error(("moved", old), message, hint=hint, code="moved")
+        elif shot_of(old) == shot_of(end) and old == end:
+            source.error(("moved", old), f"`moved` names `{old}` as its own new place", code="moved")
+        else:
+            found[old] = end
+    _warn_shared_targets(source, written)
+    return found
+
+
+def follow(target: str, written: Mapping[str, str], shots: Collection[str]) -> str | None:
+    """Return where a target leads in today's file, None when it leads nowhere."""
+    seen: set[str] = set()
+    while shot_of(target) not in shots:
+        if target in seen:
+            return None
+        seen.add(target)
+        further = written.get(target) or _of_shot(target, written)
+        if further is None:
+            return None
+        target = further
+    return target
+
+
+def _of_shot(target: str, written: Mapping[str, str]) -> str | None:
+    """Return where `2b#3` goes when the whole of `2b` moved."""
+    shot = shot_of(target)
+    return written[shot] + target[len(shot) :] if shot != target and shot in written else None
+
+
+def _leads_nowhere(target: str, written: Mapping[str, str], shots: Collection[str]) -> tuple[str, str]:
+    last, seen = target, {target}
+    while (further := written.get(last)) is not None:
+        if further in seen:
+            return f"`moved` leads from `{target}` in a circle, and none of its shots is in the file", ""
+        seen.add(further)
+        last = further
+    through = "" if last == target else f" (through `{target}`)"
+    message = f"`moved` names `{last}`{through}, and there is no such shot"
+    return message, did_you_mean(shot_of(last), shots)
+
+
+def _warn_shared_targets(source: Source, written: Mapping[str, str]) -> None:
+    first: dict[str, str] = {}
+    for old, new in written.items():
+        other = first.setdefault(new, old)
+        if other != old:
+            path: Path = ("moved", old)
+            message = (
+                f"`moved` sends both `{other}` and `{old}` to `{new}`; only one line of versions can go on"
+            )
+            source.warning(None, path, message, code="moved")
+
+
+def shot_of(slot: str) -> str:
+    """Return a written slot without model and take."""
+    return re.split(r"[@#]", slot)[0]
+
+
+def raw_moved(value: JSON) -> dict[str, str]:
+    """Return the lines of `moved` in a document's value as they are written; none where it has no such mapping."""
+    lines = value.get("moved") if isinstance(value, dict) else None
+    return {str(old): str(new) for old, new in lines.items()} if isinstance(lines, dict) else {}

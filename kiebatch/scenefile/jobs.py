@@ -1,0 +1,350 @@
+"""Makes the jobs of a shot: one for each model and take, with its fallback."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from kiebatch import catalogue as models
+from kiebatch.catalogue import Model, inputs, lint
+from kiebatch.catalogue.inputs import Built
+from kiebatch.errors import Finding
+from kiebatch.model import JSON, Ask, Enhance, Job, Path, Price, ShotOutput, Slot
+from kiebatch.scenefile.model_choice import ModelChoice
+from kiebatch.scenefile.output_names import output_stem, reserved_name
+from kiebatch.scenefile.prompts import is_json_object, negatives_of, words_of
+from kiebatch.scenefile.references import References
+from kiebatch.scenefile.shots import ShotSpec
+from kiebatch.scenefile.source import Source
+
+_MAKES = ("image", "video", "audio", "text")
+_LARGEST = 2**53  # beyond it JSON readers round
+_WHERE_TO_NAME_A_MODEL = {
+    "yaml": "here, or for all under `defaults: {model: ...}`",
+    "markdown": "here with `- **Model**: ...`, or for all below `## Defaults`",
+}
+
+
+@dataclass(slots=True)
+class Jobs:
+    """Makes the jobs of every shot of one file."""
+
+    source: Source
+    choice: ModelChoice
+    references: References
+    _outputs: dict[str, ShotSpec] = field(default_factory=dict)
+
+    def of(self, spec: ShotSpec) -> tuple[Job, ...]:
+        """Return the jobs of a shot in the order of its models and takes; none for a card on the board."""
+        if not self._can_make(spec):
+            return ()
+        output = self._output(spec)
+        found: list[Job] = []
+        for asked, model in spec.models:
+            found += self._of_model(self.source, spec, asked, model, output)
+        return tuple(found)
+
+    def _can_make(self, spec: ShotSpec) -> bool:
+        source = self.source
+        if spec.kind != "shot" and "text" in spec.raw and "prompt" in spec.raw:
+            message = f"`{spec.name}` has both `text` and `prompt`"
+            source.error((*spec.path, "text"), message, hint="they mean the same")
+        if not self._prompts_are_whole(spec):
+            return False
+        given = spec.has_words
+        if spec.models:
+            return given or spec.names_model or spec.makes
+        named = spec.names_model or self.choice.names_one(spec)
+        if spec.kind == "shot" and given and not named and not spec.skip:
+            where = _WHERE_TO_NAME_A_MODEL[source.document.form]
+            source.error(
+                spec.path,
+                f"shot `{spec.name}` has a prompt and no model",
+                hint=f"name one {where}, or with --model; `kiebatch models` lists them",
+                code="no-model",
+            )
+        return False
+
+    def _prompts_are_whole(self, spec: ShotSpec) -> bool:
+        paths = dict.fromkeys(path for _, path in map(spec.words, range(1, spec.takes + 1)) if path)
+        empty = [path for path in paths if not str(_at(spec, path) or "").strip()]
+        for path in empty:
+            self.source.error(path, f"shot `{spec.name}`: the prompt is empty", code="empty-prompt")
+        return not empty
+
+    # -- one model
+
+    def _of_model(
+        self, source: Source, spec: ShotSpec, asked: str, model: Model, output: str | None
+    ) -> list[Job]:
+        maker = _Maker(source, self.references_for(source), spec, asked, model, output)
+        jobs = maker.jobs()
+        spare = self._spare(spec, model) if jobs else None
+        if spare is None:
+            return jobs
+        name, fallback = spare
+        # A fallback may never be needed: what only a person could mend is an error, its warnings are left out.
+        apart = source.apart()
+        spares = {
+            job.slot.take: job
+            for job in _Maker(apart, self.references_for(apart), spec, name, fallback, output).jobs()
+        }
+        source.problems.found.extend(apart.problems.errors)
+        return [_with_fallback(job, spares.get(job.slot.take)) for job in jobs]
+
+    def references_for(self, source: Source) -> References:
+        return self.references if source is self.source else replace(self.references, source=source)
+
+    def _spare(self, spec: ShotSpec, model: Model) -> tuple[str, Model] | None:
+        name, path = self.source.setting(spec, model.modality, "fallback")
+        if not name:
+            return None
+        spare = self.choice.model(str(name), spec, path)
+        if spare is None or spare.id == model.id:
+            return None
+        if spare.modality != model.modality:
+            message = f"the fallback `{spare.id}` makes {spare.modality}, and `{model.id}` {model.modality}"
+            self.source.error(path, message)
+            return None
+        return str(name), spare
+
+    # -- names of files
+
+    def _output(self, spec: ShotSpec) -> str | None:
+        """Return the author's own name for the files of a shot, as a path in the assets folder without ending."""
+        text = spec.raw.get("output")
+        if not text:
+            return None
+        path = (*spec.path, "output")
+        stem = output_stem(str(text), str(self.source.value.get("assets") or "assets"))
+        if stem is None:
+            message = f"`output` must name a file inside the assets folder, found `{text}`"
+            self.source.error(path, message)
+            return None
+        taken = reserved_name(stem)
+        if taken:
+            message = f"shot `{spec.name}`: Windows cannot store a file called `{taken}`"
+            self.source.error(path, message, hint=f"for instance `{taken}-1`", code="reserved-name")
+            return None
+        other = self._outputs.setdefault(stem.lower(), spec)
+        if other is not spec:
+            message = f"shots `{other.name}` and `{spec.name}` both write `{text}`"
+            self.source.error(path, message, code="duplicate")
+        return stem
+
+
+@dataclass(slots=True)
+class _Maker:
+    """Makes the jobs of one shot on one model.  What a shot asks is resolved once; a take differs in words and seed."""
+
+    source: Source
+    references: References
+    spec: ShotSpec
+    asked: str
+    model: Model
+    output: str | None
+
+    def jobs(self) -> list[Job]:
+        if self.model.modality not in _MAKES:
+            message = f"`{self.model.id}` does not make pictures, clips or sound"
+            self.source.error((*self.spec.path, "model"), message)
+            return []
+        found: list[Job] = []
+        asks: dict[Path, Ask | None] = {}
+        for take in range(1, self.spec.takes + 1):
+            path = self.spec.words(take)[1]
+            if path not in asks:
+                asks[path] = self._ask(take)
+                self._check_ask(asks[path])
+            ask = asks[path]
+            job = self._job(ask, take) if ask else None
+            if job is None:
+                return []
+            found.append(job)
+        return found
+
+    def _ask(self, take: int) -> Ask | None:
+        """Return what a take asks for, but for its seed; None, with errors, where a name in it means nothing."""
+        source, spec, model = self.source, self.spec, self.model
+        words = words_of(source, spec, model, take)
+        if words is None:
+            return None
+        defaults = {
+            **(source.defaults.get("params") or {}),
+            **(source.defaults_for(model.modality).get("params") or {}),
+            **(spec.inherited.get("params") or {}),
+        }
+        extra = {
+            **(source.defaults_for(model.modality).get("extra_params") or {}),
+            **(spec.inherited.get("extra_params") or {}),
+            **(spec.raw.get("extra_params") or {}),
+        }
+        folded = source.options.fold_negative and not words.is_json
+        unwanted = negatives_of(source, spec, model)
+        if words.is_json and source.options.fold_negative and "negative_prompt" not in model.fields:
+            unwanted = ()
+        return Ask(
+            prompt=words.text,
+            negative=unwanted,
+            params=spec.raw.get("params") or {},
+            default_params=defaults,
+            media=tuple(self.references.media(spec, model, words.characters)),
+            duration_s=spec.raw.get("duration") if spec.shot is not None else None,
+            voice=spec.raw.get("voice"),
+            takes=spec.takes,
+            fold_negative=folded,
+            extra_params=extra,
+        )
+
+    def _check_ask(self, ask: Ask | None) -> None:
+        if ask is None:
+            return
+        if self.source.options.lint and not is_json_object(ask.prompt):
+            for finding in lint.check(self.model, ask, self.spec.raw.get("duration")):
+                self._warn(finding)
+        self._check_endpoint()
+        self._check_follows(ask)
+
+    def _job(self, ask: Ask, take: int) -> Job | None:
+        source, spec, model = self.source, self.spec, self.model
+        slot = spec.slot(model, take)
+        seed = _seed(source.setting(spec, model.modality, "seed")[0], slot)
+        ask = replace(ask, seed=seed)
+        built = self._with_extra(inputs.build(model, ask), ask)
+        warnings = self._report(built)
+        if not built.ok or any(_too_large(v) for v in built.input.values()):
+            return None
+        return Job(
+            slot=slot,
+            model=model.id,
+            asked=self.asked,
+            family=model.family,
+            endpoint=model.endpoint,
+            modality=model.modality,
+            prompt=ask.prompt,
+            input=built.input,
+            authored=built.authored,
+            media=built.media,
+            output=self.output,
+            price=self._price(built, ask),
+            expected_s=model.expected_s,
+            defaulted=built.defaulted,
+            warnings=warnings,
+            unpicked=self.references.unpicked(spec),
+            extra_params=ask.extra_params,
+            preset=str(source.setting(spec, model.modality, "preset")[0] or ""),
+            enhance=cast(Enhance, source.setting(spec, model.modality, "enhance")[0] or "off"),
+            tags=source.tags(spec),
+            where=source.where(spec.path),
+        )
+
+    def _with_extra(self, built: Built, ask: Ask) -> Built:
+        """Add the fields of `extra_params`: sent as written, and part of what the author asked for."""
+        extra = {name: value for name, value in ask.extra_params.items() if value is not None}
+        if not extra:
+            return built
+        findings = [_extra_finding(self.model, name) for name in extra]
+        return replace(
+            built,
+            input={**built.input, **extra},
+            authored={**built.authored, **extra},
+            findings=(*built.findings, *findings),
+        )
+
+    def _price(self, built: Built, ask: Ask) -> Price:
+        price = models.price(self.model, built.input)
+        named = {name for row in self.model.prices for name in row.get("when") or {}}
+        return price if ask.extra_params.keys() <= named else Price(amount=None, kind="unknown")
+
+    # -- problems
+
+    def _report(self, built: Built) -> tuple[str, ...]:
+        """Report what is wrong with a job's input; return its warnings.  Takes that say the same are told once."""
+        warnings: list[str] = []
+        ignored = self.source.ignored(self.spec)
+        for finding in built.findings:
+            if finding.severity == "error":
+                path = self.source.origin(self.spec, self.model.modality, finding.field)
+                message = f"shot `{self.spec.name}`: {finding.message}"
+                self.source.error(path, message, hint=finding.hint, code=finding.code)
+            elif finding.code not in ignored:
+                warnings.append(finding.message)
+                self._warn(finding)
+        return tuple(warnings)
+
+    def _warn(self, finding: Finding) -> None:
+        path = self.source.origin(self.spec, self.model.modality, finding.field)
+        message = f"shot `{self.spec.name}`: {finding.message}"
+        self.source.warning(self.spec, path, message, hint=finding.hint, code=finding.code)
+
+    def _check_endpoint(self) -> None:
+        said, model = self.spec.raw.get("endpoint"), self.model
+        if said and model.endpoint not in str(said):
+            self.source.warning(
+                self.spec,
+                (*self.spec.path, "endpoint"),
+                f"shot `{self.spec.name}`: `{model.id}` is called at {model.endpoint}, not at what `endpoint` says",
+                hint="the line is not needed; the model decides",
+                code="endpoint",
+            )
+
+    def _check_follows(self, ask: Ask) -> None:
+        """Say where a task is passed on to a model that does not go on from such tasks."""
+        model = self.model
+        for medium in ask.media:
+            ref = medium.ref
+            if not isinstance(ref, ShotOutput) or not ref.as_task or not model.follows:
+                continue
+            other = self.references.shots[ref.slot.shot_name]
+            made_by = next((m for _, m in other.models if ref.slot.model in (None, m.id)), None)
+            if made_by and made_by.id not in model.follows:
+                self.source.problems.error(
+                    medium.where,
+                    f"shot `{self.spec.name}`: `{model.id}` does not go on from a task of `{made_by.id}`",
+                    hint=f"it takes tasks of {', '.join(f'`{m}`' for m in model.follows)}",
+                    code="bad-shot",
+                )
+
+
+def _with_fallback(job: Job, spare: Job | None) -> Job:
+    if spare is None:
+        return job
+    # The fallback serves the same slot: the line of versions goes on under it.
+    return replace(job, fallback=replace(spare, slot=job.slot, fallback_for=job.model))
+
+
+def _extra_finding(model: Model, name: str) -> Finding:
+    word = f"params.{name}"
+    own = {target.name for target in model.fields.values()} | {*model.properties, *model.fields}
+    if name.replace("_", "").casefold() in ("callbackurl", "callback"):
+        message = f"`{name}` is set by kiebatch and cannot be an extra field"
+        return Finding(field=word, message=message, code="extra-params")
+    if name in own:
+        message = f"`{model.id}` knows the field `{name}`"
+        return Finding(field=word, message=message, hint="write it under `params`", code="extra-params")
+    message = (
+        f"`{model.id}` is not known to have a field `{name}`; it is sent as it is, and the price is unknown"
+    )
+    return Finding(field=word, message=message, severity="warning", code="extra-params")
+
+
+def _too_large(value: JSON) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LARGEST
+
+
+def _seed(value: JSON, slot: Slot) -> int | None:
+    """Return the seed of one slot.  Five digits from 10000 on fit the range of every model with a seed."""
+    if value is None:
+        return None
+    if value == "stable":
+        digest = hashlib.sha256(str(slot).encode()).digest()
+        return 10_000 + int.from_bytes(digest[:8], "big") % 90_000
+    return int(value) + slot.take - 1
+
+
+def _at(spec: ShotSpec, path: Path) -> JSON:
+    value: JSON = spec.raw
+    for step in path[len(spec.path) :]:
+        value = value[step]
+    return value

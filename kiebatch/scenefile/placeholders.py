@@ -1,0 +1,82 @@
+"""Finds placeholders of templates in a prompt: words in brackets that nothing filled in.
+
+`{name}` is not one of them: a name that means nothing is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+# A bracket in capitals, or with one of the words that templates use; `[wide shot]` is somebody's own way to write.
+_TEMPLATE_WORDS = (
+    "insert|your|enter|fill|replace|placeholder|name|subject|character|hero|object|product|brand|place|location"
+    "|setting|style|mood|action|topic|theme|adjective|colou?r|prompt|description|describe|tbd|todo"
+)
+_SHAPES = (
+    re.compile(r"\{\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}\}"),
+    re.compile(r"\$\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}"),
+    re.compile(
+        r"(?<!\{)\{\s*(?P<inner>[^\W\d][^{}\n\":]{0,60}[\s$.][^{}\n\":]{0,60}?|\$[^{}\n\":]{1,60}?)\s*\}"
+    ),
+    re.compile(r"\[(?P<inner>[A-Z][A-Z0-9]*(?:[ _/-][A-Z0-9]+)*)\](?!\()"),
+    re.compile(rf"(?i)\[(?P<inner>(?:[\w' -]+ )?(?:{_TEMPLATE_WORDS})(?: [\w' -]+)?|\w+_\w+)\](?!\()"),
+    re.compile(r"<(?P<inner>[A-Za-z][\w -]{1,40})>"),
+    re.compile(r"%(?P<inner>[A-Za-z]\w{1,30})%"),
+    re.compile(r"(?<![\w_])__(?P<inner>[A-Za-z]\w{0,30}?)__(?![\w_])"),
+)
+_KNOWN_IN_BRACKETS = re.compile(r"\[(?P<inner>[^\[\]\n]{1,60})\]|(?<![\w.])@(?P<at>[^\W\d][\w-]*)")
+_MARKUP = frozenset(["b", "i", "u", "em", "strong", "br", "p", "sup", "sub"])
+
+
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """A placeholder as it was written and as it would be sent; `name` is what could fill it."""
+
+    written: str
+    sent: str
+    name: str
+
+
+def unfilled(prompt: str, known: Collection[str], notes: Sequence[str]) -> list[Unfilled]:
+    """Return the placeholders of a prompt, each once, in order.
+
+    `known` are the names of styles, characters and variables.  `notes` are the prompting notes of the model: forms
+    that they name, such as `[Image 1]`, are not placeholders.
+    """
+    if not any(c in prompt for c in "{[<%_@"):
+        return []
+    said = {
+        _form(text) for note in notes for text in re.findall(r"[\[<@][^\s\]>,.;:]*(?:[^\]>@]*[\]>])?", note)
+    }
+    found = {u.written: u for u in _found(prompt, known) if _form(u.written) not in said}
+    return sorted(found.values(), key=lambda u: prompt.index(u.written))
+
+
+def _found(prompt: str, known: Collection[str]) -> Iterator[Unfilled]:
+    taken = ""
+    for shape in _SHAPES:
+        for match in shape.finditer(prompt):
+            inner = match["inner"].strip()
+            written = match.group(0)
+            if written in taken or inner.lower() in _MARKUP:
+                continue
+            taken += written
+            sent = written.replace("{{", "{").replace("}}", "}")
+            yield Unfilled(written, sent, _name(inner))
+    for match in _KNOWN_IN_BRACKETS.finditer(prompt):
+        inner = (match["inner"] or match["at"]).strip()
+        if inner in known and match.group(0) not in taken:
+            yield Unfilled(match.group(0), match.group(0), inner)
+
+
+def _form(text: str) -> str:
+    """Return a form without its number, so that a note about `[Image 1]` covers `[Image 2]`."""
+    return re.sub(r"\d+", "0", text).strip().casefold()
+
+
+def _name(inner: str) -> str:
+    """Return the name that could stand for what is in the brackets: `$json.light` is `light`."""
+    last = re.split(r"[.$]", inner)[-1] or inner
+    return re.sub(r"[^\w]+", "_", last).strip("_").lower() or "name"

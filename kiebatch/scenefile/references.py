@@ -1,0 +1,179 @@
+"""Resolves the media of a shot: paths, addresses, names under `references`, and what other shots make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from kiebatch import addresses
+from kiebatch.catalogue import Model
+from kiebatch.errors import did_you_mean
+from kiebatch.model import JSON, ROLES, LocalFile, Modality, Path, Ref, RoleMedia, ShotOutput, WebURL
+from kiebatch.scenefile.shots import ShotSpec
+from kiebatch.scenefile.source import Source
+
+_SCHEME = re.compile(r"(?i)^[a-z][a-z0-9+.-]*://")
+_FRAMES = ("start_frame", "end_frame")
+_Found = tuple[Ref, Modality | None]
+
+
+class _Refused(Exception):
+    """A `{shot: ...}` that names nothing usable; `key` is the part of it that is wrong."""
+
+    def __init__(self, key: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Resolves media against the shots of the file, by their written names."""
+
+    source: Source
+    shots: Mapping[str, ShotSpec]
+
+    def media(self, spec: ShotSpec, model: Model, characters: tuple[str, ...]) -> list[RoleMedia]:
+        """Return the media of a shot's roles, then the pictures of the characters that it names."""
+        found: list[RoleMedia] = []
+        for role in ROLES:
+            if role in spec.raw:
+                found += self._of_role(spec, role, spec.raw[role], (*spec.path, role))
+        for name in characters:
+            pictures = self.source.characters[name].get("references")
+            if pictures is None:
+                continue
+            if "references" in model.roles:
+                found += self._of_role(spec, "references", pictures, ("characters", name, "references"))
+                continue
+            message = f"shot `{spec.name}`: `{model.id}` takes no pictures, so those of `{name}` are not sent"
+            self.source.warning(spec, spec.path, message, code="character-pictures")
+        return found
+
+    def unpicked(self, spec: ShotSpec) -> tuple[str, ...]:
+        """Return the shots that a shot starts from without naming a take, and that nobody has picked."""
+        found = []
+        for role in ROLES:
+            value = spec.raw.get(role)
+            for one in value if isinstance(value, list) else [value]:
+                if not isinstance(one, dict) or one.get("take") or "#" in str(one.get("shot", "")):
+                    continue
+                base = str(one["shot"]).partition("@")[0]
+                if self.source.options.picked(base) is None:
+                    found.append(base)
+        return tuple(dict.fromkeys(found))
+
+    def _of_role(self, spec: ShotSpec, role: str, value: JSON, path: Path) -> list[RoleMedia]:
+        values = value if isinstance(value, list) else [value]
+        found: list[RoleMedia] = []
+        for i, one in enumerate(values):
+            if one is None:
+                continue
+            place = (*path, i) if isinstance(value, list) else path
+            if isinstance(one, str) and one in self.source.references:
+                named = self.source.references[one]
+                if named is not None:
+                    found += self._of_role(spec, role, named, ("references", one))
+                continue
+            resolved = self._resolved(spec, role, one, place)
+            if resolved is not None:
+                ref, kind = resolved
+                found.append(RoleMedia(role=role, ref=ref, where=self.source.where(place), kind=kind))
+        return found
+
+    def _resolved(self, spec: ShotSpec, role: str, value: JSON, path: Path) -> _Found | None:
+        if isinstance(value, dict):
+            return self._of_shot(spec, role, value, path)
+        text = str(value).strip()
+        if _SCHEME.match(text):
+            problem = addresses.url_problem(text)
+            if problem:
+                self.source.error(path, f"shot `{spec.name}`: {problem}", code="bad-url")
+                return None
+            return WebURL(text), None
+        if text.lower().startswith("data:"):
+            self.source.error(path, "a `data:` URL cannot be sent; save it as a file")
+            return None
+        return LocalFile(text), None
+
+    # -- what other shots make
+
+    def _of_shot(self, spec: ShotSpec, role: str, value: Mapping[str, JSON], path: Path) -> _Found | None:
+        try:
+            return self._shot_output(spec, role, value, path)
+        except _Refused as refused:
+            place = (*path, refused.key) if refused.key in value else path
+            message = f"shot `{spec.name}`: {refused}"
+            self.source.error(place, message, hint=refused.hint, code="bad-shot")
+            return None
+
+    def _shot_output(self, spec: ShotSpec, role: str, value: Mapping[str, JSON], path: Path) -> _Found:
+        base, _, take_text = str(value["shot"]).partition("#")
+        base, _, model_text = base.partition("@")
+        other = self._other(spec, base)
+        model = _model_of(other, str(value.get("model") or model_text))
+        written = value.get("take") or (int(take_text) if take_text.isdecimal() else None)
+        take = int(written) if written is not None else self._picked_take(spec, other, path)
+        if take > other.takes:
+            have = f"`{base}` has {other.takes} takes, and take {take} is asked for"
+            raise _Refused("take", have)
+        as_task = value.get("as") == "task"
+        frame = value.get("frame")
+        if model.modality == "video" and not as_task and frame is None and role in _FRAMES:
+            frame = "last"
+        _check_kind(base, model.modality, role, frame)
+        ref = ShotOutput(
+            slot=other.slot(model, take),
+            output=int(value.get("output") or 1),
+            frame=cast(Literal["first", "last"] | None, frame),
+            as_task=as_task,
+        )
+        if as_task:
+            return ref, None
+        return ref, "image" if frame else model.modality
+
+    def _other(self, spec: ShotSpec, name: str) -> ShotSpec:
+        other = self.shots.get(name)
+        if other is None:
+            raise _Refused("shot", f"there is no shot `{name}`", did_you_mean(name, self.shots))
+        if other.path == spec.path:
+            raise _Refused("shot", "a shot cannot start from itself")
+        if not other.makes:
+            raise _Refused("shot", f"`{name}` makes nothing: it is a card without a prompt or a model")
+        if other.skip:
+            raise _Refused("shot", f"`{name}` is skipped, so it makes nothing")
+        return other
+
+    def _picked_take(self, spec: ShotSpec, other: ShotSpec, path: Path) -> int:
+        picked = self.source.options.picked(other.name)
+        if picked is not None and picked <= other.takes:
+            return picked
+        if other.takes > 1:
+            message = f"shot `{spec.name}`: nobody has picked a take of `{other.name}`, so take 1 is used"
+            hint = f"kiebatch pick {other.name}#N"
+            self.source.warning(spec, path, message, hint=hint, code="no-pick")
+        return 1
+
+
+def _model_of(other: ShotSpec, name: str) -> Model:
+    have = ", ".join(m.id for _, m in other.models)
+    if name:
+        chosen = [m for asked, m in other.models if name in (m.id, asked)]
+        if not chosen:
+            raise _Refused("model", f"`{other.name}` is not made by `{name}`", f"it is made by {have}")
+        return chosen[0]
+    if len(other.models) > 1:
+        hint = f"say which: {{shot: {other.name}, model: ...}} of {have}"
+        raise _Refused("shot", f"`{other.name}` is made by several models", hint)
+    return other.models[0][1]
+
+
+def _check_kind(name: str, kind: Modality, role: str, frame: str | None) -> None:
+    if frame and kind != "video":
+        raise _Refused("frame", f"`{name}` is not a clip, so it has no {frame} frame")
+    if role in (*_FRAMES, "mask") and kind not in ("image", "video"):
+        raise _Refused("shot", f"`{name}` makes {kind}, and `{role}` takes a picture")
+    if role == "mask" and kind == "video" and not frame:
+        raise _Refused("shot", f"`{name}` makes a clip, and `mask` takes a picture")

@@ -1,0 +1,99 @@
+"""Scenes and shots as a scene file gives them, before their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kiebatch.catalogue import Model
+from kiebatch.model import JSON, ROLES, Path, SceneId, ShotId, Slot
+
+Kind = Literal["shot", "vo", "music", "sfx"]
+SOUNDS: Mapping[str, Kind] = {"voiceover": "vo", "music": "music", "sound_effects": "sfx"}
+INHERITED = (
+    *("model", "params", "extra_params", "takes", "seed", "style", "characters", "negative_prompt"),
+    *("fallback", "type", "preset", "enhance", "tags", "ignore_warnings"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShotSpec:
+    """A shot as its scene file gives it, before its jobs.
+
+    `raw` holds its own keys, `inherited` those of a scene with shots.  `models` pairs each name that the author
+    wrote with the model that it means; `models` and `takes` are known once every shot was gathered.
+    """
+
+    scene: SceneId
+    shot: ShotId
+    kind: Kind
+    path: Path
+    raw: Mapping[str, JSON]
+    inherited: Mapping[str, JSON] = field(default_factory=dict)
+    inherited_path: Path = ()
+    models: tuple[tuple[str, Model], ...] = ()
+    takes: int = 1
+    skip: str = ""
+
+    @property
+    def name(self) -> str:
+        return Slot(self.scene, self.shot).shot_name
+
+    def slot(self, model: Model, take: int) -> Slot:
+        return Slot(self.scene, self.shot, model.id if len(self.models) > 1 else None, take)
+
+    @property
+    def names_model(self) -> bool:
+        """Whether the shot or its scene names a model; those of `defaults` do not count."""
+        return "model" in self.raw or "model" in self.inherited
+
+    @property
+    def makes(self) -> bool:
+        """Whether the shot makes something, and is not a mere card on the board."""
+        says = self.names_model or self.has_words or any(role in self.raw for role in ROLES)
+        return says and bool(self.models)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether a prompt is written for any of its takes."""
+        return bool(self.prompt_path) or any(self.words(take)[1] for take in range(1, self.takes + 1))
+
+    @property
+    def prompt_path(self) -> Path:
+        """Where its words are, empty where it has none.  A sound may call them `text`."""
+        for key in ("prompt", "text"):
+            if key in self.raw:
+                return (*self.path, key)
+        return ()
+
+    @property
+    def prompt(self) -> str:
+        for key in ("prompt", "text"):
+            if key in self.raw:
+                return str(self.raw[key] or "")
+        return ""
+
+    def words(self, take: int) -> tuple[str, Path]:
+        """Return what one take says and where that is written: its own entry under `takes`, else the shot's."""
+        entries = self.raw.get("takes")
+        entry = entries[take - 1] if isinstance(entries, list) and take <= len(entries) else None
+        if isinstance(entry, dict) and "prompt" in entry:
+            return str(entry["prompt"] or ""), (*self.path, "takes", take - 1, "prompt")
+        return self.prompt, self.prompt_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneSpec:
+    """A scene with its shots, as the file gives them."""
+
+    raw: Mapping[str, JSON]
+    path: Path
+    shots: tuple[ShotSpec, ...] = ()
+
+
+def reason(value: JSON) -> str:
+    """Return why something is skipped, empty where it is not."""
+    if value is True:
+        return "skipped"
+    return str(value).strip() if value else ""

@@ -1,0 +1,186 @@
+"""A scene file while a project is built from it: its values, and where each problem is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from kiebatch import catalogue as models
+from kiebatch.errors import Problems, Where
+from kiebatch.model import JSON, Document, Modality, Path, SceneId, ShotId
+from kiebatch.scenefile import validation
+from kiebatch.scenefile.shots import ShotSpec
+
+PICTURED = ("image", "video")
+
+
+def _no_models(_scene: SceneId, _shot: ShotId) -> Sequence[str]:
+    return ()
+
+
+def _no_pick(_shot: str) -> int | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a command may ask of the reading, beside the file itself.
+
+    `kept` gives the models that the manifest names for a shot, so that an alias stays with its model.
+    `picked` gives the picked take of a shot by its written name.  `variables` beat the file's `vars`.
+    `model` and `models` (by modality) serve shots for which the file names no model.
+    """
+
+    fold_negative: bool = False
+    allow_unknown_model: bool = False
+    lint: bool = False
+    kept: Callable[[SceneId, ShotId], Sequence[str]] = _no_models
+    picked: Callable[[str], int | None] = _no_pick
+    variables: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    models: Mapping[Modality, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A scene file that passed the schema, without the parts that it refused, and the book of its problems."""
+
+    document: Document
+    catalogue: models.Catalogue
+    options: Options
+    value: Mapping[str, JSON]
+    characters: Mapping[str, Mapping[str, JSON]]  # by name, each with its `text` and `references`
+    problems: Problems
+
+    @classmethod
+    def read(cls, document: Document, catalogue: models.Catalogue, options: Options) -> Source:
+        """Check a document by the schema; what the schema refuses is reported and left out."""
+        problems = Problems()
+        value = validation.check_scenes(document, problems)
+        characters = {
+            name: {"text": given} if isinstance(given, str) else given
+            for name, given in (value.get("characters") or {}).items()
+            if given is not None
+        }
+        return cls(
+            document=document,
+            catalogue=catalogue,
+            options=options,
+            value=value,
+            characters=characters,
+            problems=problems,
+        )
+
+    @property
+    def styles(self) -> Mapping[str, str]:
+        return self.value.get("styles") or {}
+
+    @property
+    def references(self) -> Mapping[str, JSON]:
+        return self.value.get("references") or {}
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The file's `vars` and those of the command line, which beat them, as text."""
+        written = {name: _text(value) for name, value in (self.value.get("vars") or {}).items()}
+        return {**written, **self.options.variables}
+
+    @property
+    def defaults(self) -> Mapping[str, JSON]:
+        return self.value.get("defaults") or {}
+
+    def defaults_for(self, modality: str | None) -> Mapping[str, JSON]:
+        return (self.defaults.get(modality) or {}) if modality else {}
+
+    def apart(self) -> Source:
+        """Return the same file with an empty book, for problems that the caller may leave out."""
+        return replace(self, problems=Problems())
+
+    # -- places and problems
+
+    def where(self, path: Sequence[str | int]) -> Where:
+        return self.document.where(path)
+
+    def error(self, path: Path, message: str, *, hint: str = "", code: str = "invalid") -> None:
+        self.problems.error(self.where(path), message, hint=hint, code=code)
+
+    def warning(self, spec: ShotSpec | None, path: Path, message: str, *, hint: str = "", code: str) -> None:
+        """Report a warning, unless the file or the shot leaves out warnings of this code."""
+        if code not in self.ignored(spec):
+            self.problems.warning(self.where(path), message, hint=hint, code=code)
+
+    def ignored(self, spec: ShotSpec | None) -> set[str]:
+        found = set(self.value.get("ignore_warnings") or ())
+        for values in (spec.raw, spec.inherited) if spec else ():
+            found |= set(values.get("ignore_warnings") or ())
+        return found
+
+    # -- precedence
+
+    def setting(self, spec: ShotSpec, modality: str, key: str) -> tuple[JSON, Path]:
+        """Return a value and its place by precedence: shot, scene, defaults of the modality, defaults."""
+        for values, path in ((spec.raw, spec.path), (spec.inherited, spec.inherited_path)):
+            if values.get(key) is not None:
+                return values[key], (*path, key)
+        by_kind = self.defaults_for(modality)
+        if by_kind.get(key) is not None:
+            return by_kind[key], ("defaults", modality, key)
+        # Words and seeds for pictures are not meant for voices.
+        if self.defaults.get(key) is not None and (modality in PICTURED or key == "params"):
+            return self.defaults[key], ("defaults", key)
+        return None, spec.path
+
+    def origin(self, spec: ShotSpec, modality: str, name: str) -> Path:
+        """Return where the person wrote what a finding is about: `prompt`, `params.seed`, `references`."""
+        if name == "prompt" and spec.prompt_path:
+            return spec.prompt_path
+        if name == "negative_prompt":
+            found = self.negatives(spec, modality)
+            if found:
+                return found[0][1]
+        head, _, rest = name.partition(".")
+        if head == "params" and rest:
+            for base in self._params_paths(spec, modality):
+                if (*base, rest) in self.document.places:
+                    return (*base, rest)
+        return self.setting(spec, modality, head)[1]
+
+    def _params_paths(self, spec: ShotSpec, modality: str) -> tuple[Path, ...]:
+        return (
+            (*spec.path, "params"),
+            (*spec.path, "extra_params"),
+            (*spec.inherited_path, "params"),
+            (*spec.inherited_path, "extra_params"),
+            ("defaults", modality, "params"),
+            ("defaults", modality, "extra_params"),
+            ("defaults", "params"),
+        )
+
+    def negatives(self, spec: ShotSpec, modality: str) -> list[tuple[JSON, Path]]:
+        """Return every negative prompt that adds up for a shot, with its place, the nearest first."""
+        key = "negative_prompt"
+        found: list[tuple[JSON, Path]] = [
+            (spec.raw.get(key), (*spec.path, key)),
+            (spec.inherited.get(key), (*spec.inherited_path, key)),
+            (self.defaults_for(modality).get(key), ("defaults", modality, key)),
+        ]
+        if modality in PICTURED:
+            found.append((self.defaults.get(key), ("defaults", key)))
+            found.append((self.value.get(key), (key,)))
+        return [(value, path) for value, path in found if value]
+
+    def tags(self, spec: ShotSpec) -> tuple[str, ...]:
+        found = [values.get("tags") for values in (self.value, spec.inherited, spec.raw)]
+        return tuple(dict.fromkeys(tag for value in found for tag in listed(value)))
+
+
+def listed(value: JSON) -> list[str]:
+    """Return one text or a list of texts as a list; None holds none."""
+    if value is None:
+        return []
+    return [str(v) for v in value if v is not None] if isinstance(value, list) else [str(value)]
+
+
+def _text(value: JSON) -> str:
+    """Return a variable as it is sent: `true` and `5` as they were written."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
