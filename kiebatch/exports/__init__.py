@@ -16,6 +16,7 @@ ENDINGS: Mapping[str, str] = {
     "edl": ".edl",
     "fcp7": ".xml",
     "fcpxml": ".fcpxml",
+    "captions": ".srt",
     "csv": ".csv",
     "remotion": ".ts",
 }

@@ -36,7 +36,7 @@ class Options:
     - `columns` and `rows`: of a contact sheet's page; `all_takes` shows every take of a shot instead of one
     - `layout`: panels on a page of the PDF, 1, 4 or 6; `paper` is `a4` or `letter`
     - `fps`, `size`: of animatic and timeline; without a size it follows the pictures
-    - `slate`: scene, shot, take and time in the animatic
+    - `slate`: scene, shot, take and time in the animatic; `captions`: what is said, in the picture
     - `only`: selectors such as `5-9` or `2b`, empty for all; `picked`: only shots of which somebody picked a take
     """
 
@@ -50,6 +50,7 @@ class Options:
     fps: Fraction = Fraction(24)
     size: tuple[int, int] | None = None
     slate: bool = False
+    captions: bool = False
     only: tuple[str, ...] = ()
     picked: bool = False
 

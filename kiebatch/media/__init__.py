@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kiebatch.media.derivatives import wanted as wanted
     from kiebatch.media.ffmpeg import UNTRUSTED as UNTRUSTED
     from kiebatch.media.ffmpeg import Undecodable as Undecodable
+    from kiebatch.media.ffmpeg import ffmpeg_version as ffmpeg_version
     from kiebatch.media.ffmpeg import find_ffmpeg as find_ffmpeg
     from kiebatch.media.ffmpeg import frame as frame
     from kiebatch.media.ffmpeg import has_sound as has_sound
@@ -32,6 +33,7 @@ __getattr__, __dir__ = face(
         "Undecodable": "ffmpeg",
         "Wanted": "derivatives",
         "facts": "probing",
+        "ffmpeg_version": "ffmpeg",
         "find_ffmpeg": "ffmpeg",
         "frame": "ffmpeg",
         "has_sound": "ffmpeg",

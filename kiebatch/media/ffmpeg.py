@@ -48,6 +48,18 @@ def find_ffmpeg() -> str | None:
         return None
 
 
+@cache
+def ffmpeg_version() -> str:
+    """Return what ffmpeg calls itself: `ffmpeg version 5.1.9`; `Invalid` where there is none."""
+    program = find_ffmpeg()
+    if program is None:
+        raise Invalid("this needs ffmpeg", hint="install it, or: pip install 'kiebatch[video]'")
+    said = subprocess.run(
+        [program, "-version"], capture_output=True, text=True, errors="replace", check=False
+    )
+    return " ".join(said.stdout.split("\n", 1)[0].split()[:3])
+
+
 def run_ffmpeg(arguments: list[str], *, timeout_s: float = _FFMPEG_S) -> str:
     """Run ffmpeg on local files alone and return what it says; `Undecodable` when it fails."""
     program = find_ffmpeg()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image, ImageStat
 
 from kiebatch import media
-from kiebatch.exports import animatic, cut
+from kiebatch.exports import animatic, cut, pieces, soundtrack
 from kiebatch.project import Opened
 from kiebatch.record.manifest import Manifest
 from support import made_film
@@ -27,7 +28,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Opened:
 @pytest.fixture(scope="module")
 def movie(film: Opened, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("out") / "film.mp4"
-    (path,) = animatic.export(*made_film.arguments(film, target, size=(320, 180)))  # type: ignore[arg-type]
+    path, *_ = animatic.export(*made_film.arguments(film, target, size=(320, 180)))  # type: ignore[arg-type]
     return path
 
 
@@ -113,6 +114,85 @@ def test_voice_and_music_are_heard_where_they_belong(movie: Path) -> None:
     assert nothing < -60
 
 
+def loudness_of(path: Path, start: float, length: float) -> float:
+    found = said(path, "-map", "0:a", "-af", f"atrim={start}:{start + length},volumedetect")
+    return float(found.split("mean_volume: ")[1].split(" ")[0])
+
+
+def test_music_goes_on_until_its_scene_ends_and_the_slam_of_a_door_does_not(tmp_path: Path) -> None:
+    scenes = """\
+kiebatch: 1
+defaults: {model: nano-banana-2}
+scenes:
+  - {id: 1, duration: 3, prompt: a, voiceover: {text: b, voice: Rachel, model: elevenlabs/text-to-speech-multilingual-v2}}
+  - id: 2
+    duration: 14
+    prompt: a
+    music: {prompt: a quiet bed, model: suno/generate}
+  - {id: 3, duration: 1, prompt: a}
+"""
+    opened = made_film.make(tmp_path / "film", scenes)
+    path, *_ = animatic.export(*made_film.arguments(opened, tmp_path / "f.mp4", size=(64, 36)))  # type: ignore[arg-type]
+    music = next(s for s in _film(opened).sounds if s.kind == "music")
+    slam = replace(music, kind="sfx", prompt="the slam of a door")
+    wind = replace(music, kind="sfx", prompt="wind, a quiet ambience")
+    looped = [
+        soundtrack.sounds(replace(_film(opened), shots=(), sounds=(sound,)))[0].looped
+        for sound in (music, slam, wind)
+    ]
+
+    assert loudness_of(path, 13.5, 2) > -50  # the file itself is 10 seconds long
+    assert loudness_of(path, 17.2, 0.6) < -60
+    assert looped == [True, False, True]
+
+
+def _film(opened: Opened) -> cut.Film:
+    return cut.film(opened.project, opened.manifest, opened.picks, opened.workspace)
+
+
+def test_a_shot_that_did_not_change_is_not_encoded_again(tmp_path: Path) -> None:
+    opened = made_film.make(tmp_path / "film")
+    options = made_film.arguments(opened, tmp_path / "f.mp4", size=(64, 36))
+    animatic.export(*options)  # type: ignore[arg-type]
+    kept = sorted((opened.workspace.state / "animatic").iterdir())
+    # Whoever finds green where the card of shot 3 was sees that its piece was used as it was.
+    look = pieces.Look(film=_film(opened), size=(64, 36))
+    card = pieces.Store(opened.workspace.state).path(pieces.pieces(look, [()] * 4)[3])
+    green = ["-f", "lavfi", "-i", "color=c=0x00ff00:s=64x36:r=24:d=1", "-pix_fmt", "yuv420p"]
+    media.run_ffmpeg([*green, "-video_track_timescale", "90000", f"file:{card}"])
+    (tmp_path / "film" / "scenes.yaml").write_text(made_film.SCENES.replace("Ten years", "Nine years"))
+    opened = made_film.open_(tmp_path / "film")
+
+    path, *_ = animatic.export(*made_film.arguments(opened, tmp_path / "f.mp4", size=(64, 36)))  # type: ignore[arg-type]
+
+    new = set((opened.workspace.state / "animatic").iterdir()) - set(kept)
+    assert len(new) == 2  # the first shot, and the one that blends out of it
+    assert picture(path, 170, tmp_path).getpixel((30, 18)) == pytest.approx((0, 255, 0), abs=20)
+
+
+def test_what_nobody_used_for_a_month_is_removed(tmp_path: Path) -> None:
+    store = pieces.Store(tmp_path)
+    store.folder.mkdir()
+    for name, age_s in (("old.mp4", 40 * 86400), ("new.mp4", 10 * 86400)):
+        (store.folder / name).write_bytes(b"x")
+        os.utime(store.folder / name, (1_000_000_000 - age_s, 1_000_000_000 - age_s))
+
+    store.clear(now=1_000_000_000)
+
+    assert [p.name for p in store.folder.iterdir()] == ["new.mp4"]
+
+
+def test_captions_can_be_in_the_picture(film: Opened, tmp_path: Path) -> None:
+    options = made_film.arguments(film, tmp_path / "f.mp4", size=(320, 180), captions=True)
+    path, *_ = animatic.export(*options)  # type: ignore[arg-type]
+
+    def white(frame: int) -> int:
+        return sum(picture(path, frame, tmp_path).convert("L").crop((60, 160, 260, 178)).histogram()[220:])
+
+    assert white(10) > 40
+    assert white(40) == 0  # the voice is over after 1.2 s
+
+
 def test_words_lie_over_their_shot_alone(movie: Path, tmp_path: Path) -> None:
     def lower_third(frame: int) -> int:
         grey = picture(movie, frame, tmp_path).convert("L").crop((60, 140, 260, 170))
@@ -125,7 +205,7 @@ def test_words_lie_over_their_shot_alone(movie: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("fps", [Fraction(25), pytest.param(Fraction(24000, 1001), marks=pytest.mark.slow)])
 def test_other_rates_and_a_slate(film: Opened, fps: Fraction, tmp_path: Path) -> None:
     options = made_film.arguments(film, tmp_path / "f.mp4", size=(160, 90), fps=fps, slate=True)
-    (path,) = animatic.export(*options)  # type: ignore[arg-type]
+    path, *_ = animatic.export(*options)  # type: ignore[arg-type]
     expected = cut.film(film.project, film.manifest, film.picks, film.workspace, fps).length
 
     counted = re.findall(r"frame=\s*(\d+)", said(path, "-map", "0:v", "-c", "copy"))
@@ -140,7 +220,7 @@ def test_other_rates_and_a_slate(film: Opened, fps: Fraction, tmp_path: Path) ->
     [(5, 3, 1, 0), (5, 5, 1, 0), (4, 6, 1.5, 0), (2, 7, 2, 3), (0, 2, 1, 2)],
 )
 def test_a_clip_is_cut_slowed_or_held(have: float, want: float, slowed: float, held: float) -> None:
-    assert animatic.fitting(have, want) == pytest.approx((slowed, held))
+    assert soundtrack.fitting(have, want) == pytest.approx((slowed, held))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +239,7 @@ def test_a_clip_is_cut_slowed_or_held(have: float, want: float, slowed: float, h
     ],
 )
 def test_what_the_words_of_a_transition_mean(words: str, kind: str) -> None:
-    assert animatic.transition(words) == kind
+    assert pieces.transition(words) == kind
 
 
 @pytest.mark.slow
@@ -176,7 +256,7 @@ def test_a_film_of_many_voices_has_them_all(tmp_path: Path) -> None:
     assets = tuple(replace(voice, id=f"aud-{n:03d}", scene_id=n) for n in range(1, 61))
     options = (opened.project, Manifest(assets), opened.picks, opened.workspace)
 
-    (path,) = animatic.export(*options, cut.Options(output=tmp_path / "f.mp4", size=(64, 36)))
+    path, *_ = animatic.export(*options, cut.Options(output=tmp_path / "f.mp4", size=(64, 36)))
 
     for start in (0.2, 60.2, 88.7):
         heard = said(path, "-map", "0:a", "-af", f"atrim={start}:{start + 0.8},volumedetect")
@@ -192,7 +272,7 @@ def test_a_film_without_any_file_is_a_film_of_cards(tmp_path: Path) -> None:
             path.unlink()
 
     options = made_film.arguments(opened, tmp_path / "f.mp4", size=(160, 90))
-    (path,) = animatic.export(*options)  # type: ignore[arg-type]
+    path, *_ = animatic.export(*options)  # type: ignore[arg-type]
 
     assert "Audio:" not in said(path, "-t", "0.1")
     assert media.facts(path).duration_s == pytest.approx(7.5, abs=1 / 24)

@@ -24,7 +24,7 @@ from kiebatch.project import Opened
 from kiebatch.record import picks_file
 
 app = typer.Typer()
-Kind = Literal["sheet", "pdf", "animatic", "otio", "edl", "fcp7", "fcpxml", "csv", "remotion"]
+Kind = Literal["sheet", "pdf", "animatic", "otio", "edl", "fcp7", "fcpxml", "captions", "csv", "remotion"]
 _TIMELINES = ("otio", "edl", "fcp7", "fcpxml")
 
 
@@ -61,6 +61,7 @@ def export(
     picked: Annotated[
         bool, Option("--picked", help="only shots of which somebody has picked a take")
     ] = False,
+    captions: Annotated[bool, Option("--captions", help="animatic: what is said, in the picture")] = False,
     import_: Annotated[
         Path | None,
         Option("--import", help="timelines, csv: read an edited file back and show what is different"),
@@ -113,6 +114,7 @@ def export(
             fps=_fps(fps),
             size=_size(size),
             slate=slate,
+            captions=captions,
             only=tuple(only or ()),
             picked=picked,
         )
