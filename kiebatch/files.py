@@ -1,17 +1,33 @@
-"""Reads, digests, locks, and replaces files whole; the only module that writes into the user's project."""
+"""Reads, digests, locks, and replaces files whole; the only module that writes into the user's project.
+
+Whoever writes a scene file or a manifest names files, so every name is checked here before the system sees it: it can
+be one, it means a regular file, and no link that git tracks leads to it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import hashlib
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 
 from kiebatch.errors import Invalid, Problem, Refused, Where
 
+STATE_FOLDER = ".kiebatch"
 GIT_LFS = b"version https://git-lfs.github.com/spec/"
+MAX_NAME = 255  # bytes of one part of a path; what Linux, macOS and Windows allow
+MAX_PATH = 4096
+MAX_TEXT = 512 * 2**20  # bytes of a text that is read into memory
+
+
+# --- names ---------------------------------------------------------------------------------------------
 
 
 def shown(path: Path | str) -> str:
@@ -22,10 +38,132 @@ def shown(path: Path | str) -> str:
         return str(path)
 
 
-def read_text(path: Path) -> str:
-    """Return a text file's content; `Invalid` in plain words when it cannot be read or is no UTF-8."""
+def name_problem(text: str) -> str:
+    """Return why a text cannot be the path of a file on any system, or nothing."""
+    if not text:
+        return "it is empty"
+    if "\0" in text:
+        return "it holds a NUL character"
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        parts = [os.fsencode(part) for part in text.split("/")]
+    except UnicodeEncodeError:
+        return "it holds characters that no file name can have"
+    if max(map(len, parts)) > MAX_NAME or sum(map(len, parts)) > MAX_PATH:
+        return f"it is longer than a file name may be ({MAX_NAME} bytes)"
+    return ""
+
+
+def expanded(text: str) -> Path:
+    """Return the path that a text means, with `~` for the home folder.  `Invalid` when it cannot be one."""
+    problem = name_problem(text)
+    if problem:
+        raise Invalid(f"`{text[:80]}` is not a file name: {problem}")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        user = text.partition("/")[0]
+        raise Invalid(f"`{text[:80]}`: the home folder of `{user[:40]}` is not known") from None
+
+
+def resolved(path: Path) -> Path:
+    """Return a path with every link followed, whether it is there or not.  `Invalid` for links in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise Invalid(f"cannot follow {shown(path)}: {_said(error)}") from None
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything under a name; False also for what cannot be a name."""
+    try:
+        return os.path.lexists(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _said(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else "") or str(error)
+
+
+# --- links ---------------------------------------------------------------------------------------------
+
+
+def tracked_link(path: Path, below: Path | None = None) -> Path | None:
+    """Return the first link on the way to `path` that git tracks, and which a pull request can thus have brought.
+
+    With `below` only what lies under that folder is looked at.  A link that git does not track is the person's own.
+    """
+    parts = path.parts
+    start = len(below.parts) if below is not None and path.is_relative_to(below) else 1
+    for end in range(start + 1, len(parts) + 1):
+        here = os.path.join(*parts[:end])
+        try:
+            status = os.lstat(here)
+        except (OSError, ValueError):
+            return None
+        if stat.S_ISLNK(status.st_mode):
+            folder, name = os.path.split(here)
+            links = _tracked_links(folder, os.stat(folder).st_mtime_ns)
+            if links is None or name in links:
+                return Path(here)
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _tracked_links(folder: str, _changed_ns: int) -> frozenset[str] | None:
+    from kiebatch import git  # only where a link is: it brings subprocess along
+
+    return git.tracked_links(Path(folder))
+
+
+def leaves(link: Path, folder: Path) -> bool:
+    """Whether a link leads out of a folder, and no repository is there that would tell whose link it is."""
+    from kiebatch import git
+
+    return git.top(link.parent) is None and not resolved(link).is_relative_to(resolved(folder))
+
+
+def refuse_tracked_link(path: Path) -> None:
+    """Raise `Invalid` before anything is written through a link that git tracks."""
+    link = tracked_link(path)
+    if link is not None:
+        raise Invalid(
+            f"cannot write {shown(path)}: {shown(link)} is a link that git tracks",
+            hint="a link of your own may lead to another disk: take it out of git with `git rm --cached`",
+        )
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+def open_regular(path: Path, *, longest: int | None = None) -> BufferedReader:
+    """Open a regular file for reading; OSError for a device, a pipe or a folder, and for more than `longest` bytes.
+
+    It never waits: opening a pipe that nobody writes to would take forever.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except ValueError as error:  # a NUL character
+        raise OSError(errno.EINVAL, str(error)) from None
+    try:
+        status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "this is a folder")
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        if longest is not None and status.st_size > longest:
+            raise OSError(errno.EFBIG, f"it has more than {longest // 2**20} MiB")
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_text(path: Path, *, longest: int = MAX_TEXT) -> str:
+    """Return a text file's content; `Invalid` in plain words when it cannot be read or is not UTF-8."""
+    try:
+        with open_regular(path, longest=longest) as stream:
+            return stream.read(longest + 1).decode("utf-8-sig")
     except FileNotFoundError:
         raise Invalid(f"there is no file {shown(path)}") from None
     except IsADirectoryError:
@@ -39,22 +177,28 @@ def read_text(path: Path) -> str:
         raise Invalid(f"cannot read {shown(path)}: {error.strerror}") from None
 
 
-def replace(path: Path, data: str | bytes) -> None:
+# --- writing -------------------------------------------------------------------------------------------
+
+
+def replace(path: Path, data: str | bytes, *, private: bool = False) -> None:
     """Write a file whole: a reader sees the old content or the new, also after a power cut.
 
-    Raises `Refused` in plain words when the folder cannot be written or the disk is full.
+    A `private` file is readable for its owner alone.  Raises `Refused` in plain words when the folder cannot be
+    written or the disk is full, and `Invalid` when a link that git tracks leads there.
     """
     content = data.encode() if isinstance(data, str) else data
+    refuse_tracked_link(path.parent)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
+        if not private:
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+            os.chmod(temporary, mode)
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
@@ -65,32 +209,100 @@ def replace(path: Path, data: str | bytes) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> Refused:
+    """Return the refusal that says why something could not be written, with a way out that fits the reason."""
+    if error.errno in _NO_LOCKS:
+        return Refused(
+            f"cannot lock {shown(path)}: this disk has no locks (a network drive?)",
+            hint="put the state on a local disk with --state DIR",
+        )
     return Refused(
         f"cannot write {shown(path)}: {error.strerror or error}",
-        hint="nothing was lost: make room or mend the folder's rights, then run again",
+        hint="nothing was lost; free up disk space or fix the folder's permissions, then run again",
     )
 
 
+# What a network drive without locks says to flock or fcntl.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder that its owner alone can enter: prompts, task ids and links lie there.
+
+    A `.kiebatch` that an older version left open is closed.  Other folders that are there keep their permissions:
+    whoever names `--state DIR` may share DIR with something else.
+    """
+    refuse_tracked_link(folder)
+    try:
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True, mode=0o700)
+        elif STATE_FOLDER in folder.parts:
+            _close(folder, 0o700)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+
+
+def private_file(path: Path) -> None:
+    """Make sure that a file is there and that its owner alone can read it.  OSError when it cannot be made."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+    _close(path, 0o600)
+
+
+def _close(path: Path, mode: int) -> None:
+    """Take the permissions of group and others away from what is our own."""
+    if os.name != "posix":
+        return
+    status = path.stat()
+    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+        path.chmod(mode)
+
+
 def place(part: Path, target: Path) -> bool:
-    """Move a finished download into its place without ever overwriting; False when `target` exists."""
+    """Move a finished download into its place without ever overwriting; False when `target` exists.
+
+    It gets the permissions that a new file has, whatever those of the part file were.
+    """
+    refuse_tracked_link(target.parent)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
+        part.chmod(0o666 & ~_umask())
         try:
             os.link(part, target)
         except FileExistsError:
             return False
-        except OSError:  # a file system without hard links
-            if target.exists():
-                return False
-            os.replace(part, target)
-            sync_folder(target.parent)
-            return True
+        except OSError:  # a file system without hard links, or another one
+            return _place_by_copy(part, target)
         os.unlink(part)
         sync_folder(target.parent)
     except OSError as error:
         raise unwritable(target, error) from None
+    return True
+
+
+def _place_by_copy(part: Path, target: Path) -> bool:
+    """Place a file where hard links do not work: another disk, or a file system that has none."""
+    if target.exists():
+        return False
+    try:
+        os.replace(part, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        handle, beside = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as copy, part.open("rb") as stream:
+                shutil.copyfileobj(stream, copy, 2**20)
+                copy.flush()
+                os.fsync(copy.fileno())
+            shutil.copymode(part, beside)
+            os.replace(beside, target)
+        except BaseException:
+            os.unlink(beside)
+            raise
+        os.unlink(part)
+    sync_folder(target.parent)
     return True
 
 
@@ -111,22 +323,28 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Return the hex SHA-256 of a file's content."""
-    with path.open("rb") as stream:
+    """Return the hex SHA-256 of a regular file's content; OSError for anything else."""
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def head(path: Path, size: int = 4096) -> bytes:
+    """Return the first bytes of a regular file; OSError for anything else."""
+    with open_regular(path) as stream:
+        return stream.read(size)
 
 
 def is_lfs_pointer(path: Path) -> bool:
     """Whether a file is a Git LFS pointer instead of the medium itself."""
     try:
-        with path.open("rb") as stream:
-            return stream.read(len(GIT_LFS)) == GIT_LFS
+        return head(path, len(GIT_LFS)) == GIT_LFS
     except OSError:
         return False
 
 
 def check_writable(folder: Path) -> None:
-    """Raise `Refused` now rather than after something was paid for."""
+    """Raise `Refused` now rather than after something was paid for; `Invalid` for a link that git tracks."""
+    refuse_tracked_link(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".kiebatch-"):
@@ -145,9 +363,9 @@ def lock(path: Path, *, wait: bool, holder: str, timeout_s: float = -1) -> Itera
     import filelock  # brings asyncio along, which a plan does without
 
     note = path.with_suffix(".holder")
-    held = filelock.FileLock(path)
+    held = filelock.FileLock(path, mode=0o600)
+    private_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         held.acquire(timeout=0 if not wait else timeout_s)
     except filelock.Timeout:
         try:

@@ -1,12 +1,14 @@
-"""Finds the JSON Schemas that ship with the package."""
+"""File formats: what the first bytes of a medium say it is, and the JSON Schemas that ship with the package."""
 
 from __future__ import annotations
 
+import codecs
 import json
 import pathlib
+import re
 from functools import cache
 
-from kiebatch.model import JSON
+from kiebatch.model import ASSET_FOLDERS, JSON, Modality
 
 _PLACES = (pathlib.Path(__file__).parent / "_schemas", pathlib.Path(__file__).parent.parent / "schemas")
 
@@ -24,3 +26,85 @@ def path(name: str) -> pathlib.Path:
 def load(name: str) -> JSON:
     """Return a schema by name: `scenes.base`, `scenes`, `manifest`, `model`."""
     return json.loads(path(name).read_text(encoding="utf-8"))
+
+
+# --- media ---------------------------------------------------------------------------------------------
+
+
+def sniff(head: bytes) -> tuple[Modality, str, str] | None:
+    """Return kind, media type and extension by the first bytes; None for web pages and what is unknown."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image", "image/png", ".png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image", "image/jpeg", ".jpg"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image", "image/webp", ".webp"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "image", "image/gif", ".gif"
+    if head.startswith((b"II*\x00", b"MM\x00*")):
+        return "image", "image/tiff", ".tiff"
+    if head.startswith(b"BM") and len(head) > 26 and head[6:10] == b"\0\0\0\0":
+        return "image", "image/bmp", ".bmp"
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand in (b"avif", b"avis"):
+            return "image", "image/avif", ".avif"
+        if brand in (b"heic", b"heix", b"mif1"):
+            return "image", "image/heic", ".heic"
+        if brand in (b"M4A ", b"M4B "):
+            return "audio", "audio/mp4", ".m4a"
+        if brand == b"qt  ":
+            return "video", "video/quicktime", ".mov"
+        return "video", "video/mp4", ".mp4"
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        if b"webm" in head[:64]:
+            return "video", "video/webm", ".webm"
+        return "video", "video/x-matroska", ".mkv"
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return "audio", "audio/wav", ".wav"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "video", "video/x-msvideo", ".avi"
+    if head.startswith(b"OggS"):
+        return "audio", "audio/ogg", ".ogg"
+    if head.startswith(b"fLaC"):
+        return "audio", "audio/flac", ".flac"
+    if head.startswith(b"ID3") or (len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2):
+        return "audio", "audio/mpeg", ".mp3"
+    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        return "audio", "audio/aac", ".aac"
+    return _text(head)
+
+
+def _text(head: bytes) -> tuple[Modality, str, str] | None:
+    try:
+        # Not final: a character may be cut at the end of the head.
+        said = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return None
+    said = said.strip()
+    if not said or "\0" in said or re.match(r"(?i)<(!doctype|html|head|\?xml|svg)|%PDF", said):
+        return None
+    if said.startswith(("{", "[")):
+        return "text", "application/json", ".json"
+    return "text", "text/plain", ".txt"
+
+
+# Containers of clips that may hold sound alone; only decoding them tells.
+_CLIP_OR_SOUND = frozenset({"video/mp4", "video/quicktime", "video/webm", "video/x-matroska"})
+
+
+def fits(head: bytes, kind: str) -> bool:
+    """Whether a file that begins with `head` can be what a manifest entry calls it: image, video, audio, text.
+
+    A kind that we do not know, from another tool, fits every medium, but no text: what is kept in texts besides
+    results is settings and keys.
+    """
+    found = sniff(head)
+    if found is None:
+        return False
+    modality, media_type, _ = found
+    if kind == "audio" and media_type in _CLIP_OR_SOUND:
+        return True
+    if kind in ASSET_FOLDERS:
+        return modality == kind
+    return modality != "text"

@@ -110,9 +110,36 @@ class Repository:
             raise Invalid(f"git {args[0]} failed: {message}")
 
 
+def top(folder: Path) -> Path | None:
+    """Return the top of the repository that a folder lies in, as the disk alone tells it: no program is run."""
+    folder = Path(os.path.realpath(folder))
+    return next((above for above in (folder, *folder.parents) if (above / ".git").exists()), None)
+
+
+def tracked_links(folder: Path) -> frozenset[str] | None:
+    """Return the names of the links directly in a folder that git tracks, so that a commit can have brought them.
+
+    None where a repository is there and git cannot be asked.
+    """
+    if top(folder) is None:
+        return frozenset()
+    if shutil.which("git") is None:
+        return None
+    found = _git(["ls-files", "--stage", "-z", "--", "."], folder)
+    if found.returncode != 0:
+        return None
+    rows = [row.partition(b"\t") for row in found.stdout.split(b"\0")]
+    names = [os.fsdecode(name) for facts, _, name in rows if facts.startswith(_LINK)]
+    return frozenset(name for name in names if "/" not in name)
+
+
+_LINK = b"120000 "  # the mode that git gives a link
+
+
 def _git(args: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        ["git", *args],
+        # A folder of a pull request may look like a repository, with settings that name programs to run.
+        ["git", "-c", "safe.bareRepository=explicit", *args],
         cwd=folder,
         env=_environment(os.environ),
         stdin=subprocess.DEVNULL,

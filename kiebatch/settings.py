@@ -98,6 +98,7 @@ class Settings:
     allow_unknown_model: bool = False
     fold_negative: bool = False
     cache: Path | None = None
+    allow: tuple[Path, ...] = ()  # folders outside the project whose files may be sent
     callback_url: str | None = None  # where the provider sends callbacks, seen from outside
     listen: str = "127.0.0.1:8766"  # where this run takes them
     listens: bool = True  # else a receiver of the user's own takes them, and `callback_url` is sent as it is
@@ -164,6 +165,7 @@ class SettingsOptions(TypedDict, total=False):
     allow_unknown_model: bool
     fold_negative: bool
     cache: Path | None
+    allow: tuple[Path, ...]
     callback_url: str | None
     listen: str
     listens: bool
@@ -186,10 +188,13 @@ def parse_rate(text: str) -> Rate:
 
 def parse_credits(value: JSON, name: str) -> float:
     """Return the credits that `120`, `5$` or `$5` says; `Invalid` when it says none.  `name` is for the message."""
-    match = re.fullmatch(r"\s*(\$?)\s*(\d+(?:\.\d+)?)\s*(\$?)\s*", str(value))
+    known = isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**15)
+    text = str(value) if known and not isinstance(value, bool) else ""
+    match = re.fullmatch(r"\s*(\$?)\s*(\d{1,15}(?:\.\d{1,15})?)\s*(\$?)\s*", text)
     dollar_signs = (match.group(1) + match.group(3)) if match else ""
-    if not match or isinstance(value, bool) or len(dollar_signs) > 1:
-        raise Invalid(f"`{name}` takes credits (`120`) or dollars (`5$`), found `{value}`")
+    if not match or len(dollar_signs) > 1:
+        found = f"`{text[:60]}`" if text else "something else"
+        raise Invalid(f"`{name}` takes credits (`120`) or dollars (`5$`), found {found}")
     amount = float(match.group(2))
     return round(amount / USD_PER_CREDIT, 4) if dollar_signs else amount
 

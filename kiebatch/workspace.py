@@ -1,12 +1,20 @@
-"""Where a project's files lie: the scene file, the assets folder, the state folder."""
+"""Where files lie: a project's scene file, assets folder and state folder; the person's own folders.
+
+`Workspace.asset_path` and `Workspace.asset_file` are the one rule for what a manifest may name, for every reader and
+writer: a manifest is text that others edit, and a pull request may bring one.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from kiebatch import files, formats
 from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.model import ASSET_FOLDERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,24 +48,99 @@ class Workspace:
     def journal_path(self) -> Path:
         return self.state / "journal.sqlite"
 
+    # -- assets
+
     def asset_path(self, filename: str) -> Path:
         """Return where an entry's `filename` lies: relative to the parent folder of the assets folder.
 
-        Entries are text from a file that others edit, so a name that leaves that folder is refused.
+        `Invalid` for a name that leaves the assets folder, begins with a dot, or is reached through a link that
+        git tracks.  The assets folder and its folders may be links of the person's own, to another disk.
         """
-        base = self.assets.parent
-        target = Path(os.path.normpath(base / filename))
-        if Path(filename).is_absolute() or not target.is_relative_to(base):
+        path, problem = self._asset(filename)
+        if problem:
             raise Invalid(
-                [
-                    Problem(
-                        where=Where(str(self.manifest_path)),
-                        message=f"an entry's file `{filename}` lies outside the project",
-                    )
-                ]
+                [Problem(where=Where(files.shown(self.manifest_path)), message=problem, code="asset-path")]
             )
-        return target
+        return path
+
+    def place(self, name: str) -> Path:
+        """Return where a new asset goes, by its name inside the assets folder; `Invalid` as for `asset_path`."""
+        return self.asset_path(f"{self.assets.name}/{name}")
+
+    def asset_file(self, filename: str, kind: str) -> Path | None:
+        """Return where an asset can be read; None when it is not there or not what its entry says.
+
+        It is a regular file whose bytes are those of an image, a clip, sound or a text, as `kind` says.  A Git
+        LFS pointer is not the medium.
+        """
+        return None if self.asset_problem(filename, kind) else self._asset(filename)[0]
+
+    def asset_problem(self, filename: str, kind: str) -> str:
+        """Return why an asset cannot be read, in words, or nothing."""
+        path, problem = self._asset(filename)
+        if problem:
+            return problem
+        try:
+            head = files.head(path)
+        except FileNotFoundError:
+            return f"{filename} is not there"
+        except OSError as error:
+            return f"{filename} cannot be read: {error.strerror}"
+        if head.startswith(files.GIT_LFS):
+            return f"{filename} is a Git LFS pointer: run `git lfs pull`"
+        if not formats.fits(head, kind):
+            return f"{filename} is not what its entry says: {kind or 'a medium'}"
+        return ""
+
+    def _asset(self, filename: str) -> tuple[Path, str]:
+        base = self.assets.parent
+        problem = files.name_problem(filename)
+        if problem:
+            return base, f"an entry's file `{filename[:80]}` is not a file name: {problem}"
+        path = Path(os.path.normpath(base / filename))
+        if os.path.isabs(filename) or not path.is_relative_to(base):
+            return base, f"an entry's file `{filename}` lies outside the project"
+        if not path.is_relative_to(self.assets) or path == self.assets:
+            return base, f"an entry's file `{filename}` lies outside the assets folder"
+        inner = path.relative_to(self.assets)
+        if any(part.startswith(".") for part in inner.parts):
+            return base, f"an entry's file `{filename}` begins with a dot; assets never do"
+        link = files.tracked_link(path, self.root if self.assets.is_relative_to(self.root) else base)
+        if link is not None:
+            return base, (
+                f"an entry's file `{filename}` is reached through {files.shown(link)}, a link that git tracks"
+            )
+        if path.is_symlink() and files.leaves(path, self.assets / inner.parts[0]):
+            return base, f"an entry's file `{filename}` is a link that leads out of the assets folder"
+        return path, ""
+
+    def links(self) -> dict[Path, Path]:
+        """Return the folders of the project that are links of the person's own, and where each leads."""
+        folders = (self.assets, *(self.assets / name for name in ASSET_FOLDERS.values()), self.state)
+        return {folder: files.resolved(folder) for folder in folders if folder.is_symlink()}
 
     def name_of(self, path: Path) -> str:
         """Return how the manifest writes a path inside the parent folder of the assets folder."""
         return path.relative_to(self.assets.parent).as_posix()
+
+
+# --- the person's own folders --------------------------------------------------------------------------
+
+
+def config_home(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the folder of the person's settings and models, whether it is there or not; None without a home."""
+    named = environ.get("KIEBATCH_CONFIG_HOME")
+    return Path(named) if named else _home("user_config_path")
+
+
+def state_home(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the folder of what all projects of a person share; None where the system names no home."""
+    named = environ.get("KIEBATCH_STATE_HOME")
+    return Path(named) if named else _home("user_state_path")
+
+
+def _home(kind: Literal["user_config_path", "user_state_path"]) -> Path | None:
+    import platformdirs
+
+    found: Path = getattr(platformdirs, kind)("kiebatch")
+    return found if found.is_absolute() else None  # without HOME, for a user that the system does not know

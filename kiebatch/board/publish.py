@@ -16,7 +16,6 @@ from kiebatch import files
 from kiebatch.board import film as films
 from kiebatch.board.film import Film
 from kiebatch.board.page import Shown, page
-from kiebatch.errors import Invalid
 from kiebatch.media import Derivatives, Kind, Wanted, wanted
 from kiebatch.model import Asset, Attempt
 from kiebatch.planning import planning
@@ -120,12 +119,8 @@ def _shown(
 
 
 def path_of(workspace: Workspace, asset: Asset) -> Path | None:
-    """Return where an asset's file lies; None where it is gone, a Git LFS pointer, or outside the project."""
-    try:
-        path = workspace.asset_path(asset.filename)
-    except Invalid:
-        return None
-    return path if path.is_file() and not files.is_lfs_pointer(path) else None
+    """Return where an asset's file lies; None where it is gone or not what its entry says."""
+    return workspace.asset_file(asset.filename, asset.type)
 
 
 def read_peaks(path: Path | None) -> tuple[int, ...]:
@@ -137,8 +132,7 @@ def read_words(asset: Asset, path: Path | None) -> str:
     """Return how a text asset begins, for its card."""
     if asset.type != "text" or path is None:
         return ""
-    with path.open("rb") as stream:
-        return stream.read(1200).decode("utf-8", "replace")
+    return files.head(path, 1200).decode("utf-8", "replace")
 
 
 def _inside(path: Path, asset: Asset) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +44,16 @@ FoldNegative = Annotated[
 ]
 AllowUnknown = Annotated[
     bool, Option("--allow-unknown-model", help="send models that the catalogue does not know")
+]
+Allow = Annotated[
+    list[Path] | None,
+    Option(
+        "--allow",
+        metavar="DIR",
+        help="let files of this folder outside the project be sent; repeat for more "
+        "[default: `allow` in the config]",
+        show_default=False,
+    ),
 ]
 ApiKey = Annotated[
     str | None,
@@ -85,6 +95,7 @@ def settings_for(given: Given, found: Opened) -> Settings:
         os.environ,
         dict(found.project.run),
         env_file=workspace.root / ".env",
+        config=found.config.thresholds,
         film=workspace.scene_file.name if workspace.scene_file else "the scene file",
     )
 
@@ -169,10 +180,18 @@ def opened(
     chosen: Settings | None = None,
     lint: bool = False,
     quiet: bool = False,
+    allow: Sequence[Path] | None = (),
 ) -> Opened:
-    """Load a project and show its warnings."""
+    """Load a project and show its warnings.  `allow` is that of `opening.load`: None where nothing is sent."""
     found = opening.load(
-        scene_file, project=project, assets=assets, state=state, draft=draft, settings=chosen, lint=lint
+        scene_file,
+        project=project,
+        assets=assets,
+        state=state,
+        draft=draft,
+        settings=chosen,
+        lint=lint,
+        allow=allow,
     )
     if not quiet:
         console.warn(found.problems)

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from kiebatch import files
 from kiebatch.cli.panels import Panel
 from kiebatch.errors import Invalid
 from kiebatch.settings import ENVIRONMENT, Consent
@@ -73,6 +74,17 @@ def until(value: str | None) -> bool | None:
     raise Invalid(f"--until takes `picks`, found `{value}`")
 
 
+def folders(typed: Sequence[Path] | None) -> tuple[Path, ...] | None:
+    """Return the folders of `--allow`, links resolved.  `Invalid` for one that is not there."""
+    if not typed:
+        return None
+    found = tuple(files.resolved(files.expanded(str(folder))) for folder in typed)
+    for folder in found:
+        if not folder.is_dir():
+            raise Invalid(f"--allow: there is no folder {files.shown(folder)}")
+    return found
+
+
 def _consent(value: bool) -> Any:
     return Consent.TYPED if value else None
 
@@ -120,6 +132,16 @@ _WHERE = (
 )
 
 _READING = (
+    Shared(
+        name="allow",
+        type=list[Path] | None,
+        flags=("--allow",),
+        help="let files of this folder outside the project be sent; repeat for more [default: the config's `allow`]",
+        panel=Panel.FILES,
+        setting="allow",
+        value=folders,
+        more={"metavar": "DIR"},
+    ),
     Shared(
         name="strict",
         type=bool,

@@ -292,14 +292,13 @@ class _Builder:
             if slot in seen:
                 continue
             seen.add(slot)
-            path = self.workspace.asset_path(asset.filename)
             found.append(
                 Take(
                     slot=written(slot),
                     number=asset.take,
                     model=asset.model,
                     asset=asset,
-                    path=path if path.is_file() else None,
+                    path=self.workspace.asset_file(asset.filename, asset.type),
                     standing=self.picks.decision(slot),
                 )
             )
@@ -363,7 +362,7 @@ def poster(take: Take | None, state: Path) -> Path | None:
     key = take.asset.sha256 or re.sub(r"\W", "-", take.asset.filename)
     target = state / "frames" / f"{key}-first.png"
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        files.private_folder(target.parent)
         try:
             media.frame(take.path, "first", target)
         except media.Undecodable:

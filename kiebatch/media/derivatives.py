@@ -101,7 +101,7 @@ class Derivatives:
         if target.exists():
             return target
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.private_folder(target.parent)
             with _AT_ONCE:
                 _MAKERS[wish.modality, wish.kind](wish, target)
         except (Unmakeable, KieBatchError, OSError):

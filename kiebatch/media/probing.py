@@ -5,76 +5,20 @@ Downloads are untrusted: nothing here believes a name, and ffmpeg gets no networ
 
 from __future__ import annotations
 
-import codecs
+import os
 import re
 import struct
 import warnings
 from pathlib import Path
 from typing import BinaryIO
 
+from kiebatch import files
+from kiebatch.formats import sniff as sniff
 from kiebatch.media.ffmpeg import Undecodable, probed
-from kiebatch.model import MediaFacts, Modality
+from kiebatch.model import MediaFacts
 
 MOST_PIXELS = 200_000_000  # an 8K frame has 33 million; what has more than this is a bomb
 _HEAD = 4096
-
-
-def sniff(head: bytes) -> tuple[Modality, str, str] | None:
-    """Return kind, media type and extension by the first bytes; None for web pages and what is unknown."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image", "image/png", ".png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image", "image/jpeg", ".jpg"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image", "image/webp", ".webp"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "image", "image/gif", ".gif"
-    if head.startswith((b"II*\x00", b"MM\x00*")):
-        return "image", "image/tiff", ".tiff"
-    if head.startswith(b"BM") and len(head) > 26 and head[6:10] == b"\0\0\0\0":
-        return "image", "image/bmp", ".bmp"
-    if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        if brand in (b"avif", b"avis"):
-            return "image", "image/avif", ".avif"
-        if brand in (b"heic", b"heix", b"mif1"):
-            return "image", "image/heic", ".heic"
-        if brand in (b"M4A ", b"M4B "):
-            return "audio", "audio/mp4", ".m4a"
-        if brand == b"qt  ":
-            return "video", "video/quicktime", ".mov"
-        return "video", "video/mp4", ".mp4"
-    if head.startswith(b"\x1aE\xdf\xa3"):
-        if b"webm" in head[:64]:
-            return "video", "video/webm", ".webm"
-        return "video", "video/x-matroska", ".mkv"
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return "audio", "audio/wav", ".wav"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "video", "video/x-msvideo", ".avi"
-    if head.startswith(b"OggS"):
-        return "audio", "audio/ogg", ".ogg"
-    if head.startswith(b"fLaC"):
-        return "audio", "audio/flac", ".flac"
-    if head.startswith(b"ID3") or (len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2):
-        return "audio", "audio/mpeg", ".mp3"
-    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
-        return "audio", "audio/aac", ".aac"
-    return _text(head)
-
-
-def _text(head: bytes) -> tuple[Modality, str, str] | None:
-    try:
-        # Not final: a character may be cut at the end of the head.
-        said = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
-    except UnicodeDecodeError:
-        return None
-    said = said.strip()
-    if not said or "\0" in said or re.match(r"(?i)<(!doctype|html|head|\?xml|svg)|%PDF", said):
-        return None
-    if said.startswith(("{", "[")):
-        return "text", "application/json", ".json"
-    return "text", "text/plain", ".txt"
 
 
 def facts(path: Path) -> MediaFacts:
@@ -82,8 +26,8 @@ def facts(path: Path) -> MediaFacts:
 
     Raises `Undecodable` in plain words, and OSError when it cannot be read.
     """
-    size = path.stat().st_size
-    with path.open("rb") as stream:
+    with files.open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
         head = stream.read(_HEAD)
         if not head:
             raise Undecodable("the file is empty")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kiebatch import files
 from kiebatch.model import JSON, Attempt, stamp
 from kiebatch.planning.planning import plan
 from kiebatch.planning.plans import Entry
@@ -48,12 +49,13 @@ def status(
     now: Callable[[], float] = time.time,
 ) -> ProjectStatus:
     """Return what is done, in flight, held or failed.  Sends nothing."""
-    opened = load(path, project=project, assets=assets, state=state, draft=draft)
+    opened = load(path, project=project, assets=assets, state=state, draft=draft, allow=None)
     todo = plan(opened, now=now)
     with peek(opened.workspace) as journal:
         attempts = journal.attempts() if journal else []
     slots: list[SlotStatus] = []
-    warnings: list[str] = []
+    links = opened.workspace.links().items()
+    warnings = [f"{files.shown(folder)} is a link to {target}" for folder, target in links]
     mentioned: set[int] = set()
     for entry in todo.entries:
         if entry.action == "orphan":

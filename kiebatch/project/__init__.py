@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kiebatch.project.opening import open_project as open_project
     from kiebatch.project.opening import peek as peek
     from kiebatch.project.opening import read_document as read_document
+    from kiebatch.project.references import OUTSIDE as OUTSIDE
     from kiebatch.project.snapshots import Snapshot as Snapshot
     from kiebatch.project.snapshots import diff as diff
 
@@ -28,6 +29,7 @@ __getattr__, __dir__ = face(
     __name__,
     {
         "Digests": "digests",
+        "OUTSIDE": "references",
         "Opened": "opening",
         "SCENE_FILES": "finding",
         "Snapshot": "snapshots",

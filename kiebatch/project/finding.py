@@ -18,8 +18,8 @@ SCENE_FILES = ("scenes.yaml", "scenes.yml", "SCENES.md", "STORYBOARD.md", "ASSET
 
 
 def local_path(workspace: Workspace, path: str) -> Path:
-    given = Path(path).expanduser()
-    return given if given.is_absolute() else workspace.root / given
+    """Return where a local reference lies; `Invalid` for a text that cannot be a path."""
+    return workspace.root / files.expanded(path)
 
 
 def find(

@@ -10,22 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import platformdirs
-
 from kiebatch import catalogue as models
 from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import Asset, Document, MediaFacts, Project, SceneId, ShotId
-from kiebatch.project import finding, opening
+from kiebatch.project import config, finding, opening
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
-from kiebatch.project.references import media_facts, repriced
+from kiebatch.project.references import OUTSIDE, Bounds, media_facts, repriced
 from kiebatch.record import Journal, open_journal
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
 from kiebatch.scenefile import build, document
 from kiebatch.settings import Settings
-from kiebatch.workspace import Workspace
+from kiebatch.workspace import Workspace, config_home
 
 
 def load(
@@ -37,10 +35,12 @@ def load(
     draft: bool = False,
     settings: Settings | None = None,
     lint: bool = False,
+    allow: Sequence[Path] | None = (),
 ) -> Opened:
     """Read and check a scene file with what is recorded of it.
 
-    `Invalid` carries every problem of the file; warnings are in `problems` of the result.
+    `allow` are folders outside the project whose files may be sent, besides those of the person's config; None
+    is for commands that send nothing.  `Invalid` carries every problem of the file; warnings are in `problems` of the result.
     """
     chosen = settings or Settings()
     scene_file = Path(path) if path is not None else None
@@ -67,6 +67,7 @@ def load(
             lint=lint or chosen.strict,  # the same warnings are errors in every command
             digest=digests,
             document_read=read,
+            allow=None if allow is None else (*chosen.allow, *allow),
         )
     check_source(opened)
     return opened
@@ -123,7 +124,8 @@ _OURS = re.compile(r"(?m)^[\"']?kiebatch[\"']?\s*:")
 class Opened:
     """A project that was read: its scenes, where its things lie, and what is recorded of it.
 
-    `problems` are warnings here; errors were raised.  `media` holds the facts and digests of local references.
+    `problems` are warnings here; errors were raised.  `media` holds the facts and digests of local references,
+    `config` what the person's own `config.yaml` says.
     """
 
     project: Project
@@ -134,6 +136,8 @@ class Opened:
     picks: Picks
     problems: tuple[Problem, ...] = ()
     media: Mapping[str, tuple[str, MediaFacts]] = field(default_factory=dict)
+    config: config.UserConfig = field(default_factory=config.UserConfig)
+    allow: Sequence[Path] | None = ()
 
     def local_path(self, path: str) -> Path:
         """Return where a local reference lies."""
@@ -186,10 +190,11 @@ def open_project(
     lint: bool = False,
     digest: Callable[[Path], str] = files.sha256,
     document_read: tuple[Document, list[Problem]] | None = None,
+    allow: Sequence[Path] | None = (),
 ) -> Opened:
     """Read, check and resolve a project.  `Invalid` with every problem of the file when there is an error.
 
-    With `strict` a warning is an error.
+    With `strict` a warning is an error.  `allow` is that of `load`.
     """
     if workspace.scene_file is None:
         raise Invalid(
@@ -217,11 +222,15 @@ def open_project(
             picked=chosen.take,
         ),
     )
-    facts, media_problems = media_facts(project, workspace, catalogue, digest)
+    own = config.read()
+    bounds = Bounds(workspace, None if allow is None else (*own.allow, *allow))
+    facts, media_problems = media_facts(project, bounds, catalogue, digest)
     project = repriced(project, catalogue, facts)
     everything = [*found, *problems, *media_problems, *recorded.repairs, *chosen.problems]
     everything.sort(key=lambda p: (p.where.file, p.where.line, p.where.column))
-    if any(p.severity == "error" for p in everything) or (strict and everything):
+    if any(p.severity == "error" for p in everything) or (
+        strict and any(p.code != OUTSIDE for p in everything)
+    ):
         raise Invalid(everything)
     return Opened(
         project=project,
@@ -230,13 +239,14 @@ def open_project(
         catalogue=catalogue,
         manifest=recorded,
         picks=chosen,
-        problems=tuple(everything),
+        problems=(*everything, *own.problems),
+        config=own,
+        allow=allow,
         media=facts,
     )
 
 
 def load_catalogue(workspace: Workspace | None) -> models.Catalogue:
     """Return the shipped catalogue with the user's and the project's own entries."""
-    home = os.environ.get("KIEBATCH_CONFIG_HOME")
-    own = [Path(home) if home else platformdirs.user_config_path("kiebatch")]
-    return models.load([folder / "models" for folder in (*own, *([workspace.root] if workspace else []))])
+    folders = [config_home(), workspace.root if workspace else None]
+    return models.load([folder / "models" for folder in folders if folder])

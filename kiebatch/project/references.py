@@ -2,49 +2,156 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kiebatch import catalogue as models
-from kiebatch import files, media
+from kiebatch import files, formats, git, media
 from kiebatch.catalogue import media_limits
-from kiebatch.errors import Problem, Where
+from kiebatch.errors import Finding, Invalid, Problem, Where
 from kiebatch.model import Job, LocalFile, MediaFacts, Project, Shot
+from kiebatch.project import config
 from kiebatch.project.finding import local_path
 from kiebatch.workspace import Workspace
 
+MOST_BYTES = 2 * 2**30  # of one reference: more than any model takes
+OUTSIDE = "outside-project"  # the code of the notice that a file from elsewhere is sent
+# What lies in git's own folder is its settings, but for the content that git-annex and Git LFS keep there.
+_GIT_CONTENT = ("annex", "lfs")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Whose files a scene file may name: the project's, its repository's, and what the person allows.
+
+    `allow` are folders, links resolved; None allows everything, for what is not sent or was typed by hand.
+    """
+
+    workspace: Workspace
+    allow: Sequence[Path] | None = ()
+
+    def problem(self, path: Path) -> tuple[str, str]:
+        """Return why a local file may not be sent and what would allow it, or two empty texts."""
+        target = files.resolved(path)
+        if _is_private(target):
+            return f"{files.shown(target)} is a settings file and is never sent", ""
+        if files.is_there(target) and not target.is_file():
+            return "", ""  # what is not a regular file is refused wherever it lies, with its own words
+        if self.allow is None or self.is_inside(target) or _is_in(target, self.allow):
+            return "", ""
+        config_file = config.path()
+        shown = files.shown(config_file) if config_file else f"config.yaml in {_CONFIG_HOME}"
+        return (
+            f"{target} lies outside the project and is not sent",
+            f"if it may be sent: the line `allow: [{target.parent}]` in {shown}, or `--allow {target.parent}`",
+        )
+
+    def is_inside(self, target: Path) -> bool:
+        """Whether a resolved path lies in the project, its repository, or the assets folder wherever that leads."""
+        own = [self.workspace.root, self.workspace.assets, *self.workspace.links()]
+        if _is_in(target, [files.resolved(folder) for folder in own]):
+            return True
+        repository = git.top(self.workspace.root)
+        return repository is not None and target.is_relative_to(repository)
+
+
+_CONFIG_HOME = "the folder that KIEBATCH_CONFIG_HOME names"
+
+
+def _is_in(target: Path, folders: Iterable[Path]) -> bool:
+    return any(target.is_relative_to(folder) for folder in folders)
+
+
+def _is_private(target: Path) -> bool:
+    """Whether a file holds settings or keys by its name: a dotfile that is no medium, or part of git's own folder."""
+    if ".git" in target.parts:
+        below = target.parts[target.parts.index(".git") + 1 :]
+        return not below or below[0] not in _GIT_CONTENT
+    if not target.name.startswith("."):
+        return False
+    try:
+        found = formats.sniff(files.head(target))
+    except OSError:
+        return False
+    return found is None or found[0] == "text"
+
 
 def media_facts(
-    project: Project, workspace: Workspace, catalogue: models.Catalogue, digest: Callable[[Path], str]
+    project: Project,
+    bounds: Bounds,
+    catalogue: models.Catalogue,
+    digest: Callable[[Path], str],
 ) -> tuple[dict[str, tuple[str, MediaFacts]], list[Problem]]:
     """Return digest and facts of every local reference, and what is wrong with them at their places."""
     facts: dict[str, tuple[str, MediaFacts]] = {}
     problems: list[Problem] = []
-    bad: set[str] = set()
+    seen: set[str] = set()
     for job in project.jobs:
         for medium in job.media:
             ref = medium.ref
-            if not isinstance(ref, LocalFile) or ref.path in facts or ref.path in bad:
+            if not isinstance(ref, LocalFile) or ref.path in seen:
                 continue
-            reason = ""
-            path = local_path(workspace, ref.path)
-            try:
-                if not path.exists():
-                    reason = f"there is no file `{ref.path}`"
-                elif path.is_dir():
-                    reason = f"`{ref.path}` is a folder"
-                elif files.is_lfs_pointer(path):
-                    reason = f"`{ref.path}` is a Git LFS pointer: run `git lfs pull`"
-                else:
-                    facts[ref.path] = (digest(path), media.facts(path))
-            except media.Undecodable as error:
-                reason = f"`{ref.path}` cannot be used: {error}"
-            except OSError as error:
-                reason = f"cannot read `{ref.path}`: {error.strerror}"
-            if reason:
-                bad.add(ref.path)
-                problems.append(Problem(where=medium.where, message=reason, code="bad-file"))
+            seen.add(ref.path)
+            read = _read(ref.path, bounds, digest)
+            if isinstance(read, Finding):
+                problems.append(_problem(read, medium.where))
+                continue
+            facts[ref.path] = read
+            target = files.resolved(local_path(bounds.workspace, ref.path))
+            if bounds.allow is not None and not bounds.is_inside(target):
+                problems.append(_problem(_notice(ref.path, target), medium.where))
+    return facts, [*problems, *_unfit(project, catalogue, facts)]
+
+
+def _notice(name: str, target: Path) -> Finding:
+    message = f"`{name}` lies outside the project and will be sent: {target}"
+    return Finding(field="references", message=message, severity="warning", code=OUTSIDE)
+
+
+def _problem(finding: Finding, where: Where) -> Problem:
+    return Problem(
+        where=where,
+        message=finding.message,
+        hint=finding.hint,
+        severity=finding.severity,
+        code=finding.code,
+    )
+
+
+def _read(name: str, bounds: Bounds, digest: Callable[[Path], str]) -> tuple[str, MediaFacts] | Finding:
+    """Return digest and facts of one local reference, or why it cannot be used."""
+
+    def refused(message: str, hint: str = "", code: str = "bad-file") -> Finding:
+        return Finding(field="references", message=message, hint=hint, code=code)
+
+    try:
+        path = local_path(bounds.workspace, name)
+        reason, hint = bounds.problem(path)
+        if reason:
+            return refused(f"`{name}`: {reason}", hint, OUTSIDE)
+        with files.open_regular(path, longest=MOST_BYTES):
+            pass
+        if files.is_lfs_pointer(path):
+            return refused(f"`{name}` is a Git LFS pointer: run `git lfs pull`")
+        return digest(path), media.facts(path)
+    except Invalid as error:
+        return refused(error.message, error.hint)
+    except media.Undecodable as error:
+        return refused(f"`{name}` cannot be used: {error}")
+    except FileNotFoundError:
+        return refused(f"there is no file `{name}`")
+    except IsADirectoryError:
+        return refused(f"`{name}` is a folder")
+    except OSError as error:
+        return refused(f"cannot read `{name}`: {error.strerror}")
+
+
+def _unfit(
+    project: Project, catalogue: models.Catalogue, facts: Mapping[str, tuple[str, MediaFacts]]
+) -> list[Problem]:
+    """Return where the media of jobs break the limits of their models, each once."""
+    problems: list[Problem] = []
     seen: set[tuple[Where, str]] = set()
     known = {f"file:{path}": found for path, (_, found) in facts.items()}
     for job in project.jobs:
@@ -52,21 +159,14 @@ def media_facts(
         if model is None or not job.media:
             continue
         for finding in media_limits.check_media(model, job.media, known, job.input):
-            where = next(
-                (m.where for m in job.media if m.role == finding.field or m.field == finding.field), job.where
-            )
-            if (where, finding.message) not in seen:
-                seen.add((where, finding.message))
-                problems.append(
-                    Problem(
-                        where=where,
-                        message=f"shot `{job.slot.shot_name}`: {finding.message}",
-                        hint=finding.hint,
-                        severity=finding.severity,
-                        code=finding.code,
-                    )
-                )
-    return facts, problems
+            fields = [m.where for m in job.media if finding.field in (m.role, m.field)]
+            where = fields[0] if fields else job.where
+            if (where, finding.message) in seen:
+                continue
+            seen.add((where, finding.message))
+            message = f"shot `{job.slot.shot_name}`: {finding.message}"
+            problems.append(_problem(replace(finding, message=message), where))
+    return problems
 
 
 def repriced(

@@ -97,8 +97,9 @@ def working_tree(workspace: Workspace) -> Snapshot:
 
     def read(filename: str) -> bytes | None:
         try:
-            return workspace.asset_path(filename).read_bytes()
-        except OSError:
+            with files.open_regular(workspace.asset_path(filename)) as stream:
+                return stream.read()
+        except (OSError, Invalid):
             return None
 
     scene_file = workspace.scene_file
@@ -122,7 +123,8 @@ def of_file(path: Path) -> Snapshot:
 
     def read(filename: str) -> bytes | None:
         try:
-            return folder.asset_path(filename).read_bytes()
+            with files.open_regular(folder.asset_path(filename)) as stream:
+                return stream.read()
         except (OSError, Invalid):
             return None
 
@@ -140,7 +142,10 @@ def of_commit(workspace: Workspace, repository: Repository, commit: str, name: s
         return "" if content is None else content.decode("utf-8", "replace")
 
     def read(filename: str) -> bytes | None:
-        inside = repository.name_of(workspace.asset_path(filename))
+        try:
+            inside = repository.name_of(workspace.asset_path(filename))
+        except Invalid:
+            return None
         return repository.read(commit, inside) if inside else None
 
     shown = f"{name}:{files.shown(workspace.manifest_path)}"

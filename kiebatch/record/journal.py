@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.files import replace, shown, sync_folder, unwritable
+from kiebatch.files import private_file, private_folder, replace, shown, sync_folder, unwritable
 from kiebatch.model import JSON, Asset, Attempt, Output, Slot
 
 SCHEMA_VERSION = 2
@@ -436,10 +436,11 @@ def open_journal(
     if read_only and not path.exists():
         return _fresh(_connect(None), now=now, hook=hook, path=path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         ignore = path.parent / ".gitignore"
         if not ignore.exists():
-            replace(ignore, "*\n")
+            replace(ignore, "*\n", private=True)
+        private_file(path)
     except OSError as error:
         raise unwritable(path, error) from None
     try:

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from kiebatch import files
+from kiebatch import files, formats
 from kiebatch.errors import Invalid, plain
 from kiebatch.git import Repository
 from kiebatch.model import ASSET_FOLDERS, JSON, Asset
@@ -29,7 +29,6 @@ Kind = Literal["missing", "altered", "extra", "chain", "id", "type", "merge"]
 _MEDIA = re.compile(
     r"\.(png|jpe?g|webp|gif|avif|bmp|tiff?|mp4|mov|webm|mkv|mp3|wav|m4a|ogg|flac|aac)$", re.IGNORECASE
 )
-_KINDS = {"image": "image/", "video": "video/", "audio": "audio/", "text": "text/"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,44 +228,20 @@ def _problem(workspace: Workspace, asset: Asset) -> tuple[Kind, str] | None:
         path = workspace.asset_path(asset.filename)
     except Invalid as invalid:
         return "missing", invalid.message
-    if not path.is_file():
+    if not files.is_there(path):
         return "missing", f"{asset.filename} is not there"
     if files.is_lfs_pointer(path):
         return "missing", f"{asset.filename} is a Git LFS pointer: run `git lfs pull`"
-    if asset.sha256 is not None and files.sha256(path) != asset.sha256:
+    try:
+        head, digest = files.head(path), files.sha256(path)
+    except OSError as error:
+        return "missing", f"{asset.filename} cannot be read: {error.strerror}"
+    if asset.sha256 is not None and digest != asset.sha256:
         return "altered", f"{asset.filename} is not the file that was saved ({path.stat().st_size} bytes)"
-    return _type_problem(asset, path)
-
-
-def _type_problem(asset: Asset, path: Path) -> tuple[Kind, str] | None:
-    said = _KINDS.get(asset.type)
-    found = asset.media_type
-    if found is None:
-        with path.open("rb") as stream:
-            found = _media_type(stream.read(16))
-    # A task for sound may well bring a text or a clip; only what contradicts the entry itself is wrong.
-    if (
-        said
-        and found
-        and not found.startswith(said)
-        and not (said == "text/" and found.startswith("application/"))
-    ):
-        return "type", f"{asset.filename} is {found}, and its entry says {asset.type}"
-    return None
-
-
-def _media_type(head: bytes) -> str | None:
-    """Return what the first bytes of a file say, for entries of other tools, which do not say it themselves."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"WAVE"):
-        return "image/webp" if head[8:12] == b"WEBP" else "audio/wav"
-    if head[4:8] == b"ftyp":
-        return "audio/mp4" if head[8:11] == b"M4A" else "video/mp4"
-    if head.startswith(b"ID3"):
-        return "audio/mpeg"
+    if not formats.fits(head, asset.type):
+        found = formats.sniff(head)
+        what = found[1] if found else "neither a picture, a clip, a sound nor a text"
+        return "type", f"{asset.filename} is {what}, and its entry says {asset.type}"
     return None
 
 

@@ -164,9 +164,10 @@ class Binder:
         if not isinstance(ref, ShotOutput) or ref.as_id or ref.as_task:
             return None
         asset = self.upstream(ref)
+        problem = self._workspace.asset_problem(asset.filename, asset.type)
+        if problem:
+            raise Lacking(problem)
         path = self._workspace.asset_path(asset.filename)
-        if files.is_lfs_pointer(path):
-            raise Lacking(f"{files.shown(path)} is a Git LFS pointer: run `git lfs pull`")
         return await self._frame(path, asset.sha256 or "", ref.frame) if ref.frame else path
 
     def _living_link(self, asset: Asset) -> str | None:
@@ -185,7 +186,7 @@ class Binder:
             return target
         key = str(target)
         if key not in self._frames:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.private_folder(target.parent)
             self._frames[key] = asyncio.ensure_future(self._cut(clip, which, target))
         return await self._frames[key]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -158,7 +159,9 @@ class Collector:
         output = next((o for o in done.outputs if o.number == asset.output), None)
         if output is None:
             return Lost("gone", "the provider names no such output any more")
-        one = await self._fetch(f"again-{asset.id}", job, asset.task_id or "", output)
+        one = await self._fetch(
+            f"again-{re.sub(r'[^0-9A-Za-z-]', '-', asset.id)}", job, asset.task_id or "", output
+        )
         if isinstance(one, Lost):
             return one
         if asset.sha256 and one.sha256 != asset.sha256:
@@ -177,7 +180,7 @@ class Collector:
         recorded = {a.filename for a in self._record.manifest.assets}
 
         def taken(name: str) -> bool:
-            path = self._workspace.assets / name
+            path = self._workspace.place(name)
             if self._workspace.name_of(path) in recorded:
                 return True
             return path.exists() and files.sha256(path) != one.sha256  # the same: placed before a crash
@@ -191,7 +194,7 @@ class Collector:
             taken=taken,
             kind=one.facts.kind,
         )
-        target = self._workspace.assets / name
+        target = self._workspace.place(name)
         while not files.place(one.part, target):
             if files.sha256(target) == one.sha256:
                 one.part.unlink(missing_ok=True)  # placed before a crash
@@ -204,7 +207,7 @@ class Collector:
     async def _fetch(self, attempt: int | str, job: Job, task_id: str, output: Output) -> _Fetched | Lost:
         part = self._workspace.state / "parts" / f"{attempt}-{output.number}.part"
         try:
-            part.parent.mkdir(parents=True, exist_ok=True)
+            files.private_folder(part.parent)
             if output.url is None:
                 text = output.text or ""
                 part.write_text(text, encoding="utf-8")

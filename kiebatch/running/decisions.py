@@ -98,10 +98,10 @@ def adopt(opened: Opened, slot: str, file: Path, *, now: Callable[[], float] = t
             version=version,
             sha256=digest,
             extension=facts.extension,
-            taken=lambda n: (workspace.assets / n).exists(),
+            taken=lambda n: workspace.place(n).exists(),
         )
-        files.replace(workspace.assets / inner, file.read_bytes())
-        name = workspace.name_of(workspace.assets / inner)
+        files.replace(workspace.place(inner), file.read_bytes())
+        name = workspace.name_of(workspace.place(inner))
     asset = Asset(
         id="",
         type=facts.kind,

@@ -156,6 +156,7 @@ def prepare(
             strict=chosen.strict,
             lint=chosen.strict,
             document_read=(Document(value=value, places={}, file=""), []),
+            allow=None,  # the pictures are named by the person, on the command line
         )
     except Invalid as invalid:
         prefix = f"shot `generate-{mark}`: "

@@ -27,7 +27,7 @@ def accept(
 
     Example: kiebatch accept 2b
     """
-    opened = options.opened(scene_file, project=project, draft=draft, assets=assets, state=state)
+    opened = options.opened(scene_file, project=project, draft=draft, assets=assets, state=state, allow=None)
     done = decisions.accept(opened, slots)
     value = {"accepted": [str(s) for s in done]}
     console.answer(value, f"accepted: {', '.join(map(str, done))}", as_json=as_json)

@@ -29,7 +29,7 @@ def adopt(
 
     Example: kiebatch adopt 2b retouched.png
     """
-    opened = options.opened(scene_file, project=project, draft=draft, assets=assets, state=state)
+    opened = options.opened(scene_file, project=project, draft=draft, assets=assets, state=state, allow=None)
     asset = decisions.adopt(opened, slot, file)
     console.answer(
         manifest.entry(asset),

@@ -37,7 +37,7 @@ def board(
     Example: kiebatch board scenes.yaml --embed
     """
     opened = options.opened(
-        scene_file, project=project, assets=assets, state=state, draft=draft, quiet=as_json
+        scene_file, project=project, assets=assets, state=state, draft=draft, quiet=as_json, allow=None
     )
     target = output or opened.workspace.root / "board.html"
     # Small pictures of a long film take a while the first time; a bar shows up after a second.

@@ -84,7 +84,7 @@ def export(
     Example: kiebatch export animatic scenes.yaml --slate
     """
     opened = options.opened(
-        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json
+        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json, allow=None
     )
     if import_ and (only or picked):
         raise Invalid("--import reads the whole film; leave out --only and --picked")

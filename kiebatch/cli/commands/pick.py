@@ -52,7 +52,7 @@ def pick(
     Example: kiebatch pick 2a#3 --note "the look back"
     """
     opened = options.opened(
-        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json
+        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json, allow=None
     )
     if bool(slots) == bool(from_):
         raise Invalid("name a take such as `2a#3`, or a list with --from")

@@ -93,7 +93,9 @@ def _outlook(workspace: Workspace, *, draft: bool) -> tuple[dict[str, JSON] | No
     if workspace.scene_file is None:
         return None, [], []
     try:
-        opened = opening.load(workspace.scene_file, draft=draft, assets=None if draft else workspace.assets)
+        opened = opening.load(
+            workspace.scene_file, draft=draft, assets=None if draft else workspace.assets, allow=None
+        )
         plan = {"totals": planning.plan(opened).totals()}
         standing = statuses.status(
             workspace.scene_file, draft=draft, assets=None if draft else workspace.assets

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
 from kiebatch.errors import Exit, Invalid, Problem
-from kiebatch.project import opening
+from kiebatch.project import OUTSIDE, opening
 from kiebatch.settings import Settings
 
 app = typer.Typer()
@@ -19,6 +19,7 @@ app = typer.Typer()
 def validate(
     scene_files: Annotated[list[Path], typer.Argument(help="scene files, YAML or Markdown")],
     strict: options.Strict = False,
+    allow: options.Allow = None,
     allow_unknown_model: options.AllowUnknown = False,
     fold_negative: options.FoldNegative = False,
     as_json: options.Json = False,
@@ -32,14 +33,16 @@ def validate(
     chosen = Settings(allow_unknown_model=allow_unknown_model, fold_negative=fold_negative)
     for scene_file in scene_files:
         try:
-            found = opening.load(scene_file, settings=chosen, lint=True)
+            found = opening.load(scene_file, settings=chosen, lint=True, allow=shared.folders(allow) or ())
         except Invalid as invalid:
             problems += invalid.problems
             continue
         problems += found.problems
         scenes += len(found.project.scenes)
         jobs += len(found.project.jobs)
-    bad = any(p.severity == "error" for p in problems) or (strict and bool(problems))
+    bad = any(p.severity == "error" for p in problems) or (
+        strict and any(p.code != OUTSIDE for p in problems)
+    )
     value = {
         "status": "invalid" if bad else "valid",
         "problems": [p.as_json() for p in problems],

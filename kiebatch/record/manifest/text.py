@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from json.encoder import encode_basestring
 from typing import Any
 
+from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Asset
 from kiebatch.record.manifest.ids import PREFIXES
@@ -88,8 +89,40 @@ def parse(text: str, file: str) -> Manifest:
     source = value.pop("source", None)
     if source is not None and not isinstance(source, str):
         value["source"], source = source, None
+    _check_names(text, file, entries, source)
     assets, repairs = repaired([asset_of(entry) for entry in entries])
     return Manifest(assets, source, value, tuple(replace(repair, where=Where(file)) for repair in repairs))
+
+
+def _check_names(text: str, file: str, entries: Sequence[Mapping[str, JSON]], source: str | None) -> None:
+    """Raise `Invalid` with every name in it that can be no file's, or that leads out of the project."""
+    problems = []
+    if source is not None:
+        wrong = files.name_problem(source)
+        if not wrong and (source in (".", "..") or re.search(r"[/\\]", source)):
+            wrong = "it is the plain name of the scene file, in the project folder"
+        if wrong:
+            problems.append((source, f"`source`: `{source[:80]}` cannot be taken: {wrong}"))
+    for entry in entries:
+        name = entry.get("filename")
+        if isinstance(name, str) and name and (wrong := files.name_problem(name)):
+            problems.append((name, f"`filename`: `{name[:80]}` is not a file name: {wrong}"))
+    if problems:
+        raise Invalid(
+            [
+                Problem(where=_where(text, file, name), message=message, code="manifest")
+                for name, message in problems
+            ]
+        )
+
+
+def _where(text: str, file: str, value: str) -> Where:
+    """Return where a text stands as a value, whether non-ASCII characters are escaped there or not."""
+    spellings = (json.dumps(value, ensure_ascii=False), json.dumps(value))
+    position = next((found for one in spellings if (found := text.find(one)) >= 0), -1)
+    if position < 0:
+        return Where(file)
+    return Where(file, text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
 
 
 def _refuse_constant(word: str) -> None:
@@ -133,6 +166,9 @@ def asset_of(entry: Mapping[str, JSON]) -> Asset:
             known[key] = value
         elif value is not None:
             extra[key] = value  # not what we expect under this name: kept as it is
+    for key in ("sha256", "fingerprint"):
+        if key in known and not _DIGEST.fullmatch(known[key]):
+            extra[key] = known.pop(key)  # files are named by digests, so nothing else may pass for one
     links = known.get("made_from")
     if links is not None:
         if all(type(link) is str for link in links):
@@ -144,6 +180,9 @@ def asset_of(entry: Mapping[str, JSON]) -> Asset:
     if "type" not in known:
         known["type"] = _type_of(known["id"], known["filename"])
     return Asset(**known, extra=extra)
+
+
+_DIGEST = re.compile(r"[^/\\\x00-\x1f]{1,200}")
 
 
 def _type_of(id: str, filename: str) -> str:
