@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
-.PHONY: demo test test-all lint types bench lock generate clean
+.PHONY: demo shell test test-all lint types bench lock generate dist check-dist check-tag clean
 
 # The stamps make each install happen once, and again when what it installs from has changed.
 $(BIN)/python:
@@ -26,21 +26,27 @@ demo: $(VENV)/installed
 	$(BIN)/kiebatch run demo/scenes.yaml --draft
 	$(BIN)/kiebatch board demo/scenes.yaml --draft --output demo/board.html
 	@echo
-	@echo "The pictures lie in demo/draft, the storyboard is demo/board.html."
+	@echo "The pictures are in demo/draft, the storyboard is demo/board.html."
 	@echo "Change a prompt in demo/scenes.yaml, then: $(BIN)/kiebatch run demo/scenes.yaml --draft"
+	@echo "\`make shell\` opens a shell in which the command is \`kiebatch\`."
+
+# A shell with the program on its PATH.
+shell: $(VENV)/installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $${SHELL:-sh}
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
+# With coverage; the floor is in pyproject.toml.
 test-all: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(if $(SLOW_ONLY),-m slow)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
 types: $(VENV)/installed-dev
-	$(BIN)/mypy --strict kiebatch
+	$(BIN)/mypy --strict
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
@@ -54,6 +60,18 @@ lock: | $(BIN)/python
 	$(PIP) install uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra e2e --universal --generate-hashes \
 	  --no-emit-index-url --no-header --output-file requirements-dev.txt
+
+dist: $(VENV)/installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
+# Both distributions, installed apart, and the tests of the unpacked sdist.
+check-dist: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 0 -m slow tests/test_package.py
+
+# A release is made from the tag `v` and the version.
+check-tag: $(VENV)/installed-dev
+	$(BIN)/python -c 'import kiebatch, sys; sys.exit(sys.argv[1] != f"v{kiebatch.__version__}" and f"{sys.argv[1]} is not the tag of version {kiebatch.__version__}")' "$(TAG)"
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import kiebatch
+from support import tools
 from support.film import Film
 from support.places import ROOT
 
@@ -29,16 +31,19 @@ def run(*args: str, cwd: Path, path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the sdist, and the wheel that was built from it."""
+    built = tmp_path_factory.mktemp("built")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(built), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return built
+
+
 @pytest.mark.slow
-def test_the_wheel_alone_makes_the_demo(tmp_path: Path) -> None:
-    built = tmp_path / "built"
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(built), str(ROOT)],
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-    wheel = next(built.glob("*.whl"))
+def test_the_wheel_alone_makes_the_demo(tmp_path: Path, distributions: Path) -> None:
+    wheel = next(distributions.glob("*.whl"))
     inside = tmp_path / "inside"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(inside)
@@ -53,7 +58,48 @@ def test_the_wheel_alone_makes_the_demo(tmp_path: Path) -> None:
 
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["jobs"]["succeeded"] == 4
-    assert {"py.typed", "schemas", "data", "simulator"} <= {p.name for p in (inside / "kiebatch").iterdir()}
+    assert {"py.typed", "_schemas", "simulator"} <= {p.name for p in (inside / "kiebatch").iterdir()}
+
+
+@pytest.mark.slow
+def test_the_distributions_carry_the_version_that_the_package_names(distributions: Path) -> None:
+    names = sorted(path.name for path in distributions.iterdir())
+
+    assert names == [
+        f"kiebatch-{kiebatch.__version__}-py3-none-any.whl",
+        f"kiebatch-{kiebatch.__version__}.tar.gz",
+    ]
+
+
+@pytest.mark.slow
+def test_the_sdist_passes_its_tests_without_the_checkout(tmp_path: Path, distributions: Path) -> None:
+    with tarfile.open(next(distributions.glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / f"kiebatch-{kiebatch.__version__}"
+    # Its own package goes first, before the checkout that is installed here.
+    environment = {**os.environ, "PYTHONPATH": str(folder)} | ({"CI": "true"} if tools.IN_CI else {})
+    for name in [name for name in environment if name.startswith("COV_CORE")]:
+        del environment[name]
+
+    ours = subprocess.run(
+        [sys.executable, "-c", "import kiebatch; print(kiebatch.__file__)"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-m", "not slow"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert Path(ours.stdout.strip()).is_relative_to(folder)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
 def test_a_run_on_the_finished_project_finds_nothing_to_do(film: Film, tmp_path: Path) -> None:
