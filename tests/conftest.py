@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from support import simulated
+from support import simulated, tools
 from support.film import Film
 from support.places import GOLDEN
+
+# Both would be assertions about how busy the machine is.
+settings.register_profile("kiebatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kiebatch")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite the golden files, to be read in the diff"
     )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        if missing := tools.missing(mark.args):
+            pytest.skip(f"needs {', '.join(missing)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a test that does not run is a failure: nobody reads the reasons of skips there."""
+    report = yield
+    if tools.IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")

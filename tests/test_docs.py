@@ -26,7 +26,7 @@ def help_of(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def subcommands(name: str) -> list[str]:
-    command = get_command(app.app).get_command(None, name)  # type: ignore[arg-type, attr-defined]
+    command = get_command(app.app).get_command(None, name)  # type: ignore[attr-defined]
     return list(getattr(command, "commands", {}))
 
 

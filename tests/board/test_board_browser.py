@@ -15,18 +15,18 @@ from kiebatch.board import publish
 from kiebatch.record import picks
 from kiebatch.record.picks import Decision
 from kiebatch.record.picks_file import decide
-from support import boards
+from support import boards, tools
 from support.boards import Looked, looked, served
 from support.simulated import Sim
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
-sync_api = pytest.importorskip("playwright.sync_api")
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `e2e`")
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.needs("chromium")]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=boards.chromium(), args=boards.FLAGS)
+        running = playwright.chromium.launch(executable_path=tools.chromium(), args=boards.FLAGS)
         yield running
         running.close()
 

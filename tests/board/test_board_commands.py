@@ -18,6 +18,7 @@ from kiebatch.cli.app import exit_code
 from kiebatch.cli.commands import review
 from kiebatch.record import picks
 from support import boards
+from support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,7 @@ def test_a_review_prints_its_address_serves_and_ends_with_ctrl_c(root: Path) -> 
                 line += running.stdout.readline()
             url = json.loads(line)["url"]
             with httpx.Client(follow_redirects=True) as client:
-                boards.wait_until(lambda: _there(client, url))
+                until(lambda: _there(client, url))
                 page = client.get(url)
                 origin = url.partition("/?")[0]
                 reply = client.post(

@@ -16,8 +16,9 @@ from kiebatch.record import picks
 from kiebatch.record.picks import Decision
 from kiebatch.record.picks_file import decide
 from support import boards
-from support.boards import Served, wait_until
+from support.boards import Served
 from support.simulated import Sim
+from support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +211,7 @@ class Listener:
         self.client = client
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
-        wait_until(lambda: self.heard)
+        until(lambda: self.heard)
 
     def _read(self) -> None:
         name = ""
@@ -233,7 +234,7 @@ def test_a_decision_is_told_to_everybody_else(review: Served) -> None:
 
     visitor(review).post("/decide", json={"slot": "2a#3", "decision": "pick"})
 
-    wait_until(lambda: ["2a"] in other.values("shots"))
+    until(lambda: ["2a"] in other.values("shots"))
     html = visitor(review).get("/shots", params={"name": "2a"}).json()["2a"]
     assert "picked" in html.split(">")[0]
 
@@ -243,7 +244,7 @@ def test_what_a_terminal_decides_reaches_the_page(review: Served) -> None:
 
     decide(review.desk.workspace, [Decision(slot="2b#1", choice="reject")])
 
-    wait_until(lambda: ["2b"] in other.values("shots"))
+    until(lambda: ["2b"] in other.values("shots"))
 
 
 def test_a_run_in_a_terminal_arrives_on_the_page(review: Served, sim: Sim) -> None:
@@ -251,8 +252,8 @@ def test_a_run_in_a_terminal_arrives_on_the_page(review: Served, sim: Sim) -> No
 
     boards.run(review.root, sim, "3")
 
-    wait_until(lambda: ["3"] in other.values("shots"))
-    wait_until(lambda: "data-id" in visitor(review).get("/shots", params={"name": "3"}).json()["3"])
+    until(lambda: ["3"] in other.values("shots"))
+    until(lambda: "data-id" in visitor(review).get("/shots", params={"name": "3"}).json()["3"])
 
 
 def test_a_scene_file_that_is_edited_elsewhere_asks_the_page_to_load_anew(review: Served) -> None:
@@ -261,7 +262,7 @@ def test_a_scene_file_that_is_edited_elsewhere_asks_the_page_to_load_anew(review
 
     path.write_text(path.read_text().replace("title: Arrival", "title: The arrival"))
 
-    wait_until(lambda: other.values("reload"))
+    until(lambda: other.values("reload"))
     assert "The arrival" in visitor(review).get("/").text
 
 
@@ -271,7 +272,7 @@ def test_a_scene_file_that_cannot_be_read_just_now_is_told_and_the_page_stays(re
 
     path.write_text("kiebatch: [")
 
-    wait_until(lambda: other.values("problem"))
+    until(lambda: other.values("problem"))
     assert "Arrival" in visitor(review).get("/").text
 
 
@@ -295,8 +296,8 @@ def test_a_confirmed_plan_runs_and_the_page_follows(root: Path, sim: Sim) -> Non
 
         assert client.post("/run", json={"plan": plan["id"]}).json() == {"ok": True}
 
-        wait_until(lambda: any(now.get("done") == 1 for now in other.values("run")))
-        wait_until(lambda: ["3"] in other.values("shots"))
+        until(lambda: any(now.get("done") == 1 for now in other.values("run")))
+        until(lambda: ["3"] in other.values("shots"))
         assert "data-id" in client.get("/shots", params={"name": "3"}).json()["3"]
     assert len(sim.charges()) == 1
 
@@ -307,7 +308,7 @@ def test_a_plan_is_carried_out_once(root: Path, sim: Sim) -> None:
         plan = client.post("/plan", json={"kind": "make", "slot": "3#1"}).json()
         first = client.post("/run", json={"plan": plan["id"]})
         second = client.post("/run", json={"plan": plan["id"]})
-        wait_until(lambda: not review.desk.progress()["running"])
+        until(lambda: not review.desk.progress()["running"])
 
     assert (first.status_code, second.status_code) == (200, 400)
     assert len(sim.charges()) == 1
@@ -326,7 +327,7 @@ def test_another_prompt_is_shown_as_a_change_of_the_scene_file_and_written_when_
 
         client.post("/run", json={"plan": plan["id"]})
 
-        wait_until(lambda: len(sim.charges()) == 1 and not review.desk.progress()["running"])
+        until(lambda: len(sim.charges()) == 1 and not review.desk.progress()["running"])
     assert (
         "prompt: A small boat nears the lighthouse at dawn   # wide\n" in (root / "scenes.yaml").read_text()
     )
@@ -367,7 +368,7 @@ def test_a_failed_job_is_tried_again_after_a_yes(root: Path, sim: Sim) -> None:
         plan = client.post("/plan", json={"kind": "retry", "slot": "3#1"}).json()
         assert plan["total"] == "8 credits"
         client.post("/run", json={"plan": plan["id"]})
-        wait_until(lambda: not review.desk.progress()["running"] and _take(root, "3").state == "made")
+        until(lambda: not review.desk.progress()["running"] and _take(root, "3").state == "made")
 
 
 def test_all_that_failed_is_tried_again_at_once(root: Path, sim: Sim) -> None:
@@ -380,7 +381,7 @@ def test_all_that_failed_is_tried_again_at_once(root: Path, sim: Sim) -> None:
         plan = client.post("/plan", json={"kind": "failed"}).json()
         assert [job["slot"] for job in plan["jobs"]] == ["3"]
         client.post("/run", json={"plan": plan["id"]})
-        wait_until(lambda: not review.desk.progress()["running"] and _take(root, "3").state == "made")
+        until(lambda: not review.desk.progress()["running"] and _take(root, "3").state == "made")
 
 
 def test_all_that_is_missing_is_one_plan(root: Path, sim: Sim) -> None:

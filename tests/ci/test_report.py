@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -129,9 +129,8 @@ def test_a_contact_sheet_is_bounded_in_bytes() -> None:
         assert image.format == "PNG"
 
 
+@pytest.mark.needs("ffmpeg")
 def test_a_clip_shows_its_first_frame_where_ffmpeg_is(film: Film) -> None:
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("needs ffmpeg")
     record = film.record
     clip = film.assets / "clips" / "scene-04.mp4"
     clip.parent.mkdir()
@@ -150,7 +149,7 @@ def test_a_clip_shows_its_first_frame_where_ffmpeg_is(film: Film) -> None:
         ],
         check=True,
     )
-    facts = {
+    facts: dict[str, Any] = {
         "type": "video",
         "filename": "assets/clips/scene-04.mp4",
         "sha256": files.sha256(clip),

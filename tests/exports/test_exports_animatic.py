@@ -17,7 +17,7 @@ from kiebatch.project import Opened
 from kiebatch.record.manifest import Manifest
 from support import made_film
 
-pytestmark = pytest.mark.skipif(media.find_ffmpeg() is None, reason="needs ffmpeg; CI has it")
+pytestmark = pytest.mark.needs("ffmpeg")
 
 
 @pytest.fixture(scope="module")

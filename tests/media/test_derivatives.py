@@ -9,6 +9,7 @@ import struct
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,7 +18,7 @@ from kiebatch import files
 from kiebatch.media import Derivatives, Kind, Wanted, derivatives
 from kiebatch.model import Asset
 
-needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+needs_ffmpeg = pytest.mark.needs("ffmpeg")
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def cache(tmp_path: Path) -> Derivatives:
     return Derivatives(tmp_path / ".kiebatch")
 
 
-def picture(path: Path, size: tuple[int, int], **how: object) -> Path:
+def picture(path: Path, size: tuple[int, int], **how: Any) -> Path:
     Image.linear_gradient("L").resize(size).convert("RGB").save(path, **how)
     return path
 
@@ -82,7 +83,7 @@ def test_transparency_is_kept(tmp_path: Path, cache: Derivatives) -> None:
 
 def test_the_same_content_is_made_once_whatever_its_name(tmp_path: Path, cache: Derivatives) -> None:
     first = picture(tmp_path / "a.png", (800, 600))
-    second = shutil.copy(first, tmp_path / "b.png")
+    second = Path(shutil.copy(first, tmp_path / "b.png"))
     made = cache.get(wish(first, "thumb"))
     assert made is not None
     os.utime(made, (1, 1))

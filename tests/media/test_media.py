@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import random
 import struct
 import subprocess
@@ -18,9 +17,7 @@ from PIL import Image
 from kiebatch import media
 from kiebatch.errors import Invalid
 
-needs_ffmpeg = pytest.mark.skipif(
-    media.find_ffmpeg() is None and not os.environ.get("CI"), reason="needs ffmpeg"
-)
+needs_ffmpeg = pytest.mark.needs("ffmpeg")
 
 
 def a_picture(form: str = "PNG", size: tuple[int, int] = (64, 36), **options: object) -> bytes:
@@ -138,7 +135,7 @@ def test_a_picture_that_was_cut_off_is_refused(form: str, tmp_path: Path) -> Non
 @needs_ffmpeg
 @pytest.mark.parametrize("name", ["a.mp4", "fast.mp4", "a.webm", "a.mp3", "a.wav"])
 def test_a_clip_or_sound_that_was_cut_off_is_refused(name: str, tmp_path: Path) -> None:
-    arguments = SOUND if name.endswith(("mp3", "wav")) else PICTURE
+    arguments: tuple[str, ...] = SOUND if name.endswith(("mp3", "wav")) else PICTURE
     if name.endswith("webm"):
         arguments = (*PICTURE, "-c:v", "libvpx", "-deadline", "realtime")
     extra = ("-movflags", "+faststart") if name == "fast.mp4" else ()

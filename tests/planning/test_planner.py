@@ -341,7 +341,12 @@ def test_a_selector_that_names_nothing_is_refused() -> None:
 
 def test_files_are_named_as_the_contract_says() -> None:
     def name(slot: Slot, **more: Any) -> str:
-        wanted = {"output": 1, "version": 1, "sha256": "1f3a9c2e" + "0" * 56, "extension": ".png"} | more
+        wanted: dict[str, Any] = {
+            "output": 1,
+            "version": 1,
+            "sha256": "1f3a9c2e" + "0" * 56,
+            "extension": ".png",
+        } | more
         return asset_name(job(slot), taken=lambda _: False, **wanted)
 
     assert name(Slot(1)) == "images/scene-01.png"

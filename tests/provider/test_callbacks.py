@@ -114,9 +114,9 @@ def test_who_sends_half_a_callback_is_not_waited_for_and_said_nothing_about(
     async def work() -> bytes:
         async with callbacks.listening("127.0.0.1:0", print) as address:
             reader, writer = await asyncio.open_connection(*address.split(":"))
-            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-            await writer.drain()
-            await asyncio.sleep(0.1)
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+            writer.write(head + b"{")
+            assert b" 100 " in await reader.readuntil(b"\r\n\r\n")  # now it waits for the rest
         answer = await reader.read()
         writer.close()
         return answer

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from kiebatch.errors import Invalid, Refused
-from kiebatch.model import Done, Request, Running, TaskFailed
+from kiebatch.model import Done, Request, Running, Status, TaskFailed
 from kiebatch.provider import CallFailed, Client, families, read_reply
 from support.raw_server import Say, Seen, Server, envelope, serving
 
@@ -352,7 +352,7 @@ def test_wait_reads_at_growing_intervals_until_the_task_is_over() -> None:
         record("unheard-of"),
         record("success", '{"resultUrls":["https://x/1.png"]}'),
     )
-    states = []
+    states: list[Status] = []
 
     async def work() -> None:
         async with serving(in_turn(*says)) as server, Client(KEY, server.url, sleep=sleep) as client:
@@ -529,7 +529,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._now
 
-    def run_in_executor(self, *_: object) -> NoReturn:  # type: ignore[override]
+    def run_in_executor(self, *_: object) -> NoReturn:
         raise AssertionError("a thread was asked for")
 
 

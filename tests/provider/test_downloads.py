@@ -226,7 +226,9 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def look_up(host: str, port: int, *_: object, **__: object) -> list[object]:
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ("8.8.8.8", "10.0.0.7")]
+        found: list[object] = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ("8.8.8.8", "10.0.0.7")
+        ]
         return found if host == "media.example" else []
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kiebatch import catalogue
 from kiebatch.errors import Invalid
-from kiebatch.model import Absent, Done, Output, Reply, Running, TaskFailed
+from kiebatch.model import JSON, Absent, Done, Output, Reply, Running, TaskFailed
 from kiebatch.provider import families, policy
 from kiebatch.provider.families import Endpoint
 
@@ -469,7 +469,8 @@ def test_a_job_without_a_task_is_judged_by_the_one_table(
     endpoint: Endpoint, code: int, message: str, kind: str
 ) -> None:
     job_input = {"taskId": "parent"}
-    for data in (None, {}, [], "x"):
+    empty: tuple[JSON, ...] = (None, {}, [], "x")
+    for data in empty:
         answer = reply(data, code, message)
         assert policy.submit(answer, endpoint.task(answer, job_input)).kind == kind
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import kiebatch
+from kiebatch.git import Repository
 from kiebatch.model import Asset
 from kiebatch.record import gitdrivers, manifest
 from support.filmrepo import Film
@@ -26,7 +27,7 @@ def film(tmp_path: Path) -> Film:
 
 @pytest.fixture
 def installed(film: Film) -> Film:
-    gitdrivers.install(gitdrivers.Repository(film.root))
+    gitdrivers.install(Repository(film.root))
     film.commit("attributes")
     return film
 
@@ -272,7 +273,7 @@ def test_a_driver_that_could_not_be_called_loses_nothing(installed: Film) -> Non
 def test_two_branches_that_both_began_a_manifest(tmp_path: Path) -> None:
     film = Film(tmp_path / "film")
     film.manifest_path.unlink()
-    gitdrivers.install(gitdrivers.Repository(film.root))
+    gitdrivers.install(Repository(film.root))
     film.commit("nothing yet")
     for name, scene in (("left", 1), ("right", 2)):
         film.branch(name)
@@ -354,11 +355,11 @@ def _unmarked(record: manifest.Manifest) -> manifest.Manifest:
 
 
 def test_a_side_that_is_no_manifest_is_merged_as_plain_text(installed: Film, tmp_path: Path) -> None:
-    sides = [tmp_path / name for name in ("base", "ours", "theirs")]
+    base, ours, theirs = sides = [tmp_path / name for name in ("base", "ours", "theirs")]
     for path, text in zip(sides, ("{\n}\n", "{\nours\n}\n", "{\ntheirs\n}\n"), strict=True):
         path.write_text(text, encoding="utf-8")
 
-    assert gitdrivers.merge(*sides, "assets/manifest.json") is None
+    assert gitdrivers.merge(base, ours, theirs, "assets/manifest.json") is None
     assert "<<<<<<< ours" in sides[1].read_text(encoding="utf-8")
 
 
@@ -409,7 +410,7 @@ def test_a_folder_of_another_name_gets_its_own_lines(film: Film) -> None:
     )
 
 
-@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs")
+@pytest.mark.needs("git-lfs")
 def test_media_go_to_lfs_and_a_pointer_says_how_to_get_the_file(film: Film, tmp_path: Path) -> None:
     film.kiebatch("git", "install", "--lfs")
     film.make(3, minute=1, colour="red")
@@ -432,7 +433,7 @@ def test_media_go_to_lfs_and_a_pointer_says_how_to_get_the_file(film: Film, tmp_
     assert film.kiebatch("verify").code == 0
 
 
-@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="needs git-lfs")
+@pytest.mark.needs("git-lfs")
 def test_both_pictures_come_out_of_lfs_after_a_conflict(film: Film) -> None:
     film.kiebatch("git", "install", "--lfs")
     film.commit("lfs")

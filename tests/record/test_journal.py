@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -20,6 +19,7 @@ from kiebatch.errors import Invalid, Refused
 from kiebatch.model import Output, Slot
 from kiebatch.record import Journal, open_journal
 from kiebatch.record import journal as journals
+from support import rights
 from support.records import an_asset
 
 
@@ -171,10 +171,9 @@ def test_a_full_disk_is_said_in_words_and_the_journal_goes_on_afterwards(tmp_pat
         assert journal.attempt(attempt).state == "intended"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(Refused, match="cannot write"):
+    with rights.of_an_ordinary_user(), pytest.raises(Refused, match="cannot write"):
         opened(tmp_path / "state" / "journal.sqlite")
     tmp_path.chmod(0o700)
 
@@ -270,7 +269,7 @@ TestAnyOrder = AnyOrder.TestCase
 
 
 @pytest.mark.slow
-class TestAnyOrderForLong(AnyOrder.TestCase):  # type: ignore[name-defined,misc]
+class TestAnyOrderForLong(AnyOrder.TestCase):  # type: ignore[valid-type,misc]
     settings = settings(
         max_examples=150, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
     )

@@ -34,7 +34,7 @@ def canonical(record: Manifest) -> list[object]:
 
     rows = []
     for asset in record.assets:
-        links = [asset.superseded_by, *asset.made_from]
+        links = [link for link in (asset.superseded_by, *asset.made_from) if link]
         rows.append(
             [facts(asset), [facts(record.by_id[link]) if link in record.by_id else link for link in links]]
         )

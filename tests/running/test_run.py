@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from PIL import Image
 
 from kiebatch.errors import Exit, Refused
 from kiebatch.running import events
+from support import rights
 from support.film import Film
 
 TWO_SCENES = """\
@@ -188,13 +188,12 @@ def test_no_network_is_said_in_one_sentence(film: Film) -> None:
         film.run(base_url="http://127.0.0.1:9")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_an_unwritable_assets_folder_is_said_before_anything_is_sent(film: Film) -> None:
     film.write(TWO_SCENES)
     film.assets.mkdir()
     film.assets.chmod(0o500)
 
-    with pytest.raises(Refused, match="cannot write"):
+    with rights.of_an_ordinary_user(), pytest.raises(Refused, match="cannot write"):
         film.run()
 
     assert film.sim.charges() == []

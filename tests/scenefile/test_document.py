@@ -109,11 +109,11 @@ def test_a_syntax_error_stands_at_its_place_with_a_way_out(text: str, place: str
         st.none()
         | st.booleans()
         | st.integers(-(2**53), 2**53)
-        | st.text(st.characters(codec="utf-8", exclude_categories=("C",))),
+        | st.text(st.characters(codec="utf-8", exclude_categories=["C"])),
         lambda inner: (
             st.lists(inner, max_size=4)
             | st.dictionaries(
-                st.text(st.characters(codec="ascii", categories=("L",)), min_size=1), inner, max_size=4
+                st.text(st.characters(codec="ascii", categories=["L"]), min_size=1), inner, max_size=4
             )
         ),
         max_leaves=12,

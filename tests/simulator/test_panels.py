@@ -15,7 +15,7 @@ from kiebatch.simulator.drawing import drawing, panels, sound
 from kiebatch.simulator.drawing.wanted import Wanted
 from support import pictures
 
-needs_ffmpeg = pytest.mark.skipif(media.find_ffmpeg() is None, reason="needs ffmpeg; CI has it")
+needs_ffmpeg = pytest.mark.needs("ffmpeg")
 BOAT = Wanted(
     kind="image",
     format="png",

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -16,6 +15,7 @@ import httpx
 import pytest
 
 from support.simulated import Sim, fetch
+from support.waiting import PATIENCE_S, until
 
 CALLBACK = "https://example.com/kiebatch"
 
@@ -38,12 +38,15 @@ class Api:
         return str(reply["data"]["taskId"])
 
     def until(self, path: str, task_id: str, over: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-        for _ in range(600):
-            data = self.get(path, taskId=task_id)["data"]
-            if data is not None and over(data):
-                return dict(data)
-            time.sleep(0.003)
-        raise AssertionError(f"never over: {data}")
+        data: dict[str, Any] = {}
+
+        def ended() -> bool:
+            data.clear()
+            data.update(self.get(path, taskId=task_id)["data"] or {})
+            return bool(data) and bool(over(data))
+
+        until(ended, "the end of the task")
+        return data
 
     def song(self, **more: Any) -> dict[str, Any]:
         body = {
@@ -111,10 +114,13 @@ def test_veo_extends_upgrades_and_answers_422_for_a_4k_that_is_ready(sim: Sim, a
     extended = api.until("/api/v1/veo/record-info", longer, flagged)
     api.until("/api/v1/veo/record-info", first["data"]["taskId"], flagged)
     third = api.post("/api/v1/veo/get-4k-video", taskId=task)
-    large = [api.get("/api/v1/veo/get-1080p-video", taskId=task, index=0)]
-    while large[-1]["code"] != 200:
-        time.sleep(0.005)
+    large: list[dict[str, Any]] = []
+
+    def made() -> bool:
         large.append(api.get("/api/v1/veo/get-1080p-video", taskId=task, index=0))
+        return bool(large[-1]["code"] == 200)
+
+    until(made, "the larger clip")
 
     assert extended["response"]["fullResultUrls"]
     assert (first["code"], first["data"]["resultUrls"]) == (200, None)
@@ -144,13 +150,13 @@ def test_runway_has_states_of_its_own_spelling(sim: Sim, api: Api) -> None:
     task = api.submit(
         "/api/v1/runway/generate", prompt="A boat", duration=5, quality="720p", aspectRatio="16:9"
     )
-    seen = []
+    seen: list[str] = []
 
-    record = api.until(
-        "/api/v1/runway/record-detail",
-        task,
-        lambda d: seen.append(d["state"]) or d["state"] in ("success", "fail"),
-    )
+    def over(record: dict[str, Any]) -> bool:
+        seen.append(record["state"])
+        return record["state"] in ("success", "fail")
+
+    record = api.until("/api/v1/runway/record-detail", task, over)
 
     assert list(dict.fromkeys(seen)) == ["wait", "queueing", "generating", "success"]
     assert fetch(record["videoInfo"]["videoUrl"]).headers["content-type"] == "video/mp4"
@@ -291,12 +297,15 @@ class Listener:
 
     def __init__(self, statuses: list[int]) -> None:
         self.got: list[tuple[dict[str, str], dict[str, Any]]] = []
+        self.came = threading.Condition()
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                listener.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                with listener.came:
+                    listener.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                    listener.came.notify_all()
                 self.send_response(statuses.pop(0) if statuses else 200)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -308,11 +317,9 @@ class Listener:
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def wait(self, count: int) -> list[tuple[dict[str, str], dict[str, Any]]]:
-        for _ in range(400):
-            if len(self.got) >= count:
-                break
-            time.sleep(0.005)
-        return self.got
+        with self.came:
+            self.came.wait_for(lambda: len(self.got) >= count, PATIENCE_S)
+            return list(self.got)
 
 
 @pytest.fixture
@@ -347,16 +354,20 @@ def test_a_callback_is_signed_and_says_what_the_record_says(
     assert body["data"]["consumeCredits"] == 8
 
 
+def kinds_struck(sim: Sim) -> list[str]:
+    return [kind for _, kind in sim.stats()["struck"]]
+
+
 def test_callbacks_are_retried_doubled_and_lost(sim: Sim, api: Api, listen: Callable[..., Listener]) -> None:
     hook = listen(500, 503)
     sim.fault("callback@2=lost")
     sim.fault("callback@3=twice")
 
-    for _ in range(3):
+    for struck in ([], ["lost"], ["lost", "twice"]):
         api.submit(
             "/api/v1/jobs/createTask", model="nano-banana-2", input={"prompt": "A boat"}, callBackUrl=hook.url
         )
-        time.sleep(0.05)
+        until(lambda: len(hook.got) >= 3 and kinds_struck(sim) == struck, "the callback")  # noqa: B023
 
     assert len(hook.wait(5)) == 5  # two refused, one taken; none; two
 

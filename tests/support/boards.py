@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import uvicorn
 from PIL import Image, ImageDraw
 
@@ -25,6 +22,7 @@ from kiebatch.project import Opened
 from kiebatch.running.events import Event
 from kiebatch.settings import Settings
 from support.simulated import Sim
+from support.waiting import until
 
 FILM = """\
 kiebatch: 1
@@ -153,20 +151,12 @@ def served(root: Path, **options: Any) -> Iterator[Served]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    wait_until(lambda: server.started)
+    until(lambda: server.started)
     try:
         yield Served(f"http://127.0.0.1:{port}/", "secret-token", desk, root)
     finally:
         server.should_exit = True
         thread.join(5)
-
-
-def wait_until(true: Any, timeout_s: float = 8.0) -> None:
-    """Wait until something has come true; that it never does is the test's failure."""
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.02)
 
 
 # --- a browser -----------------------------------------------------------------------------------------
@@ -181,19 +171,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-IN_CI = bool(os.environ.get("CI"))  # the tests themselves run without it
-
-
-def chromium() -> str:
-    """Return the browser to test with; without one a contributor's run skips, and CI fails."""
-    for path in (os.environ.get("KIEBATCH_CHROMIUM", ""), "/usr/bin/chromium", "/usr/bin/chromium-browser"):
-        if path and Path(path).exists():
-            return path
-    if IN_CI:
-        pytest.fail("there is no Chromium to test the board with")
-    pytest.skip("there is no Chromium")
 
 
 @dataclass
