@@ -25,12 +25,13 @@ FACES = {
     "catalogue": {"generate", "inputs", "lint", "manual", "media_limits", "refresh"},
     "scenefile": {"build", "convert", "document", "lengths", "markdown"},
     "project": {"finding", "opening", "snapshots"},
-    "planning": {"decision", "planning", "plans", "saved", "statuses"},
+    "planning": {"decision", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"decisions", "events", "holding", "session", "single"},
     "exports": {"cut", "csv", "otio", "retime"},
     "ci": {"announce", "report"},
     "board": {"publish"},
     "simulator": {"server.application", "server.background", "server.server"},
+    "testing": {"fixtures", "plugin", "running"},
     "cli": set(),
 }  # fmt: skip
 

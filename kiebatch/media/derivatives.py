@@ -95,6 +95,14 @@ class Derivatives:
         name = f"{wish.sha256}-{wish.kind}-{_RECIPE}{_ENDINGS[wish.modality, wish.kind]}"
         return self.folder / wish.sha256[:2] / name
 
+    def of(self, asset: Asset, path: Path, kind: Kind) -> Path | None:
+        """Return an asset's derivative, made now unless it is there.  `path` is where the asset's file lies.
+
+        None where the file is gone, its type has no such kind, or it cannot be made.
+        """
+        found = wanted(asset, path, kind)
+        return self.get(found) if found else None
+
     def get(self, wish: Wanted) -> Path | None:
         """Return a derivative, made now unless it is there; None where it cannot be made."""
         target = self.path(wish)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from kiebatch.project.references import OUTSIDE as OUTSIDE
     from kiebatch.project.snapshots import Snapshot as Snapshot
     from kiebatch.project.snapshots import diff as diff
+    from kiebatch.project.validating import Validation as Validation
+    from kiebatch.project.validating import validate as validate
 
 __getattr__, __dir__ = face(
     __name__,
@@ -33,6 +35,7 @@ __getattr__, __dir__ = face(
         "Opened": "opening",
         "SCENE_FILES": "finding",
         "Snapshot": "snapshots",
+        "Validation": "validating",
         "diff": "snapshots",
         "find": "finding",
         "joined_files": "opening",
@@ -45,5 +48,6 @@ __getattr__, __dir__ = face(
         "read_manifest": "finding",
         "read_notes": "finding",
         "read_picks": "finding",
+        "validate": "validating",
     },
 )

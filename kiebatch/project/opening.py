@@ -196,12 +196,12 @@ def open_project(
 
     With `strict` a warning is an error.  `allow` is that of `load`.
     """
-    if workspace.scene_file is None:
+    if document_read is None and workspace.scene_file is None:
         raise Invalid(
             f"the project in {files.shown(workspace.root)} has no scene file that could be found",
             hint="name it on the command line",
         )
-    read, found = document_read or read_document(workspace.scene_file)
+    read, found = document_read or read_document(workspace.scene_file or Path())
     recorded = read_manifest(workspace)
     moved = read.value.get("moved") if isinstance(read.value, dict) else None
     renamed = {str(k): str(v) for k, v in moved.items()} if isinstance(moved, dict) else {}

@@ -111,7 +111,7 @@ def run(
 async def run_async(
     opened: Opened,
     *,
-    settings: Settings,
+    settings: Settings | None = None,
     only: Sequence[str] = (),
     force: bool = False,
     emit: Callable[[Event], object] = lambda _event: None,
@@ -119,8 +119,10 @@ async def run_async(
     bound: Mapping[str, JSON] | None = None,
     edges: Edges | None = None,
     signals: bool = False,
+    **options: Unpack[SettingsOptions],
 ) -> Outcome:
     """`run`, for callers with an event loop of their own."""
+    settings = replace(settings or Settings(), **options)
     edges = edges or Edges()
     workspace = opened.workspace
     run_id = secrets.token_hex(4) if edges.now is time.time else f"{edges.rng.getrandbits(32):08x}"

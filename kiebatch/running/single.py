@@ -150,7 +150,7 @@ def prepare(
     value = {"kiebatch": 1, "scenes": [scene]}
     try:
         return opening.open_project(
-            replace(place, scene_file=Path("generate")),
+            place,
             allow_unknown_model=allow_unknown_model or chosen.allow_unknown_model,
             fold_negative=chosen.fold_negative,
             strict=chosen.strict,
@@ -210,7 +210,6 @@ def generate(
     `options` are fields of `Settings`.  `confirm` is asked before the first credit is spent; without it a call is
     consent.
     """
-    opened = replace(opened, workspace=replace(opened.workspace, scene_file=None))
     outcome = session.run(
         opened,
         settings=replace(settings or Settings(), **options),
@@ -272,8 +271,7 @@ def collect(
             if known[-1].state in ("failed", "held", "forgotten"):
                 journal.decide(known[-1].id, "task-id", task_id)
     empty = Document(value={"kiebatch": 1, "scenes": [{"id": f"task-{mark}"}]}, places={}, file="")
-    opened = opening.open_project(replace(place, scene_file=Path("generate")), document_read=(empty, []))
-    opened = replace(opened, workspace=place)
+    opened = opening.open_project(place, document_read=(empty, []))
     outcome = session.run(opened, settings=settings, emit=emit, edges=edges)
     return _result(place, model.id, outcome, slot, task_id)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +15,7 @@ from kiebatch.catalogue.inputs import Built, build, names_of
 from kiebatch.catalogue.media_limits import check_media
 from kiebatch.errors import Finding, Where
 from kiebatch.model import Ask, LocalFile, Media, MediaFacts, Ref, RoleMedia, ShotOutput, Slot, WebURL
-from support.places import GOLDEN
+from kiebatch.testing.fixtures import raw_requests
 
 CATALOGUE = catalogue.load()
 MODELS = {f"{m.modality}:{m.id}": m for m in CATALOGUE.all()}
@@ -42,17 +40,7 @@ def warnings(built: Built) -> list[Finding]:
 # --- every model: one job that passes, and one that fails for each rule
 
 
-def _long(value: Any) -> Any:
-    if isinstance(value, str) and (found := re.fullmatch(r"<(\d+) characters>", value)):
-        return ("ab " * int(found[1]))[: int(found[1]) - 1] + "b"
-    if isinstance(value, list):
-        return [_long(one) for one in value]
-    if isinstance(value, dict):
-        return {key: _long(one) for key, one in value.items()}
-    return value
-
-
-JOBS: dict[str, Any] = _long(yaml.safe_load((GOLDEN / "catalogue/jobs.yaml").read_text(encoding="utf-8")))
+JOBS: dict[str, Any] = raw_requests()
 FAILING = [(key, i) for key, job in JOBS.items() for i in range(len(job.get("fail", ())))]
 
 

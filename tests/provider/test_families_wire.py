@@ -1,4 +1,4 @@
-"""The families read the fixtures of `golden/wire`, which were written from the protocol, not from the code."""
+"""The families read the fixtures of `kiebatch/testing/answers`, which were written from the protocol, not from the code."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from kiebatch.model import Absent, Done, Running, TaskFailed
 from kiebatch.provider import families, policy, read_reply
 from kiebatch.provider.families import Endpoint
-from support.places import GOLDEN
+from kiebatch.testing.fixtures import ANSWERS
 
-FIXTURES = sorted((GOLDEN / "wire").glob("*.json"))
+FIXTURES = sorted(ANSWERS.glob("*.json"))
 PARENT = {"taskId": "the-parent", "index": 0}
 STATES = {"running": Running, "done": Done, "failed": TaskFailed, "absent": Absent}
 

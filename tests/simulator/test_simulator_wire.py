@@ -1,4 +1,4 @@
-"""The simulator speaks as the fixtures in `golden/wire/` say, which were written from the protocol.
+"""The simulator speaks as the fixtures in `kiebatch/testing/answers/` say, which were written from the protocol.
 
 The families read the same fixtures in `test_families_wire`; the two share no code, this is where they meet.
 """
@@ -19,9 +19,9 @@ from kiebatch.simulator import Fault, Settings, Simulator
 from kiebatch.simulator.families import callbacks
 from kiebatch.simulator.server import service
 from kiebatch.simulator.wire import Call
-from support.places import GOLDEN
+from kiebatch.testing.fixtures import ANSWERS
 
-FOLDER = GOLDEN / "wire"
+FOLDER = ANSWERS
 CALLBACK = "https://example.com/cb"
 EXCHANGES = [
     pytest.param(

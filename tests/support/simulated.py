@@ -1,23 +1,14 @@
-"""A running simulator as the tests see it: its address, its key, and its control plane."""
+"""The simulator of `kiebatch.testing`, and a client without a key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
-from kiebatch.simulator import Settings
-from kiebatch.simulator.server import background
-
-# Stills in 3 to 28 ms, clips in 14 to 78 ms; pictures an eighth as wide; no limits unless a test sets some.
-FAST: Mapping[str, Any] = {
-    "speed": 4000.0,
-    "starts": 0,
-    "balance": 10_000.0,
-    "pixels": 0.125,
-    "unknown_models": False,
-}
+from kiebatch.testing import Sim as Sim
+from kiebatch.testing import start as start
+from kiebatch.testing.running import FAST as FAST
 
 # Plain HTTP needs no certificates, and loading them takes longer than a whole test.
 _WEB = httpx.Client(verify=False)
@@ -26,77 +17,3 @@ _WEB = httpx.Client(verify=False)
 def fetch(url: str, **options: Any) -> httpx.Response:
     """GET an address as a browser would: without a key."""
     return _WEB.get(url, **options)
-
-
-class Sim:
-    """One simulator on a loopback port.  What it holds is forgotten between tests."""
-
-    def __init__(self, running: background.Background) -> None:
-        self.url = running.url
-        self.key = running.key
-        self.pid = running.pid
-        self.headers = {"Authorization": f"Bearer {self.key}"}
-        self._http = httpx.Client(base_url=self.url, verify=False)
-
-    def charges(self) -> list[dict[str, Any]]:
-        """Return every charge in order: task_id, family, model, input, credits, time, refunded."""
-        return list(self._get("ledger"))
-
-    def tasks(self) -> list[dict[str, Any]]:
-        return list(self._get("tasks"))
-
-    def stats(self) -> dict[str, Any]:
-        """Return counters: requests and refusals by kind, charged, key_leaks, unknown_fields, struck faults."""
-        return dict(self._get("stats"))
-
-    def fault(self, text: str | None = None, **fault: Any) -> None:
-        """Set a fault: `sim.fault("submit@3=html:502+after")`, or by the fields of `simulator.Fault`."""
-        self._post("faults", text if text is not None else fault)
-
-    def storm(self, strength: float = 1.0) -> None:
-        self._post("storm", {"strength": strength})
-
-    def clear_faults(self) -> None:
-        self._post("faults/clear", {})
-
-    def change(self, **settings: Any) -> None:
-        """Change settings of the running simulator, see `simulator.Settings`."""
-        self._post("settings", settings)
-
-    def reset(self, **settings: Any) -> None:
-        """Forget everything; with other settings if given."""
-        self._post("reset", settings)
-
-    def expire_links(self, *, uploads: bool = False) -> None:
-        """End the result links that work now."""
-        self._post("expire", {"uploads": uploads})
-
-    @property
-    def balance(self) -> float:
-        return float(self._get("balance")["balance"])
-
-    @balance.setter
-    def balance(self, credits: float) -> None:
-        self._post("balance", {"balance": credits})
-
-    def client(self) -> httpx.Client:
-        """Return a plain HTTP client with the right key."""
-        return httpx.Client(base_url=self.url, headers=self.headers, timeout=10, verify=False)
-
-    def close(self) -> None:
-        self._http.close()
-
-    def _get(self, what: str) -> Any:
-        reply = self._http.get(f"/_sim/{what}")
-        reply.raise_for_status()
-        return reply.json()
-
-    def _post(self, what: str, body: Any) -> Any:
-        reply = self._http.post(f"/_sim/{what}", json=body)
-        assert reply.status_code == 200, reply.text
-        return reply.json()
-
-
-def start(**settings: Any) -> background.Background:
-    """Start a simulator with fast settings."""
-    return background.start(Settings.quick(**{**FAST, **settings}))

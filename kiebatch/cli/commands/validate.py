@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from kiebatch.cli import console, options, shared
-from kiebatch.errors import Exit, Invalid, Problem
-from kiebatch.project import OUTSIDE, opening
+from kiebatch.errors import Exit
+from kiebatch.project import validating as checking
 from kiebatch.settings import Settings
 
 app = typer.Typer()
@@ -28,35 +28,20 @@ def validate(
 
     Example: kiebatch validate scenes.yaml
     """
-    problems: list[Problem] = []
-    scenes = jobs = 0
-    chosen = Settings(allow_unknown_model=allow_unknown_model, fold_negative=fold_negative)
-    for scene_file in scene_files:
-        try:
-            found = opening.load(scene_file, settings=chosen, lint=True, allow=shared.folders(allow) or ())
-        except Invalid as invalid:
-            problems += invalid.problems
-            continue
-        problems += found.problems
-        scenes += len(found.project.scenes)
-        jobs += len(found.project.jobs)
-    bad = any(p.severity == "error" for p in problems) or (
-        strict and any(p.code != OUTSIDE for p in problems)
-    )
-    value = {
-        "status": "invalid" if bad else "valid",
-        "problems": [p.as_json() for p in problems],
-        "scenes": scenes,
-        "jobs": jobs,
-    }
-    console.warn(problems)
-    warnings = sum(1 for p in problems if p.severity == "warning")
+    chosen = Settings(strict=strict, allow_unknown_model=allow_unknown_model, fold_negative=fold_negative)
+    found = checking.validate(*scene_files, settings=chosen, allow=shared.folders(allow) or ())
+    console.warn(found.problems)
+    console.answer(found.as_json(), _said(found), as_json=as_json)
+    console.leave(Exit.OK if found.valid else Exit.INVALID)
+
+
+def _said(found: checking.Validation) -> str:
+    """Return in one line what a file holds, or how much is wrong with it."""
+    warnings = sum(1 for problem in found.problems if problem.severity == "warning")
     tail = f", {_count(warnings, 'warning')}" if warnings else ""
-    errors = _count(len(problems) - warnings, "error")
-    held = f"{_count(scenes, 'scene')}, {_count(jobs, 'job')}"
-    said = f"valid: {held}{tail}" if not bad else f"invalid: {errors}{tail}"
-    console.answer(value, said, as_json=as_json)
-    console.leave(Exit.INVALID if bad else Exit.OK)
+    if found.valid:
+        return f"valid: {_count(found.scenes, 'scene')}, {_count(found.jobs, 'job')}{tail}"
+    return f"invalid: {_count(len(found.problems) - warnings, 'error')}{tail}"
 
 
 def _count(number: int, noun: str) -> str:
