@@ -66,7 +66,8 @@ def _text(found: JSON) -> str | None:
 
 
 # `resultJson` is a text that holds JSON, or that JSON itself; the frame lists are named in the singular.  `param`
-# echoes the input's URLs and is never read.  The last places are those of the music models (one client's word).
+# echoes the input's URLs and is never read.  Models that moved here from an API of their own name their results under
+# `data` (Veo at 1080p and 4K; music, one client's word), in a bare list, or as before under `response`.
 ENDPOINTS = (
     Endpoint(
         family="jobs",
@@ -84,6 +85,14 @@ ENDPOINTS = (
             "resultJson.data.audioUrl",
             "resultJson.audioWavUrl",
             "resultJson.images",
+            "resultJson.data.result_urls",
+            "resultJson.data.resultUrls",
+            "resultJson.data.stream_audio_url",
+            "resultJson.data.streamAudioUrl",
+            "resultJson.data",
+            "resultJson",
+            "response.resultUrls",
+            "response.result_urls",
         ),
         extra=(
             Place(path="resultJson.firstFrameUrl", label="first_frame"),
