@@ -183,16 +183,41 @@ class Ask:
 # --- what is wanted ------------------------------------------------------------------------------------
 
 
+PriceKind = Literal["exact", "estimate", "bound", "unknown"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Credits for one job.  `bound` is the most it can cost; `unknown` has no amount."""
+    """Credits for one job.
+
+    - `kind`: exact (seen billed), estimate (by a price list), bound (the most it can cost), unknown (no amount)
+    - `reserve`: what a cap puts aside where that is more than `amount`: the shipped price beside the user's own
+    - `until`: the last moment of this price; `note` says so, or what ended before it
+    - `authoritative`: a bill or a recorded balance showed it
+    """
 
     amount: float | None
-    kind: Literal["exact", "bound", "unknown"]
+    kind: PriceKind
     as_of: str | None = None
+    reserve: float | None = None
+    until: str | None = None
+    authoritative: bool = False
+    note: str = ""
+
+    @property
+    def reserved(self) -> float | None:
+        """What a cap on credits puts aside for the job."""
+        return self.amount if self.reserve is None else max(self.reserve, self.amount or 0.0)
 
     def as_json(self) -> dict[str, JSON]:
-        return {"amount": self.amount, "kind": self.kind, "as_of": self.as_of}
+        found: dict[str, JSON] = {
+            "amount": self.amount,
+            "kind": self.kind,
+            "as_of": self.as_of,
+            "authoritative": self.authoritative,
+        }
+        more = {"reserve": self.reserve, "until": self.until, "note": self.note or None}
+        return found | {key: value for key, value in more.items() if value is not None}
 
 
 USD_PER_CREDIT = 0.005

@@ -7,7 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kiebatch.model import Asset, Attempt, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, natural
+from kiebatch.model import (
+    Asset,
+    Attempt,
+    Modality,
+    PriceKind,
+    Project,
+    Scene,
+    SceneId,
+    Shot,
+    ShotId,
+    Slot,
+    natural,
+)
 from kiebatch.planning import Entry, Plan, decision, plans
 from kiebatch.record.manifest import Manifest, differences, lines
 from kiebatch.record.picks import UNDECIDED, Picks, Standing, written
@@ -63,7 +75,7 @@ class Take:
     message: str = ""
     standing: Standing = UNDECIDED
     price: float | None = None
-    priced: Literal["exact", "bound", "unknown"] = "unknown"
+    priced: PriceKind = "unknown"
 
     @property
     def current(self) -> Version | None:

@@ -12,22 +12,11 @@ from typing import Literal
 from jsonschema.exceptions import ValidationError
 
 from kiebatch.catalogue import models, prices, reading
+from kiebatch.catalogue.conditions import applies, concerned, validator
 from kiebatch.catalogue.models import Model
-from kiebatch.catalogue.rules import (
-    A_KIND,
-    Names,
-    any_of,
-    applies,
-    as_number,
-    bare,
-    broken,
-    concerned,
-    listing,
-    options_hint,
-    quoted,
-    say,
-    validator,
-)
+from kiebatch.catalogue.naming import names_of
+from kiebatch.catalogue.rules import broken
+from kiebatch.catalogue.saying import A_KIND, any_of, as_number, bare, listing, options_hint, quoted, say
 from kiebatch.errors import Finding
 from kiebatch.model import JSON, Ask, LocalFile, Media, RoleMedia, ShotOutput, WebURL, canonical_url
 
@@ -71,13 +60,6 @@ def _newer(model: Model) -> str:
     return f"`{model.superseded_by}` takes its place" + (
         f", {model.superseded_note}" if model.superseded_note else ""
     )
-
-
-def names_of(model: Model, words: Mapping[str, str] | None = None) -> Names:
-    """Return how a person calls the model's own fields."""
-    said = ("prompt", "seed", "negative_prompt", "voice")
-    friendly = {model.fields[f].name: f for f in said if f in model.fields}
-    return Names(model.id, model.properties, model.roles, friendly, {} if words is None else words)
 
 
 class _Builder:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import yaml
 
-from kiebatch.catalogue import names, prices, rules
-from kiebatch.catalogue.inputs import names_of
+from kiebatch.catalogue import names, prices, rules, saying
 from kiebatch.catalogue.models import Model
+from kiebatch.catalogue.naming import names_of
 from kiebatch.errors import plain
 from kiebatch.model import JSON, USD_PER_CREDIT
 
@@ -99,7 +99,7 @@ def _described(schema: Mapping[str, JSON], values: Mapping[str, JSON] | None) ->
     options = [*values] if values else schema.get("enum")
     parts = []
     if options:
-        shown = [rules.say(o) for o in options]
+        shown = [saying.say(o) for o in options]
         parts.append(", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else ""))
     else:
         kind = str(schema.get("type", "anything"))
@@ -113,7 +113,7 @@ def _described(schema: Mapping[str, JSON], values: Mapping[str, JSON] | None) ->
         low, high = part.get("minimum", low), part.get("maximum", high)
     if low is not None or high is not None:
         parts.append(
-            f"{rules.say(low) if low is not None else '...'} to {rules.say(high) if high is not None else '...'}"
+            f"{saying.say(low) if low is not None else '...'} to {saying.say(high) if high is not None else '...'}"
         )
     if "maxLength" in schema:
         parts.append(f"at most {schema['maxLength']} characters")
@@ -123,7 +123,7 @@ def _described(schema: Mapping[str, JSON], values: Mapping[str, JSON] | None) ->
         said = next(
             (word for word, own in (values or {}).items() if own == schema["default"]), schema["default"]
         )
-        parts.append(f"default {rules.say(said)}")
+        parts.append(f"default {saying.say(said)}")
     return ", ".join(parts)
 
 
@@ -154,16 +154,16 @@ def _limits(media: Mapping[str, JSON]) -> Iterable[str]:
     if media.get("formats"):
         yield "/".join(media["formats"])
     if media.get("max_mb"):
-        yield f"{rules.say(media['max_mb'])} MB"
+        yield f"{saying.say(media['max_mb'])} MB"
     low, high = media.get("min_s"), media.get("max_s")
     if low or high:
-        yield f"{rules.say(low or 0)} to {rules.say(high)} s" if high else f"from {rules.say(low)} s"
+        yield f"{saying.say(low or 0)} to {saying.say(high)} s" if high else f"from {saying.say(low)} s"
     low, high = media.get("min_side"), media.get("max_side")
     if low or high:
         yield (
-            f"sides {rules.say(low or 1)} to {rules.say(high)} px"
+            f"sides {saying.say(low or 1)} to {saying.say(high)} px"
             if high
-            else f"sides from {rules.say(low)} px"
+            else f"sides from {saying.say(low)} px"
         )
 
 
@@ -195,7 +195,9 @@ def price_line(row: Mapping[str, JSON]) -> str:
 def _condition(name: str, wanted: JSON) -> str:
     if wanted in ("given", "absent"):
         return f"{'with' if wanted == 'given' else 'without'} {name}"
-    return f"{name} {rules.any_of(rules.say(v) for v in (wanted if isinstance(wanted, list) else [wanted]))}"
+    return (
+        f"{name} {saying.any_of(saying.say(v) for v in (wanted if isinstance(wanted, list) else [wanted]))}"
+    )
 
 
 def example(model: Model) -> str:

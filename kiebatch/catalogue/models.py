@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from kiebatch.catalogue.shapes import Outputs, PriceRow, Rule, Schema
 from kiebatch.model import JSON, Modality
 
 FRIENDLY = ("prompt", "aspect_ratio", "resolution", "duration", "seed", "negative_prompt", "count", "voice")
@@ -49,16 +49,16 @@ class Model:
     superseded_note: str = ""  # what the newer one lacks
     aliases: tuple[str, ...] = ()
     endpoint: str = JOBS_ENDPOINT
-    input: Mapping[str, JSON] = field(default_factory=dict)
+    input: Schema = field(default_factory=Schema)
     roles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     follows: tuple[str, ...] = ()  # models whose tasks it starts from
     output_id: str = ""  # the field that takes the id of the very output of such a task
     sets: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
     fields: Mapping[str, Field] = field(default_factory=dict)
     fill: Mapping[str, JSON] = field(default_factory=dict)
-    constraints: tuple[Mapping[str, JSON], ...] = ()
-    outputs: Mapping[str, JSON] = field(default_factory=dict)
-    prices: tuple[Mapping[str, JSON], ...] = ()
+    constraints: tuple[Rule, ...] = ()
+    outputs: Outputs = field(default_factory=Outputs)
+    prices: tuple[PriceRow, ...] = ()
     prompting: tuple[str, ...] = ()
     lint: Mapping[str, JSON] = field(default_factory=dict)
     expected_s: float = 60.0
@@ -73,7 +73,7 @@ class Model:
     floors: tuple[Model, ...] = ()  # shipped models that this one stands in for: their price is the least
 
     @cached_property
-    def properties(self) -> Mapping[str, Any]:
+    def properties(self) -> Mapping[str, Schema]:
         """The model's own input fields with the schema of each."""
         return self.input.get("properties") or {}
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 
 from kiebatch.catalogue.models import Model
-from kiebatch.catalogue.rules import as_number, values_at
-from kiebatch.model import JSON, USD_PER_CREDIT, MediaFacts, Price
+from kiebatch.catalogue.saying import as_number, values_at
+from kiebatch.catalogue.shapes import CountRule, PriceRow, Schema
+from kiebatch.model import JSON, USD_PER_CREDIT, MediaFacts, Price, PriceKind
 
-# --- prices --------------------------------------------------------------------------------------------
+MediaByRef = Mapping[str, MediaFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,77 +26,156 @@ class _Amount:
 _UNKNOWN = _Amount(None, False)
 
 
-def price(model: Model, input: Mapping[str, JSON], *, media: Mapping[str, MediaFacts] | None = None) -> Price:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a price is asked for: the input as it is sent, the same with the service's defaults, what media hold."""
+
+    model: Model
+    input: Mapping[str, JSON]
+    sent: Mapping[str, JSON]
+    media: MediaByRef
+
+
+def price(
+    model: Model,
+    input: Mapping[str, JSON],
+    *,
+    media: MediaByRef | None = None,
+    at: datetime | None = None,
+) -> Price:
     """Return what one job costs in credits, by the rows of the catalogue.
 
-    `input` is what is sent, with each medium as the text of its ref, and `media` what is known of those.  Of the rows
-    whose conditions hold, the one with the most conditions sets the price; rows that add (`input` pictures, seconds of
-    given clips) come on top.  Where credits and dollars disagree the higher counts.  A price is a bound when it rests
-    on the most a thing can be, and unknown when a row is missing or a length has no limit.  A user's entry is never
-    cheaper than the shipped one.
+    `input` is what is sent, with each medium as the text of its ref; `media` is what is known of those; `at` is the
+    moment of the submission, now by default.  Of the rows whose conditions hold, the one with the most conditions
+    sets the price; rows that add (`input` pictures, seconds of given clips) come on top.  Where credits and dollars
+    disagree the higher counts.
+
+    - exact: follows from what is sent, and every row was seen billed
+    - estimate: follows from what is sent, by a price list that nobody compared with a bill
+    - bound: rests on the most that a thing can be
+    - unknown: a row is missing, has ended, or a length has no limit
+
+    The word of the user's own entry is what is shown; `Price.reserve` is the higher of it and what ships.
     """
-    own = _price(model, input, media or {})
-    for floor in model.floors:
-        least = _price(floor, input, media or {})
-        if least.amount is not None and (own.amount is None or own.amount < least.amount):
-            own = least
-    return own
+    moment = at or datetime.now(UTC)
+    media = media or {}
+    own = _price(model, input, media, moment)
+    shipped = [_price(floor, input, media, moment) for floor in model.floors]
+    known = [one for one in shipped if one.amount is not None]
+    if not known:
+        return own
+    dearest = max(known, key=lambda one: one.amount or 0.0)
+    if own.amount is None:
+        return dearest
+    if own.amount >= (dearest.amount or 0.0):
+        return own
+    return replace(own, reserve=dearest.amount)
 
 
-def _price(model: Model, input: Mapping[str, JSON], media: Mapping[str, MediaFacts]) -> Price:
-    sent = {**model.defaults, **input}
-    base = [row for row in model.prices if not _adds(row)]
-    states = [(row, _holds(row.get("when") or {}, sent, input)) for row in base]
-    sure = [row for row, state in states if state is True]
-    open_ = [row for row, state in states if state is None]
-    chosen: list[tuple[Mapping[str, JSON], _Amount]] = []
-    if sure:
-        most = max(len(row.get("when") or {}) for row in sure)
-        chosen = [(row, _cost(model, row, sent, media)) for row in sure if len(row.get("when") or {}) == most]
-    # A condition on something that is not said leaves several rows possible: the dearest is the bound.
-    chosen += [(row, replace(_cost(model, row, sent, media), exact=False)) for row in open_]
-    if not chosen or any(amount.value is None for _, amount in chosen):
-        return Price(amount=None, kind="unknown", as_of=_oldest(row for row, _ in chosen))
-    dearest = max(chosen, key=lambda pair: pair[1].value or 0)
-    rows, total, exact = [dearest[0]], dearest[1].value or 0.0, dearest[1].exact and not open_
-    for row in model.prices:
-        state = _holds(row.get("when") or {}, sent, input) if _adds(row) else False
-        if state is False:
-            continue
-        more = _cost(model, row, sent, media)
-        if more.value is None:
-            return Price(amount=None, kind="unknown", as_of=_oldest(rows))
-        if more.value:
-            rows.append(row)
-        total += more.value
-        exact = exact and more.exact and state is True
-    tidy = round(total, 4)
+def _price(model: Model, input: Mapping[str, JSON], media: MediaByRef, at: datetime) -> Price:
+    job = _Job(model, input, {**model.defaults, **input}, media)
+    live = _without_regular([row for row in model.prices if not ended(row, at)])
+    over = [row for row in model.prices if ended(row, at) and not _adds(row)]
+    over = [row for row in over if _holds(row.get("when") or {}, job) is not False]
+    note = f"the price of {over[0]['credits']:g} credits ended on {over[0].get('until')}" if over else ""
+    base = _base(job, [row for row in live if not _adds(row)])
+    if base is None:
+        return Price(amount=None, kind="unknown", as_of=_oldest(over), note=note)
+    row, amount = base
+    rows = [row]
+    for more, extra in _added(job, live):
+        if extra.value:
+            rows.append(more)
+        amount = _sum(amount, extra)
+    if amount.value is None:
+        return Price(amount=None, kind="unknown", as_of=_oldest(rows), note=note)
+    return _found(rows, amount, note)
+
+
+def _found(rows: Sequence[PriceRow], amount: _Amount, note: str) -> Price:
+    tidy = round(amount.value or 0.0, 4)
+    until = min((row["until"] for row in rows if "until" in row), default=None)
+    confirmed = all(row.get("confirmed") for row in rows)
+    kind: PriceKind = "estimate"
+    if not amount.exact:
+        kind = "bound"
+    elif confirmed:
+        kind = "exact"
     return Price(
         amount=int(tidy) if tidy == int(tidy) else tidy,
-        kind="exact" if exact else "bound",
+        kind=kind,
         as_of=_oldest(rows),
+        until=until,
+        authoritative=kind == "exact" and all(str(row.get("confirmed")).startswith("bills-") for row in rows),
+        note=note or (f"this price ends on {until}" if until else ""),
     )
 
 
-def _adds(row: Mapping[str, JSON]) -> bool:
+def _base(job: _Job, rows: Sequence[PriceRow]) -> tuple[PriceRow, _Amount] | None:
+    """Return the row that sets the price, and how much it comes to; None where no row can be trusted."""
+    states = [(row, _holds(row.get("when") or {}, job)) for row in rows]
+    sure = [row for row, state in states if state is True]
+    # A condition on something that is not said leaves several rows possible: the dearest is the bound.
+    open_ = [row for row, state in states if state is None]
+    most = max((len(row.get("when") or {}) for row in sure), default=0)
+    chosen = [(row, _cost(job, row)) for row in sure if len(row.get("when") or {}) == most]
+    chosen += [(row, replace(_cost(job, row), exact=False)) for row in open_]
+    if not chosen or any(amount.value is None for _, amount in chosen):
+        return None
+    row, amount = max(chosen, key=lambda pair: pair[1].value or 0)
+    return row, replace(amount, exact=amount.exact and not open_)
+
+
+def _added(job: _Job, rows: Iterable[PriceRow]) -> Iterable[tuple[PriceRow, _Amount]]:
+    for row in rows:
+        state = _holds(row.get("when") or {}, job) if _adds(row) else False
+        if state is not False:
+            amount = _cost(job, row)
+            yield row, replace(amount, exact=amount.exact and state is True)
+
+
+def ended(row: PriceRow, at: datetime) -> bool:
+    """Whether a row's last moment has passed.  A day alone counts to its end, in UTC."""
+    until = row.get("until")
+    if not until:
+        return False
+    last = datetime.fromisoformat(until.replace("Z", "+00:00"))
+    if "T" not in until:
+        last = datetime.combine(last.date(), time.max)
+    return at > (last if last.tzinfo else last.replace(tzinfo=UTC))
+
+
+def _without_regular(rows: Sequence[PriceRow]) -> list[PriceRow]:
+    """Return the rows without the regular prices that a price with a last day takes the place of until then."""
+    promoted = [_about(row) for row in rows if "until" in row]
+    return [row for row in rows if "until" in row or _about(row) not in promoted]
+
+
+def _about(row: PriceRow) -> tuple[JSON, ...]:
+    return (row.get("when") or {}, row["per"], row.get("plus"), row.get("adds"))
+
+
+def _adds(row: PriceRow) -> bool:
     return row["per"] == "input" or bool(row.get("adds"))
 
 
-def _oldest(rows: Iterable[Mapping[str, JSON]]) -> str | None:
+def _oldest(rows: Iterable[PriceRow]) -> str | None:
     return min((str(row["as_of"]) for row in rows if row.get("as_of")), default=None)
 
 
-def _holds(when: Mapping[str, JSON], sent: Mapping[str, JSON], input: Mapping[str, JSON]) -> bool | None:
+def _holds(when: Mapping[str, JSON], job: _Job) -> bool | None:
     """Whether all conditions hold; None where one is about a field that is neither sent nor has a default."""
     open_ = False
     for name, wanted in when.items():
         if wanted in ("given", "absent"):
-            given = input.get(name) not in (None, "", [], {})
+            given = job.input.get(name) not in (None, "", [], {})
             if given is not (wanted == "given"):
                 return False
-        elif name not in sent:
+        elif name not in job.sent:
             open_ = True
-        elif not any(_alike(sent[name], one) for one in (wanted if isinstance(wanted, list) else [wanted])):
+        elif not any(
+            _alike(job.sent[name], one) for one in (wanted if isinstance(wanted, list) else [wanted])
+        ):
             return False
     return None if open_ else True
 
@@ -105,44 +186,73 @@ def _alike(a: JSON, b: JSON) -> bool:
     return str(a).lower() == str(b).lower()
 
 
-def _cost(
-    model: Model, row: Mapping[str, JSON], sent: Mapping[str, JSON], media: Mapping[str, MediaFacts]
-) -> _Amount:
-    credits = max(float(row["credits"]), float(row.get("usd") or 0) / USD_PER_CREDIT)
-    times = _times(model, row, sent, media)
+def credits_of(row: PriceRow) -> float:
+    """Return a row's credits: the higher of its two figures where the list's dollars disagree with its credits."""
+    return max(float(row["credits"]), float(row.get("usd") or 0) / USD_PER_CREDIT)
+
+
+def _cost(job: _Job, row: PriceRow) -> _Amount:
+    times = _times(job, row)
     if times.value is None:
         return _UNKNOWN
-    return _Amount(credits * times.value, times.exact and not row.get("bound"))
+    return _Amount(credits_of(row) * times.value, times.exact and not row.get("bound"))
 
 
-def _times(
-    model: Model, row: Mapping[str, JSON], sent: Mapping[str, JSON], media: Mapping[str, MediaFacts]
-) -> _Amount:
-    """Return how often a row's credits are charged."""
-    per = row["per"]
-    if per == "job":
-        return _Amount(1)
-    if per == "output":
-        return count(model, sent)
-    if per == "second":
-        total = _Amount(0) if row.get("adds") else seconds(model, sent, media)
-        for name in row.get("plus") or ():
-            total = _sum(total, _media_seconds(model, name, sent, media))
-        return total
-    if per == "minute":
-        length = _sum(*(_media_seconds(model, name, sent, media) for name in row["of"]))
-        return _UNKNOWN if length.value is None else _Amount(math.ceil(length.value / 60), length.exact)
-    if per == "1000 characters":
-        characters = sum(len(str(text)) for path in row["of"] for text in values_at(sent, path))
-        return _Amount(math.ceil(characters / 1000), exact=False)
-    if per == "input":
-        given = sum(len(_listed(sent.get(name))) for name in row["of"])
-        return _Amount(max(0, given - int(row.get("free") or 0)))
-    if per == "megapixel":
-        return _megapixels(model, sent, media)
-    if per == "output side":
-        return _by_side(row, sent, media)
-    return _UNKNOWN  # tokens: nobody knows before the job has run
+# --- how often a row's credits are charged -------------------------------------------------------------
+
+
+def _times(job: _Job, row: PriceRow) -> _Amount:
+    """Return how often a row's credits are charged; unknown for tokens, which nobody knows before the job has run."""
+    measures = {
+        "job": lambda: _Amount(1),
+        "output": lambda: count(job.model, job.sent),
+        "second": lambda: _row_seconds(job, row),
+        "minute": lambda: _minutes(job, row),
+        "1000 characters": lambda: _thousands(job, row),
+        "input": lambda: _inputs(job, row),
+        "megapixel": lambda: _megapixels(job),
+        "output side": lambda: _by_side(job, row),
+    }
+    measure = measures.get(row["per"])
+    return measure() if measure else _UNKNOWN
+
+
+def _row_seconds(job: _Job, row: PriceRow) -> _Amount:
+    total = _Amount(0) if row.get("adds") else seconds(job.model, job.sent, job.media)
+    for name in row.get("plus") or ():
+        given = _rounded_up(_media_seconds(job, name), known=False)
+        least = row.get("plus_min_s") or 0
+        if given.value is not None and 0 < given.value < least:
+            # Bills showed that short clips count as longer; whether every model does so is not known.
+            given = _Amount(float(least), exact=bool(row.get("confirmed")))
+        total = _sum(total, given)
+    return total
+
+
+def _minutes(job: _Job, row: PriceRow) -> _Amount:
+    length = _sum(*(_media_seconds(job, name) for name in row.get("of") or ()))
+    if length.value is None:
+        return _UNKNOWN
+    minutes = _rounded_up(_Amount(length.value / 60, length.exact), known=False)
+    return minutes
+
+
+def _thousands(job: _Job, row: PriceRow) -> _Amount:
+    characters = sum(len(str(text)) for path in row.get("of") or () for text in values_at(job.sent, path))
+    return _Amount(math.ceil(characters / 1000), exact=False)
+
+
+def _inputs(job: _Job, row: PriceRow) -> _Amount:
+    given = sum(len(_listed(job.sent.get(name))) for name in row.get("of") or ())
+    return _Amount(max(0, given - int(row.get("free") or 0)))
+
+
+def _rounded_up(amount: _Amount, *, known: bool) -> _Amount:
+    """Round up to whole units; a bound unless it was whole before or the provider is known to round so."""
+    if amount.value is None:
+        return amount
+    whole = float(math.ceil(amount.value - 1e-6))
+    return _Amount(whole, amount.exact and (known or abs(whole - amount.value) < 1e-6))
 
 
 def count(model: Model, sent: Mapping[str, JSON]) -> _Amount:
@@ -150,45 +260,54 @@ def count(model: Model, sent: Mapping[str, JSON]) -> _Amount:
     said = model.outputs.get("count", 1)
     if said is None:
         return _UNKNOWN
-    if not isinstance(said, Mapping):
+    if isinstance(said, int | float):
         return _Amount(float(said))
-    value = sent.get(said.get("field", ""))
-    if value is None:
-        value = said.get("default", 1)
-        for case in said.get("when") or ():
-            if _holds(case["if"], sent, sent):
-                value = case["default"]
-    number = as_number(value)
+    number = as_number(_asked_count(said, sent))
     return _UNKNOWN if number is None else _Amount(number, exact=not said.get("at_most") or number == 1)
 
 
-def seconds(model: Model, sent: Mapping[str, JSON], media: Mapping[str, MediaFacts]) -> _Amount:
-    """Return how long a clip or sound will be, by its own length field or by the media it follows."""
+def _asked_count(said: CountRule, sent: Mapping[str, JSON]) -> JSON:
+    value = sent.get(said.get("field", ""))
+    if value is not None:
+        return value
+    for case in said.get("when") or ():
+        if all(name in sent and _alike(sent[name], wanted) for name, wanted in case["if"].items()):
+            value = case["default"]
+    return said.get("default", 1) if value is None else value
+
+
+def seconds(model: Model, sent: Mapping[str, JSON], media: MediaByRef) -> _Amount:
+    """Return how long a clip or sound will be, in billed seconds: by its own length field or the media it follows."""
     rule = model.outputs.get("seconds") or {}
     if "frames" in rule:
-        frames, rate = as_number(sent.get(rule["frames"])), as_number(sent.get(rule["rate"]))
+        frames, rate = as_number(sent.get(rule["frames"])), as_number(sent.get(rule.get("rate", "")))
         return _Amount(frames / rate) if frames and rate else _UNKNOWN
-    found = _UNKNOWN
     value = as_number(sent.get(rule.get("field", "")))
     if value is not None and value > 0:
         found = _Amount(value)
     else:
-        lengths = [
-            _media_seconds(model, name, sent, media) for name in rule.get("media") or () if sent.get(name)
-        ]
-        if lengths and all(one.value is not None for one in lengths):
-            longest = max(one.value or 0 for one in lengths)
-            found = _Amount(longest, len(lengths) == 1 and lengths[0].exact)
-        elif not lengths and rule.get("field"):
-            most = _most(model.properties.get(rule["field"], {}))
-            found = _Amount(most, exact=False) if most else _UNKNOWN
+        job = _Job(model, sent, sent, media)
+        found = _rounded_up(_followed(job), known=bool(rule.get("rounds_up")))
     limit = rule.get("max")
     if limit and (found.value is None or found.value > limit):
         return _Amount(float(limit), exact=False)
     return found
 
 
-def _most(schema: Mapping[str, JSON]) -> float | None:
+def _followed(job: _Job) -> _Amount:
+    """Return the seconds of the media that a clip follows, else the most that its own length field takes."""
+    rule = job.model.outputs.get("seconds") or {}
+    lengths = [_media_seconds(job, name) for name in rule.get("media") or () if job.sent.get(name)]
+    if lengths and all(one.value is not None for one in lengths):
+        longest = max(one.value or 0 for one in lengths)
+        return _Amount(longest, len(lengths) == 1 and lengths[0].exact)
+    if not lengths and "field" in rule:
+        most = _most(job.model.properties.get(rule["field"], {}))
+        return _Amount(most, exact=False) if most else _UNKNOWN
+    return _UNKNOWN
+
+
+def _most(schema: Schema) -> float | None:
     numbers = [n for n in map(as_number, schema.get("enum") or ()) if n is not None]
     for part in (schema, *(schema.get("anyOf") or ())):
         if "maximum" in part:
@@ -196,14 +315,12 @@ def _most(schema: Mapping[str, JSON]) -> float | None:
     return max(numbers, default=None)
 
 
-def _media_seconds(
-    model: Model, name: str, sent: Mapping[str, JSON], media: Mapping[str, MediaFacts]
-) -> _Amount:
+def _media_seconds(job: _Job, name: str) -> _Amount:
     """Return the seconds of all media in a field; the limit of the field where a length is not known."""
-    limits = model.properties.get(name, {}).get("media") or {}
+    limits = job.model.properties.get(name, {}).get("media") or {}
     total, exact = 0.0, True
-    for ref in _listed(sent.get(name)):
-        facts = media.get(str(ref))
+    for ref in _listed(job.sent.get(name)):
+        facts = job.media.get(str(ref))
         if facts and facts.duration_s is not None:
             total += facts.duration_s
         elif limits.get("max_s"):
@@ -215,32 +332,36 @@ def _media_seconds(
     return _Amount(total, exact)
 
 
-def _megapixels(model: Model, sent: Mapping[str, JSON], media: Mapping[str, MediaFacts]) -> _Amount:
-    rule = model.outputs.get("megapixels") or {}
+def _megapixels(job: _Job) -> _Amount:
+    rule = job.model.outputs.get("megapixels") or {}
     if "values" in rule:
-        value = rule["values"].get(sent.get(rule["field"]))
-        return _sum(_Amount(float(value), exact=False)) if value else _UNKNOWN
+        value = rule["values"].get(job.sent.get(rule.get("field", "")))
+        return _Amount(float(value), exact=False) if value else _UNKNOWN
     total = 0.0
     for name in rule.get("media") or ():
-        for ref in _listed(sent.get(name)):
-            facts = media.get(str(ref))
+        for ref in _listed(job.sent.get(name)):
+            facts = job.media.get(str(ref))
             if not facts or not facts.width or not facts.height:
                 return _UNKNOWN
             total += math.ceil(facts.width * facts.height / 1_000_000)
     return _Amount(total, exact=False) if total else _UNKNOWN
 
 
-def _by_side(row: Mapping[str, JSON], sent: Mapping[str, JSON], media: Mapping[str, MediaFacts]) -> _Amount:
+def _by_side(job: _Job, row: PriceRow) -> _Amount:
     """Return the share of the dearest step that the size of the result costs."""
-    factor = as_number(sent.get(row["factor"])) or 1
-    for name in row["of"]:
-        for ref in _listed(sent.get(name)):
-            facts = media.get(str(ref))
+    factor = as_number(job.sent.get(row.get("factor", ""))) or 1
+    for name in row.get("of") or ():
+        for ref in _listed(job.sent.get(name)):
+            facts = job.media.get(str(ref))
             if facts and facts.width and facts.height:
-                side = max(facts.width, facts.height) * factor
-                for limit, credits in row["steps"]:
-                    if limit is None or side <= limit:
-                        return _Amount(float(credits) / float(row["credits"]), exact=False)
+                return _step(row, max(facts.width, facts.height) * factor)
+    return _Amount(1, exact=False)
+
+
+def _step(row: PriceRow, side: float) -> _Amount:
+    for limit, credits in row.get("steps") or ():
+        if limit is None or side <= limit:
+            return _Amount(float(credits) / float(row["credits"]), exact=False)
     return _Amount(1, exact=False)
 
 
@@ -256,9 +377,10 @@ def _listed(value: JSON) -> list[JSON]:
     return [one for one in value if one] if isinstance(value, list) else [value]
 
 
-def cheapest(model: Model) -> str:
+def cheapest(model: Model, at: datetime | None = None) -> str:
     """Return the lowest price of a model in words, `from 4 credits a second`; nothing where none is known."""
-    rows = [row for row in model.prices if not _adds(row)]
+    moment = at or datetime.now(UTC)
+    rows = [row for row in model.prices if not _adds(row) and not ended(row, moment)]
     if not rows:
         return ""
     row = min(rows, key=lambda r: float(r["credits"]))

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from jsonschema import Draft202012Validator
 
 from kiebatch import formats
 from kiebatch.catalogue.models import FRIENDLY, JOBS_ENDPOINT, Field, Model
+from kiebatch.catalogue.shapes import PriceRow
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON
 
@@ -93,7 +94,7 @@ def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Mod
         fill=entry.get("fill") or {},
         constraints=tuple(entry.get("constraints") or ()),
         outputs=entry.get("outputs") or {},
-        prices=tuple(entry.get("prices") or ()),
+        prices=tuple(_price_rows(entry)),
         prompting=tuple(entry.get("prompting") or ()),
         lint=entry.get("lint") or {},
         expected_s=float(entry.get("expected_s") or 60),
@@ -106,6 +107,13 @@ def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Mod
         notes=entry.get("notes") or "",
         origin=origin,
     )
+
+
+def _price_rows(entry: Mapping[str, JSON]) -> Iterable[PriceRow]:
+    """Yield the rows of an entry, each with the source that saw it billed."""
+    source = entry.get("prices_confirmed")
+    for row in entry.get("prices") or ():
+        yield row if not source or row.get("bound") else cast(PriceRow, {"confirmed": source, **row})
 
 
 @lru_cache(maxsize=1)

@@ -143,7 +143,11 @@ class Plan:
         )
 
     def credits(self) -> float:
-        """Return the most that the plan's priced jobs cost; a fallback counts where it is dearer."""
+        """Return what the plan's priced jobs cost; a fallback counts where it is dearer."""
+        return round(sum(price_of(e.job).amount or 0.0 for e in self.generate if e.job), 4)
+
+    def reserved(self) -> float:
+        """Return what a cap must put aside for the plan: more than `credits` where a price is the user's own word."""
         return round(sum(most(e.job) or 0.0 for e in self.generate if e.job), 4)
 
     def unpriced(self) -> int:
@@ -154,7 +158,7 @@ class Plan:
         by_model: dict[str, float] = defaultdict(float)
         for entry in self.generate:
             if entry.job:
-                amount = most(entry.job) or 0.0
+                amount = price_of(entry.job).amount or 0.0
                 by_scene[str(entry.slot.scene)] = round(by_scene[str(entry.slot.scene)] + amount, 4)
                 by_model[entry.job.model] = round(by_model[entry.job.model] + amount, 4)
         total = self.credits()
@@ -177,13 +181,16 @@ class Plan:
 
 def most(job: Job) -> float | None:
     """Return the most credits a job can cost, its fallback considered; None when that is not known."""
-    amounts = [job.price.amount] + ([job.fallback.price.amount] if job.fallback else [])
+    return _dearest(job.price.reserved, job.fallback.price.reserved if job.fallback else 0.0)
+
+
+def _dearest(*amounts: float | None) -> float | None:
     return None if any(a is None for a in amounts) else max(a for a in amounts if a is not None)
 
 
 def price_of(job: Job) -> Price:
     """Return what a job costs; a bound where its fallback is dearer, unknown where either is."""
-    amount = most(job)
+    amount = _dearest(job.price.amount, job.fallback.price.amount if job.fallback else 0.0)
     if amount is None:
         return Price(amount=None, kind="unknown", as_of=job.price.as_of)
     return (

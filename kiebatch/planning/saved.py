@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kiebatch import files
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON
-from kiebatch.planning.plans import Plan
+from kiebatch.planning.plans import Plan, price_of
 from kiebatch.project import Opened
 from kiebatch.record import Journal
 
@@ -45,6 +45,7 @@ def check_bound(bound: Mapping[str, JSON], todo: Plan, opened: Opened, journal: 
             + (f" ({', '.join(moved[:5])})" if moved else ""),
             hint="make a new one with `kiebatch plan --out`",
         )
+    _check_prices(bound, todo)
     if not journal.spend_plan(f"{bound['digest']}:{bound.get('nonce')}"):
         raise Invalid("this plan was carried out already", hint="make a new one with `kiebatch plan --out`")
 
@@ -63,6 +64,23 @@ def scene_file_of(bound: Mapping[str, JSON], plan_file: Path, *, project: Path |
         f"the plan is for {Path(name).name}, which is not in {files.shown(places[0].resolve())}",
         hint="name the scene file, or its folder with --project",
     )
+
+
+def _check_prices(bound: Mapping[str, JSON], todo: Plan) -> None:
+    """Refuse a plan one of whose prices has risen since: the person agreed to less."""
+    then = {job["slot"]: (job.get("credits") or {}).get("amount") for job in bound.get("jobs", [])}
+    risen = []
+    for entry in todo.generate:
+        before, now = then.get(str(entry.slot)), price_of(entry.job).amount if entry.job else None
+        if before is not None and (now is None or now > before + 1e-9):
+            risen.append(
+                f"{entry.slot} from {before:g} to {'an unknown price' if now is None else f'{now:g}'}"
+            )
+    if risen:
+        raise Refused(
+            f"the price has risen since the plan was made: {', '.join(risen[:5])}; nothing was sent",
+            hint="look at the new price with `kiebatch plan`, and make a new one with `kiebatch plan --out`",
+        )
 
 
 def read_plan(path: Path) -> dict[str, JSON]:

@@ -91,7 +91,7 @@ def _caps(todo: Plan, settings: Settings) -> Iterator[Rule]:
             message=f"the price of {len(unpriced)} job{'s' if len(unpriced) > 1 else ''} is not known: {names}",
             hint="--allow-unpriced lets them go",
         )
-    need, cap = todo.credits(), settings.cap
+    need, cap = todo.reserved(), settings.cap
     if cap is None or need <= cap:
         return
     ours = settings.max_credits is not None and settings.max_credits <= cap
@@ -110,7 +110,7 @@ def _caps(todo: Plan, settings: Settings) -> Iterator[Rule]:
 
 
 def _thresholds(todo: Plan, settings: Settings) -> Iterator[Rule]:
-    need = todo.credits()
+    need = todo.reserved()
     for name, limit, verdict in (
         ("reject_above", settings.reject_above, Verdict.REJECT),
         ("confirm_above", settings.confirm_above, _unless_typed(settings)),
@@ -130,7 +130,7 @@ def _thresholds(todo: Plan, settings: Settings) -> Iterator[Rule]:
 
 
 def _consent(todo: Plan, settings: Settings, balance: float | None) -> Iterator[Rule]:
-    need = todo.credits()
+    need = todo.reserved()
     if balance is not None and balance < need:
         yield Rule(
             name="balance",

@@ -542,7 +542,7 @@ class Engine:
         except (media.Undecodable, OSError) as error:
             return _failed(job, None, "bad-input", str(error), retryable=False, billed=False)
         endpoint = families.get(job.family, job.endpoint)
-        price = job.price.amount
+        price = job.price.reserved
         self._reserve(price)
         try:
             attempt, verdict, bound = await self._submit(entry, job, bound, endpoint)

@@ -251,7 +251,7 @@ async def _carry_out(
             else:
                 journal.balance_seen(balance)
         if sends:
-            need = todo.credits()
+            need = todo.reserved()
             if balance is not None and balance < need:
                 emit(
                     Noticed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from kiebatch.ci import announce
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, plain
+from kiebatch.model import JSON
 from kiebatch.planning import Assessment, Entry, Plan, assess, jobs_as_json, planning, price_of, save_plan
 
 app = typer.Typer()
@@ -92,27 +94,8 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
     totals = todo.totals()
     parts = []
     if totals["jobs"]:
-        dollars = console.dollars(totals["credits"])
-        known = f"{console.number(totals['credits'])} credits, about {dollars}"
-        dates = sorted({e.job.price.as_of for e in todo.generate if e.job and e.job.price.as_of})
-        parts.append(f"{totals['jobs']} to generate: {known}")
-        if dates:
-            parts[-1] += f" (prices of {dates[0]})"
-            if _is_old(dates[0]):
-                parts.append(
-                    "that is over 60 days ago: `kiebatch models refresh` brings newer ones for review"
-                )
-        if any(e.job and price_of(e.job).kind == "bound" for e in todo.generate):
-            parts.append("some prices are upper bounds")
-        if totals["unpriced"]:
-            parts.append(f"{totals['unpriced']} without a known price")
-        if len(totals["by_model"]) > 1:
-            unknown = {e.job.model for e in todo.generate if e.job and e.job.price.amount is None}
-            each = ", ".join(
-                f"{m} {'?' if m in unknown and not c else console.number(c)}{' and ?' if m in unknown and c else ''}"
-                for m, c in totals["by_model"].items()
-            )
-            parts.append(f"by model: {each}")
+        parts += _costs(todo, totals)
+        lines += _price_notes(todo)
     restore = sum(1 for e in entries if e.action == "restore")
     if restore:
         parts.append(f"{restore} to collect or restore at no cost")
@@ -124,6 +107,48 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
         parts.insert(0, "nothing to do")
     lines.append("; ".join(parts))
     return "\n".join(lines)
+
+
+def _costs(todo: Plan, totals: Mapping[str, JSON]) -> list[str]:
+    """Return what the jobs of a plan cost, in words, and how sure that is."""
+    jobs = [e.job for e in todo.generate if e.job]
+    parts = [
+        f"{totals['jobs']} to generate: {console.number(totals['credits'])} credits, "
+        f"about {console.dollars(totals['credits'])}"
+    ]
+    dates = sorted({job.price.as_of for job in jobs if job.price.as_of})
+    if dates:
+        parts[0] += f" (prices of {dates[0]})"
+        if _is_old(dates[0]):
+            parts.append(
+                "that is over 60 days ago: `kiebatch models refresh` compares them with the service's own listing"
+            )
+    if any(price_of(job).kind == "bound" for job in jobs):
+        parts.append("some prices are upper bounds")
+    if todo.reserved() > todo.credits():
+        parts.append(
+            f"a cap reserves {console.number(todo.reserved())}: the shipped prices are higher than yours "
+            "(--trust-prices goes by yours)"
+        )
+    if totals["unpriced"]:
+        parts.append(f"{totals['unpriced']} without a known price")
+    if len(totals["by_model"]) > 1:
+        unpriced = {job.model for job in jobs if job.price.amount is None}
+        each = (_model_cost(m, c, unpriced) for m, c in totals["by_model"].items())
+        parts.append(f"by model: {', '.join(each)}")
+    return parts
+
+
+def _model_cost(model: str, credits: float, unpriced: Collection[str]) -> str:
+    if model not in unpriced:
+        return f"{model} {console.number(credits)}"
+    return f"{model} {console.number(credits)} and ?" if credits else f"{model} ?"
+
+
+def _price_notes(todo: Plan) -> list[str]:
+    """Return what is to be known of prices: those that end, and those that have ended."""
+    notes = (f"{e.job.model}: {e.job.price.note}" for e in todo.generate if e.job and e.job.price.note)
+    return list(dict.fromkeys(notes))
 
 
 def _is_old(as_of: str) -> bool:
