@@ -58,7 +58,7 @@ def status(
     warnings = [f"{files.shown(folder)} is a link to {target}" for folder, target in links]
     mentioned: set[int] = set()
     for entry in todo.entries:
-        if entry.action == "orphan":
+        if entry.action == "orphan" and opened.workspace.scene_file is not None:
             continue
         attempt = entry.attempt
         if attempt:
@@ -101,7 +101,7 @@ def _expires(attempt: Attempt) -> str | None:
 
 def _slot_status(entry: Entry, attempt: Attempt | None, moment: float) -> SlotStatus:
     asset = entry.current[0].id if entry.current else None
-    if entry.action in ("keep", "altered"):
+    if entry.action in ("keep", "altered", "orphan"):
         return SlotStatus(slot=str(entry.slot), state="done", asset=asset, message=entry.note)
     if entry.reason == "held":
         return SlotStatus(slot=str(entry.slot), state="held", asset=asset, message=entry.note)

@@ -34,7 +34,8 @@ def find(
     """Return where a project's things lie.
 
     Without a scene file it is the project in the current folder, or in `project`: the one that has
-    `.kiebatch/` or `assets/manifest.json`.  `Invalid` when there is none.
+    `.kiebatch/` or `assets/manifest.json`.  A folder that `kiebatch generate` wrote to is found, too.  `Invalid` when
+    there is none.
     """
     if scene_file is not None:
         path = scene_file.resolve()
@@ -43,6 +44,10 @@ def find(
     else:
         root = (project or Path.cwd()).resolve()
         scene = None
+        if assets is None and _holds_single_prompts(root):
+            return Workspace(
+                root=root.parent, assets=root, state=state.resolve() if state else root / ".kiebatch"
+            )
     if assets is None and not draft:
         folder = root / assets_name
     elif assets is None:
@@ -62,6 +67,18 @@ def find(
         scene = _source(workspace)
         workspace = Workspace(root=root, assets=folder, state=home, scene_file=scene, draft=draft)
     return workspace
+
+
+def _holds_single_prompts(folder: Path) -> bool:
+    """Whether `kiebatch generate` wrote to this folder: an assets folder with its journal inside, of no scene file."""
+    if (folder / "assets").exists() or any((folder / name).is_file() for name in SCENE_FILES):
+        return False
+    found = Workspace(root=folder.parent, assets=folder, state=folder / ".kiebatch")
+    if not found.manifest_path.exists():
+        return found.journal_path.exists()
+    with contextlib.suppress(Invalid):
+        return read_manifest(found).source is None
+    return False
 
 
 def _in_folder(folder: Path) -> Path:

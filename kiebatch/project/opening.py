@@ -51,7 +51,12 @@ def load(
         state=Path(state) if state else None,
         draft=draft,
     )
-    read = None
+    read: tuple[Document, list[Problem]] | None = None
+    if (
+        workspace.scene_file is None
+        and workspace.assets == (Path(project) if project else Path.cwd()).resolve()
+    ):
+        read = Document(value={"kiebatch": 1, "scenes": []}, places={}, file=""), []
     if workspace.scene_file is not None:
         read = opening.read_document(workspace.scene_file)
         named = read[0].value.get("assets") if isinstance(read[0].value, dict) else None

@@ -493,3 +493,52 @@ def test_a_run_without_a_balance_needs_a_cap(film: Film) -> None:
     capped = film.command("run", "scenes.yaml", *FAST, "--max-credits", "8")
     assert capped.code == 0, capped.err
     assert "going on up to the cap of 8 credits" in capped.err
+
+
+# --- a folder of single prompts --------------------------------------------------------------------------
+
+
+def test_the_folder_of_a_single_prompt_is_a_project_for_status_and_log(film: Film) -> None:
+    made = film.command("generate", "--prompt", "a boat", "--model", "nano-banana-2", "--yes")
+    assert made.code == 0, made.err
+
+    said = film.command("status", "--project", "generated", "--json")
+
+    assert said.code == 0, said.err
+    assert [(s["state"], s["asset"]) for s in said.json["slots"]] == [("done", "img-001")]
+    slot = said.json["slots"][0]["slot"]
+    assert film.command("log", slot, "--project", "generated").code == 0
+    assert film.command("verify", "--project", "generated").code == 0
+
+
+def test_a_held_single_prompt_names_the_command_that_decides_it(film: Film) -> None:
+    film.sim.fault("submit@1=html:502+after")
+
+    made = film.command("generate", "--prompt", "a boat", "--model", "nano-banana-2", "--yes")
+
+    assert made.code == Exit.HELD
+    assert made.json["status"] == "held"
+    slot = film.command("status", "--project", "generated", "--json").json["slots"][0]["slot"]
+    assert f"kiebatch resolve {slot} --project generated" in made.json["error"]
+    task = film.sim.charges()[0]["task_id"]
+    assert film.command("resolve", slot, "--project", "generated", "--task-id", task).code == 0
+    again = film.command("generate", "--prompt", "a boat", "--model", "nano-banana-2", "--yes")
+    assert (again.code, again.json["task_id"]) == (0, task)
+    assert len(film.sim.charges()) == 1
+
+
+def test_the_answer_is_about_the_one_prompt_whatever_an_older_task_does(film: Film) -> None:
+    film.sim.fault("submit@1=stuck")
+    hangs = film.command(
+        "generate", "--prompt", "a boat", "--model", "nano-banana-2", "--yes", "--timeout", "0.3"
+    )
+    assert hangs.json["status"] == "failed"
+
+    said = film.command(
+        "generate", "--prompt", "a gull", "--model", "nano-banana-2", "--yes", "--timeout", "0.3"
+    )
+
+    assert said.code == 0, said.err
+    assert said.json["status"] == "success"
+    assert len(said.json["downloaded_files"]) == 1
+    assert said.json["task_id"] != hangs.json["task_id"]
