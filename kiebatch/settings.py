@@ -56,6 +56,9 @@ THRESHOLDS = ("warn_above", "confirm_above", "reject_above")
 TIMEOUTS_S: Mapping[str, float] = {"image": 600.0, "video": 3600.0, "audio": 1200.0, "text": 1200.0}
 
 
+READING = ("variables", "model", "image_model", "video_model", "audio_model")
+
+
 class Consent(StrEnum):
     """Who agreed to spend before the question was asked.  What a scene file says is never consent."""
 
@@ -97,6 +100,11 @@ class Settings:
     allow_unpriced: bool = False
     allow_unknown_model: bool = False
     fold_negative: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)  # they beat the file's `vars`
+    model: str = ""  # for shots for which the file names no model; the next three for one modality
+    image_model: str = ""
+    video_model: str = ""
+    audio_model: str = ""
     cache: Path | None = None
     allow: tuple[Path, ...] = ()  # folders outside the project whose files may be sent
     callback_url: str | None = None  # where the provider sends callbacks, seen from outside
@@ -109,6 +117,12 @@ class Settings:
     read_timeout_s: float = 60.0  # between two pieces of an answer
     call_timeout_s: float = 90.0  # one attempt of one call
     download_timeout_s: float = 3600.0  # one result
+
+    @property
+    def reading(self) -> dict[str, JSON]:
+        """What decides how a scene file is read, beside the file; a saved plan keeps it.  Empty when nothing was said."""
+        found = {name: getattr(self, name) for name in READING}
+        return {name: value for name, value in found.items() if value}
 
     def __post_init__(self) -> None:
         numbers = [
@@ -164,6 +178,11 @@ class SettingsOptions(TypedDict, total=False):
     allow_unpriced: bool
     allow_unknown_model: bool
     fold_negative: bool
+    variables: Mapping[str, str]
+    model: str
+    image_model: str
+    video_model: str
+    audio_model: str
     cache: Path | None
     allow: tuple[Path, ...]
     callback_url: str | None

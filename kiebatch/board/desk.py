@@ -355,7 +355,9 @@ class Desk:
         if edit:
             name = opened.document.file
             read = document.read(edit[1].removeprefix("\ufeff"), name)
-            opened = opening.open_project(opened.workspace, document_read=(read, []), allow=opened.allow)
+            opened = opening.open_project(
+                opened.workspace, options=opened.options, document_read=(read, []), allow=opened.allow
+            )
         only = (_selector(slot),) if slot else only
         todo = planning.plan(opened, only=only, force=force)
         work = todo.generate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from typer import Argument, Option
 from kiebatch.cli import console
 from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
+from kiebatch.model import JSON
 from kiebatch.project import Opened, opening
 from kiebatch.settings import Settings, settings
 
@@ -100,10 +101,19 @@ def settings_for(given: Given, found: Opened) -> Settings:
     )
 
 
-def open_given(given: Given, scene_file: Path | None, *, quiet: bool = False) -> tuple[Opened, Settings]:
-    """Open the project that a command names, say its warnings, and return it with the command's settings."""
-    reading = settings(given.flags, {}, {})
-    found = opened(scene_file, **given.where, chosen=reading, lint=True, quiet=quiet)
+def open_given(
+    given: Given,
+    scene_file: Path | None,
+    *,
+    quiet: bool = False,
+    reading: Mapping[str, JSON] | None = None,
+) -> tuple[Opened, Settings]:
+    """Open the project that a command names, say its warnings, and return it with the command's settings.
+
+    `reading` is what a saved plan kept of the settings by which its file was read.
+    """
+    chosen = settings({**given.flags, **(reading or {})}, {}, {})
+    found = opened(scene_file, **given.where, chosen=chosen, lint=True, quiet=quiet)
     return found, settings_for(given, found)
 
 

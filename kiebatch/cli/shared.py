@@ -85,6 +85,19 @@ def folders(typed: Sequence[Path] | None) -> tuple[Path, ...] | None:
     return found
 
 
+def _variables(values: Sequence[str] | None) -> dict[str, str] | None:
+    """Read `--var NAME=VALUE`, given once or more."""
+    found: dict[str, str] = {}
+    for text in values or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise Invalid(
+                f"--var takes NAME=VALUE, found `{text}`", hint='for instance --var light="blue hour"'
+            )
+        found[name.strip()] = value
+    return found or None
+
+
 def _consent(value: bool) -> Any:
     return Consent.TYPED if value else None
 
@@ -131,7 +144,38 @@ _WHERE = (
     ),
 )
 
-_READING = (
+
+def _model_option(kind: str, what: str) -> Shared:
+    name = f"{kind}_model" if kind else "model"
+    return Shared(
+        name=name,
+        type=str | None,
+        flags=(f"--{name.replace('_', '-')}",),
+        help=f"the model of {what} for which the file names none",
+        panel=Panel.FILES,
+        setting=name,
+    )
+
+
+MODELS: tuple[Shared, ...] = (
+    _model_option("", "shots"),
+    _model_option("image", "pictures"),
+    _model_option("video", "clips"),
+    _model_option("audio", "sounds"),
+)
+
+READING: tuple[Shared, ...] = (
+    *MODELS,
+    Shared(
+        name="variables",
+        type=list[str] | None,
+        flags=("--var",),
+        help="NAME=VALUE: words for {NAME} in prompts; repeat for more",
+        panel=Panel.FILES,
+        setting="variables",
+        value=_variables,
+        more={"metavar": "NAME=VALUE"},
+    ),
     Shared(
         name="allow",
         type=list[Path] | None,
@@ -396,7 +440,7 @@ _OUTPUT = (
     ),
 )
 
-ALL: tuple[Shared, ...] = (*_SPENDING, *_NETWORK, *_WHERE, *_READING, *_OUTPUT)
+ALL: tuple[Shared, ...] = (*_SPENDING, *_NETWORK, *_WHERE, *READING, *_OUTPUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -434,6 +478,11 @@ class Given:
     def where(self) -> dict[str, Any]:
         """Where the project lies: what `project.load` takes."""
         return {name: self[name] for name in ("project", "assets", "state")} | {"draft": self.draft}
+
+
+def named(*names: str) -> tuple[Shared, ...]:
+    """Return some of the shared options, in the order of `ALL`."""
+    return tuple(option for option in ALL if option.name in names)
 
 
 def without(options: Iterable[Shared], *names: str) -> tuple[Shared, ...]:

@@ -26,6 +26,7 @@ def save_plan(
         "folder": os.path.relpath(opened.workspace.root),
         "only": list(only),
         "force": force,
+        **({"reading": dict(opened.reading)} if opened.reading else {}),
         "nonce": secrets.token_hex(8),
         "digest": todo.digest(),
         "credits": todo.credits(),

@@ -13,7 +13,7 @@ from pathlib import Path
 from kiebatch import catalogue as models
 from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import Asset, Document, MediaFacts, Project, SceneId, ShotId
+from kiebatch.model import JSON, Asset, Document, MediaFacts, Modality, Project, SceneId, ShotId
 from kiebatch.project import config, finding, opening
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
@@ -66,8 +66,7 @@ def load(
         digests = Digests(journal)
         opened = opening.open_project(
             workspace,
-            fold_negative=chosen.fold_negative,
-            allow_unknown_model=chosen.allow_unknown_model,
+            options=reading_options(chosen),
             strict=chosen.strict,
             lint=lint or chosen.strict,  # the same warnings are errors in every command
             digest=digests,
@@ -75,7 +74,7 @@ def load(
             allow=None if allow is None else (*chosen.allow, *allow),
         )
     check_source(opened)
-    return opened
+    return replace(opened, reading=chosen.reading)
 
 
 def _inside(root: Path, name: str) -> Path:
@@ -140,6 +139,8 @@ class Opened:
     manifest: Manifest
     picks: Picks
     problems: tuple[Problem, ...] = ()
+    options: build.Options = field(default_factory=build.Options)  # how the file was read
+    reading: Mapping[str, JSON] = field(default_factory=dict)  # `Settings.reading`
     media: Mapping[str, tuple[str, MediaFacts]] = field(default_factory=dict)
     config: config.UserConfig = field(default_factory=config.UserConfig)
     allow: Sequence[Path] | None = ()
@@ -189,8 +190,7 @@ def joined_files(path: Path) -> list[Path]:
 def open_project(
     workspace: Workspace,
     *,
-    fold_negative: bool = False,
-    allow_unknown_model: bool = False,
+    options: build.Options | None = None,
     strict: bool = False,
     lint: bool = False,
     digest: Callable[[Path], str] = files.sha256,
@@ -199,8 +199,10 @@ def open_project(
 ) -> Opened:
     """Read, check and resolve a project.  `Invalid` with every problem of the file when there is an error.
 
-    With `strict` a warning is an error.  `allow` is that of `load`.
+    `options` says how the file is read; what the manifest and the picks say is filled in here.  With `strict` a
+    warning is an error.  `allow` is that of `load`.
     """
+    asked = options or build.Options()
     if document_read is None and workspace.scene_file is None:
         raise Invalid(
             f"the project in {files.shown(workspace.root)} has no scene file that could be found",
@@ -208,9 +210,7 @@ def open_project(
         )
     read, found = document_read or read_document(workspace.scene_file or Path())
     recorded = read_manifest(workspace)
-    moved = read.value.get("moved") if isinstance(read.value, dict) else None
-    renamed = {str(k): str(v) for k, v in moved.items()} if isinstance(moved, dict) else {}
-    chosen = replace(read_picks(workspace), moved=renamed)
+    chosen = replace(read_picks(workspace), moved=build.moved_lines(read))
     catalogue = load_catalogue(workspace)
 
     def kept(scene: SceneId, shot: ShotId) -> Sequence[str]:
@@ -219,13 +219,7 @@ def open_project(
     project, problems = build.build(
         read,
         catalogue,
-        build.Options(
-            fold_negative=fold_negative,
-            allow_unknown_model=allow_unknown_model,
-            lint=lint,
-            kept=kept,
-            picked=chosen.take,
-        ),
+        replace(asked, lint=lint, kept=kept, picked=chosen.take),
     )
     own = config.read()
     bounds = Bounds(workspace, None if allow is None else (*own.allow, *allow))
@@ -247,7 +241,24 @@ def open_project(
         problems=(*everything, *own.problems),
         config=own,
         allow=allow,
+        options=asked,
         media=facts,
+    )
+
+
+def reading_options(chosen: Settings) -> build.Options:
+    """Return how a scene file is read by these settings."""
+    by_kind: dict[Modality, str] = {
+        "image": chosen.image_model,
+        "video": chosen.video_model,
+        "audio": chosen.audio_model,
+    }
+    return build.Options(
+        fold_negative=chosen.fold_negative,
+        allow_unknown_model=chosen.allow_unknown_model,
+        variables=chosen.variables,
+        model=chosen.model,
+        models={kind: name for kind, name in by_kind.items() if name},
     )
 
 

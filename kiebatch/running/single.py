@@ -23,6 +23,7 @@ from kiebatch.running import roles, session
 from kiebatch.running.events import Event, Noticed
 from kiebatch.running.outcome import Outcome
 from kiebatch.scenefile import document
+from kiebatch.scenefile.build import Options, is_json_object
 from kiebatch.settings import Settings, SettingsOptions
 from kiebatch.workspace import Workspace
 
@@ -145,14 +146,18 @@ def prepare(
         shot["params"] = {**(params or {}), **placed.params}
     shot |= placed.roles
     mark = hashlib.sha256(rfc8785.dumps(shot)).hexdigest()[:8]
+    if is_json_object(prompt):
+        shot["prompt"] = prompt  # sent as it is; the mark stays that of the form with doubled braces
     words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40].strip("-") or "untitled"
     scene = {"id": f"generate-{mark}", "output": f"{words}-{mark}", **shot}
     value = {"kiebatch": 1, "scenes": [scene]}
     try:
         return opening.open_project(
             place,
-            allow_unknown_model=allow_unknown_model or chosen.allow_unknown_model,
-            fold_negative=chosen.fold_negative,
+            options=Options(
+                allow_unknown_model=allow_unknown_model or chosen.allow_unknown_model,
+                fold_negative=chosen.fold_negative,
+            ),
             strict=chosen.strict,
             lint=chosen.strict,
             document_read=(Document(value=value, places={}, file=""), []),

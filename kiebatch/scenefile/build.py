@@ -6,19 +6,22 @@ their models, `prompts` and `references` what they ask for, `jobs` makes the job
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from kiebatch import catalogue as models
-from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.errors import Invalid, Problem, Where, did_you_mean
 from kiebatch.model import JSON, Document, Job, Line, Project, Scene, Shot
 from kiebatch.scenefile import checks, gathering
+from kiebatch.scenefile.checks import moved_lines as moved_lines
 from kiebatch.scenefile.comments import warn_cut_texts
 from kiebatch.scenefile.jobs import Jobs
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.output_names import output_stem as output_stem
 from kiebatch.scenefile.output_names import reserved_name
+from kiebatch.scenefile.prompts import is_json_object as is_json_object
 from kiebatch.scenefile.references import References
 from kiebatch.scenefile.shots import SceneSpec, ShotSpec, reason
 from kiebatch.scenefile.source import Options as Options
@@ -99,10 +102,24 @@ def _check_names(source: Source) -> None:
         if name in source.styles:
             message = f"`{name}` is both a style and a character"
             source.error(("characters", name), message, code="duplicate")
+    for name in source.options.variables:
+        if name not in (source.value.get("vars") or {}) and not _is_named(source.value, name):
+            message = f"`--var {name}=...` fills nothing: there is no `{{{name}}}` in the file"
+            hint = did_you_mean(name, source.value.get("vars") or ())
+            source.warning(None, (), message, hint=hint, code="unused-var")
     for name in source.value.get("vars") or ():
         if name in source.styles or name in source.characters:
             kind = "style" if name in source.styles else "character"
             source.error(("vars", name), f"`{name}` is both a variable and a {kind}", code="duplicate")
+
+
+def _is_named(value: JSON, name: str) -> bool:
+    """Whether any text in a value holds `{name}`."""
+    if isinstance(value, dict):
+        return any(_is_named(one, name) for one in value.values())
+    if isinstance(value, list):
+        return any(_is_named(one, name) for one in value)
+    return isinstance(value, str) and bool(re.search(rf"\{{\s*{re.escape(name)}\s*\}}", value))
 
 
 def _assets(source: Source) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from kiebatch.errors import Problems, Where, did_you_mean
-from kiebatch.model import JSON, Job, Path, Project, ShotOutput, Slot
+from kiebatch.model import JSON, Document, Job, Path, Project, ShotOutput, Slot
+from kiebatch.scenefile.shots import SOUNDS
 from kiebatch.scenefile.source import Source
 
 
@@ -122,7 +123,28 @@ def shot_of(slot: str) -> str:
     return re.split(r"[@#]", slot)[0]
 
 
-def raw_moved(value: JSON) -> dict[str, str]:
-    """Return the lines of `moved` in a document's value as they are written; none where it has no such mapping."""
+def moved_lines(document: Document) -> dict[str, str]:
+    """Return each old slot with its name in today's file; lines that lead nowhere are left out."""
+    value = document.value
     lines = value.get("moved") if isinstance(value, dict) else None
-    return {str(old): str(new) for old, new in lines.items()} if isinstance(lines, dict) else {}
+    if not isinstance(lines, dict):
+        return {}
+    written = {str(old): str(new) for old, new in lines.items()}
+    names = _shot_names(value)
+    ends = {old: follow(new, written, names) for old, new in written.items()}
+    return {old: end for old, end in ends.items() if end is not None}
+
+
+def _shot_names(value: JSON) -> set[str]:
+    """Return the written names of the shots in a document that nobody has checked yet."""
+    scenes = value.get("scenes")
+    found: set[str] = set()
+    for scene in scenes if isinstance(scenes, list) else ():
+        if not isinstance(scene, dict) or "id" not in scene:
+            continue
+        found.add(Slot(scene["id"]).shot_name)
+        shots = scene.get("shots")
+        ids = [s["id"] for s in shots if isinstance(s, dict) and "id" in s] if isinstance(shots, list) else []
+        sounds = [name for key, name in SOUNDS.items() if key in scene]
+        found |= {Slot(scene["id"], shot).shot_name for shot in (*ids, *sounds)}
+    return found

@@ -16,7 +16,7 @@ from kiebatch.errors import Invalid, KieBatchError
 from kiebatch.project import Opened
 from kiebatch.running import single
 from kiebatch.running.single import Inputs
-from kiebatch.settings import Settings, settings
+from kiebatch.settings import READING, Settings, settings
 
 app = typer.Typer()
 
@@ -24,7 +24,7 @@ _Paths = list[str] | None
 
 
 @app.command(cls=Command)
-@shared.takes(shared.ALL)
+@shared.takes(shared.without(shared.ALL, *READING))
 def generate(
     given: shared.Given,
     prompt: Annotated[

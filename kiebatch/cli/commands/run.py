@@ -52,7 +52,8 @@ def run(
             raise Invalid("--plan does exactly its plan: --only and --force belong to `kiebatch plan --out`")
         only, force = list(bound.get("only") or ()), bool(bound.get("force"))
         scene_file = scene_file or saved.scene_file_of(bound, plan_file, project=given["project"])
-    opened, chosen = options.open_given(given, scene_file)
+    reading = (bound.get("reading") or {}) if bound else {}
+    opened, chosen = options.open_given(given, scene_file, reading=reading)
     todo = planning.plan(opened, only=only, force=force, until_picks=chosen.until_picks, cache=chosen.cache)
     busy = bool(todo.work or todo.collect)
     if busy:

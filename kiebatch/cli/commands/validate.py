@@ -7,31 +7,31 @@ from typing import Annotated
 
 import typer
 
-from kiebatch.cli import console, options, shared
+from kiebatch.cli import console, shared
+from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit
 from kiebatch.project import validating as checking
-from kiebatch.settings import Settings
+from kiebatch.settings import READING, settings
 
 app = typer.Typer()
 
 
-@app.command()
+_OPTIONS = shared.named("strict", "fold_negative", "allow", "allow_unknown_model", "as_json", *READING)
+
+
+@app.command(cls=Command)
+@shared.takes(_OPTIONS)
 def validate(
+    given: shared.Given,
     scene_files: Annotated[list[Path], typer.Argument(help="scene files, YAML or Markdown")],
-    strict: options.Strict = False,
-    allow: options.Allow = None,
-    allow_unknown_model: options.AllowUnknown = False,
-    fold_negative: options.FoldNegative = False,
-    as_json: options.Json = False,
 ) -> None:
     """Check scene files and lint their prompts; nothing is sent.
 
     Example: kiebatch validate scenes.yaml
     """
-    chosen = Settings(strict=strict, allow_unknown_model=allow_unknown_model, fold_negative=fold_negative)
-    found = checking.validate(*scene_files, settings=chosen, allow=shared.folders(allow) or ())
+    found = checking.validate(*scene_files, settings=settings(given.flags, {}, {}), allow=())
     console.warn(found.problems)
-    console.answer(found.as_json(), _said(found), as_json=as_json)
+    console.answer(found.as_json(), _said(found), as_json=given.as_json)
     console.leave(Exit.OK if found.valid else Exit.INVALID)
 
 

@@ -1,0 +1,47 @@
+"""`--model`, `--var` and their like say how a scene file is read, in every command that reads one for work."""
+
+from __future__ import annotations
+
+from support.film import Film
+
+FAST = ("--poll-interval", "0.01")
+NO_MODEL = 'kiebatch: 1\nscenes: [{id: 1, prompt: "a boat at {light}"}]\n'
+
+
+def test_a_writers_file_is_planned_with_a_model_and_a_variable_of_the_command_line(film: Film) -> None:
+    film.scene_file.write_text(NO_MODEL)
+
+    refused = film.command("plan", "scenes.yaml", "--var", "light=noon")
+    planned = film.command("plan", "scenes.yaml", "--model", "nano-banana-2", "--var", "light=noon", "--json")
+
+    assert refused.code == 2
+    assert "--model" in refused.err
+    assert planned.json["jobs"][0]["model"] == "nano-banana-2"
+    assert planned.json["jobs"][0]["input"]["prompt"] == "a boat at noon"
+
+
+def test_a_saved_plan_keeps_the_model_and_the_variables_that_it_was_made_with(film: Film) -> None:
+    film.scene_file.write_text(NO_MODEL)
+    made = film.command(
+        "plan", "scenes.yaml", "--image-model", "nano-banana-2", "--var", "light=noon", "--out", "p.json"
+    )
+
+    ran = film.command("run", "--plan", "p.json", *FAST, "--yes")
+
+    assert (made.code, ran.code) == (0, 0)
+    assert film.manifest[0]["prompt"] == "a boat at noon"
+
+
+def test_validate_takes_the_same_options_and_names_a_variable_that_fills_nothing(film: Film) -> None:
+    film.scene_file.write_text(NO_MODEL)
+
+    found = film.command(
+        "validate", "scenes.yaml", "--model", "z-image", "--var", "light=x", "--var", "lihgt=noon"
+    )
+
+    assert found.code == 0
+    assert "`--var lihgt=...` fills nothing" in found.err
+
+
+def test_a_variable_without_a_value_is_refused(film: Film) -> None:
+    assert "--var takes NAME=VALUE" in film.command("plan", "scenes.yaml", "--var", "light").err
