@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import typer
 
+from kiebatch import files
 from kiebatch.ci import announce
 from kiebatch.errors import Exit, Problem, plain
 from kiebatch.model import JSON, USD_PER_CREDIT
@@ -125,13 +126,14 @@ class Progress:
         bar: bool,
         quiet: bool = False,
         events_file: Path | None = None,
-        annotate: bool = False,
+        folder: Path | None = None,
     ) -> None:
+        """`folder` is where the names of assets begin, so that a person sees a path that opens from here."""
+        self._folder = folder
         self._total = total
         self._done = self._failed = self._flying = 0
         self._credits = 0.0
         self._quiet = quiet
-        self._annotate = annotate
         self._stream: TextIO | None = events_file.open("a", encoding="utf-8") if events_file else None
         self._bar: Any = None
         self._flown: set[str] = set()
@@ -172,7 +174,7 @@ class Progress:
             case events.Saved() if event.asset.output == 1:
                 self._settle(event.slot)
                 self._done += 1
-                self._print(f"saved {event.slot}: {plain(event.asset.filename)}")
+                self._print(f"saved {event.slot}: {plain(self._path_of(event.asset.filename))}")
             case events.JobFailed():
                 self._settle(event.slot)
                 self._failed += 1
@@ -193,6 +195,9 @@ class Progress:
                 refresh=False,
             )
             self._bar.refresh()
+
+    def _path_of(self, filename: str) -> str:
+        return files.shown(self._folder / filename) if self._folder else filename
 
     def _settle(self, slot: object) -> None:
         if str(slot) in self._flown:

@@ -42,9 +42,12 @@ def run(document: Path, folder: Path, environment: Mapping[str, str]) -> list[tu
     for name, content in files(text).items():
         (folder / name).write_text(content, encoding="utf-8")
     results = []
+    entered = ""  # what a reader's shell keeps for the commands after it
     for command in commands(text):
+        if command.text.startswith(". "):
+            entered += f"{command.text}\n"
         done = subprocess.run(
-            ["bash", "-c", command.text], cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL,
+            ["bash", "-c", entered + command.text], cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
         )  # fmt: skip
         results.append((command, done.stdout.splitlines()))

@@ -147,7 +147,9 @@ def _folder(given: shared.Given, output: Path | None) -> Path:
 def _make(opened: Opened, chosen: Settings, given: shared.Given) -> single.Result:
     chosen = options.with_key(chosen)
     bar = options.progress_bar(given["no_progress"])
-    shown = console.Progress(total=1, bar=bar, events_file=given["events_file"])
+    shown = console.Progress(
+        total=1, bar=bar, events_file=given["events_file"], folder=opened.workspace.assets.parent
+    )
     with shown, options.simulator(chosen, opened) as ready:
         return single.generate(
             opened,

@@ -62,6 +62,7 @@ def run(
         total=len(todo.work),
         bar=options.progress_bar(given["no_progress"]),
         events_file=given["events_file"],
+        folder=opened.workspace.assets.parent,
     )
     # A draft that has nothing to do needs no simulator.
     with shown, options.simulator(replace(chosen, draft=chosen.draft and busy), opened) as ready:
