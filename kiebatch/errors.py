@@ -159,7 +159,7 @@ class CallFailed(KieBatchError):
     """One call over the network came to nothing; it ends that call, not the run.
 
     `code` is the provider's, or one of ours: `no-answer`, `gone` (a dead link), `too-big`, `truncated`, `not-media`,
-    `forbidden-address`, `bad-redirect`, `no-url`, `not-found`, `timeout`.  `retryable` says that later may differ.
+    `forbidden-address`, `bad-redirect`, `bad-encoding`, `no-url`, `not-found`, `timeout`.  `retryable` says that later may differ.
     """
 
     status = "failed"

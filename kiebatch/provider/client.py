@@ -18,7 +18,7 @@ import hashlib
 import math
 import random
 import re
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -30,8 +30,8 @@ import httpx
 from kiebatch import addresses
 from kiebatch.errors import CallFailed, Invalid, Refused, plain
 from kiebatch.model import Absent, Done, Reply, Request, Running, Status, TaskFailed
-from kiebatch.provider import families, policy
-from kiebatch.provider.downloads import DownloadFacts, Downloads, Shared, traced, trusted
+from kiebatch.provider import bodies, families, network, policy
+from kiebatch.provider.downloads import DownloadFacts, Downloads, Shared, traced
 from kiebatch.provider.policy import Answer, NoReply, Operation, SubmitVerdict
 from kiebatch.provider.reply import read_reply
 from kiebatch.provider.times import Times
@@ -70,7 +70,7 @@ class Client:
     URL when that is loopback.  `transport` and `media_transport` replace the network (by an `httpx.ASGITransport`,
     for instance); then no address is looked up.  `rng` and `sleep` make the waits repeatable.  `times` bounds one
     attempt of one call, `timeout_s` its whole alone, `attempts` how often a call that costs nothing is tried.  Uploads are filed in
-    `upload_folder`.  `hook` is told of every request
+    `upload_folder`.  `trusted_hosts` may serve results as the API's own host may.  `hook` is told of every request
     before it leaves, when it has left, and when its answer is whole (`request.createTask:sent`).
 
     The key goes to the API and the upload host alone, and into no repr, log or error.
@@ -89,6 +89,7 @@ class Client:
         timeout_s: float | None = None,
         times: Times | None = None,
         upload_folder: str = "kiebatch",
+        trusted_hosts: Collection[str] = (),
         attempts: int = 5,
         hook: Callable[[str], None] = lambda point: None,
     ) -> None:
@@ -103,12 +104,13 @@ class Client:
         self._upload_folder = upload_folder
         self._attempts = attempts
         self._hook = hook
-        self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
+        self._clients: dict[tuple[bool, bool, str | None], httpx.AsyncClient] = {}
         # Who waits, waits here and not in the pool, whose queue costs quadratic time.
         self._turns = asyncio.Semaphore(20)
         self._upload_turns = asyncio.Semaphore(4)
         self._downloads = Downloads(
-            {urlsplit(url).hostname or "" for url in (self.base_url, self.upload_url)},
+            {_named(url) for url in (self.base_url, self.upload_url)},
+            trusted_hosts=trusted_hosts,
             transport=media_transport or transport,
             rng=self._rng,
             sleep=sleep,
@@ -365,7 +367,7 @@ class Client:
         timeout_s: float | None = None,
     ) -> Answer:
         """Make one attempt; every answer and every failure is a value."""
-        client = self._client(reuse=not paid, env=not _is_loopback(url))
+        client = self._client(url, reuse=not paid)
         try:
             request = client.build_request(method, url, **content)
         except (TypeError, ValueError, httpx.InvalidURL) as error:
@@ -414,6 +416,7 @@ class Client:
                     f"{operation}: {verdict.message}",
                     retryable=verdict.kind == "retry",
                     retry_after_s=verdict.retry_after_s,
+                    hint=network.hint(verdict.message),
                 )
             await self._sleep(policy.wait_s(attempt, self._rng, verdict.retry_after_s))
 
@@ -421,19 +424,30 @@ class Client:
         read_s = self._times.read_s
         return httpx.Timeout(connect=self._times.connect_s, read=read_s, write=read_s, pool=None)
 
-    def _client(self, *, reuse: bool, env: bool) -> httpx.AsyncClient:
-        """Return connections; `env` takes company proxies from the environment, which loopback never does."""
-        key = (reuse, env)
+    def _client(self, url: str, *, reuse: bool) -> httpx.AsyncClient:
+        """Return connections for a URL, through a company's proxy where the environment names one.
+
+        Loopback never takes a proxy, and plain http on it reads no certificates.
+        """
+        direct = _is_loopback(url) or self._transport is not None
+        proxy = None if direct else network.proxy_for(url)
+        secure = url.startswith("https:")
+        key = (reuse, secure, proxy)
         if key not in self._clients:
             self._clients[key] = httpx.AsyncClient(
                 transport=Shared(self._transport) if self._transport else None,
-                verify=trusted(),
-                trust_env=env,
+                verify=network.trusted() if secure else network.untrusting(),
+                proxy=proxy,
+                trust_env=False,
                 http2=False,  # one GOAWAY would leave every submission in flight with an unknown outcome
                 follow_redirects=False,
                 limits=_REUSE if reuse else _NO_REUSE,
                 timeout=self._timeout(),
-                headers={"User-Agent": "kiebatch", "Accept": "application/json"},
+                headers={
+                    "User-Agent": "kiebatch",
+                    "Accept": "application/json",
+                    "Accept-Encoding": bodies.ACCEPTED,
+                },
             )
         return self._clients[key]
 
@@ -458,7 +472,7 @@ class _Bearer(httpx.Auth):
 
 async def _whole(response: httpx.Response) -> bytes:
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in bodies.pieces(response):
         body += chunk
         if len(body) > _LONGEST_REPLY:
             raise CallFailed("too-big", "the answer is longer than 32 MiB", retryable=True)
@@ -486,14 +500,15 @@ def _is_loopback(url: str) -> bool:
     return addresses.is_loopback(urlsplit(url).hostname or "")
 
 
+def _named(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return (parts.hostname or "").lower(), addresses.port_of(parts)
+
+
 def _host_url(url: str) -> str:
-    try:
-        parts = urlsplit(url.strip())
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        known = False
-    if not known:
-        raise Invalid(f"`{plain(url)}` is no address of an API", hint="write it as `https://api.kie.ai`")
+    parts = addresses.split(url.strip())
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise Invalid(f"`{plain(url)}` is not an address of an API", hint="write it as `https://api.kie.ai`")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise Invalid("the API's address must have no user name, query or fragment")
     if parts.scheme == "http" and not _is_loopback(url.strip()):

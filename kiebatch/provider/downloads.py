@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import random
 import re
 import socket
-import ssl
-import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
 from kiebatch import addresses
 from kiebatch.errors import CallFailed, plain
 from kiebatch.model import Reply
-from kiebatch.provider import policy
+from kiebatch.provider import bodies, network, policy
 
 _READ_S = 120  # a result may pause longer than an answer of the API
 _STALLED_S = 120.0
@@ -45,14 +42,16 @@ class DownloadFacts:
 class Downloads:
     """The connections to the hosts that serve results.  They have no key, and no base URL.
 
-    `named_hosts` are those the user named: only they may be at a private address, and on loopback speak plain
-    http.  A `transport` replaces the network, and then no address is looked up.
+    `named` are the hosts with their ports that the user named: only they may be at a private address, and on
+    loopback speak plain http.  `trusted_hosts` are those that the user's config allows in the same way, as `host`
+    (on any port) or `host:port`.  A `transport` replaces the network, and then no address is looked up.
     """
 
     def __init__(
         self,
-        named_hosts: Collection[str],
+        named: Collection[tuple[str, int]],
         *,
+        trusted_hosts: Collection[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -61,7 +60,8 @@ class Downloads:
         connect_s: float = 10.0,
         hook: Callable[[str], None] = lambda point: None,
     ) -> None:
-        self._named_hosts = frozenset(named_hosts)
+        self._named = frozenset(named)
+        self._trusted = frozenset(host.lower() for host in trusted_hosts)
         self._transport = transport
         self._rng = rng or random.Random()
         self._sleep = sleep
@@ -69,7 +69,7 @@ class Downloads:
         self._hook = hook
         self._timeout = httpx.Timeout(connect=connect_s, read=_READ_S, write=60, pool=None)
         self._turns = asyncio.Semaphore(at_once)
-        self._clients: dict[bool, httpx.AsyncClient] = {}
+        self._clients: dict[tuple[bool, str | None], httpx.AsyncClient] = {}
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -156,55 +156,63 @@ class Downloads:
         raise CallFailed("bad-redirect", "the result's host redirects without end", retryable=False)
 
     async def _open(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or 443
-        except ValueError as error:
-            raise CallFailed("bad-redirect", "a result's address is no URL", retryable=False) from error
-        named = host in self._named_hosts
+        parts = addresses.split(url)
+        if parts is None:
+            raise CallFailed("bad-redirect", "a result's address is not a URL", retryable=False)
+        host, port = (parts.hostname or "").lower(), addresses.port_of(parts)
+        named = self._is_named(host, port)
         local = named and addresses.is_loopback(host)
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
             found = f"{parts.scheme}://{host}"
             raise CallFailed("bad-redirect", f"a result must come over https, found {found}", retryable=False)
-        if parts.username or parts.password:
+        if parts.username is not None or parts.password is not None:
             raise CallFailed("bad-redirect", "a result's address carries a user name", retryable=False)
         if self._transport or named:
-            return await self._send(url, headers, env=not local)
-        if _proxied(url):
+            direct = local or self._transport is not None
+            return await self._send(url, headers, proxy=None if direct else network.proxy_for(url))
+        proxy = network.proxy_for(url)
+        if proxy:
             # The proxy looks the name up; what we can see of it must be public all the same.
             await self._checked(host, port, unknown_is_fine=True)
-            return await self._send(url, headers, env=True)
+            return await self._send(url, headers, proxy=proxy)
         # Connect to the very address that was checked: a second look-up could give another one.
         failure: httpx.HTTPError | None = None
         for address in await self._checked(host, port):
             target = str(httpx.URL(url).copy_with(host=address))
             try:
-                return await self._send(target, {**headers, "Host": parts.netloc}, env=False, name=host)
+                return await self._send(target, {**headers, "Host": parts.netloc}, proxy=None, name=host)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
         raise failure or CallFailed("no-answer", f"the host {host} has no address", retryable=True)
 
     async def _send(
-        self, url: str, headers: Mapping[str, str], *, env: bool, name: str | None = None
+        self, url: str, headers: Mapping[str, str], *, proxy: str | None, name: str | None = None
     ) -> httpx.Response:
-        """Send one GET; `env` takes proxies from the environment, `name` is what the certificate must say."""
-        if env not in self._clients:
-            self._clients[env] = httpx.AsyncClient(
+        """Send one GET, through `proxy` where one is named; `name` is what the certificate must say."""
+        secure = url.startswith("https:") or proxy is not None
+        key = (secure, proxy)
+        if key not in self._clients:
+            self._clients[key] = httpx.AsyncClient(
                 transport=Shared(self._transport) if self._transport else None,
-                verify=trusted(),
-                trust_env=env,
+                verify=network.trusted() if secure else network.untrusting(),
+                proxy=proxy,
+                trust_env=False,
                 http2=False,
                 follow_redirects=False,
                 limits=_LIMITS,
                 timeout=self._timeout,
             )
-        client = self._clients[env]
+        client = self._clients[key]
         request = client.build_request("GET", url, headers=headers)
         request.extensions["trace"] = traced(self._hook, "request.download")
         self._hook("request.download:before")
         if name:
             request.extensions["sni_hostname"] = name
         return await client.send(request, stream=True)
+
+    def _is_named(self, host: str, port: int) -> bool:
+        shown = f"[{host}]" if ":" in host else host
+        return (host, port) in self._named or shown in self._trusted or f"{shown}:{port}" in self._trusted
 
     async def _checked(self, host: str, port: int, *, unknown_is_fine: bool = False) -> list[str]:
         """Return the addresses of a host, all of them public; CallFailed where one is not."""
@@ -243,20 +251,6 @@ class Shared(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self._inner.handle_async_request(request)
-
-
-@functools.cache
-def trusted() -> ssl.SSLContext:
-    """Return the certificates to trust, read once; SSL_CERT_FILE and SSL_CERT_DIR are honoured."""
-    return httpx.create_ssl_context()
-
-
-def _proxied(url: str) -> bool:
-    parts = urlsplit(url)
-    proxies = urllib.request.getproxies()
-    return bool(proxies.get(parts.scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(
-        parts.netloc
-    )
 
 
 # --- one response --------------------------------------------------------------------------------------
@@ -298,7 +292,9 @@ async def _keep(
         raise too_big
     media_type = plain(response.headers.get("content-type", "").partition(";")[0].strip().lower(), 100)
     size = start
-    chunks = response.aiter_bytes()  # as they come: chunks of a fixed size would be lost half-filled by a cut
+    chunks = bodies.pieces(
+        response
+    )  # as they come: chunks of a fixed size would be lost half-filled by a cut
     head = await anext(chunks, b"")
     if media_type == "text/html" or (not start and _is_page(head)):
         raise CallFailed("not-media", "a web page came instead of the result", retryable=True)
@@ -324,22 +320,22 @@ async def _keep(
 
 
 def _first(response: httpx.Response) -> int:
-    found = re.match(r"bytes (\d{1,15})-", response.headers.get("content-range", ""))
+    found = re.match(r"bytes ([0-9]{1,15})-", response.headers.get("content-range", ""))
     return int(found[1]) if found else -1
 
 
 def _total(response: httpx.Response) -> int | None:
-    found = re.search(r"/(\d{1,15})\s*$", response.headers.get("content-range", ""))
+    found = re.search(r"/([0-9]{1,15})\s*$", response.headers.get("content-range", ""))
     return int(found[1]) if found else None
 
 
 def _length(response: httpx.Response) -> int | None:
-    text = response.headers.get("content-length", "")
-    return int(text) if text.isdecimal() and not _encoded(response) else None
+    found = re.fullmatch(r"[0-9]{1,15}", response.headers.get("content-length", ""))
+    return int(found[0]) if found and not _encoded(response) else None
 
 
 def _encoded(response: httpx.Response) -> bool:
-    return bool(response.headers.get("content-encoding", "identity") != "identity")
+    return bodies.coding_of(response) != "identity"
 
 
 def _is_page(head: bytes) -> bool:

@@ -227,6 +227,7 @@ async def _carry_out(
                 settings.upload_url,
                 times=_times(settings),
                 upload_folder=settings.upload_folder,
+                trusted_hosts=opened.config.trusted_hosts,
                 transport=edges.transport,
                 media_transport=edges.media_transport,
                 rng=edges.rng,
@@ -300,7 +301,7 @@ def _without_balance(failure: CallFailed, settings: Settings, emit: Callable[[Ev
     if failure.code != "no-balance":
         raise Refused(
             f"the provider cannot be reached: {failure.message}",
-            hint="nothing was sent; run again later",
+            hint=f"nothing was sent; {failure.hint or 'run again later'}",
         ) from None
     if settings.max_credits is None:
         raise Refused(
