@@ -297,6 +297,10 @@ class Shot:
     title: str = ""
     notes: str = ""
     prompt: str = ""  # as resolved for its first job, or as written when there is none
+    words: str = ""  # as the author wrote it, with the names of styles and characters
+    described: str = ""  # with what the characters look like, without the style
+    characters: tuple[str, ...] = ()  # by name, those that it shows
+    styles: tuple[str, ...] = ()  # by name, or the words themselves
     duration_s: float | None = None
     camera: str = ""
     text_overlay: str = ""
@@ -339,6 +343,17 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Character:
+    """Somebody or something that is used by name: the words and the pictures of it.
+
+    A picture that another shot makes names it by `Slot.scene`, as `{shot: 2a}` is written.
+    """
+
+    text: str = ""
+    pictures: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A scene file, read, checked and resolved."""
 
@@ -349,6 +364,8 @@ class Project:
     run: Mapping[str, JSON] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)  # old slot to the slot of today's file
     tags: tuple[str, ...] = ()
+    styles: Mapping[str, str] = field(default_factory=dict)
+    characters: Mapping[str, Character] = field(default_factory=dict)
     scenes: tuple[Scene, ...] = ()
 
     @property

@@ -19,7 +19,7 @@ GROUND = "(root)"
 PUBLIC = {"__init__", "__main__", "api"}
 # Modules that belong to the face of their folder: others import these, or a name of the folder's `__init__`.
 FACES = {
-    "media": {"clean_art", "framing", "lettering"},
+    "media": {"clean_art", "framing", "lettering", "subjects"},
     "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
     "catalogue": {"generate", "inputs", "lint", "manual", "media_limits", "refresh"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from typer import Argument, Option
 from kiebatch.cli import console
 from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
-from kiebatch.model import JSON
+from kiebatch.model import JSON, Job
 from kiebatch.project import Opened, opening
 from kiebatch.settings import Settings, settings
 
@@ -131,34 +131,22 @@ def with_key(chosen: Settings) -> Settings:
 
 
 @contextlib.contextmanager
-def simulator(chosen: Settings, opened: Opened | None = None) -> Iterator[Settings]:
-    """Run the bundled simulator for a draft, and yield the settings that lead to it."""
+def simulator(chosen: Settings, opened: Opened | None = None, todo: Iterable[Job] = ()) -> Iterator[Settings]:
+    """Run the bundled simulator for a draft, and yield the settings that lead to it.
+
+    `todo` are the jobs of the coming run, by which its panels are called.
+    """
     if not chosen.draft:
         yield chosen
         return
+    from kiebatch.cli.draft_labels import labels
     from kiebatch.simulator import Settings as SimulatorSettings
     from kiebatch.simulator.server import background
 
-    captions = _captions(opened) if opened else {}
+    captions = labels(opened.project, todo) if opened else {}
     own = (str(opened.workspace.root / "models"),) if opened else ()
     with background.start(SimulatorSettings.quick(model_files=own), captions=captions) as running:
         yield draft_settings(chosen, running.url, running.key)
-
-
-def _captions(opened: Opened) -> dict[str, str]:
-    """Return what a draft's panels are called, by prompt; shots that say the same share their panels' name."""
-    names: dict[str, list[str]] = {}
-    cameras: dict[str, set[str]] = {}
-    for scene in opened.project.scenes:
-        for shot in scene.shots:
-            for job in shot.jobs:
-                names.setdefault(job.prompt, []).append(job.slot.shot_name)
-                cameras.setdefault(job.prompt, set()).add(shot.camera or scene.camera)
-    found = {}
-    for prompt, shots in names.items():
-        camera = cameras[prompt].pop() if len(cameras[prompt]) == 1 else ""
-        found[prompt] = ", ".join(filter(None, (" / ".join(dict.fromkeys(shots)), camera)))
-    return found
 
 
 def draft_settings(chosen: Settings, url: str, key: str) -> Settings:

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from kiebatch.media import subjects
+from kiebatch.media.subjects import Figure
+
 Size = Literal["extreme wide", "wide", "full", "medium", "medium close", "close", "extreme close"]
 Move = Literal[
     "static",
@@ -34,9 +37,10 @@ _Name = TypeVar("_Name")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framing:
-    """What the words say.  `size` and `move` are None where they say nothing; `people` is None likewise.
+    """What the words say.  `size` and `move` are None where they say nothing;
 
-    `things` and `places` are the names that `panels` has a drawing for, in the order of the words.
+    `things` and `places` are the names that panels have a drawing for, in the order of the words.  `subject` is the noun
+    phrase of what it is about, and `insert` whether that is an object close by: no place then, and nobody's face.
     """
 
     size: Size | None = None
@@ -46,9 +50,9 @@ class Framing:
     weather: Weather = "clear"
     places: tuple[str, ...] = ()
     things: tuple[str, ...] = ()
-    people: int | None = None
-    child: bool = False
-    back: bool = False  # over a shoulder, from behind
+    people: tuple[Figure, ...] = ()
+    subject: str = ""
+    insert: bool = False
 
 
 def _pattern(words: str) -> re.Pattern[str]:
@@ -140,17 +144,21 @@ _PLACES: Mapping[str, re.Pattern[str]] = {
         r"sea|ocean|waves?|harbou?r|coast|shore|beach|lake|river|open water|boats?|ships?|lighthouse(?! keepers?)|bay|island"
     ),
     "city": _pattern(
-        r"city|streets?|town|alley|skyline|skyscrapers?|buildings?|rooftops?|market|downtown|avenue"
+        r"city|streets?(?![- ]?(?:lamp|light)s?)|town|alley|skyline|skyscrapers?|buildings?|rooftops?|market|downtown|avenue"
     ),
     "forest": _pattern(r"forest|woods|trees?|jungle|pines?|grove|garden|park"),
     "mountains": _pattern(r"mountains?|hills?|peaks?|cliffs?|rocks?|valley|canyon|alps"),
-    "field": _pattern(r"fields?|meadow|desert|plains?|prairie|dunes?|steppe|road|highway|farm"),
+    "field": _pattern(
+        r"fields?|meadow|desert|plains?|prairie|dunes?|steppe|roads?|highway|farm|marsh(?:es)?|dykes?|dikes?|moor"
+    ),
     "room": _pattern(
         r"room|kitchen|office|stairs?|staircase|corridor|hall(?:way)?|door|window|interior|int\.|indoors?|inside|bed(?:room)?|"
         r"stove|caf[eé]|bar|restaurant|library|classroom|lab(?:oratory)?|cabin|attic|cellar|desk|studio|cockpit"
     ),
     "space": _pattern(r"space|planets?|galaxy|orbit of|asteroid|nebula|spaceship"),
 }
+# `bus stop` and `truck driver` are no vehicles.
+_ALONE = r"(?![- ](?:stop(?!s)|seats?|drivers?|stations?|tickets?|shelters?|lanes?|doors?|windows?|rides?))"
 _THINGS: Mapping[str, re.Pattern[str]] = {
     "lighthouse": _pattern(r"lighthouse(?! keepers?)|beacon tower"),
     "ship": _pattern(r"tall ship|ships?|frigate|sailing ship|galleon|vessel"),
@@ -158,24 +166,18 @@ _THINGS: Mapping[str, re.Pattern[str]] = {
     "door": _pattern(r"doors?|doorway|gate"),
     "window": _pattern(r"windows?|window glass|windowsill"),
     "stairs": _pattern(r"stairs?|stairway|staircase|steps|spiral stair"),
-    "book": _pattern(r"books?|log book|diary|journal|letter|page|map|newspaper|document"),
+    "book": _pattern(r"books?|log book|diary|journal|page|newspaper"),
     "lamp": _pattern(r"lamps?|lantern|candles?|torch|light bulb|great lamp"),
-    "car": _pattern(r"cars?|taxi|truck|van|bus|automobile"),
+    "car": _pattern(r"cars?|taxi|automobile"),
+    "bus": _pattern(r"(?:bus(?:es)?|coach|tram)" + _ALONE),
+    "truck": _pattern(r"(?:trucks?|lorry|lorries|van)" + _ALONE),
     "house": _pattern(r"house|cottage|cabin|hut|barn|church|castle"),
     "tree": _pattern(r"(?:a|the|lone|single|old|oak|apple) tree"),
-    "table": _pattern(r"table|desk|stove|counter|bench"),
+    "table": _pattern(r"table(?!t)|desk|stove|counter"),
+    "bench": _pattern(r"bench(?:es)?"),
     "bird": _pattern(r"birds?|gulls?|seagulls?|crows?|ravens?|eagle|doves?"),
     "train": _pattern(r"trains?|locomotive|tram"),
 }
-_CROWD = _pattern(r"crowds?|people|army|audience|soldiers|villagers|passengers|children|dancers|team")
-_TWO = _pattern(r"two (?:\w+ )?(?:people|men|women|children|\w+s)|two[- ]shot|couple|twins|they|both")
-_PERSON = _pattern(
-    r"man|woman|girl|boy|child|he|she|his|her|him|person|figure|people|keeper|actor|hero(?:ine)?|soldier|doctor|detective|"
-    r"captain|sailor|king|queen|knight|robot|astronaut|chef|dancer|mother|father|son|daughter|friend|lady|guy|face|eyes|"
-    r"character|portrait|somebody|someone|walker|rider|driver|teacher|student|player|singer|old man|young woman|crew|hands?"
-)
-_CHILD = _pattern(r"girl|boy|child|kid|children|son|daughter|toddler")
-_BACK = _pattern(r"over[- ]the[- ]shoulder|ots|from behind|back to (?:us|camera)|turns? away|walks? away")
 
 
 def read(*texts: str) -> Framing:
@@ -184,17 +186,22 @@ def read(*texts: str) -> Framing:
     Give the `camera` key before the prompt: it was written for this.
     """
     words = " \n ".join(texts)
+    # What the camera does is no part of the picture.
+    shown = " \n ".join(texts[1:]) or words
+    size = _size(texts)
+    subject = subjects.subject(shown)
+    near = size in ("close", "extreme close")
     return Framing(
-        size=_size(texts),
+        size=size,
         angle=next((a for text in texts for a, pattern in _ANGLES if pattern.search(text)), "eye"),
         move=move(*texts),
         light=_light(words),
         weather=_first(_WEATHERS, words) or "clear",
         places=_in_order(_PLACES, words),
         things=_in_order(_THINGS, words),
-        people=_people(words),
-        child=bool(_CHILD.search(words)),
-        back=bool(_BACK.search(words)),
+        people=subjects.people(shown),
+        subject=subject,
+        insert=near and bool(subject) and not subjects.is_person(subject),
     )
 
 
@@ -221,18 +228,6 @@ def _light(words: str) -> Light:
     if "lamplight" in found and _PLACES["room"].search(words):
         return "lamplight"
     return next((light for light in ("night", "dusk", "dawn", "lamplight") if light in found), "day")
-
-
-def _people(words: str) -> int | None:
-    if _CROWD.search(words):
-        return 5
-    if _TWO.search(words):
-        return 2
-    named = {match.lower() for match in _PERSON.findall(words)}
-    nouns = named & {"man", "woman", "girl", "boy", "child", "keeper", "captain", "mother", "father", "robot"}
-    if len(nouns) >= 2:
-        return 2
-    return 1 if named else None
 
 
 def _in_order(names: Mapping[str, re.Pattern[str]], words: str) -> tuple[str, ...]:

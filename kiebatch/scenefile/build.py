@@ -22,10 +22,12 @@ from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.output_names import output_stem as output_stem
 from kiebatch.scenefile.output_names import reserved_name
 from kiebatch.scenefile.prompts import is_json_object as is_json_object
+from kiebatch.scenefile.prompts import with_variables
 from kiebatch.scenefile.references import References
 from kiebatch.scenefile.shots import SceneSpec, ShotSpec, reason
 from kiebatch.scenefile.source import Options as Options
 from kiebatch.scenefile.source import Source, listed
+from kiebatch.scenefile.wording import characters, wording
 
 FORMAT = 1
 EXAMPLE = """kiebatch: 1
@@ -83,6 +85,8 @@ def _project(source: Source) -> Project:
         run=source.value.get("run") or {},
         moved=checks.moved(source, shots),
         tags=tuple(dict.fromkeys(listed(source.value.get("tags")))),
+        styles={name: with_variables(source, text).strip() for name, text in source.styles.items()},
+        characters=characters(source),
         scenes=tuple(_scene(source, scene, jobs) for scene in scenes),
     )
     checks.check_slots(project, source.problems)
@@ -183,6 +187,7 @@ def _voice_over(voice: JSON) -> str:
 def _shot(source: Source, spec: ShotSpec, jobs: Sequence[Job]) -> Shot:
     raw = spec.raw
     shown = _BoardText(raw)
+    said = wording(source, spec)
     is_scene = spec.shot is None  # then title, notes and dialogue are the scene's
     return Shot(
         id=spec.shot,
@@ -190,6 +195,10 @@ def _shot(source: Source, spec: ShotSpec, jobs: Sequence[Job]) -> Shot:
         title="" if is_scene else raw.get("title") or "",
         notes="" if is_scene else shown.notes(),
         prompt=jobs[0].prompt if jobs else spec.prompt,
+        words=said.words,
+        described=said.described,
+        characters=said.characters,
+        styles=said.styles,
         duration_s=raw.get("duration"),
         **shown.values(),
         lines=() if is_scene else shown.lines(),

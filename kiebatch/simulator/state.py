@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import time
 from typing import Any, Literal
@@ -118,8 +118,9 @@ class Simulator:
         self.key_leaks: list[str] = []
         self.unknown_fields: Counter[str] = Counter()
         self.callbacks: list[tuple[float, int, str, str]] = []  # due, order, task id, stage
-        self.captions: dict[str, str] = {}
+        self.captions: dict[str, Sequence[str]] = {}
         self._takes: Counter[str] = Counter()
+        self._labelled: Counter[str] = Counter()  # by prompt
         self.faults = Faults(self.settings.seed)
         self._balance = self.settings.balance
         self._starts: deque[float] = deque()
@@ -246,13 +247,21 @@ class Simulator:
         self.schedule(task, task.ends_at, "end")
         return task
 
+    def caption(self, given: Mapping[str, JSON]) -> None:
+        """Keep what pictures are called, by prompt: one text for all of them, or one for each request in order."""
+        for prompt, labels in given.items():
+            self.captions[str(prompt)] = [labels] if isinstance(labels, str) else [str(n) for n in labels]
+
     def known(self, model: str) -> Model:
         """Return what is known of a dedicated endpoint's model."""
         return models.dedicated(model, self.settings.model_files) or models.guess(model)
 
     def drawings(self, known: Model, given: Mapping[str, JSON]) -> list[Wanted]:
         """Return what the outputs of a request are going to show."""
-        label = self.captions.get(asked.prompt_of(given), "")
+        prompt = asked.prompt_of(given)
+        labels = self.captions.get(prompt) or ("",)
+        label = labels[min(self._labelled[prompt], len(labels) - 1)]
+        self._labelled[prompt] += 1
         drawings = asked.outputs(known, given, label=label, scale=self.settings.pixels)
         # The same request again is another take, and shows another panel.
         key = asked.digest(known.id, given)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from kiebatch import media
-from kiebatch.media import framing, lettering
-from kiebatch.simulator.drawing import drawing, panels, sound
+from kiebatch.media import clean_art, framing, lettering
+from kiebatch.simulator.drawing import arrows, drawing, panels, sound
 from kiebatch.simulator.drawing.wanted import Wanted
 from support import pictures
 
@@ -33,7 +33,7 @@ def test_the_words_say_size_move_light_and_weather() -> None:
 
     assert said.move == "push in"
     assert (said.size, said.angle, said.light, said.weather) == ("wide", "low", "dusk", "rain")
-    assert said.child
+    assert [f.child for f in said.people] == [True]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,48 @@ def test_panels_look_as_they_did(
     pictures.check(f"panels/{name}.png", picture, request)
 
 
+def test_an_insert_is_a_card_and_not_a_face() -> None:
+    watch = replace(BOAT, prompt="Close-up of an old wrist watch", label="")
+    face = replace(BOAT, prompt="Close-up of an old man", label="")
+
+    def skin(wanted: Wanted) -> int:
+        """Return how many pixels of the middle have the tone of a card; a face has eyes, hair and lines there."""
+        middle = panels.panel(wanted).convert("L").crop((160, 60, 480, 240))
+        return sum(middle.histogram()[236:])
+
+    assert skin(watch) > 35_000
+    assert skin(face) < 20_000
+
+
+def test_style_words_draw_nothing_and_a_take_made_alone_keeps_its_number() -> None:
+    told = replace(BOAT, label="2b#3, slow push-in\nA small boat")
+
+    assert (told.shot, told.take_number, told.camera) == ("2b", 3, "slow push-in")
+    assert told.words == "A small boat"
+    assert (BOAT.shot, BOAT.take_number, BOAT.words) == ("1", 1, BOAT.prompt)
+
+
+def test_a_png_carries_its_art_without_slate_and_arrows(tmp_path: Path) -> None:
+    path = tmp_path / "panel.png"
+    path.write_bytes(panels.still(BOAT))
+
+    art = clean_art.read(path)
+
+    assert art
+    assert art.width / art.height == pytest.approx(16 / 9, abs=0.02)
+    red = [c for _, c in art.getcolors(1 << 20) or () if c[0] - c[2] > 110 and c[0] - c[1] > 90]
+    assert red == []
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_other_files_carry_none(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(data)
+    Image.new("RGB", (8, 8)).save(tmp_path / "y.png")
+
+    assert clean_art.read(tmp_path / "x.png") is None
+    assert clean_art.read(tmp_path / "y.png") is None
+
+
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
 @pytest.mark.parametrize("size", [(1344, 768), (768, 1344), (1024, 1024), (101, 67), (2560, 1080)])
 def test_a_panel_has_exactly_the_pixels_and_the_format_asked_for(form: str, size: tuple[int, int]) -> None:
@@ -117,10 +159,10 @@ def test_the_same_request_is_the_same_panel_and_takes_differ() -> None:
 
 def test_a_camera_move_is_drawn_as_arrows() -> None:
     with_arrows = panels.panel(BOAT)
-    without = panels.panel(BOAT, arrows=False)
+    without = panels.panel(BOAT, moves=False)
 
     assert ImageChops.difference(with_arrows, without).getbbox() is not None
-    assert any(colour == panels.ACCENT for _, colour in with_arrows.getcolors(1 << 20) or ())
+    assert any(colour == arrows.ACCENT for _, colour in with_arrows.getcolors(1 << 20) or ())
 
 
 def test_a_figure_stands_in_the_scale_of_the_shot_size() -> None:

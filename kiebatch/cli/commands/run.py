@@ -65,7 +65,8 @@ def run(
         folder=opened.workspace.assets.parent,
     )
     # A draft that has nothing to do needs no simulator.
-    with shown, options.simulator(replace(chosen, draft=chosen.draft and busy), opened) as ready:
+    jobs = [entry.job for entry in todo.work if entry.job]
+    with shown, options.simulator(replace(chosen, draft=chosen.draft and busy), opened, jobs) as ready:
         outcome = session.run(
             opened,
             settings=ready,

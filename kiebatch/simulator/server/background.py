@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -63,13 +63,14 @@ def start(
     settings: Settings | None = None,
     *,
     faults: Iterable[Fault] = (),
-    captions: Mapping[str, str] | None = None,
+    captions: Mapping[str, str | Sequence[str]] | None = None,
     port: int = 0,
     separate_media: bool = False,
 ) -> Background:
     """Start a simulator on a loopback port (0: a free one) and return when it takes connections.
 
-    Settings default to `Settings.quick()`.  `captions` maps a prompt to what its picture is called (`2b`).
+    Settings default to `Settings.quick()`.  `captions` maps a prompt to what its pictures are called
+    (`2b`), one text for all of them or one for each request in order.
     With `separate_media` results and uploads lie on another port, as they lie on another host at the provider.
     The server ends when this process ends, SIGKILL included: it watches a pipe that we hold, and its parent.
     """

@@ -101,7 +101,7 @@ def _reset(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings
 
 
 def _captions(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
-    sim.captions.update({str(prompt): str(label) for prompt, label in body.items()})
+    sim.caption(body)
     return {"captions": len(sim.captions)}
 
 

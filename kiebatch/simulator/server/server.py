@@ -129,7 +129,7 @@ def main() -> None:
     sim = Simulator(settings)
     for fault in wish["faults"]:
         sim.faults.add(Fault(**fault))
-    sim.captions.update(wish["captions"])
+    sim.caption(wish["captions"])
     server = Server(application(sim, drawing_pool()))
 
     def end_with_input() -> None:
