@@ -13,9 +13,16 @@ from support import simulated, tools
 from support.film import Film
 from support.places import GOLDEN
 
-# Both would be assertions about how busy the machine is.
-settings.register_profile("kiebatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("kiebatch")
+# A deadline, or a check of how fast examples come, would be an assertion about how busy the machine is.
+settings.register_profile(
+    "fast", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("fast"), max_examples=200)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # `make test` leaves out what is slow, and tries each property less often than `make test-all`.
+    settings.load_profile("fast" if "not slow" in (config.option.markexpr or "") else "thorough")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -114,6 +114,7 @@ def test_a_report_is_bounded_however_much_changed(tmp_path: Path) -> None:
     assert "… and" in text
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_is_bounded_in_bytes() -> None:
     noise = io.BytesIO()
     Image.effect_noise((192, 108), 90).convert("RGB").save(noise, "PNG")

@@ -259,7 +259,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=25,
+    max_examples=10,
     stateful_step_count=8,
     deadline=None,
     suppress_health_check=list(HealthCheck),
