@@ -27,10 +27,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from playwright.sync_api import sync_playwright
 
 from kiebatch import api, files, manifest
-from kiebatch.board import publish
+from kiebatch.board import Access, ReviewSession, application, publish
 from kiebatch.board.decisions import decide
-from kiebatch.board.desk import Desk
-from kiebatch.board.server import Doors, application
 from kiebatch.picks import Decision
 
 HERE = Path(__file__).parent
@@ -451,10 +449,12 @@ def served(root: Path) -> Iterator[str]:
     async def runner(*_: object, **__: object) -> None:
         return None
 
-    desk = Desk(lambda: api.load(root / "scenes.yaml"), author="Ann", may_write=True, runner=runner)
+    session = ReviewSession(
+        lambda: api.load(root / "scenes.yaml"), author="Ann", may_write=True, runner=runner
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        application(desk, Doors(token="t")), log_level="error", timeout_graceful_shutdown=0
+        application(session, Access(token="t")), log_level="error", timeout_graceful_shutdown=0
     )
     server = uvicorn.Server(config)
     threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()

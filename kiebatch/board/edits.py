@@ -19,8 +19,8 @@ _BY_HAND = "change it in the file by hand"
 
 def prompt_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
     """Return the path of a shot's prompt in a scene file's values; `Invalid` where it has none."""
-    path = _shot_path(value, scene, shot)
-    raw = _at(value, path)
+    path = shot_path(value, scene, shot)
+    raw = value_at(value, path)
     if isinstance(raw, str):  # `voiceover: No one had come` is a shot, too
         return path
     for key in ("prompt", "text"):
@@ -29,9 +29,14 @@ def prompt_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
     raise Invalid(f"{_named(scene, shot)} has no prompt of its own in the scene file", hint=_BY_HAND)
 
 
-def prompt_of(value: JSON, scene: SceneId, shot: ShotId) -> str:
-    """Return a shot's prompt as its author wrote it, before styles and characters."""
-    return str(_at(value, prompt_path(value, scene, shot)))
+def prompt_of(value: JSON, scene: SceneId, shot: ShotId, take: int = 1) -> str:
+    """Return a take's prompt as its author wrote it, before styles and characters: its own words, else the shot's."""
+    raw = value_at(value, shot_path(value, scene, shot))
+    takes = raw.get("takes") if isinstance(raw, dict) else None
+    own = takes[take - 1] if isinstance(takes, list) and take <= len(takes) else None
+    if isinstance(own, dict) and isinstance(own.get("prompt"), str):
+        return str(own["prompt"])
+    return str(value_at(value, prompt_path(value, scene, shot)))
 
 
 def with_prompt(text: str, file: str, scene: SceneId, shot: ShotId, prompt: str) -> str:
@@ -47,19 +52,37 @@ def with_prompt(text: str, file: str, scene: SceneId, shot: ShotId, prompt: str)
     return _checked(changed, file, value, path, prompt)
 
 
-def with_takes(text: str, file: str, scene: SceneId, shot: ShotId, takes: int) -> str:
-    """Return the file's text with another number of takes for one shot; `Invalid` as for `with_prompt`."""
+def with_take(text: str, file: str, scene: SceneId, shot: ShotId, takes: int, prompt: str = "") -> str:
+    """Return the file's text with one more take for a shot that has `takes` of them; `Invalid` as for `with_prompt`.
+
+    With a `prompt` the new take has words of its own, and the others keep theirs.
+    """
     value = document.read(text, file).value
-    path = _shot_path(value, scene, shot)
-    raw = _at(value, path)
-    if isinstance(raw, str):
-        raise Invalid(f"{_named(scene, shot)} is a text alone and can have no `takes`", hint=_BY_HAND)
-    if "takes" in raw:
-        node = _node(text, (*path, "takes"))
-        changed = text[: node.start_mark.index] + str(takes) + text[node.end_mark.index :]
+    path = shot_path(value, scene, shot)
+    raw = value_at(value, path)
+    if isinstance(raw, str):  # `voiceover: No one had come` becomes a mapping, which can hold more
+        node = _node(text, path)
+        new: JSON = {"text": raw, "takes": more_takes(None, takes, prompt)}
+        changed = text[: node.start_mark.index] + _flow(new) + text[node.end_mark.index :]
+        return _checked(changed, file, value, path, new)
+    old = raw.get("takes")
+    new = more_takes(old, takes, prompt)
+    if old is None:
+        changed = _added(text, _node(text, path), f"takes: {_flow(new)}")
+    elif isinstance(old, list):
+        changed = _appended(text, _node(text, (*path, "takes")), _flow(new[-1]))
     else:
-        changed = _added(text, _node(text, path), f"takes: {takes}")
-    return _checked(changed, file, value, (*path, "takes"), takes)
+        node = _node(text, (*path, "takes"))
+        changed = text[: node.start_mark.index] + _flow(new) + text[node.end_mark.index :]
+    return _checked(changed, file, value, (*path, "takes"), new)
+
+
+def more_takes(old: JSON, takes: int, prompt: str = "") -> JSON:
+    """Return the value of `takes` for one more than `takes`: a number, or a list where some take has its own words."""
+    if not prompt and not isinstance(old, list):
+        return takes + 1
+    entries = list(old) if isinstance(old, list) else [None] * takes
+    return [*entries, {"prompt": prompt} if prompt else None]
 
 
 def diff(old: str, new: str, name: str) -> str:
@@ -68,7 +91,8 @@ def diff(old: str, new: str, name: str) -> str:
     return "\n".join(list(lines)[2:])
 
 
-def _shot_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
+def shot_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
+    """Return the path of a shot in a scene file's values; `Invalid` where it is not there."""
     for i, entry in enumerate(value.get("scenes") or ()):
         if not isinstance(entry, dict) or str(entry.get("id")) != str(scene):
             continue
@@ -81,21 +105,22 @@ def _shot_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
         sound = SOUNDS.get(str(shot))
         if sound and entry.get(sound) is not None:
             return (*path, sound)
-    raise Invalid(f"{_named(scene, shot)} does not stand in the scene file")
+    raise Invalid(f"{_named(scene, shot)} is not in the scene file")
 
 
 def _named(scene: SceneId, shot: ShotId) -> str:
     return f"scene {scene}" if shot is None else f"shot {shot} of scene {scene}"
 
 
-def _at(value: JSON, path: Path) -> JSON:
+def value_at(value: JSON, path: Path) -> JSON:
+    """Return the value at a path."""
     for part in path:
         value = value[part]
     return value
 
 
 def _node(text: str, path: Path) -> Any:
-    """Return the node at a path; keys that came by `<<` stand elsewhere and are not found."""
+    """Return the node at a path; keys that came by `<<` are written elsewhere and are not found."""
     node: Any = yaml.compose(text, Loader=yaml.SafeLoader)  # its marks count characters
     for part in path:
         if isinstance(part, int):
@@ -112,12 +137,11 @@ def _scalar(text: str, node: Any, new: str) -> str:
     """Return a text as YAML, in the style that stood there where that can hold it."""
     if node.style in ("|", ">"):
         return _block(text, node, new)
-    quoted = json.dumps(new, ensure_ascii=False)
     if node.style == "'" and "\n" not in new:
         return "'" + new.replace("'", "''") + "'"
     if node.style is None and _plain(new):
         return new
-    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
+    return _quoted(new)
 
 
 def _plain(new: str) -> bool:
@@ -160,10 +184,41 @@ def _added(text: str, node: Any, entry: str) -> str:
     return f"{text[: at + 1]}{indent}{entry}\n{text[at + 1 :]}"
 
 
+def _appended(text: str, node: Any, entry: str) -> str:
+    """Return the text with one more entry at the end of a list."""
+    if not node.value:
+        return text[: node.start_mark.index] + f"[{entry}]" + text[node.end_mark.index :]
+    last = node.value[-1]
+    if node.flow_style:
+        at = last.end_mark.index
+        return f"{text[:at]}, {entry}{text[at:]}"
+    end = text.find("\n", last.start_mark.index if last.value == "" else last.end_mark.index - 1)
+    indent = " " * node.start_mark.column
+    if end < 0:
+        return f"{text}\n{indent}- {entry}\n"
+    return f"{text[: end + 1]}{indent}- {entry}\n{text[end + 1 :]}"
+
+
+def _flow(value: JSON) -> str:
+    """Return a value as YAML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if value is None:
+        return "~"
+    return _quoted(value) if isinstance(value, str) else str(value)
+
+
+def _quoted(text: str) -> str:
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
+
+
 def _checked(changed: str, file: str, before: JSON, path: Path, new: JSON) -> str:
     """Return the changed text when it says what was meant, and nothing else anew."""
     expected = copy.deepcopy(before)
-    _at(expected, path[:-1])[path[-1]] = new
+    value_at(expected, path[:-1])[path[-1]] = new
     try:
         found = document.read(changed, file).value
     except Invalid:

@@ -1,4 +1,4 @@
-"""What the storyboard shows, as values: a project with its assets, decisions and states, in the film's order."""
+"""What the storyboard shows, as values: a project with its assets, decisions, notes and states, in the film's order."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from kiebatch.model import (
     natural,
 )
 from kiebatch.planning import Entry, Plan, decision, plans
+from kiebatch.record import notes as review_notes
 from kiebatch.record.manifest import Manifest, differences, lines
+from kiebatch.record.notes import Notes, Status, Thread
 from kiebatch.record.picks import UNDECIDED, Picks, Standing, written
 from kiebatch.scenefile.lengths import lengths
 
-# What is the matter with a take, the quiet states first.
+# How far a take is, the quiet states first.
 State = Literal[
     "made", "changed", "open", "waiting", "in-flight", "failed", "held", "missing", "altered", "orphan"
 ]
-SAID: Mapping[str, str] = {
+STATE_WORDS: Mapping[str, str] = {
     "made": "made",
-    "changed": "the scene file has changed since",
+    "changed": "out of date",
     "open": "not made yet",
     "waiting": "waits",
     "in-flight": "in flight",
@@ -42,6 +44,7 @@ SAID: Mapping[str, str] = {
     "orphan": "no longer in the scene file",
     "skipped": "skipped",
 }
+OPEN = review_notes.Standing()
 Piece = tuple[Literal["same", "old", "new"], str]
 
 
@@ -61,7 +64,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """One slot: its versions from old to new, what was decided about it, and what is the matter with it.
+    """One slot: its versions from old to new, what was decided about it, and how far it is.
 
     `message` says more about the state; `price` is what generating it would cost, in credits.
     """
@@ -95,6 +98,7 @@ class Panel:
     """
 
     name: str
+    scene: str = ""
     kind: Literal["shot", "vo", "music", "sfx"] = "shot"
     modality: Modality | Literal[""] = ""
     title: str = ""
@@ -108,6 +112,16 @@ class Panel:
     skip: str = ""
     models: tuple[str, ...] = ()
     takes: tuple[Take, ...] = ()
+    threads: tuple[Thread, ...] = ()  # of the review, oldest first
+    review: review_notes.Standing = OPEN
+
+    @property
+    def is_sound(self) -> bool:
+        return self.kind != "shot" or self.modality == "audio"
+
+    @property
+    def open_threads(self) -> int:
+        return sum(1 for thread in self.threads if not thread.first.done)
 
     @property
     def shown(self) -> Take | None:
@@ -152,7 +166,10 @@ class Panel:
             "picked": self.picked,
             "unpicked": not self.picked and sum(1 for t in self.takes if t.versions) > 1,
             "starred": self.starred,
-            "noted": any(t.standing.note for t in self.takes),
+            "noted": any(t.standing.note for t in self.takes) or bool(self.open_threads),
+            "in-review": self.review.status is Status.IN_REVIEW,
+            "changes-asked": self.review.status is Status.CHANGES,
+            "approved": self.review.status is Status.APPROVED,
             "gaps": any(t.state in ("open", "waiting", "in-flight") for t in self.takes),
             "problems": any(t.state in ("failed", "held", "missing", "altered") for t in self.takes),
             "changed": any(t.state == "changed" for t in self.takes),
@@ -161,7 +178,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reel:
+class BoardScene:
     """One scene as the board shows it: its pictures, then its sounds."""
 
     id: SceneId
@@ -187,8 +204,10 @@ class Film:
     """The whole storyboard.  `orphans` are assets that the scene file no longer asks for."""
 
     title: str
+    id: str = ""  # tells this film from others of the same title
+    folder: str = ""  # its assets folder, relative to the project
     notes: str = ""
-    scenes: tuple[Reel, ...] = ()
+    scenes: tuple[BoardScene, ...] = ()
     orphans: tuple[Panel, ...] = ()
     spent: float = 0.0  # credits of all versions
     to_spend: float = 0.0  # credits of what is still to be made
@@ -239,23 +258,33 @@ def build(
     plan: Plan | None = None,
     attempts: Iterable[Attempt] = (),
     *,
+    notes: Notes | None = None,
     title: str = "",
+    draft: bool = False,
 ) -> Film:
     """Return the storyboard of a project.
 
-    `plan` tells what is changed, missing or blocked, and what it would cost; without it every file counts as there.
+    `plan` says what is changed, missing or blocked, and what it would cost; without it every file counts as there.
     `attempts` are the journal's, oldest first.
     """
     if plan is None:
         there = {a.filename: a.sha256 or "there" for a in manifest.assets}
         plan = decision.plan(project, manifest, plans.Facts(digests=there, draft=True))
-    return _Builder(project, manifest, picks, plan, attempts).film(title)
+    found = _Builder(project, manifest, picks, plan, attempts, notes or Notes()).film(title)
+    return replace(found, draft=found.draft or draft)
 
 
 class _Builder:
     def __init__(
-        self, project: Project, manifest: Manifest, picks: Picks, plan: Plan, attempts: Iterable[Attempt]
+        self,
+        project: Project,
+        manifest: Manifest,
+        picks: Picks,
+        plan: Plan,
+        attempts: Iterable[Attempt],
+        notes: Notes,
     ) -> None:
+        self.notes = replace(notes, moved=project.moved)
         self.project = project
         self.manifest = manifest
         self.picks = replace(picks, moved=project.moved)
@@ -288,13 +317,13 @@ class _Builder:
             draft=bool(self.manifest.assets) and all(a.draft for a in self.manifest.assets),
         )
 
-    def _scene(self, scene: Scene) -> Reel:
+    def _scene(self, scene: Scene) -> BoardScene:
         panels = {shot.id: self._panel(scene, shot) for shot in scene.shots}
         shown = {id: panel.shown.asset for id, panel in panels.items() if panel.shown and panel.shown.asset}
         clips = {id: a.duration for id, a in shown.items() if a.type == "video" and a.duration}
         voices = {id: a.duration for id, a in shown.items() if a.type == "audio" and a.duration}
         timed = lengths(scene, clips, voices)
-        return Reel(
+        return BoardScene(
             id=scene.id,
             title=scene.title,
             group=scene.group,
@@ -315,6 +344,7 @@ class _Builder:
         alone = shot.id is None
         panel = Panel(
             name=Slot(scene.id, shot.id).shot_name,
+            scene=str(scene.id),
             kind=shot.kind,
             modality=shot.jobs[0].modality if shot.jobs else "",
             # A scene that is one shot says these things once, at the scene.
@@ -328,10 +358,14 @@ class _Builder:
             models=shot.models,
             takes=self._takes(scene, shot),
         )
+        panel = self._noted(panel)
         shown = panel.shown
         if shown and shown.asset and shown.state == "changed" and panel.prompt:
             return replace(panel, pieces=pieces(shown.asset.prompt, panel.prompt))
         return panel
+
+    def _noted(self, panel: Panel) -> Panel:
+        return replace(panel, threads=self.notes.threads(panel.name), review=self.notes.status(panel.name))
 
     def _takes(self, scene: Scene, shot: Shot) -> tuple[Take, ...]:
         """Return a shot's takes, and behind them those that the scene file no longer asks for."""
@@ -411,14 +445,16 @@ class _Builder:
             if known:
                 panels[slot.shot_name] = replace(known, takes=(*known.takes, take))
                 continue
-            panels[slot.shot_name] = Panel(
-                name=slot.shot_name,
-                kind="sfx" if asset.type == "audio" else "shot",
-                modality=_MODALITIES.get(asset.type, ""),
-                title="" if asset.scene_id is not None else asset.filename,
-                prompt=asset.prompt,
-                models=(asset.model,) if asset.model else (),
-                takes=(take,),
+            panels[slot.shot_name] = self._noted(
+                Panel(
+                    name=slot.shot_name,
+                    kind="sfx" if asset.type == "audio" else "shot",
+                    modality=_MODALITIES.get(asset.type, ""),
+                    title="" if asset.scene_id is not None else asset.filename,
+                    prompt=asset.prompt,
+                    models=(asset.model,) if asset.model else (),
+                    takes=(take,),
+                )
             )
         return tuple(panels.values())
 
@@ -440,7 +476,8 @@ def _state(entry: Entry, attempt: Attempt | None) -> tuple[State, str]:
         return "failed", said
     match entry.action:
         case "generate":
-            return ("changed" if entry.current and entry.reason != "new" else "open"), entry.reason
+            changed = entry.current and entry.reason != "new"
+            return ("changed", _what_changed(entry.reason)) if changed else ("open", entry.reason)
         case "keep":
             return "made", entry.note
         case "restore":
@@ -457,6 +494,15 @@ def _state(entry: Entry, attempt: Attempt | None) -> tuple[State, str]:
             return "waiting", entry.reason
         case "orphan":
             return "orphan", ""
+
+
+def _what_changed(reason: str) -> str:
+    """Return in words why a take is out of date; `reason` is the plan's."""
+    upstream = reason.removeprefix("upstream ")
+    if upstream != reason:
+        return f"{upstream} has changed"
+    plural = ("params", "references")
+    return f"the {reason} {'have' if reason in plural else 'has'} changed"
 
 
 def pieces(old: str, new: str) -> tuple[Piece, ...]:

@@ -14,8 +14,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from kiebatch.board.film import SAID, Film, Panel, Reel, Take, Version
+from kiebatch.board.film import STATE_WORDS, BoardScene, Film, Panel, Take, Version
 from kiebatch.model import JSON, Asset
+from kiebatch.record.notes import Note, Status, Thread
 
 KINDS: Mapping[str, str] = {"vo": "Voice", "music": "Music", "sfx": "Effects", "shot": "Sound"}
 FILTERS = (
@@ -27,6 +28,19 @@ FILTERS = (
     ("gaps", "To make"),
     ("changed", "Changed"),
     ("problems", "Problems"),
+    ("in-review", "In review"),
+    ("changes-asked", "Changes asked"),
+    ("approved", "Approved"),
+)
+STATUSES: Mapping[Status, str] = {
+    Status.OPEN: "Open",
+    Status.IN_REVIEW: "In review",
+    Status.APPROVED: "Approved",
+    Status.CHANGES: "Changes asked",
+}
+_SCRIPTS = (
+    *("base", "shots", "memory", "decisions", "filter", "sheets", "viewer", "side", "threads"),
+    *("compare", "player", "keys", "sound"),
 )
 
 
@@ -47,11 +61,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """What a served page needs beyond a written one.  `may_write` lets it change the scene file."""
+    """What a served page needs beyond a written one.
+
+    `may_write` lets it change the scene file.  A `guest` sees no prices and writes notes alone.
+    """
 
     author: str = ""
     may_write: bool = False
     may_run: bool = True
+    guest: bool = False
 
 
 def page(film: Film, shown: Mapping[str, Shown], *, review: Review | None = None) -> str:
@@ -75,7 +93,7 @@ def policy(film: Film, *, served: bool) -> str:
     return "; ".join(
         [
             "default-src 'none'",
-            f"script-src '{_digest(script())}'",
+            f"script-src '{_digest(script(served=served))}'",
             f"style-src '{_digest(style(film))}'",
             f"img-src {media} data:",
             f"media-src {media}",
@@ -87,8 +105,10 @@ def policy(film: Film, *, served: bool) -> str:
 
 
 @cache
-def script() -> str:
-    return _source("page.js")
+def script(*, served: bool) -> str:
+    """Return the page's script.  Only a served page has the part that speaks to the server."""
+    parts = [_source(f"{name}.js") for name in (*_SCRIPTS, *(("review",) if served else ()), "start")]
+    return '(() => {\n"use strict";\n' + "".join(parts) + "})();\n"
 
 
 def style(film: Film) -> str:
@@ -103,7 +123,7 @@ def style(film: Film) -> str:
 
 
 def _source(name: str) -> str:
-    return files("kiebatch.board").joinpath(name).read_text(encoding="utf-8")
+    return files("kiebatch.board").joinpath("web", name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
@@ -115,7 +135,7 @@ def _grow(panel: Panel) -> int:
     return max(5, min(600, round((panel.duration_s or 3.0) * 10)))
 
 
-def _reach(scene: Reel) -> int:
+def _reach(scene: BoardScene) -> int:
     """Return a scene's share of the film strip: that of its shots."""
     return sum(_grow(p) for p in scene.panels if p.kind == "shot")
 
@@ -123,7 +143,7 @@ def _reach(scene: Reel) -> int:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kiebatch.board", "."),
+        loader=jinja2.PackageLoader("kiebatch.board", "web"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -138,35 +158,75 @@ def _environment() -> jinja2.Environment:
         reach=_reach,
         label=label,
         sentence=lambda text: text[:1].upper() + text[1:],
-        said=SAID.__getitem__,
+        state_words=STATE_WORDS.__getitem__,
     )
     return environment
 
 
+def entrance(problem: str, *, asks_name: bool, asks_password: bool) -> tuple[str, str]:
+    """Return the page that asks who comes in, and its content security policy."""
+    own = _source("enter.css")
+    text = (
+        _environment()
+        .get_template("enter.html")
+        .render(problem=problem, asks_name=asks_name, asks_password=asks_password, style=Markup(own))
+    )
+    policy = (
+        f"default-src 'none'; style-src '{_digest(own)}'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    )
+    return text, policy
+
+
 def _values(film: Film, shown: Mapping[str, Shown], review: Review | None) -> dict[str, Any]:
     served = review is not None
-    wanted = [p for p in film.panels if p.takes and not p.skip]
     return {
         "film": film,
         "shown": lambda asset: shown.get(asset.id, _NOTHING) if asset else _NOTHING,
         "review": review,
+        "priced": not film.draft and not (review and review.guest),
         "style": Markup(style(film)),
-        "script": Markup(script()),
+        "script": Markup(script(served=served)),
         "policy": policy(film, served=served),
         "filters": [(key, label, film.counts[key]) for key, label in FILTERS],
-        "made": sum(1 for p in wanted if p.shown and p.shown.versions),
-        "wanted": len(wanted),
+        "made": _made(film),
         "data": lambda panel: embedded(panel_data(panel, shown, served=served)),
-        "settings": embedded(
-            {
-                "title": film.title,
-                "served": served,
-                "author": review.author if review else "",
-                "write": bool(review and review.may_write),
-                "run": bool(review and review.may_run),
-            }
-        ),
+        "settings": embedded(_settings(film, review)),
+        "statuses": STATUSES,
         "wave": wave,
+    }
+
+
+def _made(film: Film) -> str:
+    """Return how much of the film is made: `24 shots made`, or `3 of 24 shots made`, and the sounds apart."""
+    wanted = [p for p in film.panels if p.takes and not p.skip]
+    parts = []
+    for name, group in (
+        ("shot", [p for p in wanted if not p.is_sound]),
+        ("sound", [p for p in wanted if p.is_sound]),
+    ):
+        if not group:
+            continue
+        made = sum(1 for p in group if p.shown and p.shown.versions)
+        plural = "" if len(group) == 1 else "s"
+        parts.append(
+            f"{len(group)} {name}{plural}" if made == len(group) else f"{made} of {len(group)} {name}{plural}"
+        )
+    return f"{', '.join(parts)} made" if parts else ""
+
+
+def _settings(film: Film, review: Review | None) -> JSON:
+    return {
+        "title": film.title,
+        "film": film.id,
+        "folder": film.folder,
+        "served": review is not None,
+        "author": review.author if review else "",
+        "write": bool(review and review.may_write),
+        "run": bool(review and review.may_run),
+        "guest": bool(review and review.guest),
+        "statuses": [[status, words] for status, words in STATUSES.items()],
+        "states": {state: words[:1].upper() + words[1:] for state, words in STATE_WORDS.items()},
     }
 
 
@@ -217,6 +277,7 @@ def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSO
         return _without_empty(
             {
                 "id": asset.id,
+                "sha": (asset.sha256 or "")[:16],
                 "type": asset.type,
                 "name": asset.filename.rpartition("/")[2],
                 "src": found.media,
@@ -230,7 +291,41 @@ def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSO
         )
 
     takes = [take(t) for t in panel.takes]
-    return {"name": panel.name, "takes": takes, "prompts": list(prompts)}
+    found = {
+        "scene": panel.scene,
+        "seconds": panel.duration_s,
+        "kind": panel.kind if panel.is_sound else "",
+        "status": panel.review.status if panel.review.status is not Status.OPEN else "",
+        "statusBy": panel.review.author,
+        "threads": [_thread(t) for t in panel.threads],
+    }
+    return {"name": panel.name, "takes": takes, "prompts": list(prompts), **_without_empty(found)}
+
+
+def _thread(thread: Thread) -> JSON:
+    first = thread.first
+    place = first.at
+    found = {
+        **_note(first),
+        "slot": first.slot,
+        "sha": first.sha256,
+        "at": [place.x, place.y, place.width, place.height] if place else None,
+        "s": first.seconds,
+        "done": first.done,
+        "doneBy": first.done_by,
+        "replies": [_note(reply) for reply in thread.replies],
+    }
+    return {key: value for key, value in found.items() if value not in ("", None, False, [])}
+
+
+def _note(note: Note) -> dict[str, JSON]:
+    return {
+        "id": note.id,
+        "text": note.text,
+        "author": note.author,
+        "time": note.time[:16].replace("T", " "),
+        **({"edited": True} if note.edited else {}),
+    }
 
 
 def label(take: Take, panel: Panel) -> str:

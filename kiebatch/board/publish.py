@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import mimetypes
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from kiebatch.board.page import Shown, page
 from kiebatch.media import Derivatives, Kind, Wanted, wanted
 from kiebatch.model import Asset, Attempt
 from kiebatch.planning import planning
-from kiebatch.project import Opened
+from kiebatch.project import Opened, read_notes
 from kiebatch.record import open_journal
 from kiebatch.workspace import Workspace
 
@@ -35,15 +36,28 @@ class Written:
 
 
 def film_of(opened: Opened) -> Film:
-    """Return the storyboard of a project as it stands on the disk."""
-    return films.build(
+    """Return the storyboard of a project as it is on the disk."""
+    film = films.build(
         opened.project,
         opened.manifest,
         opened.picks,
         planning.plan(opened),
         attempts(opened.workspace),
+        notes=read_notes(opened.workspace),
         title=opened.workspace.root.name,
+        draft=opened.workspace.draft,
     )
+    return replace(film, id=film_id(opened), folder=opened.workspace.film)
+
+
+def film_id(opened: Opened) -> str:
+    """Return what tells a film from every other, also from its own draft and from another of the same title.
+
+    A film begins with its first asset, which no later run changes; so a board that is written anew keeps its id.
+    """
+    first = min(opened.manifest.assets, key=lambda a: (a.created_at, a.id), default=None)
+    begun = (first.created_at, first.sha256 or first.filename) if first else (opened.project.title, "")
+    return hashlib.sha256("\0".join((opened.workspace.film, *begun)).encode()).hexdigest()[:16]
 
 
 def attempts(workspace: Workspace) -> list[Attempt]:
@@ -70,7 +84,10 @@ def write(
     text = page(film, shown)
     files.replace(output, text)
     return Written(
-        path=output, shots=len(film.panels), size_bytes=len(text.encode()), without_preview=without
+        path=output,
+        shots=sum(1 for p in film.panels if not p.is_sound),
+        size_bytes=len(text.encode()),
+        without_preview=without,
     )
 
 
@@ -78,7 +95,7 @@ def _shown(
     workspace: Workspace, assets: Iterable[Asset], beside: Path, *, embed: bool, done: Callable[[], object]
 ) -> tuple[dict[str, Shown], int]:
     assets = list(assets)
-    wishes: dict[tuple[str, Kind], Wanted] = {}
+    needed: dict[tuple[str, Kind], Wanted] = {}
     paths: dict[str, Path] = {}
     for asset in assets:
         path = path_of(workspace, asset)
@@ -87,10 +104,10 @@ def _shown(
         paths[asset.id] = path
         kinds: tuple[Kind, ...] = ("thumb", "peaks", "web") if embed else ("thumb", "peaks")
         for kind in kinds:
-            wish = wanted(asset, path, kind)
-            if wish:
-                wishes[asset.id, kind] = wish
-    made = Derivatives(workspace.state).make(wishes.values(), done)
+            need = wanted(asset, path, kind)
+            if need:
+                needed[asset.id, kind] = need
+    made = Derivatives(workspace.state).make(needed.values(), done)
     found: dict[str, Shown] = {}
     without = 0
     for asset in assets:
@@ -99,8 +116,8 @@ def _shown(
             continue
 
         def small(kind: Kind, id: str = asset.id) -> Path | None:
-            wish = wishes.get((id, kind))
-            return made.get(wish) if wish else None
+            need = needed.get((id, kind))
+            return made.get(need) if need else None
 
         thumb, peaks, web = small("thumb"), small("peaks"), small("web")
         without += asset.type in ("image", "video") and thumb is None

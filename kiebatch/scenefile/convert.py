@@ -532,3 +532,20 @@ def _param(name: str, value: JSON) -> str:
 
 def _indented(text: str) -> str:
     return "\n".join(f"  {line}" if line else "" for line in text.split("\n"))
+
+
+# --- for who edits a Markdown file ---------------------------------------------------------------------
+
+
+def field_text(text: str) -> str | None:
+    """Return text as it can be behind `- **Key**: ` or in a table's cell; None when only a fence holds it."""
+    return _on_a_line(text)
+
+
+def prompt_block(text: str) -> str:
+    """Return a prompt as a quote where that reads back the same, else as a fence."""
+    return _words(text, "prompt")
+
+
+def prompt_fence(text: str) -> str:
+    return _fence(text, "prompt")

@@ -13,6 +13,7 @@ import pytest
 
 from kiebatch.board import publish
 from kiebatch.record import picks
+from kiebatch.record.notes import Region, Status
 from kiebatch.record.picks import Decision
 from kiebatch.record.picks_file import decide
 from support import boards, tools
@@ -59,7 +60,7 @@ def board(browser: Any, root: Path) -> Iterator[Looked]:
 
 def opened(browser: Any, review: boards.Served, **how: Any) -> Looked:
     seen = looked(browser.new_context(viewport={"width": 1280, "height": 800}, **how))
-    seen.page.goto(review.door)
+    seen.page.goto(review.address)
     return seen
 
 
@@ -137,15 +138,15 @@ def test_two_versions_are_compared_and_the_prompts_change_is_shown(board: Looked
 def test_filter_and_search_find_shots_and_say_how_many(board: Looked) -> None:
     page = board.page
     page.click("[data-filter=gaps]")
-    assert page.inner_text("#found") == "2 of 5 shots"
+    assert page.inner_text("#found") == "2 of 5 match"
     page.click("[data-filter=all]")
 
     page.keyboard.press("/")
     page.keyboard.type("spiral lantern")
-    page.wait_for_selector("#found:has-text('1 of 5 shots')")
+    page.wait_for_selector("#found:has-text('1 of 5 match')")
     assert page.locator("article:visible").count() == 1
     page.keyboard.type(" submarine")
-    page.wait_for_selector("text=Nothing fits")
+    page.wait_for_selector("text=No shots match")
 
     page.click("text=Show everything")
     assert page.locator("article:visible").count() == 5
@@ -184,6 +185,71 @@ def test_a_board_keeps_its_decisions_over_a_reload(board: Looked) -> None:
     assert page.locator("#s-2a.picked").count() == 1
     assert page.locator("#s-2a .take.pick").get_attribute("data-take") == "1"
     board.check()
+
+
+def test_a_pick_stays_with_its_film_and_does_not_show_in_a_draft_or_a_namesake(
+    browser: Any, root: Path, tmp_path: Path
+) -> None:
+    draft = boards.film(tmp_path / "draft")
+    (draft / "assets").rename(root / "draft")
+    (draft / "assets").mkdir()
+    opened_draft = boards.load(root, draft=True)
+    publish.write(opened_draft, root / "draft.html")
+    publish.write(boards.load(root), root / "board.html")
+    namesake = Path(shutil.copytree(root, tmp_path / "namesake"))
+    seen = looked(browser.new_context())
+    page = seen.page
+    page.goto((root / "draft.html").as_uri())
+    page.click("#s-2a [data-take='1']")
+    page.keyboard.press("p")
+    page.keyboard.press("Escape")
+
+    def shows_a_pick(path: Path) -> bool:
+        page.goto(path.as_uri())
+        return bool(page.locator("#decided").is_visible() or page.locator(".picked").count())
+
+    assert [shows_a_pick(p) for p in (root / "draft.html", root / "board.html", namesake / "draft.html")] == [
+        True,
+        False,
+        False,
+    ]
+    page.context.close()
+
+
+def test_decisions_of_a_board_that_was_moved_can_be_taken_over(
+    board: Looked, root: Path, tmp_path: Path
+) -> None:
+    page = board.page
+    page.click("#s-2a [data-take='1']")
+    page.keyboard.press("p")
+    moved = shutil.copytree(root, tmp_path / "moved")
+    page.goto((moved / "board.html").as_uri())
+    assert not page.locator("#decided").is_visible()
+
+    page.click("#elsewhere")
+    page.click("text=Take them over")
+
+    page.wait_for_selector("#s-2a.picked")
+    assert page.inner_text("#decided") == "Copy 1 decision"
+    board.check()
+
+
+def test_a_decision_about_a_take_that_is_gone_is_not_offered(board: Looked, root: Path) -> None:
+    page = board.page
+    page.click("#s-2a [data-take='2']")
+    page.keyboard.press("p")
+    page.keyboard.press("Escape")
+    manifest = root / "assets/manifest.json"
+    found = json.loads(manifest.read_text())
+    found["assets"] = [a for a in found["assets"] if a.get("take") != 3]
+    manifest.write_text(json.dumps(found))
+    path = root / "scenes.yaml"
+    path.write_text(path.read_text().replace("takes: 3", "takes: 2"))
+    publish.write(boards.load(root), root / "board.html")
+
+    page.reload()
+
+    assert not page.locator("#decided").is_visible()
 
 
 def test_a_phone_shows_the_film_in_one_column(browser: Any, root: Path) -> None:
@@ -309,7 +375,7 @@ scenes:
     boards.adopt(root, "1.vo", boards.clip(tmp_path / "a.mp3", "sine=d=0.6"))
     publish.write(boards.load(root), root / "board.html")
     with served(root) as review:
-        for address in ((root / "board.html").as_uri(), review.door):
+        for address in ((root / "board.html").as_uri(), review.address):
             seen = looked(browser.new_context())
             seen.page.goto(address)
             seen.page.click("#s-1 [data-open]")
@@ -348,7 +414,7 @@ def test_a_note_that_somebody_else_changed_meanwhile_is_not_overwritten_unseen(
         ann = opened(browser, review)
         ann.page.click("#s-1 [data-open]")
         ann.page.fill("#note", "from the page")
-        decide(review.desk.workspace, [Decision(slot="1#1", note="from the terminal", author="Bo")])
+        decide(review.session.live.workspace, [Decision(slot="1#1", note="from the terminal", author="Bo")])
         ann.page.wait_for_selector("#s-1 .note:has-text('from the terminal')", state="attached")
         assert ann.page.input_value("#note") == "from the page"
 
@@ -390,8 +456,9 @@ def test_a_changed_prompt_is_shown_as_a_difference_and_written_into_the_file(
     with served(root, runner=boards.runner(root, sim), may_write=True) as review:
         seen = opened(browser, review)
         seen.page.click("#s-1 [data-open]")
-        seen.page.click("text=Change the prompt")
+        seen.page.click("text=New prompt")
         seen.page.fill("#sheet textarea", "A small boat nears the lighthouse at dawn")
+        seen.page.click("text=all takes of this shot")
         seen.page.click("#sheet .loud")
         assert "at dawn   # wide" in seen.page.inner_text("#sheet pre .plus")
 
@@ -403,6 +470,63 @@ def test_a_changed_prompt_is_shown_as_a_difference_and_written_into_the_file(
         )
         seen.check(review.url)
         seen.page.context.close()
+
+
+def test_a_note_is_pinned_to_a_place_answered_and_closed_by_keyboard(browser: Any, root: Path) -> None:
+    with served(root) as review:
+        seen = opened(browser, review)
+        page = seen.page
+        page.focus("#s-2b")
+        page.keyboard.press("Enter")
+        page.keyboard.press("m")
+        page.wait_for_selector(".cursor:focus")
+        for key in ("ArrowLeft", "Shift+ArrowUp", "Enter"):
+            page.keyboard.press(key)
+        page.wait_for_selector("#compose:focus")
+        page.keyboard.type("the hand is cut off")
+        page.keyboard.press("Control+Enter")
+
+        page.wait_for_selector(".thread >> text=the hand is cut off")
+        assert page.locator(".pins .pin").count() == 1
+        page.click("text=Reply")
+        page.keyboard.type("wider in the next take")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".thread >> text=wider in the next take")
+        page.click(".thread >> text=Done")
+        page.wait_for_selector(".thread.done")
+        page.select_option("[data-key=status]", "changes-asked")
+        page.wait_for_selector("#s-2b .status.changes-asked", state="attached")
+
+        found = review.notes
+        [thread] = found.threads("2b")
+        assert thread.first.at == Region(x=0.48, y=0.4)
+        assert [r.text for r in thread.replies] == ["wider in the next take"]
+        assert (thread.first.done, found.status("2b").status) == (True, Status.CHANGES)
+        seen.check(review.url)
+        page.context.close()
+
+
+def test_a_region_is_drawn_with_a_pointer_and_another_browser_sees_the_note(browser: Any, root: Path) -> None:
+    with served(root) as review:
+        seen, other = opened(browser, review), opened(browser, review)
+        page = seen.page
+        page.click("#s-1 [data-open]")
+        page.click("text=Mark a place")
+        box = page.locator(".pins.marking").bounding_box()
+        page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"])
+        page.mouse.up()
+        page.keyboard.type("darker here")
+        page.click("text=Add the note")
+
+        other.page.wait_for_selector("article >> text=darker here")
+        [note] = review.notes.by_id.values()
+        assert note.at is not None
+        found = (note.at.x, note.at.y, note.at.width, note.at.height)
+        assert found == pytest.approx((0.25, 0.25, 0.5, 0.25), abs=0.01)
+        page.context.close()
+        other.page.context.close()
 
 
 def test_another_site_cannot_decide_through_a_browser_that_is_signed_in(browser: Any, root: Path) -> None:
@@ -487,3 +611,76 @@ def test_every_control_has_a_name_and_shows_its_focus(board: Looked) -> None:
         seen.append(f"{name.strip()[:20]} {ring}")
 
     assert all(re.match(r"\S.* (solid|auto)", s, re.DOTALL) for s in seen), seen
+
+
+# --- the film
+
+
+def _playing(page: Any) -> tuple[str, str]:
+    return (page.get_attribute("#player", "data-shot"), page.get_attribute("#player", "data-rate"))
+
+
+def test_the_film_plays_in_order_and_is_steered_by_keyboard_alone(board: Looked) -> None:
+    page = board.page
+    page.focus("#s-2a")
+    page.keyboard.press("f")
+    page.wait_for_selector("#player[open][data-shot='2a'][data-rate='1'] .frame img")
+
+    page.keyboard.press("k")
+    stopped = _playing(page)
+    page.keyboard.press("ArrowRight")
+    after = _playing(page)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    before = _playing(page)
+    page.keyboard.press("l")
+    page.keyboard.press("l")
+    faster = _playing(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("j")
+    back = _playing(page)
+
+    assert (stopped, after, before) == (("2a", "0"), ("2b", "0"), ("1", "0"))
+    assert (faster[1], back[1]) == ("2", "-1")
+    page.keyboard.press("Escape")
+    assert not page.locator("#player").is_visible()
+    board.check()
+
+
+def test_the_film_goes_on_by_itself_stops_at_its_end_and_fills_the_screen(board: Looked) -> None:
+    page = board.page
+    page.click("#play")
+    page.keyboard.press("k")
+    assert page.inner_text("#player .time") == "0:00 / 0:15"
+    page.keyboard.press("End")
+    page.keyboard.press(" ")
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement !== null")
+
+    page.wait_for_selector("#player[data-rate='0']")
+
+    assert page.inner_text("#player .time").endswith("/ 0:15")
+    board.check()
+
+
+def test_the_player_and_the_notes_have_no_axe_violation_at_three_widths(browser: Any, root: Path) -> None:
+    found: dict[str, list[str]] = {}
+    with served(root) as review:
+        seen = opened(browser, review, bypass_csp=True)
+        page = seen.page
+        for width in (1400, 820, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.click("#play")
+            page.keyboard.press("k")
+            found[f"player {width}"] = _serious(page)
+            page.keyboard.press("Escape")
+            page.click("#s-2b [data-open]")
+            page.fill("#compose", f"seen at {width}")
+            page.click("text=Add the note")
+            page.wait_for_selector(f".thread >> text=seen at {width}")
+            found[f"notes {width}"] = _serious(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.click("#viewer [aria-label=Close]")
+        page.context.close()
+
+    assert not any(found.values()), found

@@ -47,7 +47,7 @@ def chosen(root: Path) -> picks.Picks:
 def test_the_board_is_written_beside_the_scene_file_and_says_where(root: Path, capsys: Any) -> None:
     code, out, _ = call(capsys, "board")
 
-    assert (code, out.startswith("board.html: 5 shots")) == (0, True)
+    assert (code, out.startswith("board.html: 4 shots")) == (0, True)
     assert (root / "board.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
@@ -55,7 +55,7 @@ def test_the_boards_json_names_the_file(root: Path, capsys: Any) -> None:
     code, out, _ = call(capsys, "board", "scenes.yaml", "-o", "out/b.html", "--json")
 
     found = json.loads(out)
-    assert (code, found["status"], found["shots"], found["without_preview"]) == (0, "success", 5, 0)
+    assert (code, found["status"], found["shots"], found["without_preview"]) == (0, "success", 4, 0)
     assert (root / "out/b.html").stat().st_size == found["bytes"]
 
 
@@ -90,7 +90,7 @@ def test_a_rejection_and_its_taking_back_are_decisions_too(root: Path, capsys: A
         (["2a#7"], "there is no take `2a#7`"),
         ([], "name a take"),
         (["1", "--from", "x"], "name a take"),
-        (["1", "--reject", "--none"], "exclude each other"),
+        (["1", "--reject", "--none"], "choose one of"),
         (["--from", "nowhere.txt"], "there is no file"),
     ],
 )
@@ -195,3 +195,12 @@ def test_the_qr_code_says_the_address() -> None:
 def test_a_review_of_this_machine_goes_by_its_own_names_alone() -> None:
     assert review._names("127.0.0.1", 80) == {"127.0.0.1:80", "localhost:80", "[::1]:80"}
     assert review._names("192.0.2.7", 80) == {"192.0.2.7:80"}
+
+
+def test_a_list_of_the_drafts_board_decides_nothing_about_the_real_film(root: Path, capsys: Any) -> None:
+    (root / "list.txt").write_text('# film: draft\n- {slot: "2a#2", decision: pick}\n')
+
+    code, _, err = call(capsys, "pick", "--from", "list.txt")
+
+    assert (code, "about the film in `draft`" in err, "--draft" in err) == (2, True, True)
+    assert not (root / "assets/picks.yaml").exists()

@@ -242,7 +242,7 @@ def test_a_decision_is_told_to_everybody_else(review: Served) -> None:
 def test_what_a_terminal_decides_reaches_the_page(review: Served) -> None:
     other = Listener(visitor(review))
 
-    decide(review.desk.workspace, [Decision(slot="2b#1", choice="reject")])
+    decide(review.session.live.workspace, [Decision(slot="2b#1", choice="reject")])
 
     until(lambda: ["2b"] in other.values("shots"))
 
@@ -308,7 +308,7 @@ def test_a_plan_is_carried_out_once(root: Path, sim: Sim) -> None:
         plan = client.post("/plan", json={"kind": "make", "slot": "3#1"}).json()
         first = client.post("/run", json={"plan": plan["id"]})
         second = client.post("/run", json={"plan": plan["id"]})
-        until(lambda: not review.desk.progress()["running"])
+        until(lambda: not review.session.making.progress()["running"])
 
     assert (first.status_code, second.status_code) == (200, 400)
     assert len(sim.charges()) == 1
@@ -327,7 +327,7 @@ def test_another_prompt_is_shown_as_a_change_of_the_scene_file_and_written_when_
 
         client.post("/run", json={"plan": plan["id"]})
 
-        until(lambda: len(sim.charges()) == 1 and not review.desk.progress()["running"])
+        until(lambda: len(sim.charges()) == 1 and not review.session.making.progress()["running"])
     assert (
         "prompt: A small boat nears the lighthouse at dawn   # wide\n" in (root / "scenes.yaml").read_text()
     )
@@ -368,7 +368,7 @@ def test_a_failed_job_is_tried_again_after_a_yes(root: Path, sim: Sim) -> None:
         plan = client.post("/plan", json={"kind": "retry", "slot": "3#1"}).json()
         assert plan["total"] == "8 credits"
         client.post("/run", json={"plan": plan["id"]})
-        until(lambda: not review.desk.progress()["running"] and _take(root, "3").state == "made")
+        until(lambda: not review.session.making.progress()["running"] and _take(root, "3").state == "made")
 
 
 def test_all_that_failed_is_tried_again_at_once(root: Path, sim: Sim) -> None:
@@ -381,7 +381,7 @@ def test_all_that_failed_is_tried_again_at_once(root: Path, sim: Sim) -> None:
         plan = client.post("/plan", json={"kind": "failed"}).json()
         assert [job["slot"] for job in plan["jobs"]] == ["3"]
         client.post("/run", json={"plan": plan["id"]})
-        until(lambda: not review.desk.progress()["running"] and _take(root, "3").state == "made")
+        until(lambda: not review.session.making.progress()["running"] and _take(root, "3").state == "made")
 
 
 def test_all_that_is_missing_is_one_plan(root: Path, sim: Sim) -> None:

@@ -85,9 +85,9 @@ def test_the_prompt_is_read_as_it_was_written() -> None:
 
 
 def test_a_number_of_takes_is_changed_or_added_and_comments_stay() -> None:
-    more = edits.with_takes(FILM, "f.yaml", 2, "a", 3)
-    first = edits.with_takes(FILM, "f.yaml", 1, None, 2)
-    flow = edits.with_takes(FILM, "f.yaml", 2, "b", 2)
+    more = edits.with_take(FILM, "f.yaml", 2, "a", 2)
+    first = edits.with_take(FILM, "f.yaml", 1, None, 1)
+    flow = edits.with_take(FILM, "f.yaml", 2, "b", 1)
 
     assert edits.diff(FILM, more, "").split("\n")[3:5] == [
         "-        takes: 2   # at least",

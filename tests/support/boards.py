@@ -15,10 +15,10 @@ import uvicorn
 from PIL import Image, ImageDraw
 
 from kiebatch import api
-from kiebatch.board import Desk, Doors, application
-from kiebatch.board.desk import Runner
+from kiebatch.board import Access, ReviewSession, Role, Runner, application
 from kiebatch.model import JSON, Rate
-from kiebatch.project import Opened
+from kiebatch.project import Opened, read_notes
+from kiebatch.record.notes import Notes
 from kiebatch.running.events import Event
 from kiebatch.settings import Settings
 from support.simulated import Sim
@@ -78,8 +78,8 @@ def film(root: Path, text: str = FILM, made: tuple[str, ...] = MADE) -> Path:
     return root
 
 
-def load(root: Path) -> Opened:
-    return api.load(root / "scenes.yaml")
+def load(root: Path, *, draft: bool = False) -> Opened:
+    return api.load(root / "scenes.yaml", draft=draft)
 
 
 def fast(sim: Sim) -> Settings:
@@ -128,11 +128,11 @@ class Served:
 
     url: str
     token: str
-    desk: Desk
+    session: ReviewSession
     root: Path
 
     @property
-    def door(self) -> str:
+    def address(self) -> str:
         return f"{self.url}?token={self.token}"
 
     @property
@@ -140,20 +140,38 @@ class Served:
         path = self.root / "assets/picks.yaml"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
+    @property
+    def notes(self) -> Notes:
+        return read_notes(load(self.root).workspace)
+
 
 @contextlib.contextmanager
-def served(root: Path, **options: Any) -> Iterator[Served]:
-    desk = Desk(lambda: load(root), author="Ann", every_s=0.05, **options)
+def served(
+    root: Path,
+    *,
+    password: str = "",
+    role: Role = Role.OWNER,
+    expires_at: float | None = None,
+    load: Callable[[], Opened] | None = None,
+    **options: Any,
+) -> Iterator[Served]:
+    session = ReviewSession(load or (lambda: api.load(root)), author="Ann", every_s=0.05, **options)
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    doors = Doors(token="secret-token", hosts=frozenset([f"127.0.0.1:{port}"]))
-    config = uvicorn.Config(application(desk, doors), log_level="error", timeout_graceful_shutdown=0)
+    access = Access(
+        token="secret-token",
+        hosts=frozenset([f"127.0.0.1:{port}"]),
+        password=password,
+        role=role,
+        expires_at=expires_at,
+    )
+    config = uvicorn.Config(application(session, access), log_level="error", timeout_graceful_shutdown=0)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     until(lambda: server.started)
     try:
-        yield Served(f"http://127.0.0.1:{port}/", "secret-token", desk, root)
+        yield Served(f"http://127.0.0.1:{port}/", "secret-token", session, root)
     finally:
         server.should_exit = True
         thread.join(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +13,7 @@ import typer
 
 from kiebatch import files
 from kiebatch.cli import console, options
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, plain
 from kiebatch.model import Slot, parse_slot
 from kiebatch.project import Opened
 from kiebatch.record import picks, picks_file
@@ -57,12 +58,14 @@ def pick(
     if bool(slots) == bool(from_):
         raise Invalid("name a take such as `2a#3`, or a list with --from")
     if reject and none:
-        raise Invalid("--reject and --none exclude each other")
+        raise Invalid("choose one of --reject and --none")
     who = author if author is not None else picks_file.author(opened.workspace)
     if from_:
         if reject or none or note is not None or star is not None:
             raise Invalid("with --from the list says what is decided")
-        new = [d if d.author else replace(d, author=who) for d in _listed(from_)]
+        listed, film = _listed(from_)
+        _check_film(opened, film)
+        new = [d if d.author else replace(d, author=who) for d in listed]
         _check(opened, (d.slot for d in new))
         known = set(opened.picks.decisions)
         new = [d for d in new if d not in known]
@@ -81,10 +84,24 @@ def pick(
     console.answer(value, lambda: "\n".join(map(_said, new)) or "nothing new", as_json=as_json)
 
 
-def _listed(path: Path) -> tuple[Decision, ...]:
+def _listed(path: Path) -> tuple[tuple[Decision, ...], str]:
+    """Return the decisions of a list, and the film that a board says it is about; empty where it does not say."""
     if str(path) == "-":
-        return picks.parse(sys.stdin.read(), "stdin").decisions
-    return picks.parse(files.read_text(path), files.shown(path)).decisions
+        text, name = sys.stdin.read(), "stdin"
+    else:
+        text, name = files.read_text(path), files.shown(path)
+    film = re.search(r"^# film: (.+?)\s*$", text, re.MULTILINE)
+    return picks.parse(text, name).decisions, film[1] if film else ""
+
+
+def _check_film(opened: Opened, film: str) -> None:
+    """Refuse a list that was made on the board of another film of this project, such as its draft."""
+    ours = opened.workspace.film
+    if film and film != ours:
+        raise Invalid(
+            f"these decisions are about the film in `{plain(film)}`, and this is the one in `{ours}`",
+            hint="add --draft" if film == "draft" else f"name that film with --assets {plain(film)}",
+        )
 
 
 def _named(opened: Opened, text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from kiebatch.board import Desk, Doors, application
+from kiebatch.board import Access, ReviewSession, application
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid
@@ -97,7 +97,7 @@ def review(
             f"warning: {', '.join(idle)} do nothing here: the page chooses, and asks before it spends"
         )
     first, _ = options.open_given(given, scene_file, quiet=as_json)
-    desk = Desk(
+    reviewing = ReviewSession(
         load,
         author=author if author is not None else picks_file.author(first.workspace),
         may_write=write,
@@ -121,7 +121,7 @@ def review(
     if open_ and _loopback(host) and console.on_terminal():
         typer.launch(url)
     config = uvicorn.Config(
-        application(desk, Doors(token=token, hosts=hosts)),
+        application(reviewing, Access(token=token, hosts=hosts)),
         log_level="warning",
         access_log=False,  # its lines would hold the token
         timeout_graceful_shutdown=1,

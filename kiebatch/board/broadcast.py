@@ -1,0 +1,44 @@
+"""Server-sent events: what every open page of a review is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+
+_BEAT_S = 15.0
+_MAX_WAITING = 1000  # messages for a page that reads none
+
+
+class Broadcast:
+    """Sends named values to all pages that listen."""
+
+    def __init__(self) -> None:
+        self._listeners: set[asyncio.Queue[str]] = set()
+
+    def send(self, name: str, value: Any) -> None:
+        message = _event(name, value)
+        for queue in list(self._listeners):
+            if queue.qsize() < _MAX_WAITING:
+                queue.put_nowait(message)
+
+    async def stream(self, request: Request, first: tuple[str, Any]) -> AsyncIterator[str]:
+        """Yield events until the page is gone, beginning with `first`."""
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        queue.put_nowait(_event(*first))
+        self._listeners.add(queue)
+        try:
+            while not await request.is_disconnected():
+                try:
+                    yield await asyncio.wait_for(queue.get(), _BEAT_S)
+                except TimeoutError:
+                    yield ": still here\n\n"
+        finally:
+            self._listeners.discard(queue)
+
+
+def _event(name: str, value: Any) -> str:
+    return f"event: {name}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"

@@ -1,0 +1,195 @@
+"""A film in memory that follows the disk: what its page shows, and what has changed since the last look."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kiebatch import media
+from kiebatch.board import page as pages
+from kiebatch.board import publish
+from kiebatch.board.film import Film, Panel
+from kiebatch.board.page import Review, Shown
+from kiebatch.media import Derivatives, Kind, wanted
+from kiebatch.model import Asset
+from kiebatch.project import Opened
+
+_MEDIA = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".avif": "image/avif",
+    ".mp4": "video/mp4",
+    ".webm": "video/webm",
+    ".mov": "video/quicktime",
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+    ".ogg": "audio/ogg",
+    ".m4a": "audio/mp4",
+    ".flac": "audio/flac",
+    ".aac": "audio/aac",
+    ".txt": "text/plain; charset=utf-8",
+    ".srt": "text/plain; charset=utf-8",
+    ".json": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What is new since the last look: shots by name, or so much that the page must be loaded again."""
+
+    shots: frozenset[str] = frozenset()
+    reload: bool = False
+
+
+class LiveFilm:
+    """Holds a film in memory and notices when it changes on the disk.  Its methods may run in several threads."""
+
+    def __init__(self, load: Callable[[], Opened]) -> None:
+        self.load = load
+        self.lock = threading.RLock()
+        self._rest_until = 0.0
+        self._peaks: dict[tuple[str, str | None], tuple[int, ...]] = {}
+        self._has_ffmpeg = media.find_ffmpeg() is not None
+        self.opened = load()
+        self.workspace = self.opened.workspace
+        self._derivatives = Derivatives(self.workspace.state)
+        self._seen = self._signature()
+        self.film, self._assets, self._shown = self._read(self.opened)
+
+    # -- what the page shows
+    def _read(self, opened: Opened) -> tuple[Film, dict[str, Asset], dict[str, Shown]]:
+        film = publish.film_of(opened)
+        assets = {a.id: a for p in film.panels for t in p.takes for v in t.versions for a in v.assets}
+        return film, assets, self._addresses(assets.values())
+
+    def _addresses(self, assets: Iterable[Asset]) -> dict[str, Shown]:
+        assets = list(assets)
+        paths = {a.id: publish.path_of(self.workspace, a) for a in assets}
+        sounds = [
+            ((a.id, a.sha256), need)
+            for a in assets
+            if a.type == "audio"
+            and (path := paths[a.id])
+            and (need := wanted(a, path, "peaks"))
+            and (a.id, a.sha256) not in self._peaks
+        ]
+        made = self._derivatives.make(need for _, need in sounds)
+        for key, need in sounds:
+            self._peaks[key] = publish.read_peaks(made.get(need))
+        found = {}
+        for asset in assets:
+            if paths[asset.id] is None:
+                continue
+            mark = f"{asset.id}?{(asset.sha256 or '')[:12]}"
+            wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
+            pictured = asset.type == "image" or (asset.type == "video" and self._has_ffmpeg)
+            found[asset.id] = Shown(
+                thumb=f"small/thumb/{mark}" if pictured else "",
+                media=f"media/{mark}",
+                poster=f"small/poster/{mark}" if pictured and (wide or asset.type == "video") else "",
+                text=publish.read_words(asset, paths[asset.id]),
+                peaks=self._peaks.get((asset.id, asset.sha256), ()),
+            )
+        return found
+
+    def page(self, review: Review) -> str:
+        with self.lock:
+            film, shown = self.film, self._shown
+        return pages.page(film, shown, review=review)
+
+    def policy(self) -> str:
+        return pages.policy(self.film, served=True) + "; frame-ancestors 'none'"
+
+    def panels(self, names: Sequence[str], review: Review) -> dict[str, str]:
+        """Return some shots of the page as HTML, by name, and the film's sums under the empty name."""
+        with self.lock:
+            film, shown = self.film, self._shown
+        return pages.panels(film, set(names), shown, review=review)
+
+    def slots(self) -> set[str]:
+        """Return the takes of the film in their written form: what can be decided about."""
+        return {t.slot for p in self.film.panels for t in p.takes}
+
+    def shots(self) -> set[str]:
+        return {p.name for p in self.film.panels}
+
+    def file(self, id: str) -> tuple[Path, str] | None:
+        """Return an asset's file and its media type, by the asset's id alone."""
+        asset = self._assets.get(id)
+        path = publish.path_of(self.workspace, asset) if asset else None
+        return (path, _MEDIA.get(path.suffix.lower(), "application/octet-stream")) if path else None
+
+    def small(self, id: str, kind: Kind) -> Path | None:
+        asset = self._assets.get(id)
+        path = publish.path_of(self.workspace, asset) if asset else None
+        need = wanted(asset, path, kind) if asset and path else None
+        return self._derivatives.get(need) if need else None
+
+    # -- noticing
+
+    def _signature(self) -> tuple[object, ...]:
+        workspace = self.workspace
+        journal = workspace.journal_path
+        watched = [
+            workspace.manifest_path,
+            workspace.picks_path,
+            workspace.notes_path,
+            journal,
+            journal.with_name(journal.name + "-wal"),
+        ]
+        if workspace.scene_file:
+            watched.append(workspace.scene_file)
+        found: list[object] = []
+        for path in watched:
+            try:
+                stat = path.stat()
+                found.append((stat.st_mtime_ns, stat.st_size))
+            except OSError:
+                found.append(None)
+        return tuple(found)
+
+    def moved(self) -> bool:
+        """Whether something on the disk is new.  A large film, which is slow to read, is read less often."""
+        return time.monotonic() >= self._rest_until and self._signature() != self._seen
+
+    def look(self) -> Changed:
+        """Read the project again; `Invalid` when the scene file cannot be read just now, and all stays as it was."""
+        with self.lock:
+            began = time.monotonic()
+            seen = self._signature()
+            try:
+                opened = self.load()
+                before = self.film
+                film, assets, shown = self._read(opened)
+            finally:
+                # What cannot be read is not read again until it changes.
+                self._seen = seen
+                self._rest_until = time.monotonic() + 4 * (time.monotonic() - began)
+            old_shown = self._shown
+            self.opened, self.film, self._assets, self._shown = opened, film, assets, shown
+            self.workspace = opened.workspace
+        if _frame(before) != _frame(film):
+            return Changed(reload=True)
+        old = {p.name: p for p in before.panels}
+        changed = {
+            p.name for p in film.panels if old[p.name] != p or _links(p, old_shown) != _links(p, shown)
+        }
+        return Changed(shots=frozenset(changed))
+
+
+def _frame(film: Film) -> object:
+    """Return what a page shows around its shots, with the shots' names: when this changes, all is new."""
+    scenes = tuple(replace(s, panels=()) for s in film.scenes)
+    names = tuple(p.name for p in film.panels)
+    grows = tuple((p.duration_s, p.kind) for p in film.panels)
+    return (film.title, film.notes, scenes, names, grows, film.shape)
+
+
+def _links(panel: Panel, shown: Mapping[str, Shown]) -> list[Shown | None]:
+    return [shown.get(a.id) for t in panel.takes for v in t.versions for a in v.assets]

@@ -1,0 +1,210 @@
+// @ts-check
+/* Plays the film: stills, clips and sounds in their order, each as long as it lasts. */
+
+const playing = $("#player");
+const SPEEDS = [1, 2, 4];
+/**
+ * The film that plays: its cuts and sounds, where it is (seconds), and how fast it goes (0: stopped, less: back).
+ * @type {any} {cuts, sounds, total, at, rate, cut, then, screen}
+ */
+let reel = null;
+
+function shownFile(found) {
+  const take = shownTake(found);
+  return take ? fileOf(take) : null;
+}
+/* One cut for each shot, and one for a scene that has a length and no picture. Sounds begin with their scene. */
+function cutFilm() {
+  const cuts = [];
+  const sounds = [];
+  let at = 0;
+  for (const scene of $$("section.scene[data-seconds]")) {
+    const begin = at;
+    for (const article of $$("article[data-shot]", scene)) {
+      const found = data(article);
+      if (found.kind) sounds.push({article, found, begin, end: begin, file: shownFile(found)});
+      if (found.kind || !found.seconds) continue;
+      cuts.push({article, found, at, seconds: found.seconds, title: titleOf(article, scene)});
+      at += found.seconds;
+    }
+    const length = Number(scene.dataset.seconds);
+    if (at === begin && length) {
+      cuts.push({article: null, found: null, at, seconds: length, title: titleOf(null, scene)});
+      at += length;
+    }
+    for (const sound of sounds) if (sound.begin === begin) sound.end = at;
+  }
+  return {cuts, sounds: sounds.filter(s => s.file && s.file.type === "audio" && s.file.src), total: at};
+}
+function titleOf(article, scene) {
+  const own = article && $(":scope > .title", article);
+  return (own || $("h2", scene)).textContent.trim();
+}
+
+function playFrom(article) {
+  const cut = cutFilm();
+  if (!cut.total) {
+    toast("Nothing can be played yet");
+    return;
+  }
+  const first = cut.cuts.find(c => c.article && c.article === article);
+  const screen = h("div", {class: "screen"});
+  reel = {...cut, at: first ? first.at : 0, rate: 0, cut: null, then: performance.now(), screen};
+  for (const sound of reel.sounds)
+    sound.player = h("audio", {src: sound.file.src, preload: "auto", loop: sound.found.kind !== "vo"});
+  playing.replaceChildren(screen);
+  screen.append(h("div", {class: "frame"}), controls());
+  if (!playing.open) playing.showModal();
+  $("[data-key=play]", playing).focus();
+  setRate(1);
+  requestAnimationFrame(tick);
+}
+function controls() {
+  const icon = (key, label, words, onclick) =>
+    h("button", {type: "button", class: "icon", "data-key": key, "aria-label": label, onclick}, words);
+  return h(
+    "div",
+    {class: "controls"},
+    icon("before", "Previous cut", "⏮", () => jump(-1)),
+    icon("play", "Play", "▶", () => setRate(reel.rate ? 0 : 1)),
+    icon("after", "Next cut", "⏭", () => jump(1)),
+    h("span", {class: "time"}),
+    h("input", {
+      type: "range",
+      min: "0",
+      max: String(reel.total),
+      step: "0.05",
+      value: "0",
+      "aria-label": "Position in the film",
+      oninput: event => seekFilm(Number(hit(event).value)),
+    }),
+    h("span", {class: "caption", role: "status"}),
+    icon("full", "Full screen", "⛶", fullScreen),
+    icon("close", "Close", "✕", () => playing.close()),
+  );
+}
+
+/* --- time ---------------------------------------------------------------------------------------------- */
+
+function tick(now) {
+  if (!reel || !playing.open) return;
+  const passed = (now - reel.then) / 1000;
+  reel.then = now;
+  if (reel.rate) {
+    reel.at = Math.max(0, Math.min(reel.total, reel.at + reel.rate * passed));
+    if (reel.at >= reel.total || (reel.rate < 0 && reel.at <= 0)) setRate(0);
+  }
+  draw();
+  requestAnimationFrame(tick);
+}
+function setRate(rate) {
+  if (rate > 0 && reel.at >= reel.total) reel.at = 0;
+  reel.rate = rate;
+  reel.then = performance.now();
+  const control = $("[data-key=play]", playing);
+  control.textContent = rate ? "⏸" : "▶";
+  control.setAttribute("aria-label", rate ? "Pause" : "Play");
+  playing.dataset.rate = String(rate);
+  draw();
+}
+function seekFilm(at) {
+  reel.at = Math.max(0, Math.min(reel.total - 0.001, at));
+  draw();
+}
+/* J and L go back and forward, faster with each press; K stops. */
+function shuttle(direction) {
+  const same = Math.sign(reel.rate) === direction;
+  const next = same ? SPEEDS[Math.min(SPEEDS.indexOf(Math.abs(reel.rate)) + 1, SPEEDS.length - 1)] : 1;
+  setRate(direction * next);
+}
+const cutAt = at => last(reel.cuts.filter(cut => cut.at <= at + 1e-6)) || reel.cuts[0];
+function jump(by) {
+  const index = reel.cuts.indexOf(cutAt(reel.at));
+  const before = by < 0 && reel.at - reel.cuts[index].at > 1 ? index : index + by;
+  const next = reel.cuts[Math.max(0, before)];
+  if (next) seekFilm(next.at);
+}
+
+/* --- picture and sound ------------------------------------------------------------------------------------ */
+
+function draw() {
+  const cut = cutAt(reel.at);
+  if (cut !== reel.cut) showCut(cut);
+  const clip = $(".frame video", playing);
+  if (clip) keepUp(clip, reel.at - cut.at);
+  for (const sound of reel.sounds) {
+    const inside = reel.at >= sound.begin && reel.at < sound.end;
+    const length = sound.player.duration || Infinity;
+    const at = reel.at - sound.begin;
+    if (inside && (sound.player.loop || at < length)) keepUp(sound.player, at);
+    else sound.player.pause();
+  }
+  $(".time", playing).textContent = `${clock(reel.at)} / ${clock(reel.total)}`;
+  const range = $("input", playing);
+  range.value = String(reel.at);
+  range.setAttribute("aria-valuetext", `${clock(reel.at)} of ${clock(reel.total)}`);
+}
+/* Keep a clip or a sound where the film is. It plays by itself at full speed, and is moved otherwise. */
+function keepUp(player, at) {
+  const length = player.duration;
+  const wanted = length && isFinite(length) ? at % length : at;
+  const forward = reel.rate > 0;
+  if (forward && player.playbackRate !== reel.rate) player.playbackRate = reel.rate;
+  if (Math.abs(player.currentTime - wanted) > (forward ? 0.25 : 0.04)) player.currentTime = wanted;
+  if (forward && player.paused) player.play().catch(() => {});
+  if (!forward && !player.paused) player.pause();
+}
+function showCut(cut) {
+  reel.cut = cut;
+  const file = cut.found && shownFile(cut.found);
+  const frame = $(".frame", playing);
+  if (file && file.type !== "audio" && file.type !== "text") frame.replaceChildren(still(cut, file));
+  else frame.replaceChildren(h("span", {class: "gap"}, cut.found ? "Not made yet" : cut.title));
+  const name = cut.found ? cut.found.name : "";
+  playing.dataset.shot = name;
+  $(".caption", playing).textContent = [name, cut.title].filter(Boolean).join(" · ");
+  const next = reel.cuts[reel.cuts.indexOf(cut) + 1];
+  const soon = next && next.found && shownFile(next.found);
+  if (soon && soon.type === "image" && soon.src) new Image().src = soon.src; /* ready when its time comes */
+}
+function still(cut, file) {
+  const shown = medium(cut.article, file, {player: false});
+  if (shown.tagName === "VIDEO") shown.loop = true;
+  return shown;
+}
+
+/* --- keys and screen ---------------------------------------------------------------------------------------- */
+
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else reel.screen.requestFullscreen().catch(() => toast("This browser has no full screen here"));
+}
+function inPlayer(event) {
+  const does = {
+    " ": () => setRate(reel.rate ? 0 : 1),
+    j: () => shuttle(-1),
+    k: () => setRate(0),
+    l: () => shuttle(1),
+    ArrowRight: () => jump(1),
+    ArrowDown: () => jump(1),
+    ArrowLeft: () => jump(-1),
+    ArrowUp: () => jump(-1),
+    Home: () => seekFilm(0),
+    End: () => seekFilm(reel.total),
+    f: fullScreen,
+  }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (!does || (event.key === " " && hit(event).closest("button"))) return;
+  event.preventDefault();
+  does();
+}
+playing.addEventListener("close", () => {
+  const article = reel && reel.cut && reel.cut.article;
+  for (const sound of reel ? reel.sounds : []) sound.player.pause();
+  reel = null;
+  playing.replaceChildren();
+  if (article && article.isConnected && !viewer.open) {
+    article.scrollIntoView({block: "nearest"});
+    article.focus({preventScroll: true});
+  }
+});
+$("#play").addEventListener("click", () => playFrom(null));
