@@ -192,11 +192,23 @@ def _appended(text: str, node: Any, entry: str) -> str:
     if node.flow_style:
         at = last.end_mark.index
         return f"{text[:at]}, {entry}{text[at:]}"
-    end = text.find("\n", last.start_mark.index if last.value == "" else last.end_mark.index - 1)
+    # Right behind the last entry's own line, so that comments below the list keep their place.
+    end = text.find("\n", _last_sign(last))
     indent = " " * node.start_mark.column
     if end < 0:
         return f"{text}\n{indent}- {entry}\n"
     return f"{text[: end + 1]}{indent}- {entry}\n{text[end + 1 :]}"
+
+
+def _last_sign(node: Any) -> int:
+    """Return where a node's own text ends: a block's mark is behind the white space after it."""
+    if isinstance(node, yaml.ScalarNode):
+        in_block = node.style in ("|", ">")
+        return int(node.end_mark.index) - 1 if in_block else int(node.end_mark.index)
+    if node.flow_style or not node.value:
+        return int(node.end_mark.index)
+    last = node.value[-1]
+    return _last_sign(last[1] if isinstance(last, tuple) else last)
 
 
 def _flow(value: JSON) -> str:

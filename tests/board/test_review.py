@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from kiebatch import api
+from kiebatch.board import publish
 from kiebatch.record import picks
 from kiebatch.record.picks import Decision
 from kiebatch.record.picks_file import decide
@@ -392,8 +394,105 @@ def test_all_that_is_missing_is_one_plan(root: Path, sim: Sim) -> None:
     assert plan["total"] == "up to 20 credits"
 
 
-def _take(root: Path, name: str) -> Any:
-    from kiebatch.board import publish
+WORDS = {"slot": "2a#1", "prompt": "{keeper} sits on the stair"}
 
+
+def test_a_new_prompt_is_by_default_one_more_take_and_the_others_stay(root: Path, sim: Sim) -> None:
+    with boards.served(root, runner=boards.runner(root, sim), may_write=True) as review:
+        client = visitor(review)
+        plan = client.post("/plan", json={"kind": "reworded", **WORDS}).json()
+        assert ([job["slot"] for job in plan["jobs"]], plan["total"]) == (["2a#4"], "8 credits")
+
+        client.post("/run", json={"plan": plan["id"]})
+
+        until(lambda: len(sim.charges()) == 1 and not review.session.making.progress()["running"])
+    assert 'takes: [~, ~, ~, {prompt: "{keeper} sits on the stair"}]' in (root / "scenes.yaml").read_text()
+    film = publish.film_of(boards.load(root))
+    panel = next(p for p in film.panels if p.name == "2a")
+    assert [(t.number, t.state, len(t.versions)) for t in panel.takes] == [
+        *((1, "made", 1), (2, "made", 1), (3, "made", 1), (4, "made", 1))
+    ]
+
+
+def test_new_words_for_all_takes_are_a_choice_with_their_price(root: Path, sim: Sim) -> None:
+    with boards.served(root, runner=boards.runner(root, sim), may_write=True) as review:
+        plan = visitor(review).post("/plan", json={"kind": "prompt", **WORDS}).json()
+
+    assert [job["slot"] for job in plan["jobs"]] == ["2a", "2a#2", "2a#3"]
+    assert (plan["total"], plan["title"]) == ("24 credits", "All takes of 2a with another prompt")
+
+
+MARKDOWN = """\
+---
+defaults: {model: nano-banana-2}
+---
+# The Lighthouse
+
+## Scene 1: Arrival
+- **Prompt**: A small boat
+
+## Scene 2: The stairs
+
+| # | Prompt |
+|---|---|
+| a | He climbs |
+| b | He listens |
+"""
+
+
+@pytest.fixture
+def written_in_markdown(tmp_path: Path) -> Path:
+    root = tmp_path / "markdown"
+    root.mkdir()
+    (root / "SCENES.md").write_text(MARKDOWN)
+    return root
+
+
+def test_a_markdown_film_gets_another_take_from_the_page(written_in_markdown: Path, sim: Sim) -> None:
+    root = written_in_markdown
+    with boards.served(root, runner=boards.runner(root, sim), may_write=True) as review:
+        client = visitor(review)
+        plan = client.post("/plan", json={"kind": "another", "slot": "1#1"}).json()
+        assert (plan["may"], "+- **Takes**: 2" in plan["diff"]) == (True, True)
+
+        client.post("/run", json={"plan": plan["id"]})
+
+        until(lambda: len(sim.charges()) == 1 and not review.session.making.progress()["running"])
+    changed = MARKDOWN.replace("A small boat\n", "A small boat\n- **Takes**: 2\n")
+    assert (root / "SCENES.md").read_text() == changed
+
+
+def test_what_cannot_be_edited_in_markdown_is_converted_and_then_edited(
+    written_in_markdown: Path, sim: Sim
+) -> None:
+    root = written_in_markdown
+    with boards.served(root, runner=boards.runner(root, sim), may_write=True) as review:
+        client = visitor(review)
+        asked = {"kind": "another", "slot": "2a#1"}
+        refused = client.post("/plan", json=asked)
+        assert (refused.status_code, refused.json()["kind"]) == (400, "CannotEdit")
+        plan = client.post("/plan", json={"kind": "convert"}).json()
+        assert (plan["may"], "SCENES.md.before-yaml" in plan["note"]) == (True, True)
+
+        assert client.post("/run", json={"plan": plan["id"]}).json() == {"ok": True}
+
+        assert client.post("/plan", json=asked).json()["may"]
+    assert (root / "SCENES.md.before-yaml").read_text() == MARKDOWN
+    assert [str(j.slot) for j in api.load(root).project.jobs] == ["1", "2a", "2b"]
+    assert sim.charges() == []
+
+
+def test_a_page_that_may_not_write_converts_nothing(written_in_markdown: Path, sim: Sim) -> None:
+    root = written_in_markdown
+    with boards.served(root, runner=boards.runner(root, sim)) as review:
+        client = visitor(review)
+        plan = client.post("/plan", json={"kind": "convert"}).json()
+
+        assert (plan["may"], "--write" in plan["note"]) == (False, True)
+        assert client.post("/run", json={"plan": plan["id"]}).status_code == 400
+    assert (root / "SCENES.md").read_text() == MARKDOWN
+
+
+def _take(root: Path, name: str) -> Any:
     film = publish.film_of(boards.load(root))
     return next(p for p in film.panels if p.name == name).takes[0]

@@ -128,3 +128,51 @@ def test_words_that_mean_something_in_yaml_stay_words(prompt: str, place: tuple[
     new = edits.with_prompt(FILM, "f.yaml", *place, prompt)
 
     assert edits.prompt_of(document.read(new, "f.yaml").value, *place) == prompt
+
+
+TAKES = """\
+kiebatch: 1
+scenes:
+  - id: 1
+    prompt: A boat   # the first
+    takes: 2   # at least
+  - id: 2
+    prompt: He listens
+    takes: [~, {prompt: He turns away}]   # two
+  - id: 3
+    prompt: A ship
+    takes:
+      - ~
+      # the better one
+      - prompt: A tall ship
+    voiceover: No one had come.
+"""
+
+
+@pytest.mark.parametrize(
+    ("scene", "takes", "line"),
+    [
+        (1, 2, '    takes: [~, ~, {prompt: "He waits: \\"now\\""}]   # at least\n'),
+        (2, 2, '    takes: [~, {prompt: He turns away}, {prompt: "He waits: \\"now\\""}]   # two\n'),
+        (3, 2, '      - prompt: A tall ship\n      - {prompt: "He waits: \\"now\\""}\n'),
+    ],
+)
+def test_a_take_gets_words_of_its_own_and_everything_else_stays(scene: int, takes: int, line: str) -> None:
+    changed = edits.with_take(TAKES, "f.yaml", scene, None, takes, 'He waits: "now"')
+
+    assert line in changed
+    found = document.read(changed, "f.yaml").value
+    assert edits.prompt_of(found, scene, None, takes + 1) == 'He waits: "now"'
+    assert edits.prompt_of(found, scene, None, 1) == edits.prompt_of(
+        document.read(TAKES, "f.yaml").value, scene, None, 1
+    )
+
+
+def test_one_more_take_of_a_list_has_the_shots_own_words() -> None:
+    assert "takes: [~, {prompt: He turns away}, ~]   # two" in edits.with_take(TAKES, "f.yaml", 2, None, 2)
+
+
+def test_a_voice_that_is_plain_text_becomes_one_that_can_have_takes() -> None:
+    changed = edits.with_take(TAKES, "f.yaml", 3, "vo", 1)
+
+    assert 'voiceover: {text: "No one had come.", takes: 2}\n' in changed
