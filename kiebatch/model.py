@@ -11,7 +11,7 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -171,6 +171,7 @@ class Ask:
     default_params: Mapping[str, JSON] = field(default_factory=dict)
     media: tuple[RoleMedia, ...] = ()
     duration_s: float | None = None
+    whole_scene: bool = False  # the length is that of a scene without shots: the longest clip will do
     seed: int | None = None
     voice: str | None = None
     takes: int = 1
@@ -256,6 +257,7 @@ class Job:
     prompt: str
     input: Mapping[str, JSON]
     authored: Mapping[str, JSON]
+    authored_before: Mapping[str, JSON] | None = None  # as 0.1 took it, where that differs
     media: tuple[Media, ...] = ()
     output: str | None = None  # the author's own name: a path in the assets folder, without ending
     price: Price = Price(amount=None, kind="unknown")
@@ -403,6 +405,14 @@ def fingerprint(job: Job, digest: Callable[[Ref], str]) -> str:
         roles.setdefault(medium.role, []).append(named)
     wanted = {**job.authored, "model": job.model, "roles": roles}
     return "sha256:" + hashlib.sha256(rfc8785.dumps(wanted)).hexdigest()
+
+
+def fingerprints(job: Job, digest: Callable[[Ref], str]) -> tuple[str, ...]:
+    """Return every fingerprint under which this very request may have been made: today's, then that of 0.1."""
+    found = [fingerprint(job, digest)]
+    if job.authored_before is not None:
+        found.append(fingerprint(replace(job, authored=job.authored_before), digest))
+    return tuple(dict.fromkeys(found))
 
 
 # --- the wire ------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ FACES = {
     "media": {"clean_art", "framing", "lettering", "subjects"},
     "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
-    "catalogue": {"generate", "inputs", "lint", "manual", "media_limits", "refresh"},
+    "catalogue": {"generate", "inputs", "lint", "manual", "media_limits", "refresh", "saying"},
     "scenefile": {"build", "convert", "document", "lengths", "markdown"},
     "project": {"finding", "opening", "snapshots"},
     "planning": {"decision", "planning", "plans", "saved", "statuses", "verdicts"},

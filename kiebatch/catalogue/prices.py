@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
@@ -42,11 +42,13 @@ def price(
     *,
     media: MediaByRef | None = None,
     at: datetime | None = None,
+    extra: Collection[str] = (),
 ) -> Price:
     """Return what one job costs in credits, by the rows of the catalogue.
 
     `input` is what is sent, with each medium as the text of its ref; `media` is what is known of those; `at` is the
-    moment of the submission, now by default.  Of the rows whose conditions hold, the one with the most conditions
+    moment of the submission, now by default; `extra` names fields that the catalogue does not know, which make the
+    price unknown unless a row names them.  Of the rows whose conditions hold, the one with the most conditions
     sets the price; rows that add (`input` pictures, seconds of given clips) come on top.  Where credits and dollars
     disagree the higher counts.
 
@@ -60,6 +62,8 @@ def price(
     moment = at or datetime.now(UTC)
     media = media or {}
     own = _price(model, input, media, moment)
+    if not set(extra) <= {name for row in model.prices for name in row.get("when") or {}}:
+        return Price(amount=None, kind="unknown", as_of=own.as_of)
     shipped = [_price(floor, input, media, moment) for floor in model.floors]
     known = [one for one in shipped if one.amount is not None]
     if not known:

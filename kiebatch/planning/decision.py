@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import rfc8785
 
@@ -23,7 +24,7 @@ from kiebatch.model import (
     ShotId,
     ShotOutput,
     Slot,
-    fingerprint,
+    fingerprints,
     selects,
 )
 from kiebatch.planning.order import output_of, upstream_first
@@ -209,8 +210,9 @@ class _Decision:
             return entry("blocked", blocked)
         if forced and (made or in_flight):
             return entry("generate", "forced")
-        if print_ is not None and (print_, job.slot.take) in self.facts.stored and not forced:
-            return entry("restore", "paid for already")
+        stored = next((p for p in self._fingerprints(job) if (p, job.slot.take) in self.facts.stored), None)
+        if stored is not None and not forced:
+            return replace(entry("restore", "paid for already"), fingerprint=stored)
         older = () if forced else self._older(job, asked)
         if older:
             return entry("restore", "made before", older=older)
@@ -230,9 +232,9 @@ class _Decision:
         return older_version(self.superseded.get(place, ()), asked, self.facts.intact, draft=self.facts.draft)
 
     def _asked(self, job: Job, print_: str | None) -> set[str]:
-        """Return the fingerprints that satisfy a job: its own and its fallback's."""
-        found = {print_, self._fingerprint(job.fallback) if job.fallback else None}
-        return {p for p in found if p is not None}
+        """Return the fingerprints that satisfy a job: its own, also as 0.1 took it, and its fallback's."""
+        found = {p for one in (job, job.fallback) if one for p in self._fingerprints(one)}
+        return found if print_ is None else {print_, *found}
 
     def _kept(self, job: Job, entry: Callable[..., Entry], made: Sequence[Asset], reason: str) -> Entry:
         gone = [a for a in made if self.facts.digests.get(a.filename) is None]
@@ -253,7 +255,7 @@ class _Decision:
                 note=f"{altered[0].filename} was changed by hand: `kiebatch adopt {job.slot} FILE` makes it a "
                 "new version, --force generates anew",
             )
-        return entry("keep", reason)
+        return entry("keep", reason, note=_shorter(job, made))
 
     def _up_to_date(self, job: Job, made: Sequence[Asset], print_: str | None) -> str:
         """Return why the assets count as what is asked for, or nothing when they do not."""
@@ -266,21 +268,25 @@ class _Decision:
             return "kept" if same and not job.needs else ""
         if print_ is None:
             return ""
-        if any(a.fingerprint == print_ for a in made):
+        if any(a.fingerprint in self._fingerprints(job) for a in made):
             return "adopted" if any(a.extra.get("adopted") for a in made) else "kept"
         if any(a.extra.get("accepted") == print_ for a in made):
             return "accepted"
         fallback = job.fallback
-        if fallback and any(a.fingerprint == self._fingerprint(fallback) for a in made):
+        if fallback and any(a.fingerprint in self._fingerprints(fallback) for a in made):
             return "kept"
         return ""
 
     def _fingerprint(self, job: Job) -> str | None:
         """Return the job's fingerprint, or None while something it starts from is not made."""
+        return next(iter(self._fingerprints(job)), None)
+
+    def _fingerprints(self, job: Job) -> tuple[str, ...]:
+        """Return every fingerprint under which the job may have been made, today's first."""
         try:
-            return fingerprint(job, self._digest)
+            return fingerprints(job, self._digest)
         except _NotMade:
-            return None
+            return ()
 
     def _digest(self, ref: Ref) -> str:
         if isinstance(ref, LocalFile):
@@ -455,3 +461,23 @@ def _is_media(value: JSON) -> bool:
 
 def _any_media(sent: JSON) -> bool:
     return isinstance(sent, Mapping) and any(_is_media(v) for v in sent.values())
+
+
+def _shorter(job: Job, made: Sequence[Asset]) -> str:
+    """Say where a clip that 0.1 made is shorter than its scene, which gave no length to a clip in those days."""
+    before = job.authored_before
+    if before is None or made[0].duration is None:
+        return ""
+    lasts = made[0].duration
+    asked = max((_seconds(v) for k, v in job.authored.items() if k not in before), default=0.0)
+    if lasts >= asked - 0.5:
+        return ""
+    return f"the clip lasts {lasts:g} s and the scene asks for {asked:g}; it is kept, --force makes it anew (clip-shorter)"
+
+
+def _seconds(value: JSON) -> float:
+    """Return a length as a number; models spell it `5` or `"5"`."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0

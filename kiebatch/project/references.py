@@ -181,7 +181,7 @@ def repriced(
         model = catalogue.get(job.model)
         if model is None or not any(isinstance(m.ref, LocalFile) for m in job.media):
             return job
-        return replace(job, price=models.price(model, job.input, media=known))
+        return replace(job, price=models.price(model, job.input, media=known, extra=job.extra_params))
 
     def shot(one: Shot) -> Shot:
         return replace(one, jobs=tuple(priced(job) for job in one.jobs)) if one.jobs else one

@@ -26,7 +26,7 @@ from kiebatch.model import (
     Job,
     Slot,
     TaskFailed,
-    fingerprint,
+    fingerprints,
     job_of,
     job_record,
 )
@@ -496,7 +496,7 @@ class Engine:
         """
         if entry.reason == "forced":
             return False
-        asked = {fingerprint(j, self._binder.digest) for j in (job, job.fallback) if j}
+        asked = {p for j in (job, job.fallback) if j for p in fingerprints(j, self._binder.digest)}
         line = self._lines.get(entry.slot, ())
         if line and all(a.draft == self.workspace.draft and self._there(a) for a in line):
             accepted = any(a.fingerprint in asked or a.extra.get("accepted") in asked for a in line)

@@ -89,6 +89,7 @@ def _project(source: Source) -> Project:
         characters=characters(source),
         scenes=tuple(_scene(source, scene, jobs) for scene in scenes),
     )
+    checks.check_default_params(source, shots.values())
     checks.check_slots(project, source.problems)
     checks.check_cycles(project, source.problems)
     return project

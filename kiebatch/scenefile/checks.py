@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
+from kiebatch.catalogue import inputs
+from kiebatch.catalogue.saying import say
 from kiebatch.errors import Problems, Where, did_you_mean
 from kiebatch.model import JSON, Document, Job, Path, Project, ShotOutput, Slot
-from kiebatch.scenefile.shots import SOUNDS
+from kiebatch.scenefile.shots import SOUNDS, ShotSpec
 from kiebatch.scenefile.source import Source
+
+_MODALITIES = ("image", "video", "audio")
 
 
 def check_slots(project: Project, problems: Problems) -> None:
@@ -34,6 +38,33 @@ def check_cycles(project: Project, problems: Problems) -> None:
         where = _where_it_starts(by_slot[circle[0]], circle[1]) or Where(project.file)
         message = "these shots start from one another in a circle: " + " -> ".join(map(str, circle))
         problems.error(where, message, code="cycle")
+
+
+def check_default_params(source: Source, shots: Iterable[ShotSpec]) -> None:
+    """Report each value of `defaults.params` that no model of the file takes, although some have the field."""
+    used = {model.id: model for shot in shots for _, model in shot.models}
+    for modality in (None, *_MODALITIES):
+        defaults = source.defaults_for(modality) if modality else source.defaults
+        meant = [m for m in used.values() if modality in (None, m.modality)]
+        head = ("defaults", modality, "params") if modality else ("defaults", "params")
+        for name, value in (defaults.get("params") or {}).items():
+            found = [one for one in (inputs.default_value(m, name, value) for m in meant) if one]
+            if found and not any(one.fits for one in found):
+                message = f"no model of this file takes `{name}: {say(value)}`"
+                source.error((*head, name), message, hint=found[0].hint, code="default-not-taken")
+    _without_echoes(source)
+
+
+def _without_echoes(source: Source) -> None:
+    """Drop the warnings of single models about a default that is an error for all of them."""
+    errors = {
+        p.where for p in source.problems.found if p.code == "default-not-taken" and p.severity == "error"
+    }
+    source.problems.found[:] = [
+        p
+        for p in source.problems.found
+        if p.severity == "error" or p.code != "default-not-taken" or p.where not in errors
+    ]
 
 
 def _in_file_order(circle: list[Slot], order: list[Slot]) -> list[Slot]:

@@ -10,7 +10,7 @@ from kiebatch import catalogue as models
 from kiebatch.catalogue import Model, inputs, lint
 from kiebatch.catalogue.inputs import Built
 from kiebatch.errors import Finding
-from kiebatch.model import JSON, Ask, Enhance, Job, Path, Price, ShotOutput, Slot
+from kiebatch.model import JSON, Ask, Enhance, Job, Path, ShotOutput, Slot
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.output_names import output_stem, reserved_name
 from kiebatch.scenefile.prompts import is_json_object, negatives_of, words_of
@@ -190,7 +190,8 @@ class _Maker:
             params=spec.raw.get("params") or {},
             default_params=defaults,
             media=tuple(self.references.media(spec, model, words.characters)),
-            duration_s=spec.raw.get("duration") if spec.shot is not None else None,
+            duration_s=spec.raw.get("duration"),
+            whole_scene=spec.shot is None,
             voice=spec.raw.get("voice"),
             takes=spec.takes,
             fold_negative=folded,
@@ -211,7 +212,7 @@ class _Maker:
         slot = spec.slot(model, take)
         seed = _seed(source.setting(spec, model.modality, "seed")[0], slot)
         ask = replace(ask, seed=seed)
-        built = self._with_extra(inputs.build(model, ask), ask)
+        built = inputs.build(model, ask)
         warnings = self._report(built)
         if not built.ok or any(_too_large(v) for v in built.input.values()):
             return None
@@ -225,9 +226,10 @@ class _Maker:
             prompt=ask.prompt,
             input=built.input,
             authored=built.authored,
+            authored_before=built.authored_before,
             media=built.media,
             output=self.output,
-            price=self._price(built, ask),
+            price=models.price(model, built.input, extra=ask.extra_params),
             expected_s=model.expected_s,
             defaulted=built.defaulted,
             warnings=warnings,
@@ -238,24 +240,6 @@ class _Maker:
             tags=source.tags(spec),
             where=source.where(spec.path),
         )
-
-    def _with_extra(self, built: Built, ask: Ask) -> Built:
-        """Add the fields of `extra_params`: sent as written, and part of what the author asked for."""
-        extra = {name: value for name, value in ask.extra_params.items() if value is not None}
-        if not extra:
-            return built
-        findings = [_extra_finding(self.model, name) for name in extra]
-        return replace(
-            built,
-            input={**built.input, **extra},
-            authored={**built.authored, **extra},
-            findings=(*built.findings, *findings),
-        )
-
-    def _price(self, built: Built, ask: Ask) -> Price:
-        price = models.price(self.model, built.input)
-        named = {name for row in self.model.prices for name in row.get("when") or {}}
-        return price if ask.extra_params.keys() <= named else Price(amount=None, kind="unknown")
 
     # -- problems
 
@@ -276,6 +260,8 @@ class _Maker:
     def _warn(self, finding: Finding) -> None:
         path = self.source.origin(self.spec, self.model.modality, finding.field)
         message = f"shot `{self.spec.name}`: {finding.message}"
+        if finding.code == "default-not-taken" and path[0] == "defaults":
+            message = finding.message  # the same for every shot of this model: one warning
         self.source.warning(self.spec, path, message, hint=finding.hint, code=finding.code)
 
     def _check_endpoint(self) -> None:
@@ -312,21 +298,6 @@ def _with_fallback(job: Job, spare: Job | None) -> Job:
         return job
     # The fallback serves the same slot: the line of versions goes on under it.
     return replace(job, fallback=replace(spare, slot=job.slot, fallback_for=job.model))
-
-
-def _extra_finding(model: Model, name: str) -> Finding:
-    word = f"params.{name}"
-    own = {target.name for target in model.fields.values()} | {*model.properties, *model.fields}
-    if name.replace("_", "").casefold() in ("callbackurl", "callback"):
-        message = f"`{name}` is set by kiebatch and cannot be an extra field"
-        return Finding(field=word, message=message, code="extra-params")
-    if name in own:
-        message = f"`{model.id}` knows the field `{name}`"
-        return Finding(field=word, message=message, hint="write it under `params`", code="extra-params")
-    message = (
-        f"`{model.id}` is not known to have a field `{name}`; it is sent as it is, and the price is unknown"
-    )
-    return Finding(field=word, message=message, severity="warning", code="extra-params")
 
 
 def _too_large(value: JSON) -> bool:

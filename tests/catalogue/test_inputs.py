@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from kiebatch import catalogue
 from kiebatch.catalogue import Model, rules
-from kiebatch.catalogue.inputs import Built, build, names_of
+from kiebatch.catalogue.inputs import Built, build
 from kiebatch.catalogue.media_limits import check_media
+from kiebatch.catalogue.naming import Names, names_of
 from kiebatch.errors import Finding, Where
 from kiebatch.model import Ask, LocalFile, Media, MediaFacts, Ref, RoleMedia, ShotOutput, Slot, WebURL
 from kiebatch.testing.fixtures import raw_requests
@@ -53,7 +54,7 @@ def as_written(model: Model, sent: Mapping[str, Any]) -> Ask:
     return Ask(prompt=prompt, params=sent)
 
 
-def said(model: Model, sent: Mapping[str, Any]) -> rules.Names:
+def said(model: Model, sent: Mapping[str, Any]) -> Names:
     return names_of(model, {name: f"params.{name}" for name in sent})
 
 

@@ -1,0 +1,149 @@
+"""Fills in what the author left open: the file's defaults, the length of the shot, what the service needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kiebatch.catalogue.conditions import applies, concerned, validator
+from kiebatch.catalogue.inputs.draft import Draft
+from kiebatch.catalogue.inputs.messages import allowed_hint
+from kiebatch.catalogue.inputs.values import coerced, lengths
+from kiebatch.catalogue.models import Model
+from kiebatch.catalogue.rules import broken
+from kiebatch.catalogue.saying import say
+from kiebatch.catalogue.shapes import Schema
+from kiebatch.model import JSON
+
+CLIP_SHORTER = "clip-shorter"
+
+
+def put_default_params(draft: Draft) -> None:
+    """Put the file's defaults where the model has the field, takes the value, and nothing else filled it.
+
+    Defaults are meant for many models: what one of them cannot do is said, not refused.
+    """
+    taken: dict[str, tuple[str, JSON]] = {}
+    for name, value in draft.ask.default_params.items():
+        found = default_value(draft.model, name, value)
+        if found is None or found.field in draft.input:
+            continue
+        if found.fits:
+            taken[found.field] = (name, value)
+            draft.input[found.field] = found.value
+            draft.words[found.field] = f"params.{name}"
+        else:
+            _not_taken(draft, name, value, found.hint)
+    for rule in draft.model.constraints if taken else ():
+        sent = _sent_anyway(draft) | draft.input
+        if not any(f.severity == "error" for f in broken(rule, sent, draft.names)):
+            continue
+        for own in sorted(concerned(rule) & taken.keys() & draft.input.keys()):
+            without = _sent_anyway(draft) | {k: v for k, v in draft.input.items() if k != own}
+            if not broken(rule, without, draft.names):
+                del draft.input[own], draft.words[own]
+                _not_taken(draft, *taken[own], "")
+                break
+
+
+class DefaultValue:
+    """One of the file's defaults on one model: its own field and value, and whether it takes that."""
+
+    __slots__ = ("field", "fits", "hint", "value")
+
+    def __init__(self, field: str, schema: Schema, value: JSON, values: Mapping[str, JSON] | None) -> None:
+        self.field = field
+        self.value = value
+        self.fits = validator(schema).is_valid(value)
+        self.hint = "" if self.fits else allowed_hint(schema, values, value)
+
+
+def default_value(model: Model, name: str, value: JSON) -> DefaultValue | None:
+    """Return a default as one model would take it; None where it has no such field or the value is null."""
+    target = model.fields.get(name)
+    if target and target.wrap is not None:
+        target = None
+    own = target.name if target else name
+    schema = model.properties.get(own)
+    if value is None or schema is None or "media" in schema:
+        return None
+    friendly = value
+    if target:
+        friendly = next(
+            (v for said, v in (target.values or {}).items() if str(said).lower() == str(value).lower()), value
+        )
+    return DefaultValue(own, schema, coerced(schema, friendly, True), target.values if target else None)
+
+
+def _sent_anyway(draft: Draft) -> dict[str, JSON]:
+    """Return what the catalogue would fill in."""
+    required = draft.model.input.get("required") or ()
+    defaults = draft.model.defaults.items()
+    return {name: value for name, value in defaults if name in required} | dict(draft.model.fill)
+
+
+def _not_taken(draft: Draft, name: str, value: JSON, hint: str) -> None:
+    draft.warn(
+        f"params.{name}",
+        f"`{draft.model.id}` does not take `{name}: {say(value)}` from the defaults; it is not sent",
+        hint=hint,
+        code="default-not-taken",
+    )
+
+
+def put_length(draft: Draft) -> None:
+    """Fill the model's own length field: the smallest allowed value that is not shorter than the shot.
+
+    A shot longer than the model can make is an error.  A scene that is one shot gets the longest, with a warning: its
+    length says how long the scene is on the timeline, and what 0.1 made of it was shorter without a word.
+    """
+    own, wanted = draft.own("duration"), draft.ask.duration_s
+    if own is None or own in draft.input or wanted is None:
+        return
+    schema = draft.schema(own)
+    possible = lengths(schema)
+    if not possible:
+        return
+    fits = [n for n in possible if n >= wanted - 1e-9]
+    longest = max(possible)
+    if not fits and not draft.ask.whole_scene:
+        draft.error(
+            "duration",
+            f"`{draft.model.id}` makes at most {say(longest)} s, and the shot lasts {say(wanted)} s",
+            hint=f"shorten the shot, or say `params: {{duration: {say(longest)}}}` for the longest it makes",
+            code="too-long",
+        )
+        return
+    if not fits:
+        draft.warn(
+            "duration",
+            f"`{draft.model.id}` makes at most {say(longest)} s, and the scene lasts {say(wanted)} s: the clip is shorter",
+            hint="divide the scene into shots, or name a model that makes longer clips",
+            code=CLIP_SHORTER,
+        )
+    length = min(fits, default=longest)
+    draft.input[own] = coerced(schema, int(length) if length == int(length) else length, True)
+    draft.words[own] = "duration"
+    draft.filled.add(own)
+    draft.defaulted.append(own)
+
+
+def fill_in(draft: Draft) -> None:
+    """Fill in what the catalogue says: what is always sent, required fields with a default, what a rule calls for."""
+    model = draft.model
+    for name, value in model.fill.items():
+        if name not in draft.input:
+            draft.fill(name, value)
+            draft.filled.add(name)
+    for name in model.input.get("required") or ():
+        if name not in draft.input and name in model.defaults:
+            draft.fill(name, model.defaults[name])
+    for rule in model.constraints:
+        then = rule.get("then") or Schema()
+        if not then.get("required") or not applies(rule, draft.input):
+            continue
+        for name in then["required"]:
+            own = (then.get("properties") or {}).get(name) or {}
+            value = own.get("const", model.defaults.get(name))
+            if name not in draft.input and value is not None:
+                draft.fill(name, value)
+                draft.filled.add(name)

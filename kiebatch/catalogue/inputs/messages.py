@@ -1,0 +1,196 @@
+"""Puts what breaks a model's schema into words: the author's field, what was found, what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from jsonschema.exceptions import ValidationError
+
+from kiebatch.catalogue.inputs.draft import Draft
+from kiebatch.catalogue.inputs.values import lengths
+from kiebatch.catalogue.saying import A_KIND, any_of, bare, options_hint, quoted, say
+from kiebatch.catalogue.shapes import Schema
+from kiebatch.errors import Finding
+from kiebatch.model import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """One finding of the schema: the field in the author's words, with its value, the limit and the model."""
+
+    draft: Draft
+    problem: ValidationError
+    top: str  # the model's own field
+    word: str  # where it is written
+    name: str  # the same with the way down to the value
+
+    @property
+    def model(self) -> str:
+        return self.draft.model.id
+
+    @property
+    def value(self) -> JSON:
+        return self.problem.instance
+
+    @property
+    def limit(self) -> JSON:
+        return self.problem.validator_value
+
+    @property
+    def is_field(self) -> bool:
+        return len(self.problem.absolute_path) == 1
+
+    def finding(self, message: str, *, hint: str = "", code: str) -> Finding:
+        return Finding(field=self.word, message=message, hint=hint, code=code)
+
+
+def in_words(draft: Draft, problem: ValidationError) -> Finding | None:
+    """Return one finding of the schema in words; None where it was said when the field was read."""
+    path = list(problem.absolute_path)
+    if not path:
+        return _of_the_whole(draft, problem)
+    top = str(path[0])
+    word = draft.word(top)
+    deeper = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path[1:])
+    broken = _Broken(draft, problem, top, word, bare(word) + deeper)
+    return _SAYS.get(str(problem.validator), _not_allowed)(broken)
+
+
+def _of_the_whole(draft: Draft, problem: ValidationError) -> Finding | None:
+    if problem.validator == "additionalProperties":
+        return None
+    if problem.validator != "required":
+        return Finding(field="params", message=problem.message[:200])
+    name = quoted(problem.message)
+    word = draft.word(name)
+    return Finding(
+        field=word if not word.startswith("params.") else "params",
+        message=f"`{draft.model.id}` needs {_thing(draft, name, word)}",
+        hint=_need_hint(draft, name, word),
+        code="needs-input",
+    )
+
+
+def _thing(draft: Draft, name: str, word: str) -> str:
+    roles = [r for r, fields in draft.model.roles.items() if name in fields.values()]
+    if roles:
+        kind = next(k for k, own in draft.model.roles[roles[0]].items() if own == name)
+        return f"{A_KIND[kind]} as {any_of(f'`{r}`' for r in roles)}"
+    if word in ("prompt", "voice", "seed"):
+        return f"a {word}"
+    return f"`{bare(word)}`"
+
+
+def _need_hint(draft: Draft, name: str, word: str) -> str:
+    schema = draft.schema(name)
+    if word.startswith("params.") and "enum" in schema:
+        target = next((t for t in draft.model.fields.values() if t.name == name), None)
+        return allowed_hint(schema, target.values if target else None)
+    if any(fields.get("task") == name for fields in draft.model.roles.values()):
+        return "write `{shot: 2a, as: task}`"
+    return ""
+
+
+# --- one keyword each ----------------------------------------------------------------------------------
+
+
+def _too_long(broken: _Broken) -> Finding:
+    found = len(broken.value)
+    return broken.finding(
+        f"`{broken.name}` has {found} characters; `{broken.model}` takes {broken.limit}",
+        hint=f"{found - broken.limit} too many",
+        code="too-long",
+    )
+
+
+def _too_short(broken: _Broken) -> Finding:
+    return broken.finding(
+        f"`{broken.name}` is too short: `{broken.model}` wants at least {broken.limit} characters",
+        code="too-short",
+    )
+
+
+def _wrong_count(broken: _Broken) -> Finding:
+    is_media = any(m.field == broken.top for m in broken.draft.media)
+    noun = _noun(broken.draft.schema(broken.top), is_media)
+    if broken.limit == 1:
+        noun = noun.removesuffix("s")
+    most = broken.problem.validator == "maxItems"
+    return broken.finding(
+        f"`{broken.model}` takes {'at most' if most else 'at least'} {broken.limit} {noun} as `{broken.name}`, "
+        f"found {len(broken.value)}",
+        code="too-many" if most else "too-few",
+    )
+
+
+def _lacks(broken: _Broken) -> Finding:
+    return broken.finding(f"`{broken.name}` needs `{quoted(broken.problem.message)}`", code="needs-input")
+
+
+def _not_allowed(broken: _Broken) -> Finding:
+    found, limit = say(broken.value), broken.limit
+    messages = {
+        "const": f"`{broken.name}` must be `{say(limit)}`, found `{found}`",
+        "type": f"`{broken.name}` must be {_type(limit)}, found `{found}`",
+        "minimum": f"`{broken.name}` must be at least {say(limit)}, found {found}",
+        "exclusiveMinimum": f"`{broken.name}` must be above {say(limit)}, found {found}",
+        "maximum": f"`{broken.name}` must be at most {say(limit)}, found {found}",
+        "multipleOf": f"`{broken.name}` must be a multiple of {say(limit)}, found {found}",
+    }
+    message = messages.get(str(broken.problem.validator))
+    return broken.finding(
+        message or f"`{broken.name}` cannot be `{found}` on `{broken.model}`",
+        hint=_hint_about(broken),
+        code="not-allowed",
+    )
+
+
+def _hint_about(broken: _Broken) -> str:
+    if not broken.is_field:
+        leaf = broken.problem.schema
+        return allowed_hint(leaf, None, broken.value) if isinstance(leaf, Mapping) else ""
+    target = next((t for t in broken.draft.model.fields.values() if t.name == broken.top and t.values), None)
+    return allowed_hint(broken.draft.schema(broken.top), target.values if target else None, broken.value)
+
+
+_SAYS: Mapping[str, Callable[[_Broken], Finding]] = {
+    "maxLength": _too_long,
+    "minLength": _too_short,
+    "maxItems": _wrong_count,
+    "minItems": _wrong_count,
+    "required": _lacks,
+}
+
+
+def allowed_hint(schema: JSON, values: Mapping[str, JSON] | None, found: JSON = None) -> str:
+    """Say what a field takes: its options, else its range."""
+    if values:
+        return options_hint([*values], found)
+    if "enum" in schema:
+        return options_hint(list(schema["enum"]), found)
+    if "const" in schema:
+        return f"it takes `{say(schema['const'])}`"
+    possible = lengths(schema) if "anyOf" in schema or "pattern" in schema else []
+    if possible:
+        also = [v for part in schema.get("anyOf") or () for v in part.get("enum") or ()]
+        extra = f", or {any_of(say(v) for v in also)}" if also else ""
+        return f"{say(possible[0])} to {say(possible[-1])}{extra}"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    return f"{say(low)} to {say(high)}" if low is not None and high is not None else ""
+
+
+def _type(wanted: JSON) -> str:
+    return {
+        "string": "text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "array": "a list",
+        "object": "a mapping",
+    }.get(str(wanted), str(wanted))
+
+
+def _noun(schema: Schema, is_media: bool) -> str:
+    kind = str((schema.get("media") or {}).get("kind")) if is_media else ""
+    return {"image": "pictures", "video": "clips", "audio": "sounds"}.get(kind, "items")

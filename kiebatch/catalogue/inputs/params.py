@@ -1,0 +1,227 @@
+"""Reads `params` and `extra_params`: friendly names, the model's own fields, and fields that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from kiebatch import addresses
+from kiebatch.catalogue import models, reading
+from kiebatch.catalogue.inputs.draft import Draft
+from kiebatch.catalogue.inputs.values import addresses_in, coerced, files_in, is_web, urls_in
+from kiebatch.catalogue.saying import bare, listing
+from kiebatch.model import JSON, Media, WebURL
+
+THROUGH = "if the service has it nevertheless: `extra_params` sends it as it is"
+
+
+def read_params(draft: Draft) -> None:
+    """Read everything under `params`; None means that a field is left open."""
+    for name, value in draft.ask.params.items():
+        if value is not None:
+            _param(draft, name, value)
+
+
+def _param(draft: Draft, name: str, value: JSON) -> None:
+    word = f"params.{name}"
+    model = draft.model
+    target = model.fields.get(name)
+    if target and name in models.FRIENDLY and target.wrap is None:
+        # A raw field may bear a friendly name and hold the model's own spelling: both are understood.
+        draft.put(target.name, friendly_value(draft, name, value), word)
+    elif name in model.properties or not model.known:
+        _raw(draft, name, value, word)
+    else:
+        _unknown(draft, name, value, word)
+
+
+def friendly_value(draft: Draft, name: str, value: JSON) -> JSON:
+    """Return a friendly value in the model's own unit and spelling."""
+    target = draft.model.fields[name]
+    if name == "voice":
+        return draft.voice or value
+    for said, own in (target.values or {}).items():
+        if str(said).lower() == str(value).lower():
+            return own
+    return coerced(draft.schema(target.name), value, True)
+
+
+def _raw(draft: Draft, name: str, value: JSON, word: str) -> None:
+    schema = draft.schema(name)
+    if "media" in schema:
+        refs = value if isinstance(value, list) else [value]
+        if all(isinstance(ref, str) for ref in refs):
+            _raw_media(draft, name, refs, is_list=isinstance(value, list))
+            return
+    if not draft.model.known:
+        _refuse_files(draft, word, value)
+    for url in urls_in(value):
+        if not is_web(url) and not _is_asset(draft, url) and "media" in str(schema):
+            message = f"`{url}` is not an http address"
+            draft.error(word, message, hint=_role_hint(draft, name), code="local-path")
+    has_values = any(t.name == name and t.values for t in draft.model.fields.values())
+    draft.put(name, coerced(schema, value, name == draft.own("seed") or has_values), word)
+
+
+def _refuse_files(draft: Draft, word: str, value: JSON) -> None:
+    for path in files_in(value):
+        message = f"`{path}` is not an http address"
+        draft.error(word, message, hint="only addresses can be given here", code="local-path")
+
+
+def _raw_media(draft: Draft, name: str, refs: list[str], *, is_list: bool) -> None:
+    word = f"params.{name}"
+    roles = draft.model.roles.items()
+    role = next((r for r, fields in roles if name in fields.values()), "references")
+    wrong = next((ref for ref in refs if not is_web(ref) and not _is_asset(draft, ref)), None)
+    if wrong is not None:
+        hint = _role_hint(draft, name) or "upload it first; only its address can be given here"
+        draft.error(word, f"`{wrong}` is not an http address", hint=hint, code="local-path")
+        return
+    before = next((m for m in draft.media if m.field == name), None)
+    if before:
+        message = f"`{before.role}` and `{bare(word)}` both set `{name}`"
+        draft.error(word, message, hint="say it once", code="said-twice")
+        return
+    draft.words[name] = word
+    takes_list = draft.schema(name).get("type") == "array"
+    as_list = takes_list or (is_list and len(refs) != 1)
+    draft.input[name] = refs if as_list else "".join(refs[:1])
+    for i, ref in enumerate(refs):
+        draft.media.append(Media(role=role, field=name, index=i if as_list else None, ref=WebURL(ref)))
+
+
+def _role_hint(draft: Draft, name: str) -> str:
+    for role, fields in draft.model.roles.items():
+        if name in fields.values():
+            return f"files of yours go under `{role}:`; they are uploaded for you"
+    return ""
+
+
+def _is_asset(draft: Draft, ref: str) -> bool:
+    return draft.model.accepts_asset_ids and ref.startswith("asset://")
+
+
+# --- fields that the catalogue does not know -----------------------------------------------------------
+
+
+def _unknown(draft: Draft, name: str, value: JSON, word: str) -> None:
+    model = draft.model
+    if name in models.FRIENDLY:
+        draft.error(
+            word, f"`{model.id}` has no `{name}`", hint=no_friendly(draft, name), code="no-such-field"
+        )
+        return
+    old = reading.index()["fields"].get(name)
+    closed = model.input.get("additionalProperties", True) is False
+    if closed or old:
+        hint = "; ".join(filter(None, (_instead(draft, name), "" if old else THROUGH)))
+        draft.error(word, f"`{model.id}` has no field `{name}`", hint=hint, code="no-such-field")
+        return
+    draft.warn(
+        word,
+        f"`{model.id}` is not known to have a field `{name}`; it is sent as it is",
+        hint=_instead(draft, name),
+        code="unsure-field",
+    )
+    draft.put(name, value, word)
+
+
+def _instead(draft: Draft, name: str) -> str:
+    """Return what to write instead of a field that the model does not have."""
+    model = draft.model
+    old = reading.index()["fields"].get(name)
+    if old and "say" in old:
+        return str(old["say"])
+    if old and _can(draft, str(old["use"])):
+        return f"write `{bare(str(old['use']))}`"
+    if old and old["use"] == "params.count":
+        return no_friendly(draft, "count")
+    near = get_close_matches(name, [*model.properties, *model.fields], n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return "it takes " + listing(n for n in model.properties if "media" not in model.properties[n])
+
+
+def _can(draft: Draft, use: str) -> bool:
+    name = use.removeprefix("params.")
+    return name in draft.model.fields or name in draft.model.roles or name in draft.model.properties
+
+
+def no_friendly(draft: Draft, name: str) -> str:
+    """Return what to do instead of a friendly name that the model has no field for."""
+    said = {
+        "count": "write `takes: N` for several, each as a job of its own",
+        "duration": "the length of its clips cannot be chosen",
+        "negative_prompt": "say in the prompt what should be there instead",
+    }
+    if name in said:
+        return said[name]
+    takes = listing(n for n, p in draft.model.properties.items() if "media" not in p)
+    return f"it takes {takes}" if takes else ""
+
+
+def read_extra(draft: Draft) -> set[str]:
+    """Read `extra_params`, sent as written; return the fields that were taken.
+
+    A known field and a callback address are refused there; paths and addresses in it pass the rules for media.
+    """
+    taken: set[str] = set()
+    for name, value in draft.ask.extra_params.items():
+        if value is None:
+            continue
+        word = f"params.{name}"
+        problem = _extra_problem(draft, name, value)
+        if problem:
+            draft.error(word, problem[0], hint=problem[1], code="extra-params")
+            continue
+        draft.warn(
+            word,
+            f"`{draft.model.id}` is not known to have a field `{name}`; it is sent as it is"
+            + ("" if _is_priced(draft, name) else ", and the price is unknown"),
+            code="extra-params",
+        )
+        draft.put(name, value, word)
+        taken.add(name)
+    return taken
+
+
+def _is_priced(draft: Draft, name: str) -> bool:
+    return any(name in (row.get("when") or {}) for row in draft.model.prices)
+
+
+def _extra_problem(draft: Draft, name: str, value: JSON) -> tuple[str, str] | None:
+    """Return why an extra field cannot be sent, and a hint; None where it can."""
+    model = draft.model
+    if any(_calls_back(key) for key in (name, *_keys_in(value))):
+        return f"`{name}` is set by kiebatch and cannot be an extra field", ""
+    if name in {*model.properties, *model.fields, *(target.name for target in model.fields.values())}:
+        return f"`{model.id}` knows the field `{name}`", "write it under `params`"
+    path = next(iter(files_in(value)), None)
+    if path is not None:
+        return f"`{path}` is not an http address", "only addresses can be given here"
+    for url in addresses_in(value):
+        problem = "" if _is_asset(draft, url) else addresses.url_problem(url)
+        if problem:
+            return problem, "the rules are those for `references`"
+    return None
+
+
+def _calls_back(key: str) -> bool:
+    return key.replace("_", "").replace("-", "").casefold() in {
+        "callback",
+        "callbackurl",
+        "calbackurl",
+        "webhook",
+        "webhookurl",
+    }
+
+
+def _keys_in(value: JSON) -> Iterable[str]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield str(key)
+            yield from _keys_in(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _keys_in(one)

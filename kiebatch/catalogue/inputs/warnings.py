@@ -1,0 +1,133 @@
+"""Warnings about an input that is valid: what it costs, what is going away, what only looks as asked for."""
+
+from __future__ import annotations
+
+from kiebatch.catalogue import prices
+from kiebatch.catalogue.inputs.draft import Draft
+from kiebatch.catalogue.inputs.messages import allowed_hint
+from kiebatch.catalogue.models import Model
+from kiebatch.catalogue.saying import bare, say
+from kiebatch.catalogue.shapes import Schema
+
+EXPENSIVE = 3  # warn where an option makes a job cost at least so many times as much
+
+
+def warn_about_status(draft: Draft) -> None:
+    model = draft.model
+    if model.status == "superseded":
+        draft.warn(
+            "model",
+            f"`{model.id}` is an older form and may stop any day",
+            hint=newer(model),
+            code="superseded",
+        )
+    elif model.status == "withdrawn":
+        draft.error(
+            "model",
+            f"`{model.id}` is withdrawn: the service has closed it",
+            hint=newer(model),
+            code="withdrawn",
+        )
+
+
+def newer(model: Model) -> str:
+    """Return in words what takes a model's place, and what that lacks; nothing where nothing does."""
+    if not model.superseded_by:
+        return ""
+    lacks = f", {model.superseded_note}" if model.superseded_note else ""
+    return f"`{model.superseded_by}` takes its place{lacks}"
+
+
+def warn(draft: Draft) -> None:
+    _same_seed(draft)
+    for name in draft.input:
+        _going_away(draft, name)
+    _many_outputs(draft)
+    _expensive_options(draft)
+
+
+def _same_seed(draft: Draft) -> None:
+    own = draft.own("seed")
+    fixed = draft.model.defaults.get(own or "")
+    if draft.ask.takes > 1 and own not in draft.input and fixed not in (None, -1, "-1"):
+        draft.warn(
+            "takes",
+            f"`{draft.model.id}` uses seed {say(fixed)} unless a seed is given, so takes may come out alike",
+            hint="`seed: stable` gives each take a seed of its own",
+            code="same-seed",
+        )
+
+
+def _going_away(draft: Draft, name: str) -> None:
+    """Warn about a field or value that will go, or that may not be there at all."""
+    schema, value, model = draft.schema(name), draft.input[name], draft.model
+    if schema.get("deprecated") and name in draft.words:
+        draft.warn(
+            draft.word(name),
+            f"`{name}` is going away on `{model.id}`",
+            hint=schema.get("description") or "",
+            code="deprecated-field",
+        )
+    if schema.get("unsure") and name in draft.words:
+        draft.warn(
+            draft.word(name),
+            f"it is not sure that `{model.id}` takes `{name}`: {schema.get('unsure')}",
+            hint="what it costs is planned by what is asked for",
+            code="unsure-field",
+        )
+    gone = schema.get("discontinued") or []
+    if value in gone:
+        left = Schema(enum=[v for v in schema.get("enum") or () if v not in gone])
+        by_us = name in draft.defaulted
+        draft.warn(
+            "model" if by_us else draft.word(name),
+            f"`{name}: {say(value)}` is marked as discontinued"
+            + (f"; kiebatch filled it in, since `{model.id}` needs one" if by_us else ""),
+            hint=allowed_hint(left, None),
+            code="discontinued-value",
+        )
+
+
+def _many_outputs(draft: Draft) -> None:
+    model = draft.model
+    if not any(row["per"] == "output" for row in model.prices):
+        return
+    said = model.outputs.get("count")
+    if said is None:
+        draft.warn(
+            "model",
+            f"how many pictures `{model.id}` makes, and so its price, is known only afterwards",
+            code="unknown-count",
+        )
+    count = prices.count(model, {**model.defaults, **draft.input}).value
+    field = said.get("field", "") if isinstance(said, dict) else ""
+    if field and field not in draft.input and count and count > 1:
+        word = next((f for f, t in model.fields.items() if t.name == field), field)
+        draft.warn(
+            "model",
+            f"`{model.id}` makes and bills {say(count)} pictures unless a number is given",
+            hint=f"say `params: {{{word}: 1}}` for one",
+            code="many-outputs",
+        )
+
+
+def _expensive_options(draft: Draft) -> None:
+    """Warn about an option that multiplies the price; a longer clip costs more as everybody expects."""
+    model, length = draft.model, draft.own("duration")
+    priced = {name for row in model.prices for name in row.get("when") or {}} - {length}
+    for name in sorted(priced & set(draft.input)):
+        word = draft.words.get(name, "")
+        if not word.startswith("params.") or any(m.field == name for m in draft.media):
+            continue
+        with_it = prices.price(model, draft.input)
+        without = prices.price(model, {k: v for k, v in draft.input.items() if k != name})
+        if "bound" in (with_it.kind, without.kind) or with_it.amount is None or not without.amount:
+            continue
+        if with_it.amount >= EXPENSIVE * without.amount:
+            said = draft.ask.params.get(bare(word), draft.input[name])
+            draft.warn(
+                word,
+                f"`{bare(word)}: {say(said)}` makes this job {say(with_it.amount)} credits instead of "
+                f"{say(without.amount)}",
+                code="dear-option",
+            )
