@@ -10,6 +10,7 @@ from typing import Literal
 from kiebatch.model import (
     Asset,
     Attempt,
+    Line,
     Modality,
     PriceKind,
     Project,
@@ -90,11 +91,42 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What the script says of a scene or shot: never sent, shown beside the picture."""
+
+    lines: tuple[Line, ...] = ()
+    action: str = ""
+    location: str = ""
+    time_of_day: str = ""
+    shot_size: str = ""
+    lens: str = ""
+
+    @property
+    def slugline(self) -> str:
+        """Where and when, as a script's heading has it: `The stairs - night`."""
+        return " - ".join(part for part in (self.location, self.time_of_day) if part)
+
+
+def script_of(said: Scene | Shot) -> Script:
+    return Script(
+        lines=said.lines,
+        action=said.action,
+        location=said.location,
+        time_of_day=said.time_of_day,
+        shot_size=said.shot_size,
+        lens=said.lens,
+    )
+
+
+NO_SCRIPT = Script()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     """One shot as the board shows it.
 
-    `prompt` is what the scene file asks for today; `pieces` is its way from what the shown take was made with,
-    where the two differ.
+    `words` is the prompt as its author wrote it, `prompt` with the words of styles and characters.  `pieces` is the way
+    from what the shown take was made with to today's prompt, where the two differ.
     """
 
     name: str
@@ -104,7 +136,9 @@ class Panel:
     title: str = ""
     notes: str = ""
     prompt: str = ""
+    words: str = ""
     pieces: tuple[Piece, ...] = ()
+    script: Script = NO_SCRIPT
     duration_s: float | None = None  # on the timeline; None for a sound, or where it is skipped
     camera: str = ""
     text_overlay: str = ""
@@ -185,7 +219,8 @@ class BoardScene:
     title: str = ""
     group: str = ""
     notes: str = ""
-    dialogue: str = ""
+    dialogue: str = ""  # the words of the voice-over
+    script: Script = NO_SCRIPT
     camera: str = ""
     text_overlay: str = ""
     transition: str = ""
@@ -207,6 +242,8 @@ class Film:
     id: str = ""  # tells this film from others of the same title
     folder: str = ""  # its assets folder, relative to the project
     notes: str = ""
+    styles: tuple[tuple[str, str], ...] = ()  # name and words, once for the whole film
+    characters: tuple[tuple[str, str], ...] = ()
     scenes: tuple[BoardScene, ...] = ()
     orphans: tuple[Panel, ...] = ()
     spent: float = 0.0  # credits of all versions
@@ -309,6 +346,8 @@ class _Builder:
         return Film(
             title=self.project.title or title,
             notes=self.project.notes,
+            styles=tuple(self.project.styles.items()),
+            characters=tuple((name, c.text) for name, c in self.project.characters.items() if c.text),
             scenes=scenes,
             orphans=orphans,
             spent=sum(a.credits or 0.0 for a in self.manifest.assets if not a.draft),
@@ -329,6 +368,7 @@ class _Builder:
             group=scene.group,
             notes=scene.notes,
             dialogue=scene.dialogue,
+            script=script_of(scene),
             camera=scene.camera,
             text_overlay=scene.text_overlay,
             transition=scene.transition,
@@ -351,6 +391,9 @@ class _Builder:
             title="" if alone else shot.title,
             notes="" if alone else shot.notes,
             prompt=shot.prompt,
+            words=shot.words or shot.prompt,
+            # A scene that is one shot says these things once, at the scene.
+            script=NO_SCRIPT if alone else script_of(shot),
             camera="" if alone else shot.camera,
             text_overlay="" if alone else shot.text_overlay,
             transition="" if alone else shot.transition,
@@ -452,6 +495,7 @@ class _Builder:
                     modality=_MODALITIES.get(asset.type, ""),
                     title="" if asset.scene_id is not None else asset.filename,
                     prompt=asset.prompt,
+                    words=asset.prompt,
                     models=(asset.model,) if asset.model else (),
                     takes=(take,),
                 )

@@ -291,7 +291,9 @@ def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSO
         )
 
     takes = [take(t) for t in panel.takes]
+    sent = prompts.setdefault(panel.prompt, len(prompts)) + 1 if panel.prompt != panel.words else 0
     found = {
+        "sent": sent or "",
         "scene": panel.scene,
         "seconds": panel.duration_s,
         "kind": panel.kind if panel.is_sound else "",

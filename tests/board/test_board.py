@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -277,3 +278,57 @@ def test_a_held_job_says_that_nobody_knows_whether_it_was_charged(root: Path, si
 
     assert panel(root, "3").state == "held"
     assert "nobody knows whether it was charged" in _written(root)
+
+
+SCRIPTED = """\
+kiebatch: 1
+title: The Lighthouse
+defaults: {model: nano-banana-2}
+styles: {storm: "storm light, heavy grain"}
+characters: {keeper: an old keeper in a yellow oilskin}
+scenes:
+  - id: 1
+    location: The stairs
+    time_of_day: night
+    action: He climbs.
+    shots:
+      - id: a
+        prompt: "{keeper} climbs"
+        style: storm
+        shot_size: close-up
+        lens: 35 mm
+        camera: low angle
+        dialogue: |
+          HANNE: No one came.
+          KEEPER: They will.
+"""
+
+
+def test_script_fields_are_shown_apart_and_the_prompt_in_the_authors_words(tmp_path: Path) -> None:
+    root = boards.film(tmp_path / "film", SCRIPTED, made=())
+
+    html = _written(root)
+
+    for shown in (
+        '<p class="slugline">The stairs - night</p>',
+        '<p class="action">He climbs.</p>',
+        '<p class="camera">close-up · 35 mm · low angle</p>',
+        "<dt>HANNE</dt><dd>No one came.</dd>",
+        "<dt>keeper</dt><dd>an old keeper in a yellow oilskin</dd>",
+        "<dt>storm</dt><dd>storm light, heavy grain</dd>",
+        '<p class="prompt">keeper climbs</p>',
+    ):
+        assert shown in html
+    [panel] = publish.film_of(boards.load(root)).panels
+    assert "yellow oilskin" in panel.prompt
+
+
+def test_sounds_are_not_counted_as_shots_and_a_draft_shows_no_credits(root: Path) -> None:
+    film = publish.film_of(boards.load(root))
+
+    real = page(film, {})
+    draft = page(replace(film, draft=True), {})
+
+    assert "<span>3 of 4 shots, 0 of 1 sound made</span>" in real
+    assert "credits to go" in real
+    assert "credit" not in draft.partition('<main id="film">')[0].partition("</style>")[2]

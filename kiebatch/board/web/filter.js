@@ -34,7 +34,12 @@ function textOf(article) {
     const scene = article.closest("section");
     texts.set(
       article,
-      [article.getAttribute("aria-label"), scene ? scene.firstElementChild.textContent : "", ...own]
+      [
+        article.getAttribute("aria-label"),
+        scene ? scene.firstElementChild.textContent : "",
+        ...own,
+        ...data(article).prompts,
+      ]
         .join(" ")
         .toLowerCase(),
     );
@@ -88,4 +93,20 @@ document.addEventListener("click", event => {
   filter = chosen.dataset.filter;
   if (chosen.closest("#nothing")) $("#search").value = "";
   sift();
+});
+
+/* --- the author's words, or the whole prompt -------------------------------------------------------- */
+
+const asSent = $("#sent");
+function showPrompt(article) {
+  const found = data(article);
+  const place = $(":scope > .prompt", article);
+  if (!found.sent || !place || $("ins, del", place)) return;
+  if (found.words === undefined) found.words = place.textContent;
+  place.textContent =
+    asSent.getAttribute("aria-pressed") === "true" ? found.prompts[found.sent - 1] : found.words;
+}
+asSent.addEventListener("click", () => {
+  asSent.setAttribute("aria-pressed", String(asSent.getAttribute("aria-pressed") !== "true"));
+  shots().forEach(showPrompt);
 });

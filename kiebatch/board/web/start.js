@@ -13,6 +13,7 @@ const here = new IntersectionObserver(
 );
 function arrive(article) {
   watch(article);
+  showPrompt(article);
   here.observe(article);
 }
 for (const article of shots()) arrive(article);
@@ -20,3 +21,4 @@ offer();
 offerElsewhere();
 if (lines.length) count();
 $("#play").hidden = !shots().some(article => data(article).seconds && shownFile(data(article)));
+asSent.hidden = !shots().some(article => data(article).sent);
