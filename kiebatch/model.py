@@ -299,8 +299,8 @@ class Shot:
     title: str = ""
     notes: str = ""
     prompt: str = ""  # as resolved for its first job, or as written when there is none
-    words: str = ""  # as the author wrote it, with the names of styles and characters
-    described: str = ""  # with what the characters look like, without the style
+    words: str = ""  # as the author wrote it, with the names of characters and without the style
+    described: str = ""  # the same with what the characters look like
     characters: tuple[str, ...] = ()  # by name, those that it shows
     styles: tuple[str, ...] = ()  # by name, or the words themselves
     duration_s: float | None = None

@@ -27,7 +27,7 @@ FACES = {
     "project": {"finding", "opening", "snapshots"},
     "planning": {"decision", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"decisions", "events", "holding", "session", "single"},
-    "exports": {"cut", "csv", "otio", "retime"},
+    "exports": {"cut", "csv", "otio", "pdf", "retime"},
     "ci": {"announce", "report"},
     "board": {"publish"},
     "simulator": {"server.application", "server.background", "server.server"},

@@ -14,7 +14,7 @@ from typing import Literal
 
 from kiebatch import files, media
 from kiebatch.errors import Invalid, Problem, Where, plain
-from kiebatch.model import Asset, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, selects
+from kiebatch.model import Asset, Line, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, selects
 from kiebatch.record import notes
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.notes import Notes, Thread
@@ -34,7 +34,8 @@ class Options:
     """What a person may ask of an export.
 
     - `columns` and `rows`: of a contact sheet's page; `all_takes` shows every take of a shot instead of one
-    - `layout`: panels on a page of the PDF, 1, 4 or 6; `paper` is `a4` or `letter`
+    - `grid`: columns and rows of a page of the PDF, at most 12 panels; `fields` are those that it prints, empty for all;
+      `author`, `mark` (a version) and `date` stand on every page; `paper` is `a4` or `letter`
     - `fps`, `size`: of animatic and timeline; without a size it follows the pictures
     - `slate`: scene, shot, take and time in the animatic; `captions`: what is said, in the picture
     - `only`: selectors such as `5-9` or `2b`, empty for all; `picked`: only shots of which somebody picked a take
@@ -45,8 +46,13 @@ class Options:
     columns: int = 4
     rows: int = 6
     all_takes: bool = False
-    layout: int = 4
+    grid: tuple[int, int] = (2, 2)
     paper: Literal["a4", "letter"] = "a4"
+    portrait: bool = False
+    fields: tuple[str, ...] = ()
+    author: str = ""
+    mark: str = ""
+    date: str = ""
     fps: Fraction = Fraction(24)
     size: tuple[int, int] | None = None
     slate: bool = False
@@ -78,8 +84,16 @@ class Cut:
     start: int
     frames: int
     scene_title: str = ""
+    group: str = ""  # the act
     title: str = ""
-    prompt: str = ""
+    prompt: str = ""  # as it is sent
+    words: str = ""  # as the author wrote it
+    characters: tuple[str, ...] = ()
+    action: str = ""
+    location: str = ""
+    time_of_day: str = ""
+    shot_size: str = ""
+    lens: str = ""
     dialogue: str = ""  # what people say in the picture, one line each: `NAME: words`
     voice_over: str = ""  # the words of the scene's sounds stand on its first shot, and each on its own sound
     sfx: str = ""
@@ -96,6 +110,11 @@ class Cut:
     @property
     def end(self) -> int:
         return self.start + self.frames
+
+    @property
+    def slugline(self) -> str:
+        """Where and when the scene is, as a screenplay writes it: `INT. BUS - NIGHT`."""
+        return " - ".join(part for part in (self.location, self.time_of_day) if part)
 
     @property
     def is_picked(self) -> bool:
@@ -334,6 +353,15 @@ def _worded(cut: Cut, scene: Scene, shot: Shot, *, first: bool, last: bool) -> C
         cut,
         title=shot.title,
         prompt=shot.prompt,
+        words=shot.words,
+        characters=shot.characters,
+        group=scene.group,
+        dialogue=_spoken(shot.lines or (scene.lines if first else ())),
+        action=shot.action or (scene.action if first else ""),
+        location=shot.location or scene.location,
+        time_of_day=shot.time_of_day or scene.time_of_day,
+        shot_size=shot.shot_size or scene.shot_size,
+        lens=shot.lens or scene.lens,
         voice_over=sounds.get("vo", ""),
         sfx=sounds.get("sfx", ""),
         music=sounds.get("music", ""),
@@ -343,6 +371,10 @@ def _worded(cut: Cut, scene: Scene, shot: Shot, *, first: bool, last: bool) -> C
         notes="\n".join(note for note in notes if note),
         models=shot.models,
     )
+
+
+def _spoken(lines: Sequence[Line]) -> str:
+    return "\n".join(f"{line.speaker}: {line.words}" if line.speaker else line.words for line in lines)
 
 
 # --- what several exports need -------------------------------------------------------------------------

@@ -1,265 +1,355 @@
-"""The storyboard as a PDF: panels with dialogue, camera and notes, one, four or six to a page; its text can be copied."""
+"""The storyboard as a PDF: panels with scene headings, dialogue, sound, camera and notes; its text can be copied.
+
+The author's words are printed, not the prompt as it is sent: styles and characters stand once, on the first page.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import io
-import re
-import unicodedata
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
 from kiebatch import files
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, plain
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Film, Options
-from kiebatch.media import lettering
+from kiebatch.exports.typesetting import Colour, Typesetter
 from kiebatch.model import Project
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
 from kiebatch.workspace import Workspace
 
-LAYOUTS = {1: (1, 1), 4: (2, 2), 6: (3, 2)}  # columns and rows of a page in landscape
-_MARGIN, _GAP, _HEAD, _FOOT = 34.0, 18.0, 30.0, 20.0
-_INK, _SOFT, _ACCENT = (0.1, 0.1, 0.12), (0.42, 0.41, 0.38), (0.8, 0.24, 0.12)
+MOST_PANELS = 12
+# How a number of panels is laid out in landscape, columns and rows; portrait turns it.
+GRIDS = {
+    1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 5: (3, 2), 6: (3, 2), 7: (4, 2), 8: (4, 2), 9: (3, 3), 10: (5, 2),
+    11: (4, 3), 12: (4, 3),
+}  # fmt: skip
+# What can be printed beside a panel, by the name that `--fields` takes; the label is empty where the text says itself.
+FIELDS = {
+    "action": "Action",
+    "dialogue": "",
+    "voice_over": "Voice",
+    "camera": "Camera",
+    "text_overlay": "Text",
+    "sfx": "Sound",
+    "music": "Music",
+    "transition": "Transition",
+    "notes": "Notes",
+    "review": "Note",
+    "prompt": "",
+    "take": "",
+}
+_PAPERS = {"a4": (841.89, 595.28), "letter": (792.0, 612.0)}  # points, landscape
+_MARGIN, _GAP, _HEAD, _FOOT = 34.0, 16.0, 26.0, 20.0
+_INK: Colour = (26, 26, 31)
+_SOFT: Colour = (107, 105, 97)
+_ACCENT: Colour = (204, 61, 31)
+_LINE: Colour = (214, 209, 199)
 _SHARP = 2.6  # pixels of a picture per point of paper, some 190 dpi
-_FINE = 4.0  # pixels of a drawn letter per point, some 290 dpi
-# Faces that every PDF reader brings along, for scripts whose installed fonts cannot be embedded.
-_ASIAN = (
-    ("HYSMyeongJo-Medium", (0xAC00, 0xD7A3)),
-    ("HeiseiKakuGo-W5", (0x3040, 0x30FF)),
-    ("STSong-Light", (0x2E80, 0x9FFF)),
-    ("STSong-Light", (0xF900, 0xFFEF)),
-)
-
-_RIGHT_TO_LEFT = re.compile(
-    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff](?:.*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff])?"
-)
+_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def export(
     project: Project, manifest: Manifest, picks: Picks, workspace: Workspace, options: Options
 ) -> list[Path]:
-    """Write the PDF.  `Invalid` with the way to install it when the extra `pdf` is missing."""
+    """Write the PDF.  `Invalid` for a grid or a field that there is not, or when the extra `pdf` is missing."""
     try:
-        from reportlab.lib import pagesizes
-        from reportlab.pdfgen import canvas
+        from fpdf import FPDF
     except ImportError:
         raise cut.missing_extra("pdf") from None
-    if options.layout not in LAYOUTS:
-        raise Invalid(f"a page holds 1, 4 or 6 panels, found {options.layout}")
+    columns, rows = options.grid
+    if not 1 <= columns * rows <= MOST_PANELS:
+        shown = f"{columns} x {rows}" if columns > 1 and rows > 1 else str(columns * rows)
+        raise Invalid(f"a page holds 1 to {MOST_PANELS} panels, found {shown}")
+    unknown = [name for name in options.fields if name not in FIELDS]
+    if unknown:
+        raise Invalid(f"there is no field `{plain(unknown[0])}`", hint=f"fields are {', '.join(FIELDS)}")
     film = cut.chosen(project, manifest, picks, workspace, options)
-    paper = pagesizes.landscape(pagesizes.letter if options.paper == "letter" else pagesizes.A4)
-    out = io.BytesIO()
-    sheet = canvas.Canvas(out, pagesize=paper, pageCompression=1, invariant=1)
-    sheet.setTitle(film.title)
-    sheet.setSubject("Storyboard")
-    sheet.setCreator("kiebatch")
-    book = _Book(sheet, film, workspace, options, paper)
-    for number, shot in enumerate(film.shots):
-        book.panel(number, shot)
-        options.progress(number + 1, len(film.shots))
-    sheet.showPage()
-    sheet.save()
-    files.replace(options.output, out.getvalue())
+    wide, high = _PAPERS[options.paper]
+    pdf = FPDF(unit="pt", format=(high, wide) if options.portrait else (wide, high))
+    pdf.set_auto_page_break(False)
+    pdf.set_margin(0)
+    pdf.c_margin = 0
+    _describe(pdf, film, options)
+    with tempfile.TemporaryDirectory(prefix="kiebatch-fonts-") as folder:
+        _Book(pdf, film, project, workspace, options, Path(folder)).write()
+        written = bytes(pdf.output())
+    files.replace(options.output, written)
     return [options.output]
+
+
+def _describe(pdf: Any, film: Film, options: Options) -> None:
+    pdf.set_title(film.title)
+    pdf.set_subject("Storyboard")
+    pdf.set_creator("kiebatch")
+    if options.author:
+        pdf.set_author(options.author)
+    # The same film on the same day gives the same bytes.
+    day = dt.date.fromisoformat(options.date) if options.date else None
+    pdf.set_creation_date(dt.datetime.combine(day, dt.time(), dt.UTC) if day else _EPOCH)
 
 
 @dataclass(slots=True)
 class _Column:
-    """Where the next line of a panel's words goes, and how low it may get."""
+    """Where the next line of words goes, and how low it may get; y counts down from the top of the page."""
 
     x: float
     y: float
     wide: float
     low: float
 
+    @property
+    def full(self) -> bool:
+        return self.y > self.low
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A paragraph beside a panel or on the first page."""
+
+    label: str
+    text: str
+    colour: Colour = _INK
+
 
 class _Book:
     def __init__(
-        self, sheet: Any, film: Film, workspace: Workspace, options: Options, paper: tuple[float, float]
+        self, pdf: Any, film: Film, project: Project, workspace: Workspace, options: Options, fonts: Path
     ) -> None:
-        self.sheet = sheet
+        self.pdf = pdf
         self.film = film
-        self.state = workspace.state
-        self.paper = paper
-        self.columns, self.rows = LAYOUTS[options.layout]
+        self.project = project
+        self.workspace = workspace
+        self.options = options
+        self.columns, self.rows = options.grid
         self.per_page = self.columns * self.rows
-        self.pages = -(-len(film.shots) // self.per_page)
-        self.size = {1: 11.0, 4: 8.2, 6: 7.6}[options.layout]
+        self.size = {1: 11.0, 2: 9.4, 3: 8.6}.get(max(self.columns, self.rows), 7.4)
+        self.foreword = list(self._foreword())
+        self.pages = -(-len(film.shots) // self.per_page) + bool(self.foreword)
+        self.firsts = {film.shots[0].name, *(b.name for a, b in pairwise(film.shots) if a.scene != b.scene)}
+        self.type = Typesetter(pdf, self._everything(), fonts)
 
-    def panel(self, number: int, shot: Cut) -> None:
-        place = number % self.per_page
-        if place == 0:
-            if number:
-                self.sheet.showPage()
-            self._page(number // self.per_page + 1)
-        wide = (self.paper[0] - 2 * _MARGIN - _GAP * (self.columns - 1)) / self.columns
-        high = (self.paper[1] - 2 * _MARGIN - _HEAD - _FOOT - _GAP * (self.rows - 1)) / self.rows
-        x = _MARGIN + place % self.columns * (wide + _GAP)
-        top = self.paper[1] - _MARGIN - _HEAD - place // self.columns * (high + _GAP)
-        share = 0.74 if self.per_page == 1 else 0.64
-        picture_high = min(high * share, wide * min(1.2, self.film.shape[1] / self.film.shape[0]))
-        self._picture(shot, x, top - picture_high, wide, picture_high)
-        column = _Column(x, top - picture_high - self.size * 1.5, wide, top - high)
-        self._words(column, shot)
+    def write(self) -> None:
+        if self.foreword:
+            self._page(1)
+            self._front()
+        for number, shot in enumerate(self.film.shots):
+            place = number % self.per_page
+            if place == 0:
+                self._page(number // self.per_page + 1 + bool(self.foreword))
+            self._panel(place, shot)
+            self.options.progress(number + 1, len(self.film.shots))
+
+    def _everything(self) -> Iterator[str]:
+        """Yield all that is written, by which fonts are chosen."""
+        yield f"{self.film.title} Draft Scene of {self.options.author} {self.options.mark} 0123456789:./·…“”"
+        for text in self.foreword:
+            yield text.label + text.text
+        for shot in self.film.shots:
+            yield from (shot.name, shot.group, shot.scene_title, shot.title, shot.slugline)
+            for text in self._texts(shot):
+                yield text.label + text.text
+
+    # -- pages
 
     def _page(self, number: int) -> None:
-        film, (wide, high) = self.film, self.paper
-        base = high - _MARGIN - 10
-        self._text(_MARGIN, base, film.title, 14, _INK)
-        self._text(wide - _MARGIN, base, film.timecode(film.length), 9, _SOFT, right=True)
-        self._text(wide - _MARGIN, _MARGIN - 6, f"{number} / {self.pages}", 8, _SOFT, right=True)
-        self.sheet.setStrokeColorRGB(0.84, 0.82, 0.78)
-        self.sheet.setLineWidth(0.6)
-        self.sheet.line(_MARGIN, base - 8, wide - _MARGIN, base - 8)
+        self.pdf.add_page()
+        wide, high = self.pdf.w, self.pdf.h
+        base = _MARGIN + 8
+        right = wide - _MARGIN
+        right -= self.type.line(right, base, self.film.timecode(self.film.length), 9, _SOFT, right=True) + 10
+        if self.workspace.draft:
+            right -= self.type.line(right, base, "Draft", 11, _ACCENT, right=True) + 10
+        self.type.line(_MARGIN, base, self._one_line(self.film.title, 13, right - _MARGIN), 13, _INK)
+        self._rule(base + 7)
+        foot = high - _MARGIN + 8
+        said = "   ".join(
+            part for part in (self.options.author, self.options.date, self.options.mark) if part
+        )
+        self.type.line(_MARGIN, foot, said, 8, _SOFT)
+        self.type.line(wide - _MARGIN, foot, f"{number} / {self.pages}", 8, _SOFT, right=True)
+
+    def _rule(self, y: float) -> None:
+        self.pdf.set_draw_color(*_LINE)
+        self.pdf.set_line_width(0.6)
+        self.pdf.line(_MARGIN, y, self.pdf.w - _MARGIN, y)
+
+    def _foreword(self) -> Iterator[_Text]:
+        """Yield what is said once: the film's notes, and the characters and styles that its shots name."""
+        if self.project.notes:
+            yield _Text("", self.project.notes)
+        shots = {(shot.scene, shot.shot) for shot in self.film.shots}
+        named = [
+            shot for scene in self.project.scenes for shot in scene.shots if (scene.id, shot.id) in shots
+        ]
+        for name in dict.fromkeys(name for shot in named for name in shot.characters):
+            yield _Text(name, self.project.characters[name].text)
+        for name in dict.fromkeys(name for shot in named for name in shot.styles):
+            words = self.project.styles.get(name, "")
+            yield _Text(name if words else "Style", words or name, _SOFT)
+
+    def _front(self) -> None:
+        size = 10.0
+        column = _Column(
+            _MARGIN, _MARGIN + _HEAD + 16, self.pdf.w - 2 * _MARGIN, self.pdf.h - _MARGIN - _FOOT
+        )
+        indent = max([self.type.width(text.label, size) for text in self.foreword if text.label], default=0.0)
+        for text in self.foreword:
+            self._paragraph(
+                column, text, size, indent=min(indent + 12, column.wide / 3) if text.label else 0.0
+            )
+            column.y += size * 0.7
+
+    # -- panels
+
+    def _panel(self, place: int, shot: Cut) -> None:
+        pdf = self.pdf
+        wide = (pdf.w - 2 * _MARGIN - _GAP * (self.columns - 1)) / self.columns
+        high = (pdf.h - 2 * _MARGIN - _HEAD - _FOOT - _GAP * (self.rows - 1)) / self.rows
+        x = _MARGIN + place % self.columns * (wide + _GAP)
+        top = _MARGIN + _HEAD + place // self.columns * (high + _GAP)
+        head = self.size * 1.7
+        self._heading(shot, x, top + self.size, wide)
+        beside, picture = self._picture_width(wide, high - head)
+        self._picture(shot, x, top + head, picture, picture * self._ratio)
+        if beside:
+            left = picture + self.size
+            column = _Column(x + left, top + head + self.size, wide - left, top + high)
+        else:
+            column = _Column(x, top + head + picture * self._ratio + self.size * 1.4, wide, top + high)
+        self._words(column, shot)
+
+    @property
+    def _ratio(self) -> float:
+        return self.film.shape[1] / self.film.shape[0]
+
+    def _picture_width(self, wide: float, room: float) -> tuple[bool, float]:
+        """Return whether the words stand beside the picture, and its width: whichever way makes it larger.
+
+        Above its words a picture leaves room for eight lines; beside them, two fifths of the panel.
+        """
+        above = min(wide, (room - self.size * 1.25 * 8) / self._ratio)
+        beside = min(wide * 0.6, room / self._ratio)
+        return (True, beside) if beside > above else (False, above)
+
+    def _one_line(self, text: str, size: float, room: float) -> str:
+        """Return what of a text fits one line, with `…` where that is not all."""
+        lines = self.type.wrap(text, size, room)
+        return lines[0].rstrip(" ,;-") + "…" if len(lines) > 1 else "".join(lines)
+
+    def _heading(self, shot: Cut, x: float, y: float, wide: float) -> None:
+        """Name act and scene over the scene's first panel."""
+        if shot.name not in self.firsts:
+            return
+        title = " ".join(part for part in (str(shot.scene), shot.scene_title) if part)
+        said = "   ".join(part for part in (shot.group, title, shot.slugline) if part)
+        self.type.line(x, y, self._one_line(said, self.size * 1.05, wide), self.size * 1.05, _INK)
+        self.pdf.set_draw_color(*_LINE)
+        self.pdf.set_line_width(0.6)
+        self.pdf.line(x, y + self.size * 0.4, x + wide, y + self.size * 0.4)
 
     def _words(self, column: _Column, shot: Cut) -> None:
         film, size = self.film, self.size
         right = f"{film.seconds(shot.frames):g} s   {film.timecode(shot.start)}"
-        self._text(column.x + column.wide, column.y, right, size * 0.9, _SOFT, right=True)
-        taken = self._text(column.x, column.y, shot.name, size * 1.25, _ACCENT) + size
-        title = shot.title or (shot.scene_title if self._begins(shot) else "")
-        room = column.wide - taken - self._width(right, size * 0.9) - size
-        for line in self._wrap(title, size, room)[:1]:
-            self._text(column.x + taken, column.y, line, size, _INK)
-        column.y -= size * 1.55
+        taken = self.type.line(column.x, column.y, shot.name, size * 1.25, _ACCENT) + size
+        free = column.wide - taken - self.type.width(right, size * 0.9) - size
+        if free < 0:  # a narrow column has the time on a line of its own
+            column.y += size * 1.3
+            free = 0.0
+        self.type.line(column.x + column.wide, column.y, right, size * 0.9, _SOFT, right=True)
+        if free > size * 3:
+            self.type.line(column.x + taken, column.y, self._one_line(shot.title, size, free), size, _INK)
+        column.y += size * 1.5
+        for text in self._texts(shot):
+            self._paragraph(column, text, size)
+            column.y += size * 0.2
+
+    def _texts(self, shot: Cut) -> list[_Text]:
         take = shot.shown
-        self._field(column, "", f"“{shot.voice_over}”" if shot.voice_over else "", _INK)
-        self._field(column, "Camera", shot.camera, _INK)
-        self._field(column, "Text", shot.text_overlay, _INK)
-        self._field(column, "Ends", shot.transition, _INK)
-        self._field(column, "Note", take.standing.note if take else "", _ACCENT)
-        self._field(column, "Notes", shot.notes, _INK)
-        self._field(column, "", shot.prompt, _SOFT)
-        if take:
-            facts = [
-                f"take {take.number}" + (" of " + str(len(shot.takes)) if len(shot.takes) > 1 else ""),
-                take.model,
-            ]
-            facts += ["picked"] if take.standing.choice == "pick" else []
-            self._field(column, "", "   ".join(facts), _SOFT)
+        camera = ", ".join(part for part in (shot.shot_size, shot.lens, shot.camera) if part)
+        facts = (
+            [f"take {take.number}" + (f" of {len(shot.takes)}" if len(shot.takes) > 1 else ""), take.model]
+            if take
+            else []
+        )
+        facts += ["picked"] if shot.is_picked else []
+        said = {
+            "action": (shot.action, _INK),
+            "dialogue": (shot.dialogue, _INK),
+            "voice_over": (f"“{shot.voice_over}”" if shot.voice_over else "", _INK),
+            "camera": (camera, _INK),
+            "text_overlay": (shot.text_overlay, _INK),
+            "sfx": (shot.sfx, _INK),
+            "music": (shot.music, _INK),
+            "transition": (shot.transition, _INK),
+            "notes": (shot.notes, _INK),
+            "review": ("\n".join(_review(shot)), _ACCENT),
+            "prompt": (shot.words, _SOFT),
+            "take": ("   ".join(facts), _SOFT),
+        }
+        wanted = self.options.fields or tuple(FIELDS)
+        return [
+            _Text(FIELDS[name], *said[name]) for name in FIELDS if name in wanted and said[name][0].strip()
+        ]
 
-    def _begins(self, shot: Cut) -> bool:
-        return next(other for other in self.film.shots if other.scene == shot.scene) is shot
-
-    def _field(self, column: _Column, label: str, text: str, colour: tuple[float, float, float]) -> None:
-        if not text.strip():
-            return
-        size = self.size
-        indent = self._width(f"{label} ", size * 0.9) + 2 if label else 0.0
-        lines = self._wrap(text, size, column.wide - indent)
+    def _paragraph(self, column: _Column, text: _Text, size: float, *, indent: float | None = None) -> None:
+        if indent is None:
+            indent = self.type.width(text.label, size * 0.9) + size * 0.5 if text.label else 0.0
+        lines = self.type.wrap(text.text, size, column.wide - indent) or [""]
         for number, line in enumerate(lines):
-            if column.y < column.low:
+            if column.full:
                 return
-            if column.y - size * 1.25 < column.low and number + 1 < len(lines):
+            more = number + 1 < len(lines)
+            if more and column.y + size * 1.25 > column.low:
                 line = line.rstrip(" ,;") + "…"
-            if label and number == 0:
-                self._text(column.x, column.y, label, size * 0.9, _SOFT)
-            self._text(column.x + indent, column.y, line, size, colour)
-            column.y -= size * 1.25
-        column.y -= size * 0.2
+            if text.label and number == 0:
+                self.type.line(column.x, column.y, text.label, size * 0.9, _SOFT)
+            self.type.line(column.x + indent, column.y, line, size, text.colour)
+            column.y += size * 1.25
 
     def _picture(self, shot: Cut, x: float, y: float, wide: float, high: float) -> None:
-        from reportlab.lib.utils import ImageReader
-
-        source = cut.poster(shot.shown, self.state)
+        source = cut.poster(shot.shown, self.workspace.state)
         picture = _small(source, wide, high) if source else None
-        self.sheet.setStrokeColorRGB(0.7, 0.68, 0.64)
-        self.sheet.setLineWidth(0.6)
+        self.pdf.set_draw_color(*_LINE)
+        self.pdf.set_line_width(0.6)
         if picture is None:
-            self.sheet.setFillColorRGB(0.94, 0.93, 0.9)
-            self.sheet.rect(x, y, wide, high, fill=1)
-            said = (
-                "not made yet"
-                if shot.shown is None
-                else "its file is gone"
-                if not shot.shown.path
-                else "no picture"
-            )
-            self._text(x + wide / 2 - self._width(said, self.size) / 2, y + high / 2, said, self.size, _SOFT)
+            self.pdf.set_fill_color(240, 237, 230)
+            self.pdf.rect(x, y, wide, high, style="DF")
+            said = _why_empty(shot)
+            left = x + (wide - self.type.width(said, self.size)) / 2
+            self.type.line(left, y + high / 2, said, self.size, _SOFT)
             return
-        shown_wide = min(wide, high * picture.width / picture.height)
-        shown_high = shown_wide * picture.height / picture.width
-        box = (x, y + high - shown_high, shown_wide, shown_high)
+        shown = min(wide, high * picture.width / picture.height)
         packed = io.BytesIO()
         picture.save(packed, "JPEG", quality=86)
         packed.seek(0)
-        self.sheet.drawImage(ImageReader(packed), *box)
-        self.sheet.rect(*box, fill=0)
+        box = (x + (wide - shown) / 2, y, shown, shown * picture.height / picture.width)
+        self.pdf.image(packed, *box)
+        self.pdf.rect(*box)
 
-    # -- text, run by run in a face that has it
 
-    def _text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        size: float,
-        colour: tuple[float, float, float],
-        *,
-        right: bool = False,
-    ) -> float:
-        runs = _runs(text)
-        total = self._width(text, size)
-        x -= total if right else 0.0
-        self.sheet.saveState()
-        self.sheet.setFillColorRGB(*colour)
-        line = self.sheet.beginText(x, y)
-        if _shaped(text):
-            self._drawn(x, y, text, size, colour)
-            # Seen by who selects and searches alone, who takes what stands from right to left for turned already.
-            line.setTextRenderMode(3)
-            runs = _runs(_RIGHT_TO_LEFT.sub(lambda found: found[0][::-1], text))
-        for face, run in runs:
-            line.setFont(face, size)
-            line.textOut(run)
-        self.sheet.drawText(line)
-        self.sheet.restoreState()
-        return float(total)
+def _review(shot: Cut) -> Iterator[str]:
+    """Yield what the review says of the shown take and of the shot, where it is not done."""
+    if shot.shown and shot.shown.standing.note:
+        yield shot.shown.standing.note
+    for thread in shot.threads:
+        if not thread.first.done:
+            yield f"{thread.first.author}: {thread.first.text}".removeprefix(": ")
+            yield from (f"{reply.author}: {reply.text}".removeprefix(": ") for reply in thread.replies)
 
-    def _width(self, text: str, size: float) -> float:
-        if _shaped(text):
-            return lettering.width(text, size * _FINE) / _FINE
-        return float(sum(_measure(run, face, size) for face, run in _runs(text)))
 
-    def _drawn(self, x: float, y: float, text: str, size: float, colour: tuple[float, float, float]) -> None:
-        """Put a line there as a picture, because its letters join, or run from right to left."""
-        from reportlab.lib.utils import ImageReader
-
-        wide, up, down = (round(n * _FINE) + 1 for n in (self._width(text, size), size * 1.3, size * 0.5))
-        ink = tuple(round(part * 255) for part in colour)
-        picture = Image.new("RGBA", (wide, up + down), (*ink, 0))
-        lettering.draw(ImageDraw.Draw(picture), (0, up), text, size * _FINE, (*ink, 255))
-        where = (x, y - down / _FINE, wide / _FINE, (up + down) / _FINE)
-        self.sheet.drawImage(ImageReader(picture), *where, mask="auto")
-
-    def _wrap(self, text: str, size: float, room: float) -> list[str]:
-        lines: list[str] = []
-        for paragraph in text.split("\n"):
-            line = ""
-            for word in lettering.words(paragraph):
-                if line and self._width((line + word).rstrip(), size) > room:
-                    lines.append(line.rstrip())
-                    line = ""
-                while self._width(word.rstrip(), size) > room and len(word) > 1:
-                    fits = max(
-                        1,
-                        next(
-                            n
-                            for n in range(len(word), 0, -1)
-                            if n == 1 or self._width(word[:n], size) <= room
-                        ),
-                    )
-                    lines.append(word[:fits])
-                    word = word[fits:]
-                line += word
-            if line.strip():
-                lines.append(line.rstrip())
-        return lines
+def _why_empty(shot: Cut) -> str:
+    if shot.shown is None:
+        return "not made yet"
+    return "no picture" if shot.shown.path else "its file is gone"
 
 
 def _small(path: Path, wide: float, high: float) -> Image.Image | None:
@@ -272,80 +362,3 @@ def _small(path: Path, wide: float, high: float) -> Image.Image | None:
             return picture
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-
-
-@cache
-def _shaped(text: str) -> bool:
-    """Whether letters of a text take their shape or place from their neighbours, which a PDF's text line does not do."""
-    return any(
-        unicodedata.bidirectional(c) in ("R", "AL") or "\u0900" <= c <= "\u109f" or "\u1780" <= c <= "\u17ff"
-        for c in text
-    )
-
-
-def _measure(run: str, face: str, size: float) -> float:
-    from reportlab.pdfbase import pdfmetrics
-
-    return float(pdfmetrics.stringWidth(run, face, size))
-
-
-@cache
-def _embeddable() -> tuple[str, ...]:
-    """Return the installed font files that can be embedded: those with TrueType outlines, plain faces first."""
-    from reportlab.pdfbase import ttfonts
-
-    found = []
-    for path in lettering.faces():
-        try:
-            ttfonts.TTFontFile(path, subfontIndex=0)
-        except (ttfonts.TTFError, OSError, ValueError, KeyError, IndexError):
-            continue
-        found.append(path)
-        if len(found) >= 24:
-            break
-    return tuple(found)
-
-
-@cache
-def _registered(path: str) -> str:
-    from reportlab.pdfbase import pdfmetrics, ttfonts
-
-    name = f"face{len(path)}-{Path(path).stem}"
-    pdfmetrics.registerFont(ttfonts.TTFont(name, path))
-    return name
-
-
-@cache
-def _asian(character: str) -> str | None:
-    from reportlab.pdfbase import cidfonts, pdfmetrics
-
-    for name, (first, last) in _ASIAN:
-        if first <= ord(character) <= last:
-            if name not in pdfmetrics.getRegisteredFontNames():
-                pdfmetrics.registerFont(cidfonts.UnicodeCIDFont(name))
-            return name
-    return None
-
-
-@cache
-def _runs(text: str) -> tuple[tuple[str, str], ...]:
-    """Return text as runs of (font name, text)."""
-    found: list[tuple[str, str]] = []
-
-    def add(face: str, run: str) -> None:
-        if found and found[-1][0] == face:
-            found[-1] = (face, found[-1][1] + run)
-        else:
-            found.append((face, run))
-
-    for character in text:
-        asian = _asian(character)
-        if asian and not any(lettering.covers(path, character) for path in _embeddable()):
-            add(asian, character)
-            continue
-        for face, run in lettering.pieces(character, _embeddable()):
-            if face:
-                add(_registered(face), run)
-            else:  # what every reader knows: Helvetica in the Windows code page
-                add("Helvetica", run.encode("cp1252", "replace").decode("cp1252"))
-    return tuple(found)

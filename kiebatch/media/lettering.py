@@ -6,6 +6,7 @@ A character that no font covers is written in Latin letters where Unicode knows 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import unicodedata
@@ -33,6 +34,10 @@ _LIKED = (
     "YuGothR.ttc",
     "malgun.ttf",
 )
+_PACKAGES = (
+    "manimgx_fonts",
+    "weblate_fonts",
+)  # the extra `fonts`: most scripts and emoji; Chinese, Japanese, Korean
 _MOST_FONTS = 600  # files that are looked at for a rare character
 _PROBE = 32  # pixels at which a glyph is compared with the empty box
 Font = Any  # ImageFont.FreeTypeFont, or Pillow's own where no font file is installed
@@ -46,21 +51,29 @@ class Piece(NamedTuple):
 
 
 def folders() -> list[Path]:
-    """Return where this system keeps its fonts."""
+    """Return where fonts are kept: by this system, and by the extra `kiebatch[fonts]` where it is installed."""
+    return [*_system_folders(), *_packaged_folders()]
+
+
+def _system_folders() -> list[Path]:
     home = Path.home()
     if sys.platform == "darwin":
         return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
     if sys.platform == "win32":
-        return [
-            Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts",
-            home / "AppData/Local/Microsoft/Windows/Fonts",
-        ]
+        windows = Path(os.environ.get("WINDIR", "C:/Windows"))
+        return [windows / "Fonts", home / "AppData/Local/Microsoft/Windows/Fonts"]
     return [
         home / ".fonts",
         home / ".local/share/fonts",
         Path("/usr/local/share/fonts"),
         Path("/usr/share/fonts"),
     ]
+
+
+def _packaged_folders() -> list[Path]:
+    # Found, not imported: these packages hold font files, and one of them belongs to a web framework.
+    found = [importlib.util.find_spec(name) for name in _PACKAGES]
+    return [Path(folder) for spec in found if spec for folder in spec.submodule_search_locations or ()]
 
 
 @cache

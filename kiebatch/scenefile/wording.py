@@ -19,8 +19,8 @@ _SCHEME = re.compile(r"(?i)^[a-z][a-z0-9+.-]*://")
 class Wording:
     """A shot's words twice, and the names in them.
 
-    `words` is what the author wrote, with the names of styles and characters; `described` says what the characters look
-    like and leaves out the style: what is to be seen.
+    `words` is what the author wrote, with the names of characters; `described` says what these look like: what is to be
+    seen.  Both leave out the style.
     """
 
     words: str = ""
@@ -56,14 +56,16 @@ def _spoken(source: Source, match: re.Match[str]) -> str:
     name = match[1].strip()
     if name in source.variables:
         return source.variables[name]
-    return name if name in source.characters or name in source.styles else match[0]
+    if name in source.styles:
+        return ""
+    return name if name in source.characters else match[0]
 
 
 def _seen(source: Source, match: re.Match[str]) -> str:
     name = (match[1] or "").strip()
     if name in source.characters:
         return _looks(source, name) or name
-    return "" if name in source.styles else _spoken(source, match)
+    return _spoken(source, match)
 
 
 def _looks(source: Source, name: str) -> str:

@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
-import pypdf
 import pytest
 from PIL import Image
 
 from kiebatch.cli import app
 from kiebatch.errors import Invalid
-from kiebatch.exports import csv, cut, pdf, remotion, sheet
+from kiebatch.exports import csv, cut, remotion, sheet
 from kiebatch.project import Opened
 from kiebatch.record import picks
 from support import made_film, pictures
@@ -97,40 +96,10 @@ def test_a_long_sheet_goes_on_further_pages(film: Opened, tmp_path: Path) -> Non
     assert all(p.exists() for p in pages)
 
 
-# --- pdf -----------------------------------------------------------------------------------------------
+# --- extras --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("layout", "count"), [(1, 4), (4, 1), (6, 1)])
-def test_the_text_of_the_pdf_can_be_copied(film: Opened, layout: int, count: int, tmp_path: Path) -> None:
-    (path,) = pdf.export(*made_film.arguments(film, tmp_path / "s.pdf", layout=layout))  # type: ignore[arg-type]
-
-    read = pypdf.PdfReader(path)
-    text = "\n".join(page.extract_text() for page in read.pages)
-
-    assert len(read.pages) == count
-    for said in ("No one had come for years.", "low angle", "fade to black", "=the look, back", "2a"):
-        assert said in text
-    assert "灯台" in text
-    assert "十年後" in text
-    assert "Never seen" not in text
-    assert sum(len(page.images) for page in read.pages) == 3
-
-
-def test_the_pdf_is_the_same_bytes_for_the_same_film(film: Opened, tmp_path: Path) -> None:
-    one, two = (
-        pdf.export(*made_film.arguments(film, tmp_path / name))[0].read_bytes()  # type: ignore[arg-type]
-        for name in ("a.pdf", "b.pdf")
-    )
-
-    assert one == two
-
-
-def test_a_page_holds_one_four_or_six_panels(film: Opened, tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="1, 4 or 6"):
-        pdf.export(*made_film.arguments(film, tmp_path / "a.pdf", layout=5))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("kind", "library"), [("pdf", "reportlab"), ("otio", "opentimelineio")])
+@pytest.mark.parametrize(("kind", "library"), [("pdf", "fpdf"), ("otio", "opentimelineio")])
 def test_a_missing_extra_names_the_command_that_installs_it(kind: str, library: str, tmp_path: Path) -> None:
     made_film.make(tmp_path / "film")
     blocked = f"import sys; sys.modules[{library!r}] = None; from kiebatch import cli; cli.main()"
@@ -143,21 +112,6 @@ def test_a_missing_extra_names_the_command_that_installs_it(kind: str, library: 
 
     assert done.returncode == 2
     assert f"pip install 'kiebatch[{kind}]'" in done.stderr
-
-
-def test_the_pdf_sets_words_from_right_to_left_as_they_are_read(tmp_path: Path) -> None:
-    hebrew = "\u05e2\u05d1\u05e8\u05d9\u05ea"
-    text = f"kiebatch: 1\ntitle: {hebrew}\ndefaults: {{model: nano-banana-2}}\nscenes: [{{id: 1, prompt: A boat}}]\n"
-    opened = made_film.make(tmp_path / "film", text)
-
-    (path,) = pdf.export(*made_film.arguments(opened, tmp_path / "s.pdf"))  # type: ignore[arg-type]
-
-    (page,) = pypdf.PdfReader(path).pages
-    drawn = page.images[0].image  # a text line of a PDF joins and turns nothing, so the word is drawn
-    assert drawn
-    assert drawn.height < drawn.width
-    assert hebrew in page.extract_text()
-    assert "A boat" in page.extract_text()
 
 
 # --- csv -----------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def shot(folder: Path, scene: str) -> Shot:
     ("scene", "words", "described"),
     [
         ('{id: 1, prompt: "{Hanne} waits in {port}, {storm}"}',
-         "Hanne waits in Husum, storm", "a woman of eighty waits in Husum"),
+         "Hanne waits in Husum", "a woman of eighty waits in Husum"),
         ("{id: 1, prompt: She waits, characters: [Hanne], style: grain}",
          "She waits", "a woman of eighty. She waits"),
         ('{id: 1, prompt: "A {{brace}}"}', "A {brace}", "A {brace}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import re
 from collections.abc import Iterator
@@ -14,12 +15,13 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Option
 
-from kiebatch import files
+from kiebatch import files, git
 from kiebatch.cli import console, options
 from kiebatch.errors import Invalid, plain
 from kiebatch.exports import ENDINGS, cut, otio, retime
 from kiebatch.exports import csv as shot_list
 from kiebatch.exports.cut import Progress
+from kiebatch.exports.pdf import GRIDS
 from kiebatch.project import Opened
 from kiebatch.record import picks_file
 
@@ -40,8 +42,24 @@ def export(
     all_takes: Annotated[
         bool, Option("--all-takes", help="sheet, csv: every take, not only the one that stands for its shot")
     ] = False,
-    layout: Annotated[int, Option("--layout", help="pdf: panels on a page, 1, 4 or 6")] = 4,
+    layout: Annotated[
+        str,
+        Option("--layout", metavar="N or CxR", help="pdf: 1 to 12 panels on a page, or columns x rows: 3x2"),
+    ] = "4",
     paper: Annotated[Literal["a4", "letter"], Option("--paper", help="pdf: the paper")] = "a4",
+    portrait: Annotated[bool, Option("--portrait", help="pdf: upright paper")] = False,
+    fields: Annotated[
+        str | None,
+        Option(
+            "--fields", help="pdf: what stands beside a panel: action,dialogue,camera,…", show_default=False
+        ),
+    ] = None,
+    author: Annotated[
+        str | None, Option("--author", help="pdf: who it is by [default: git's name]", show_default=False)
+    ] = None,
+    mark: Annotated[
+        str | None, Option("--mark", help="pdf: a version [default: git's commit]", show_default=False)
+    ] = None,
     fps: Annotated[str, Option("--fps", help="frames a second: 24, 25, 30, 23.976, 30000/1001")] = "24",
     size: Annotated[
         str | None,
@@ -109,8 +127,13 @@ def export(
             columns=columns,
             rows=rows,
             all_takes=all_takes,
-            layout=layout,
+            grid=_grid(layout, portrait=portrait),
             paper=paper,
+            portrait=portrait,
+            fields=tuple(name.strip() for name in fields.split(",") if name.strip()) if fields else (),
+            author=picks_file.author(opened.workspace) if author is None and kind == "pdf" else author or "",
+            mark=_commit(opened) if mark is None and kind == "pdf" else mark or "",
+            date=dt.date.today().isoformat(),
             fps=_fps(fps),
             size=_size(size),
             slate=slate,
@@ -142,6 +165,25 @@ def _bar(kind: str, *, show: bool) -> Iterator[Progress]:
             bar.refresh()
 
         yield progress
+
+
+def _grid(text: str, *, portrait: bool) -> tuple[int, int]:
+    """Return columns and rows of a page: `3x2` as it says, a number of panels as it fits the paper."""
+    found = re.fullmatch(r"(\d{1,2})(?:[x*](\d{1,2}))?", text.strip().lower())
+    if not found:
+        raise Invalid(f"--layout takes 1 to 12 panels or columns x rows such as 3x2, found `{plain(text)}`")
+    if found[2]:
+        return int(found[1]), int(found[2])
+    count = int(found[1])
+    columns, rows = GRIDS.get(count, (count, 1))
+    return (rows, columns) if portrait else (columns, rows)
+
+
+def _commit(opened: Opened) -> str:
+    """Return git's short name of the commit that the project is at; empty outside of git."""
+    repository = git.Repository.around(opened.workspace.root)
+    commit = repository.commit("HEAD") if repository else None
+    return repository.describe(commit) if repository and commit else ""
 
 
 def _fps(text: str) -> Fraction:
