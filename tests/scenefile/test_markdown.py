@@ -12,7 +12,8 @@ import pytest
 from kiebatch import catalogue
 from kiebatch.errors import Problem
 from kiebatch.scenefile import build, markdown
-from kiebatch.scenefile.markdown.prose import seconds, unquoted
+from kiebatch.scenefile.durations import seconds
+from kiebatch.scenefile.markdown.prose import unquoted
 from support.places import ROOT
 
 CATALOGUE = catalogue.load()

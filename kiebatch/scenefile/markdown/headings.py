@@ -6,13 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kiebatch.scenefile.durations import is_marked, seconds
 from kiebatch.scenefile.markdown import labels
-from kiebatch.scenefile.markdown.prose import Block, chinese_number, identity, inline, seconds, without_marks
+from kiebatch.scenefile.markdown.prose import Block, chinese_number, identity, inline, without_marks
 
 # --- headings ------------------------------------------------------------------------------------------
 
 ID = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _SEPARATOR = re.compile(r"^\s*(?:[:：|·、,，)）\]–—]|[-.．。](?=\s|$))\s*|^\s+[-.–—]\s*")
+_IN_BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]{1,40})[)\]]\s*$")
+_BEHIND_A_DASH = re.compile(r"\s*(?:\s[-–—|·]|[,;|·–—])\s*(~?\s*\d[^,;|·—]{0,24})\s*$")
 _LEADING_MARKS = re.compile(r"^[\s#*\[]+")
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _ORDINALS = {"幕": "group", "镜": "shot", "鏡": "shot", "カット": "shot"}
@@ -113,12 +116,21 @@ class Headings:
         if rest.strip() and not (separated or numbered or free or rest.lstrip()[0] in "(["):
             return heading
         begin = end + (separated.end() if separated else 0)
-        stop = len(clean)
-        duration = None
-        if match := re.search(r"\s*[(\[]([^()\[\]]{1,40})[)\]]\s*$", clean[begin:]):
-            duration = seconds(match.group(1))
-            if duration is not None:
-                stop = begin + match.start()
+        stop, duration = _length_at_end(clean, begin)
         shift = len(heading.text) - len(clean)
         title = heading.text[begin + shift : stop + shift].strip()
         return Heading(kind, heading.text, id=ident, title=title, duration=duration, struck=heading.struck)
+
+
+def _length_at_end(text: str, begin: int) -> tuple[int, float | int | None]:
+    """Return where a heading's title ends, and the length behind it: `(5s)`, `[0:05-0:13]`, `— 10s`."""
+    if match := _IN_BRACKETS.search(text, begin):
+        duration = seconds(match.group(1))
+        if duration is not None:
+            return match.start(), duration
+    if match := _BEHIND_A_DASH.search(text, begin):
+        if is_marked(match.group(1)):
+            return match.start(), seconds(match.group(1))
+    elif is_marked(text[begin:]):
+        return begin, seconds(text[begin:])
+    return len(text), None

@@ -280,46 +280,6 @@ def is_nothing(text: str) -> bool:
     return not text.strip() or text.strip().strip("()[]").strip().casefold() in labels.NOTHING
 
 
-_UNITS = r"s|sec|secs|second|seconds|sek|sekunden|sekunde|seconde|seconden|seconds|secondes?|segundos?|seg|秒|秒钟|초|\"|″|''"
-_CLOCK = r"(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)"
-
-
-def seconds(text: str, *, ranges: bool = False) -> float | int | None:
-    """Return a duration in seconds: `5`, `5s`, `~5 seconds`, `0:05`, `1m30s`, `0:00-0:05`; None when it is none.
-
-    With `ranges`, `8.1-12.4` is a span of time too, as in a column that says when a shot runs.
-    """
-    text = unicodedata.normalize("NFKC", text[:60]).strip().casefold()
-    text = re.sub(r"(?<=\d)\s*\([^()]*\)\s*$|(?<=[a-z秒초])\s*\([^()]*\)\s*$", "", text).strip()
-    text = re.sub(r"^(?:~|≈|∼|ca\.?|c\.|about|approx\.?|circa|around|env\.?)\s*", "", text).rstrip(".")
-    if match := re.fullmatch(_CLOCK, text):
-        return _number(_clock(match.groups()))
-    if match := re.fullmatch(rf"{_CLOCK}\s*(?:-|–|—|−|~|〜|→|->|to|bis|tot|à|a)\s*{_CLOCK}", text):
-        length = _clock(match.groups()[3:]) - _clock(match.groups()[:3])
-        return _number(length) if length > 0 else None
-    if match := re.fullmatch(rf"(\d+(?:[.,]\d+)?)\s*(?:{_UNITS})?", text):
-        return _number(float(match.group(1).replace(",", ".")))
-    if match := re.fullmatch(
-        rf"(\d+)\s*(?:m|min|minutes?|minuten?|minutos?|分|분)\s*(?:(\d+)\s*(?:{_UNITS})?)?", text
-    ):
-        return _number(int(match.group(1)) * 60 + int(match.group(2) or 0))
-    pattern = rf"(\d+(?:\.\d+)?)\s*(?:{_UNITS})?\s*[-–—]\s*(\d+(?:\.\d+)?)\s*(?:{_UNITS})?"
-    if ranges and (match := re.fullmatch(pattern, text)):
-        length = float(match.group(2)) - float(match.group(1))
-        return _number(length) if length > 0 else None
-    return None
-
-
-def _clock(groups: Sequence[str | None]) -> float:
-    hours, minutes, rest = groups
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float((rest or "0").replace(",", "."))
-
-
-def _number(value: float) -> float | int:
-    value = round(value, 6)
-    return int(value) if value == int(value) else value
-
-
 def scalar(text: str, where: Where) -> Placed:
     """Return a raw value by the rules of the YAML form: `5`, `true` and `[a, b]`, but `16:9` and `010` are text.
 

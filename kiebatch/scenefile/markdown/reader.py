@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from kiebatch.errors import Invalid, Problems, Where
 from kiebatch.scenefile import document as yaml_document
+from kiebatch.scenefile.durations import seconds, seconds_in_a_time_column
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.headings import ID, Heading, Headings
 from kiebatch.scenefile.markdown.prose import (
@@ -26,7 +27,6 @@ from kiebatch.scenefile.markdown.prose import (
     is_nothing,
     one_line,
     scalar,
-    seconds,
     tidy,
     tree_of,
     unquoted,
@@ -1234,7 +1234,7 @@ class Reader:
                 elif meaning == "param" and cell:
                     body.params[label] = scalar(code_span(cell), where)
                 elif meaning == "time":
-                    length = seconds(inline(cell)[0], ranges=True)
+                    length = seconds_in_a_time_column(inline(cell)[0])
                     if length is not None:
                         timed = Placed(length, where, where)
                     else:
