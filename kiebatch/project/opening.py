@@ -170,9 +170,8 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
         found = markdown.join([markdown.read(files.read_text(p), files.shown(p)) for p in joined])
     else:
         found = markdown.read(text, shown)
-    nothing = [p for p in found[1] if p.code == "no-prompt"]
-    if nothing:
-        raise Invalid(nothing)
+    if any(p.code == "no-prompt" for p in found[1]):
+        raise Invalid(found[1])
     return found
 
 

@@ -18,10 +18,10 @@ from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Document, Path
 from kiebatch.scenefile import document as yaml_document
 from kiebatch.scenefile import markdown
+from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
 from kiebatch.scenefile.markdown.headings import Headings
 from kiebatch.scenefile.markdown.labels import NOT_IDS
 from kiebatch.scenefile.markdown.prose import SCENE, TOP, Block, is_nothing, scalar, unquoted
-from kiebatch.scenefile.markdown.reader import ROLES, SOUNDS
 
 _TEXTS = (
     *("camera", "text_overlay", "transition", "action", "location", "time_of_day", "shot_size", "lens"),

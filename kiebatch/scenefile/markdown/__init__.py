@@ -19,16 +19,18 @@ from contextlib import contextmanager
 from kiebatch.errors import Problem, Where
 from kiebatch.model import JSON, Document
 from kiebatch.scenefile.markdown import labels
+from kiebatch.scenefile.markdown import reader as reading
 from kiebatch.scenefile.markdown.assembly import Assembly, settle
+from kiebatch.scenefile.markdown.drafts import PROMPTS, ROLES, SOUNDS
 from kiebatch.scenefile.markdown.headings import Headings
 from kiebatch.scenefile.markdown.joining import joined
 from kiebatch.scenefile.markdown.prose import document_of
-from kiebatch.scenefile.markdown.reader import PROMPTS, ROLES, SOUNDS, Reader
 
 EXAMPLE = """## Scene 1: Arrival
 - **Model**: nano-banana-2
 - **Prompt**: A small boat nears the lighthouse at dusk"""
 
+_NEARLY = ("near-prompt", "outside-scene", "unmarked", "not-indented")
 Reading = tuple[Document, list[Problem]]
 
 
@@ -39,7 +41,7 @@ def read(text: str, file: str) -> Reading:
     which says so with an example; nothing is raised.
     """
     with _without_collector():
-        reader = Reader(text, file)
+        reader = reading.read(text, file)
         assembly = Assembly(reader)
         root = assembly.root()
         settle(root)
@@ -96,10 +98,13 @@ def asks_for_something(value: JSON) -> bool:
 
 def _checked(document: Document, problems: Sequence[Problem]) -> Reading:
     if not asks_for_something(document.value) and not any(_worth_saying(p) for p in problems):
-        return document, [_refusal(document)]  # one sentence: the file is another program's, or not begun
-    return document, sorted(
-        dict.fromkeys(problems), key=lambda p: (p.where.file, p.where.line, p.where.column)
-    )
+        # One sentence: the file is another program's, or not begun; and the lines that nearly were prompts.
+        return document, [_refusal(document), *(p for p in _in_order(problems) if p.code in _NEARLY)]
+    return document, _in_order(problems)
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.where.file, p.where.line, p.where.column))
 
 
 def _worth_saying(problem: Problem) -> bool:

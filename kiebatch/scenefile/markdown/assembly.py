@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from kiebatch.errors import Where
 from kiebatch.model import JSON, Slot
 from kiebatch.scenefile.markdown import labels
+from kiebatch.scenefile.markdown.drafts import PROMPTS, ROLES, SOUND_KEYS, SOUNDS, Body, SceneDraft, ShotDraft
+from kiebatch.scenefile.markdown.keys import is_take_prompt
+from kiebatch.scenefile.markdown.pictures import ratio
 from kiebatch.scenefile.markdown.prose import (
     SCENE,
     TOP,
@@ -20,18 +23,8 @@ from kiebatch.scenefile.markdown.prose import (
     tidy,
     unquoted,
 )
-from kiebatch.scenefile.markdown.reader import (
-    PROMPTS,
-    ROLES,
-    SOUND_KEYS,
-    SOUNDS,
-    Body,
-    Reader,
-    SceneDraft,
-    ShotDraft,
-    is_take_prompt,
-    ratio,
-)
+from kiebatch.scenefile.markdown.reader import Reader
+from kiebatch.scenefile.markdown.tools import ToolPrompts
 
 _MEDIA_ENDING = re.compile(
     r"(?i)\.(png|jpe?g|jfif|webp|gif|avif|bmp|tiff?|heic|svg|mp4|mov|webm|mkv|avi|m4v|mp3|wav|m4a|ogg|flac|aac)$"
@@ -103,6 +96,7 @@ class Assembly:
         self.start = Where(reader.file, 1, 1)
         self.visuals: list[Placed] = []
         self.file_style: Placed | None = None
+        self.tools = ToolPrompts(reader.marks)
 
     def root(self) -> Placed:
         top = {"kiebatch": Placed(1, self.start), **self.reader.top}
@@ -115,6 +109,7 @@ class Assembly:
             self._give_file_style(top)
         if self.reader.scenes:
             scenes = [self._scene(scene) for scene in self.reader.scenes]
+            self.tools.settle_types(scenes, top.get("defaults"))
             top["scenes"] = Placed(scenes, scenes[0].where)
         else:
             top["scenes"] = Placed([], self.start)
@@ -133,35 +128,37 @@ class Assembly:
 
     def _note(self, block: Block) -> None:
         if block.kind != "hr":
-            self.reader.notes.note(self.reader.source(block.first, block.last), self.reader.start(block))
+            self.reader.notes.note(
+                self.reader.page.source(block.first, block.last), self.reader.page.start(block)
+            )
 
     def _gathered(self, blocks: Sequence[Block], at: Where) -> Body:
         body = Body(at)
         if blocks:
-            self.reader.read_body(blocks, body, scene=None)
+            self.reader.bodies.read(blocks, body, scene=None)
         return body
 
     def _words_of(self, blocks: Sequence[Block], at: Where) -> tuple[Placed | None, Body]:
         """Return the one marked text below a heading: a quote, a fence of any kind, or a Prompt field."""
-        plain = [b for b in blocks if not (b.kind == "fence" and not self.reader.fence_key(b))]
+        plain = [b for b in blocks if not (b.kind == "fence" and not self.reader.marks.fence_key(b))]
         body = self._gathered(plain, at)
         words = next((body.fields[p] for p in PROMPTS if p in body.fields), None)
         for block in blocks:
             if block not in plain:
                 if words is None:
-                    words = self.reader.fenced(block)
+                    words = self.reader.marks.fenced(block)
                 else:
                     self._note(block)
         return words, body
 
     def _put(self, target: dict[str, Placed], key: str, placed: Placed) -> None:
         if key in target:
-            self.reader.twice(key, target[key].key or target[key].where, placed.key or placed.where)
+            self.reader.marks.twice(key, target[key].key or target[key].where, placed.key or placed.where)
         else:
             target[key] = placed
 
     def _mapping(self, top: dict[str, Placed], key: str, at: Where) -> dict[str, Placed]:
-        return self.reader.mapping(top, key, at)
+        return self.reader.marks.mapping(top, key, at)
 
     def _section_defaults(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
         defaults = self._mapping(top, "defaults", at)
@@ -206,11 +203,11 @@ class Assembly:
             words, body = self._words_of(below, at)
             if words is not None:
                 if self.file_style is not None:
-                    self.reader.twice("style", self.file_style.where, words.where)
+                    self.reader.marks.twice("style", self.file_style.where, words.where)
                 words.key = at
                 self.file_style = words
             elif below:
-                self.reader.unmarked("the style", at)
+                self.reader.marks.unmarked("the style", at)
             if body.notes:
                 self.reader.notes.note(body.notes_text, body.noted or at)
 
@@ -224,11 +221,11 @@ class Assembly:
                 self._note(block)
 
     def _named_style(self, top: dict[str, Placed], heading: Block, below: Sequence[Block]) -> None:
-        at = self.reader.start(heading)
+        at = self.reader.page.start(heading)
         words, body = self._words_of(below, at)
         name = inline(heading.text)[0]
         if words is None:
-            self.reader.unmarked(f"the style `{name}`", at)
+            self.reader.marks.unmarked(f"the style `{name}`", at)
         else:
             self._style(top, name, words, at)
         if body.notes:
@@ -241,24 +238,24 @@ class Assembly:
     def _section_negative_prompt(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
         """Quotes are the words; where there are none a fence is, else the bullets of a list are."""
         inside = [block for block in blocks if block.kind != "heading"]
-        kinds = {b.kind for b in inside if not (b.kind == "quote" and self.reader.is_callout(b))}
+        kinds = {b.kind for b in inside if not (b.kind == "quote" and self.reader.marks.is_callout(b))}
         found: list[Placed] = []
         for block in inside:
-            if block.kind == "quote" and (words := self.reader.quoted(block, None)):
+            if block.kind == "quote" and (words := self.reader.marks.quoted(block, None)):
                 found.append(words)
             elif (
                 block.kind == "fence"
-                and ("quote" not in kinds or self.reader.fence_key(block))
+                and ("quote" not in kinds or self.reader.marks.fence_key(block))
                 and block.text.strip()
             ):
-                found.append(self.reader.fenced(block))
+                found.append(self.reader.marks.fenced(block))
             elif block.kind == "list" and not kinds & {"quote", "fence"}:
                 found += [self._bullet(item) for item in block.children if item.children[:1]]
             else:
                 self._note(block)
         if not found:
             if blocks:
-                self.reader.unmarked("the negative prompt", at)
+                self.reader.marks.unmarked("the negative prompt", at)
             return
         old = top.get("negative_prompt")
         if old is not None:
@@ -268,10 +265,10 @@ class Assembly:
 
     def _bullet(self, item: Block) -> Placed:
         text = " ".join(item.children[0].text.split())
-        entry = self.reader.entry(text, True)
+        entry = self.reader.keys.entry(text, True)
         if entry and entry[2] == "negative_prompt":
             text = entry[3]
-        return Placed(unquoted(inline(text)[0]), self.reader.start(item))
+        return Placed(unquoted(inline(text)[0]), self.reader.page.start(item))
 
     def _section_characters(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
         self._mapping(top, "characters", at)
@@ -279,12 +276,12 @@ class Assembly:
             if heading is None:
                 self._led_by_names(below, lambda n, w, m, where: self._character(top, n, w, m, where))
                 continue
-            where = self.reader.start(heading)
+            where = self.reader.page.start(heading)
             words, body = self._words_of(below, where)
             name = inline(heading.text)[0]
             media = body.fields.get("references")
             if words is None and media is None:
-                self.reader.unmarked(f"`{name}`", where)
+                self.reader.marks.unmarked(f"`{name}`", where)
                 words = Placed("", where)
             self._character(top, name, words, media, where, notes=body)
 
@@ -335,24 +332,24 @@ class Assembly:
             lead = re.match(r"(?s)^\*\*([^*\n]{1,60}?)\s*[:：]?\s*\*\*\s*(?:[:：–—-]\s*)?(.*)$", block.text)
             if block.kind == "para" and lead:
                 done()
-                name, where = lead.group(1).strip(), self.reader.start(block)
+                name, where = lead.group(1).strip(), self.reader.page.start(block)
                 text = unquoted(tidy(inline(" ".join(lead.group(2).split()))[0]))
                 words = Placed(text, where) if text else None
             elif (
                 block.kind == "fence" and re.fullmatch(r"\w[\w.-]*", block.info) and not self._is_code(block)
             ):
                 done()
-                name, where = block.info.split()[0], self.reader.start(block)
-                words = self.reader.fenced(block)
+                name, where = block.info.split()[0], self.reader.page.start(block)
+                words = self.reader.marks.fenced(block)
                 done()
-            elif name and block.kind == "quote" and (quoted := self.reader.quoted(block, None)):
+            elif name and block.kind == "quote" and (quoted := self.reader.marks.quoted(block, None)):
                 words = quoted
             elif name and block.kind == "fence":
-                words = self.reader.fenced(block)
+                words = self.reader.marks.fenced(block)
             elif name and block.kind == "para" and "![" in block.text:
                 body = Body(where)
-                self.reader.aside = False
-                self.reader.take_images(block, body)
+                self.reader.marks.aside = False
+                self.reader.bodies.take_images(block, body)
                 found = body.fields.get("references")
                 media += found.value if found is not None else []
             else:
@@ -360,7 +357,7 @@ class Assembly:
         done()
 
     def _is_code(self, block: Block) -> bool:
-        return bool(self.reader.fence_key(block)) or block.info.casefold() in _LANGUAGES
+        return bool(self.reader.marks.fence_key(block)) or block.info.casefold() in _LANGUAGES
 
     def _give_file_style(self, top: dict[str, Placed]) -> None:
         """`## Style` stands behind every prompt of the file, also of one that has a style of its own."""
@@ -440,7 +437,7 @@ class Assembly:
         visual = fields.pop("visual", None)
         for _, other in found[1:]:
             first = found[0][1]
-            self.reader.twice("prompt", first.key or first.where, other.key or other.where)
+            self.reader.marks.twice("prompt", first.key or first.where, other.key or other.where)
         if found:
             name, prompt = found[0]
             fields["prompt"] = prompt
@@ -471,7 +468,7 @@ class Assembly:
                     # The scene's own Visual is the idea, the part's the words for the machine.
                     whole.fields.setdefault("prompt", value)
                     continue
-                self.reader.enter(whole, key, value, add=key in ("references", "negative_prompt"))
+                self.reader.marks.enter(whole, key, value, add=key in ("references", "negative_prompt"))
             for key, value in other.params.items():
                 self._put(whole.params, key, value)
         return whole
@@ -481,6 +478,7 @@ class Assembly:
 
         With two, the first of the list, named `shared`, holds what belongs to both.
         """
+        self.tools.adopt(body)
         visual, video = body.parts.get("visual"), body.parts.get("video")
         fields = body.fields
         pictured = any(p in fields for p in ("prompt", "image_prompt")) or (
@@ -699,7 +697,7 @@ class Assembly:
             for key, value in part.params.items():
                 self._put(whole.value, key, value)
         if part.notes and not words[name]:
-            self.reader.unmarked(f"`{name.replace('_', ' ')}`", part.where)
+            self.reader.marks.unmarked(f"`{name.replace('_', ' ')}`", part.where)
         if part.notes and not part.parts:
             self._put(target, "notes", Placed(part.notes_text, part.noted or part.where))
             part.notes = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,15 @@ ID = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _SEPARATOR = re.compile(r"^\s*(?:[:：|·、,，)）\]–—]|[-.．。](?=\s|$))\s*|^\s+[-.–—]\s*")
 _IN_BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]{1,40})[)\]]\s*$")
 _BEHIND_A_DASH = re.compile(r"\s*(?:\s[-–—|·]|[,;|·–—])\s*(~?\s*\d[^,;|·—]{0,24})\s*$")
+_INSIDE_OR_OUT = r"(?:INT|EXT|INT\.?/EXT|EXT\.?/INT|I/E)"
+_SLUGLINE = re.compile(rf"{_INSIDE_OR_OUT}(?:\.\s*|\s+)\S|(?i:{_INSIDE_OR_OUT}\.\s+\S)")
+_NUMBERED = re.compile(
+    rf"(?:(?i:sc)\.?\s*(?P<sc>))?(?P<id>\d{{1,4}}[A-Za-z]?(?:\.\d+)*)"
+    rf"(?:(?(sc)(?:\s*[:.)–—|-]\s*|\s*$|\s+)|(?:[.)](?:\s+|$)|\s+(?={_INSIDE_OR_OUT}[.\s]))))(?P<title>.*)$"
+)
+_HASH_ID = re.compile(r"(?P<id>\d{1,4}[A-Za-z]?)(?:\s*[:.)–—|-]\s*|\s+|$)(?P<title>.*)$")
+_PICTURE = re.compile(r"(?i)\S\.(?:png|jpe?g|webp|gif|mp4|mov|webm)\W*$")
+_LONGEST_ID = 60
 _LEADING_MARKS = re.compile(r"^[\s#*\[]+")
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _ORDINALS = {"幕": "group", "镜": "shot", "鏡": "shot", "カット": "shot"}
@@ -32,7 +42,8 @@ class Heading:
     name: str = ""  # of a section, part or label
     exact: bool = False  # its id stands in quotes, and is meant to the letter
     inner: bool = False  # its word, Frame or Beat, is a shot's when it stands in a scene
-    nearly: bool = False  # it begins like a scene and has no id
+    nearly: bool = False  # it begins like a scene, or as one in another kind of file, and opens none
+    numbered: bool = False  # it opens a scene only in a file that has no `Scene` or `Shot` heading
 
 
 class Headings:
@@ -94,9 +105,15 @@ class Headings:
                 titled.nearly = titled.kind == "other"
                 titled.inner = not titled.nearly and bool(re.match(r"(?i)frame|beat", clean))
                 return titled
-            heading.nearly = ident is None and bool(rest.strip())
+            heading.nearly = ident is None and bool(rest.strip()) and not re.match(r"-[A-Za-z]", rest)
         if depth == "group" and (match := re.match(r"(\d+(?:\.\d+)+)(?![\w.])", clean)):
             return self._titled("scene", heading, match.group(1), clean, match.end())
+        return self._other(heading, clean, marks, depth)
+
+    def _other(self, heading: Heading, clean: str, marks: int, depth: str) -> Heading:
+        """Return a heading that opens nothing here; it may be one that a writer takes for a scene."""
+        looks_so = _NUMBERED.match(clean) or _SLUGLINE.match(clean) or _PICTURE.search(clean)
+        heading.nearly = heading.nearly or bool(looks_so)
         return heading
 
     def opens(self, text: str) -> bool:
@@ -134,3 +151,42 @@ def _length_at_end(text: str, begin: int) -> tuple[int, float | int | None]:
     elif is_marked(text[begin:]):
         return begin, seconds(text[begin:])
     return len(text), None
+
+
+class NumberedHeadings(Headings):
+    """Headings of a file that has no `Scene` or `Shot` heading: `## 1. The kitchen`, `## SC 1`, `## INT. KITCHEN - DAY`."""
+
+    def _other(self, heading: Heading, clean: str, marks: int, depth: str) -> Heading:
+        if match := _NUMBERED.match(clean) or self._behind_a_hash(heading, clean, marks):
+            if depth != "scene" and labels.canonical(match["title"]) in labels.SECTIONS:
+                name = labels.SECTIONS[labels.canonical(match["title"])]
+                return Heading("section", heading.text, name=name)
+            return self._scene(heading, identity(match["id"]), clean, match.start("title"))
+        if _SLUGLINE.match(clean) and (slug := _slug(clean)):
+            return self._scene(heading, slug, clean, 0)
+        heading.nearly = bool(_PICTURE.search(clean))
+        return heading
+
+    def _behind_a_hash(self, heading: Heading, clean: str, marks: int) -> re.Match[str] | None:
+        return _HASH_ID.match(clean) if "#" in heading.text[:marks] else None
+
+    def _scene(self, heading: Heading, ident: int | str, clean: str, begin: int) -> Heading:
+        stop, duration = _length_at_end(clean, begin)
+        shift = len(heading.text) - len(clean)
+        title = heading.text[begin + shift : stop + shift].strip()
+        return Heading(
+            "scene",
+            heading.text,
+            id=ident,
+            title=title,
+            duration=duration,
+            struck=heading.struck,
+            numbered=True,
+        )
+
+
+def _slug(text: str) -> str:
+    """Return the id that a slugline's words make: `INT. CAFÉ - DAY` is `int-cafe-day`; empty for no Latin letters."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_ID].strip("-")
+    return words if re.search(r"^(?:int|ext|i-e)\S*-\w", words) else ""

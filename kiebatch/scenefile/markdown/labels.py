@@ -114,6 +114,19 @@ _COLUMNS: Mapping[str, str] = {
     "time": "time, timing, timecode, time code, tc | zeit | tijd | temps | tiempo | tempo | 时间, 時間 | 時間 | 시간",
 }
 
+# Names of an id column that 0.1 did not know.
+LATER_ID_COLUMNS = frozenset({"slot", "ref", "clip", "key"})
+
+# Tools whose name before `prompt` says what the prompt makes.
+_TOOLS: Mapping[str, str] = {
+    "video": "kling, veo, runway, gen 4, gen 3, aleph, hailuo, minimax, seedance, sora, luma, dream machine, ray, pika, "
+    "wan, higgsfield, ltx, vidu, pixverse, hunyuan, happy horse, grok imagine video, image to video, i2v, t2v, "
+    "text to video",
+    "image": "midjourney, mj, flux, imagen, dall e, dalle, gpt image, gpt 4o image, 4o image, 4o, chatgpt, nano banana, "
+    "gemini image, seedream, ideogram, stable diffusion, sdxl, sd, firefly, recraft, leonardo, qwen image, qwen, "
+    "z image, krea, grok imagine, grok, text to image, t2i, kontext, flux kontext, comfyui",
+}
+
 _NOTHING = """
 - – — none n/a na tbd todo ... … ? keine keiner geen aucun aucune ninguno ninguna nenhum nenhuma 无 無 なし 없음
 """
@@ -151,6 +164,18 @@ def _english(source: Mapping[str, str]) -> dict[str, str]:
         if word.strip()
     }
 
+
+def _tool_pattern(kind: str) -> re.Pattern[str]:
+    """Return what a label's canonical form looks like: `klingprompt`, `kling26proprompt`, `veo3.1fastprompt`."""
+    names = sorted((canonical(name) for name in _TOOLS[kind].split(",")), key=len, reverse=True)
+    tool = "|".join(map(re.escape, names))
+    versions = r"ai|video|image|v?\d[\d.]*|pro|fast|turbo|master|max|lite|ultra|standard|quality|dev"
+    return re.compile(rf"(?:{tool})(?:{tool}|{versions})*prompts?")
+
+
+TOOL_PROMPTS = {kind: _tool_pattern(kind) for kind in _TOOLS}
+# Any other label that ends so may be meant as a prompt: `Old prompt`, `System prompt`.
+NEAR_PROMPT = re.compile(r"(?i)prompts?$|提示词$|提示詞$|プロンプト$|프롬프트$")
 
 KEYS = _table(_KEYS)
 ENGLISH_KEYS = _english(_KEYS)

@@ -1,0 +1,404 @@
+"""Makes of `Key: value` what it means, and of what does not belong to it a note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from kiebatch.errors import Invalid, Where
+from kiebatch.scenefile.durations import seconds
+from kiebatch.scenefile.markdown import labels
+from kiebatch.scenefile.markdown.drafts import PROMPTS, ROLES, SOUNDS, Body, Entry
+from kiebatch.scenefile.markdown.keys import is_take_prompt, is_tool_prompt
+from kiebatch.scenefile.markdown.marks import Marks
+from kiebatch.scenefile.markdown.pictures import address_of
+from kiebatch.scenefile.markdown.prose import (
+    Block,
+    Literal,
+    Placed,
+    code_span,
+    inline,
+    is_nothing,
+    one_line,
+    scalar,
+    tidy,
+    unquoted,
+)
+
+_NAMES = ("model", "image_model", "video_model", "audio_model", "characters", "ignore_warnings", "tags")
+LISTS = (*_NAMES, "references", "source", "negative_prompt", "style")
+
+ReadList = Callable[[Block, Body], Entry | None]
+
+
+class Fields:
+    """Reads the fields of one file.  `read_list` reads a list below a field that is not its value."""
+
+    def __init__(self, marks: Marks, read_list: ReadList) -> None:
+        self.marks = marks
+        self.page = marks.page
+        self.keys = marks.keys
+        self.read_list = read_list
+
+    def close(self, entry: Entry, body: Body) -> None:
+        """Take a key whose value did not follow."""
+        self.apply(entry, [], body)
+
+    def apply(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        """Make of `Key: value` what it means, and of what does not belong to it a note."""
+        if entry.style == "code":
+            self._raw_param(entry, children, body)
+        elif not entry.key:
+            self._unknown(entry, children, body)
+        elif (
+            entry.key in (*SOUNDS, *PROMPTS, "audio")
+            or is_take_prompt(entry.key)
+            or is_tool_prompt(entry.key)
+        ):
+            self._words(entry, children, body)
+        elif entry.key == "dialogue":
+            self._dialogue(entry, children, body)
+        elif entry.key == "extra_params":
+            self._extra_params(entry, children, body)
+        else:
+            self._plain_field(entry, children, body)
+
+    def _unknown(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        near = self.keys.misspelt(entry.label, 0 if entry.style == "bold" else 5)
+        if near and not self.marks.aside and self.keys.key(near) not in labels.NEVER_SENT:
+            self.marks.problems.error(
+                entry.at, f"unknown key `{entry.label}`", hint=f"did you mean `{near}`?", code="unknown-key"
+            )
+        elif labels.NEAR_PROMPT.search(entry.label.strip()):
+            self.warn_near_prompt(entry.label, entry.at)
+        elif entry.style == "bold" and (near or not self.marks.aside):
+            self.marks.problems.warning(
+                entry.at,
+                f"`{entry.label}` is not a key kiebatch knows; it is kept as a note and not sent",
+                hint=f"did you mean `{near}`?" if near else "",
+                code="unknown-key",
+            )
+        body.note(self._noted(entry, children), self.page.start_of(entry.first), tight=True)
+
+    def warn_near_prompt(self, label: str, where: Where) -> None:
+        """Warn about a label that ends in `prompt` and is no key: it may be the writer's own, or meant to be sent."""
+        self.marks.problems.warning(
+            where,
+            f"`{label}` is not a key kiebatch knows, so it is not sent",
+            hint=f'if it is meant to be sent, the front matter says so: `labels: {{"{label}": prompt}}`',
+            code="near-prompt",
+        )
+
+    def _noted(self, entry: Entry, children: Sequence[Block]) -> str:
+        """Return a key that is a note as `Key: text`; with blocks below it, as it was written."""
+        if entry.style == "bold" and not children and len(entry.lines) == 1 and entry.raw:
+            return f"{entry.label}: {tidy(inline(entry.raw)[0])}"
+        last = max([entry.last, *(c.last for c in children)])
+        return self.page.source(entry.first, last)
+
+    def _dialogue(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        """Take lines that are spoken.  `Dialogue (ANN): words` names the speaker in the key."""
+        lines = [tidy(inline(text)[0]) for text, _ in entry.lines if text.strip()]
+        for child in children:
+            lines += self._spoken(child)
+        lines = [unquoted(line) for line in lines if not is_nothing(line)]
+        speaker = re.search(r"[(（]([^()（）]+)[)）]\s*$", entry.label)
+        if speaker and lines:
+            lines[0] = f"{speaker.group(1).strip()}: {lines[0]}"
+        if lines:
+            self.marks.enter(body, "dialogue", Placed("\n".join(lines), entry.where, entry.at))
+
+    def _spoken(self, block: Block) -> list[str]:
+        if block.kind == "list":
+            paragraphs = [child for item in block.children for child in item.children[:1]]
+            return [tidy(inline(" ".join(child.text.split()))[0]) for child in paragraphs]
+        if block.kind == "fence":
+            return [line.strip() for line in block.text.splitlines() if line.strip()]
+        if block.kind == "quote":
+            return [line for child in block.children for line in self._spoken(child)]
+        return [tidy(inline(line)[0]) for line in block.text.split("\n") if line.strip()]
+
+    def _extra_params(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        """Read the fields that the catalogue does not know, from a YAML fence below the key."""
+        fence = next((c for c in children if c.kind == "fence"), None)
+        try:
+            value = self.marks.yaml(fence) if fence is not None else scalar(code_span(entry.raw), entry.where)
+        except Invalid as invalid:
+            self.marks.problems.found.extend(invalid.problems)
+            return
+        value.key = entry.at
+        self.marks.enter(body, entry.key, value)
+
+    def _raw_param(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        value: Placed | None = None
+        fences = [c for c in children if c.kind == "fence"]
+        lists = [c for c in children if c.kind == "list"]
+        try:
+            if entry.raw:
+                where = entry.where
+                value = scalar(code_span(entry.raw), where)
+            elif fences:
+                value = self.marks.yaml(fences[0])
+            elif lists:
+                items = [
+                    i.children[0] for i in lists[0].children if i.children and i.children[0].kind == "para"
+                ]
+                where = self.page.start(lists[0])
+                value = Placed([scalar(i.text, self.page.start(i)) for i in items], where)
+        except Invalid as invalid:
+            self.marks.problems.found.extend(invalid.problems)
+            return
+        if value is None:
+            self.marks.problems.error(
+                entry.at, f"`{entry.label}` has no value", hint="write one behind the colon", code="missing"
+            )
+            return
+        value.key = entry.at
+        if entry.label in body.params:
+            self.marks.twice(entry.label, body.params[entry.label].key, entry.at)
+            return
+        body.params[entry.label] = value
+
+    def _words(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        """A prompt or the words of a sound: on the line, or in the quote, fence or list below it."""
+        words: Placed | None = None
+        raw = entry.raw
+        left: list[Block] = []
+        if raw:
+            text, images = inline(raw)
+            self.marks.add_images(images, Block("para", entry.first, entry.last), body)
+            text = tidy(text)
+            bare = unquoted(text)
+            if bare and not (bare == text and is_nothing(text)):
+                words = Placed(bare, entry.where)
+        for child in children:
+            if child.kind == "para" and words is not None:
+                more = tidy(inline(one_line(line for line, _ in self.page.content(child)))[0])
+                words.value = f"{words.value}\n\n{more}"
+            elif words is None and child.kind == "quote":
+                words = self.marks.quoted(child, body)
+            elif words is None and child.kind in ("fence", "para"):
+                words = (
+                    self.marks.fenced(child)
+                    if child.kind == "fence"
+                    else Placed(
+                        tidy(inline(one_line(line for line, _ in self.page.content(child)))[0]),
+                        self.page.start(child),
+                    )
+                )
+            else:
+                left.append(child)
+        inner = self._inner(entry, left, body, takes_items=words is None)
+        if words is None and inner is not None:
+            words = inner
+        if words is not None and str(words.value).strip():
+            words.key = entry.at
+            if entry.key == "audio":
+                body.note(f"Audio: {words.value}", entry.at, tight=True)
+            else:
+                self.marks.enter(body, entry.key, words)
+        elif entry.key in ("prompt", "image_prompt", "video_prompt") and entry.key not in body.fields:
+            self.marks.problems.warning(
+                entry.at,
+                f"`{entry.label}` is empty; nothing is sent for it",
+                code="empty-prompt",
+            )
+
+    def _inner(
+        self, entry: Entry, blocks: Sequence[Block], body: Body, *, takes_items: bool
+    ) -> Placed | None:
+        """Read the bullets below a key: fields of its own for a sound or part, else words, else notes."""
+        items: list[str] = []
+        where: Where | None = None
+        for block in blocks:
+            paragraphs = [
+                i.children[0] for i in block.children if i.children and i.children[0].kind == "para"
+            ]
+            fields = [
+                p for p in paragraphs if (e := self.keys.entry(p.text, True)) and (e[2] or e[0] != "plain")
+            ]
+            if block.kind == "list" and fields:
+                name = {"visual": "visual", "video_prompt": "video", "audio": "audio"}.get(
+                    entry.key, entry.key
+                )
+                inside = name in SOUNDS or (name in ("visual", "video", "audio") and not entry.raw)
+                target = body.parts.setdefault(name, Body(entry.at)) if inside else body
+                waiting = self.read_list(block, target)
+                if waiting:
+                    self.close(waiting, target)
+            elif block.kind == "list" and takes_items and paragraphs:
+                items += [tidy(inline(" ".join(p.text.split()))[0]) for p in paragraphs]
+                where = where or self.page.start(paragraphs[0])
+            else:
+                body.note(self.page.source(block.first, block.last), self.page.start(block))
+        return Placed(", ".join(items), where) if items and where else None
+
+    def _plain_field(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        key = entry.key
+        pieces: list[tuple[str, Where]] = [(entry.raw, entry.where)] if entry.raw else []
+        literal = False
+        for child in children:
+            if child.kind == "list" and key in (*LISTS, "notes"):
+                for item in child.children:
+                    if item.children and item.children[0].kind == "para":
+                        text, at = (
+                            " ".join(item.children[0].text.split()),
+                            self.page.content(item.children[0])[0][1],
+                        )
+                        pieces.append((text, at))
+                    else:
+                        body.note(self.page.source(item.first, item.last), self.page.start(item), tight=True)
+            elif child.kind == "fence" and not pieces and key in LISTS and child.info in ("yaml", "yml"):
+                try:
+                    listed = self.marks.yaml(child)
+                except Invalid as invalid:
+                    self.marks.problems.found.extend(invalid.problems)
+                    return
+                for one in listed.value if isinstance(listed.value, list) else [listed]:
+                    one.value = Literal(one.value) if isinstance(one.value, str) else one.value
+                listed.key = entry.at
+                self.marks.enter(body, key, listed, add=key in ("references", "source", "negative_prompt"))
+                return
+            elif child.kind == "fence" and not pieces:
+                fenced = self.marks.fenced(child)
+                pieces, literal = [(str(fenced.value), fenced.where)], True
+            elif child.kind == "quote" and not pieces:
+                quoted = self.marks.quoted(child, None)
+                if quoted:
+                    pieces, literal = [(str(quoted.value), quoted.where)], True
+            elif child.kind == "para" and key == "notes" and not literal:
+                pieces.append((self.page.source(child.first, child.last), self.page.start(child)))
+            elif child.kind == "para" and "![" in child.text and key in ROLES:
+                pieces.append((child.text, self.page.start(child)))
+            elif child.kind == "list":
+                waiting = self.read_list(child, body)
+                if waiting:
+                    self.close(waiting, body)
+            else:
+                body.note(self.page.source(child.first, child.last), self.page.start(child))
+        if key == "notes":
+            joined = "\n".join(text for text, _ in pieces)
+            if joined.strip():
+                body.note(joined if literal else tidy(inline(joined)[0]), pieces[0][1])
+            return
+        if not literal:
+            pieces = [(t, w) for t, w in pieces if not is_nothing(t)]
+        if not pieces:
+            return
+        placed = self._value(key, pieces, entry, body, literal=literal)
+        if placed is not None:
+            placed.key = entry.at
+            self.marks.enter(
+                body, key, placed, add=key in ("references", "source") or key == "negative_prompt"
+            )
+
+    def _value(
+        self, key: str, pieces: list[tuple[str, Where]], entry: Entry, body: Body, *, literal: bool
+    ) -> Placed | None:
+        raw, where = pieces[0]
+
+        def words(text: str) -> str:
+            return text if literal else unquoted(tidy(inline(text)[0]))
+
+        if key in ROLES:
+            media = [m for text, at in pieces for m in self._media_of(text, at, key)]
+            return self.marks.media(media, key) if media else None
+        if key == "duration":
+            length = seconds(words(raw))
+            if length is None or length <= 0:
+                self.marks.problems.error(
+                    where,
+                    f"`{entry.label}` must be a length, found `{words(raw)}`",
+                    hint="write it as 5s, 0:05 or 0:00-0:05",
+                    code="wrong-type",
+                )
+                return None
+            return Placed(length, where)
+        if key == "takes":
+            match = re.fullmatch(r"\s*[x×]?\s*(\d+)\s*(?:[x×]|\w+)?\s*", words(raw))
+            if match:
+                return Placed(int(match.group(1)), where)
+            self.marks.problems.error(
+                where, f"`{entry.label}` must be a whole number, found `{words(raw)}`", code="wrong-type"
+            )
+            return None
+        if key == "seed":
+            return scalar(words(raw), where)
+        if key == "type":
+            return self._type(words(raw), where, entry, body)
+        if key == "skip":
+            text = words(raw)
+            if text.casefold() in ("no", "false"):
+                return None
+            return Placed(True if text.casefold() in ("yes", "true") else text, where)
+        if key in _NAMES:
+            found: list[Placed] = []
+            for text, at in pieces:
+                text = words(text)
+                whole = literal or (len(pieces) > 1 and at.line != entry.at.line)
+                parts = [text] if whole else re.split(r"\s*[,，、;]\s*", text)
+                for part in (p.strip() for p in parts):
+                    if part:
+                        offset = (
+                            max(0, self.page.lines[at.line - 1].find(part, at.column - 1) + 1) or at.column
+                        )
+                        found.append(Placed(part, Where(self.page.file, at.line, offset)))
+            if not found:
+                return None
+            listed = len(found) > 1 or key in ("characters", "ignore_warnings", "tags")
+            return Placed(found, where) if listed else found[0]
+        if len(pieces) > 1:
+            return Placed([Placed(words(text), at) for text, at in pieces], where)
+        text = words(raw)
+        return Placed(Literal(text) if literal else text, where) if text else None
+
+    def _type(self, text: str, where: Where, entry: Entry, body: Body) -> Placed | None:
+        found = labels.TYPES.get(labels.canonical(text))
+        if found:
+            return Placed(found, where)
+        near = labels.misspelt(
+            text, {"image": "image", "video": "video", "videoclip": "video_clip", "audio": "audio"}
+        )
+        if near:
+            self.marks.problems.error(where, f"unknown type `{text}`", hint=f"did you mean `{near}`?")
+            return None
+        self.marks.problems.warning(
+            where,
+            f"`{text}` is neither image, video nor audio; the line is a note",
+            code="unknown-type",
+        )
+        body.note(f"{entry.label}: {text}", entry.at, tight=True)
+        return None
+
+    def _media_of(self, text: str, where: Where, key: str) -> list[Placed]:
+        """Return the addresses in a value: images, links, or words with commas between."""
+        _, images = inline(text)
+        if (span := code_span(text)) != text and "`" not in span:
+            return [Placed(Literal(span), where)]
+        if images:
+            return [Placed(Literal(address_of(address)), where) for _, address in images]
+        parts = (
+            [text]
+            if key not in ("references", "source")
+            else re.split(r"\s*[,，、]\s+|\s*[，、]\s*|,(?=[^\s/]*$)", text)
+        )
+        found = []
+        # "Scene 3, Shot b" is one place, not two.
+        if re.match(
+            r"(?i)^\s*(scene|szene|scène|escena|cena)\s+\S+,\s*(shot|einstellung|plan|plano)\s", text
+        ):
+            parts = [text]
+        for part in parts:
+            part = part.strip()
+            link = re.fullmatch(r"\[[^\]]*\]\(<?([^)>]+)>?\)", part)
+            if link:
+                part = address_of(link.group(1))
+            part = unquoted(code_span(part))
+            if part:
+                column = self.page.lines[where.line - 1].find(part, max(0, where.column - 1))
+                found.append(
+                    Placed(
+                        part, Where(self.page.file, where.line, column + 1 if column >= 0 else where.column)
+                    )
+                )
+        return found
