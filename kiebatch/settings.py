@@ -32,6 +32,9 @@ VARIABLES = (
     Variable("KIE_BASE_URL", "base_url", "the API [https://api.kie.ai]"),
     Variable("KIE_UPLOAD_URL", "upload_url", "the upload host [the documented one]"),
     Variable("KIE_WEBHOOK_KEY", "webhook_key", "the key that callbacks are signed with"),
+    Variable(
+        "KIEBATCH_ACCOUNT", "account", "the account's name: keys with the same name share its rate limit"
+    ),
     Variable("KIEBATCH_UPLOAD_FOLDER", "upload_folder", "the folder of the upload host [kiebatch]"),
     Variable("KIEBATCH_CONNECT_TIMEOUT", "connect_timeout_s", "seconds to connect [10]"),
     Variable("KIEBATCH_READ_TIMEOUT", "read_timeout_s", "seconds between two pieces of an answer [60]"),
@@ -78,6 +81,9 @@ class Settings:
     api_key: str = field(default="", repr=False)  # never printed, so never in a repr
     base_url: str = "https://api.kie.ai"
     upload_url: str | None = None
+    account: str = (
+        ""  # keys with the same name share the account's rate limit; by default each key has its own
+    )
     draft: bool = False
     rate: Rate = field(default_factory=lambda: Rate(starts=20, window_s=10.0))
     poll_rate: Rate = field(default_factory=lambda: Rate(starts=8, window_s=1.0))
@@ -190,6 +196,7 @@ class SettingsOptions(TypedDict, total=False):
     listens: bool
     webhook_key: str
     expected_scale: float
+    account: str
     upload_folder: str
     connect_timeout_s: float
     read_timeout_s: float

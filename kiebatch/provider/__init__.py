@@ -12,19 +12,25 @@ if TYPE_CHECKING:
     from kiebatch.provider.client import CallFailed as CallFailed
     from kiebatch.provider.client import Client as Client
     from kiebatch.provider.client import DownloadFacts as DownloadFacts
+    from kiebatch.provider.gate import Booking as Booking
     from kiebatch.provider.gate import Gate as Gate
     from kiebatch.provider.gate import path_for as path_for
+    from kiebatch.provider.reads import Reads as Reads
     from kiebatch.provider.reply import read_reply as read_reply
+    from kiebatch.provider.sqlite_gate import SqliteGate as SqliteGate
     from kiebatch.provider.times import Times as Times
 
 __getattr__, __dir__ = face(
     __name__,
     {
         "API_URL": "client",
+        "Booking": "gate",
         "CallFailed": "client",
         "Client": "client",
         "DownloadFacts": "client",
         "Gate": "gate",
+        "Reads": "reads",
+        "SqliteGate": "sqlite_gate",
         "Times": "times",
         "UPLOAD_URL": "client",
         "path_for": "gate",

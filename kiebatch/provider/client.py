@@ -63,6 +63,10 @@ async def _nothing() -> None:
     return None
 
 
+async def _unheard(_retry_after_s: float | None) -> None:
+    return None
+
+
 class Client:
     """The API of one account.
 
@@ -159,7 +163,7 @@ class Client:
         operation: Operation = "poll",
         attempts: int | None = None,
         before: Callable[[], Awaitable[object]] = _nothing,
-        too_fast: Callable[[float | None], object] = lambda retry_after_s: None,
+        too_fast: Callable[[float | None], Awaitable[object]] = _unheard,
     ) -> Reply:
         """Send a request that costs nothing, again and again by the table, and return its reply.
 
@@ -395,7 +399,7 @@ class Client:
         once: Callable[[], Awaitable[Answer]],
         attempts: int | None = None,
         before: Callable[[], Awaitable[object]] = _nothing,
-        too_fast: Callable[[float | None], object] = lambda retry_after_s: None,
+        too_fast: Callable[[float | None], Awaitable[object]] = _unheard,
     ) -> Reply:
         attempt = 0
         while True:
@@ -404,7 +408,7 @@ class Client:
             answer = await once()
             verdict = policy.read(operation, answer)
             if verdict.too_fast:
-                too_fast(verdict.retry_after_s)
+                await too_fast(verdict.retry_after_s)
             if isinstance(answer, Reply):
                 if verdict.kind == "ok":
                     return answer

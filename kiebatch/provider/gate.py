@@ -39,9 +39,7 @@ class Gate(Protocol):
         """Return when one more submission may be sent, having booked it.  First come, first served."""
         ...
 
-    async def answered(
-        self, booking: Booking, *, refused: bool, retry_after_s: float | None = None
-    ) -> None:
+    async def answered(self, booking: Booking, *, refused: bool, retry_after_s: float | None = None) -> None:
         """Note that the provider answered; `refused` says that it was one request too many.
 
         `retry_after_s` is what the provider asked for.  A request that got no answer is not reported: it counts as if

@@ -79,6 +79,9 @@ def refused(share: Share, ours: int, rate: Rate, sent_at: float, now: float) -> 
             strikes += 1
             paused_until = max(paused_until, now + min(window_s, window_s * _SHORTEST * 2.0**strikes))
     hold_s = max(_SHORTEST, _HOLD * (ours / rate.starts) ** 2) * window_s
+    if share.starts == rate.starts and not share.hold_s:
+        # The whole window was ours until now: likely a moment, so look again at once.
+        hold_s = _SHORTEST * window_s
     if before_s:
         hold_s = max(hold_s, min(_LONGEST * window_s, before_s * _GROWTH))
     return Share(

@@ -28,7 +28,8 @@ T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS starts (
-  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, sent_at REAL NOT NULL, answered_at REAL, probe INTEGER NOT NULL
+  id INTEGER PRIMARY KEY, kind TEXT NOT NULL, sent_at REAL NOT NULL, answered_at REAL,
+  probe INTEGER NOT NULL, refused INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS starts_sent_at ON starts (kind, sent_at);
 CREATE TABLE IF NOT EXISTS shares (
@@ -40,7 +41,9 @@ _FORGOTTEN_S = 86400.0
 # Nobody books further ahead; what lies beyond was written before the clock was set back.
 _FARTHEST_S = 600.0
 _KEPT = 2.1  # windows for which a start stays in the book: enough to know the usual round trip
-_LOOK = 0.1  # of the time until an answer is late: how often to look for the answer to another process's probe
+_LOOK = (
+    0.1  # of the time until an answer is late: how often to look for the answer to another process's probe
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,7 @@ class SqliteGate:
         """Return when one more status read may be sent, having booked it."""
         return await self._pass("read", rate)
 
-    async def answered(
-        self, booking: Booking, *, refused: bool, retry_after_s: float | None = None
-    ) -> None:
+    async def answered(self, booking: Booking, *, refused: bool, retry_after_s: float | None = None) -> None:
         """Note an answer; see `Gate.answered`."""
         now, rate, kind = self._now(), booking.rate, booking.kind
         work: Callable[[sqlite3.Connection], object]
@@ -118,7 +119,7 @@ class SqliteGate:
         elif refused:
 
             def work(db: sqlite3.Connection) -> None:
-                db.execute("DELETE FROM starts WHERE id = ?", (booking.id,))
+                db.execute("UPDATE starts SET answered_at = ?, refused = 1 WHERE id = ?", (now, booking.id))
                 ours = _ours(db, now, rate.window_s, pending=True)
                 learnt = share.refused(_share(db, kind, rate, now), ours, rate, booking.at, now)
                 _keep_share(db, kind, share.paused(learnt, retry_after_s, now, self._rng))
@@ -267,12 +268,12 @@ def _confirm(db: sqlite3.Connection, kind: Kind, rate: Rate, now: float, mine: _
     return dataclasses.replace(place, id=mine.id)
 
 
-_Row = tuple[int, float, float | None, int]
+_Row = tuple[int, float, float | None, int, int]
 
 
 def _next(rows: list[_Row], believed: Share, kind: Kind, rate: Rate, now: float) -> _Place:
     """Return the next free place, its number not yet known."""
-    starts = [Start(sent_at, answered_at) for _, sent_at, answered_at, _ in rows]
+    starts = [Start(sent_at, answered_at) for _, sent_at, answered_at, _, _ in rows]
     if kind == "read":
         # Nobody waits for the answer to count a read; the guard is enough, since its limit has a reserve.
         late = [Start(start.sent_at, start.sent_at + 2 * rate.window_s) for start in starts]
@@ -281,14 +282,17 @@ def _next(rows: list[_Row], believed: Share, kind: Kind, rate: Rate, now: float)
         return _Place(0, max(at, believed.paused_until))
     seen = quota.transit(starts, rate.window_s)
     earliest = max(now, believed.paused_until)
-    at = quota.next_start(starts, earliest, believed.starts, rate.window_s, seen)
+    # What was refused counts for the limit that the user set, but not for our share of what the provider counts.
+    earliest = quota.next_start(starts, earliest, rate.starts, rate.window_s, seen)
+    taken = [Start(sent_at, answered_at) for _, sent_at, answered_at, _, refused in rows if not refused]
+    at = quota.next_start(taken, earliest, believed.starts, rate.window_s, seen)
     if at <= earliest or believed.starts >= rate.starts:
         return _Place(0, at)
     probe_at = max(earliest, believed.probe_after)
-    probe_at = quota.next_start(starts, probe_at, believed.starts + 1, rate.window_s, seen)
+    probe_at = quota.next_start(taken, probe_at, believed.starts + 1, rate.window_s, seen)
     waits = any(
         probe and answered_at is None and now - sent_at <= seen.late_s
-        for _, sent_at, answered_at, probe in rows
+        for _, sent_at, answered_at, probe, _ in rows
     )
     if waits:
         probe_at = max(probe_at, now + seen.late_s * _LOOK)
@@ -312,7 +316,7 @@ def _forget(db: sqlite3.Connection, kind: Kind, rate: Rate, now: float) -> None:
 def _rows(db: sqlite3.Connection, kind: Kind, rate: Rate) -> list[_Row]:
     """Return the newest places in the book, more than any window holds."""
     return db.execute(
-        "SELECT id, sent_at, answered_at, probe FROM starts WHERE kind = ? ORDER BY sent_at DESC LIMIT ?",
+        "SELECT id, sent_at, answered_at, probe, refused FROM starts WHERE kind = ? ORDER BY sent_at DESC LIMIT ?",
         (kind, 2 * rate.starts + 2),
     ).fetchall()
 
@@ -321,7 +325,7 @@ def _ours(db: sqlite3.Connection, now: float, window_s: float, *, pending: bool)
     """Return how many of our starts are in the window now; with `pending`, those that wait for their answer too."""
     unanswered = "OR answered_at IS NULL" if pending else ""
     found = db.execute(
-        f"SELECT count(*) FROM starts WHERE kind = 'submit' AND sent_at BETWEEN ? AND ? "
+        f"SELECT count(*) FROM starts WHERE kind = 'submit' AND NOT refused AND sent_at BETWEEN ? AND ? "
         f"AND (answered_at > ? {unanswered})",
         (now - 2 * window_s, now, now - window_s),
     )

@@ -31,7 +31,7 @@ from kiebatch.model import (
     job_record,
 )
 from kiebatch.planning import Entry, Plan, gave_up, older_version, upstream_first
-from kiebatch.provider import CallFailed, Client, Gate, callbacks, families, policy
+from kiebatch.provider import Booking, CallFailed, Client, Gate, Reads, callbacks, families, policy
 from kiebatch.provider.policy import SubmitVerdict
 from kiebatch.record import Journal, ManifestWriter, ResultCache
 from kiebatch.running.binding import Binder, Bound, Lacking, Unsent
@@ -44,7 +44,7 @@ from kiebatch.workspace import Workspace
 T = TypeVar("T")
 
 _LAST_WORD_S = 0.5  # what an answer on its way still gets when the user leaves at once
-_FRESH = 0.02  # of the window: for so long a place in it is good, less than what the gate keeps in reserve
+_FRESH = 0.02  # of the window: for so long a place in it is good
 _WORDS = 8  # callbacks that are kept for one undecided attempt
 
 
@@ -168,10 +168,9 @@ class Engine:
             now=now,
             emit=self._emit,
         )
+        self._reads = Reads(client, gate, limits.poll_rate)
         self.watch = Watch(
-            client,
-            book=lambda: gate.read(limits.poll_rate),
-            too_fast=lambda asked_s: gate.penalise(asked_s, "read"),
+            self._reads,
             past=journal.durations,
             emit=self._emit,
             patience=limits.patience,
@@ -695,7 +694,7 @@ class Engine:
         while True:
             async with self._line.turn(self._rank.get(entry.slot, 0)):
                 await self._or_stopped(asyncio.sleep(self._closed_until - asyncio.get_running_loop().time()))
-                await self._or_stopped(self.gate.start(self.limits.rate))
+                booking = await self._or_stopped(self.gate.start(self.limits.rate))
             booked = asyncio.get_running_loop().time()
             if self._grounded(job.model):
                 raise Unsent(self._grounded(job.model))
@@ -711,8 +710,12 @@ class Engine:
                 balance=before,
             )
             if asyncio.get_running_loop().time() - booked > _FRESH * self.limits.rate.window_s:
-                await self._book_again(attempt)
+                booking = await self._book_again(attempt)
             verdict = await self._send(entry.slot, attempt, job, bound, endpoint)
+            if verdict.reply is not None:
+                await self.gate.answered(
+                    booking, refused=verdict.too_fast, retry_after_s=verdict.retry_after_s
+                )
             if verdict.kind in ("accepted", "unknown"):
                 return attempt, verdict, bound
             if verdict.kind == "later":
@@ -726,10 +729,10 @@ class Engine:
                 continue
             return attempt, verdict, bound
 
-    async def _book_again(self, attempt: int) -> None:
+    async def _book_again(self, attempt: int) -> Booking:
         """Take another place in the window: writing the intent took so long that ours has passed."""
         try:
-            await self._or_stopped(self.gate.start(self.limits.rate))
+            return await self._or_stopped(self.gate.start(self.limits.rate))
         except Unsent as unsent:
             self.journal.refused(attempt, "not-sent", unsent.reason)
             raise
@@ -776,7 +779,6 @@ class Engine:
                     )
                 )
                 raise
-            self.gate.accepted()
             self._refused_since = None
             self._closings = 0
         elif verdict.kind == "unknown":
@@ -803,9 +805,9 @@ class Engine:
                 "quota",
                 f"no job was accepted for {self.limits.quota_patience_s:g} s: {plain(verdict.message)}",
             )
-        if verdict.too_fast:
-            self.gate.penalise(verdict.retry_after_s)
-        elif moment >= self._closed_until:  # the many that were in the air together count once
+        if (
+            not verdict.too_fast and moment >= self._closed_until
+        ):  # the many that were in the air together count once
             self._closings += 1
             self._closed_until = moment + policy.wait_s(self._closings, self._rng, verdict.retry_after_s)
 
@@ -905,9 +907,7 @@ class Engine:
         if endpoint.at_once or self.journal.attempt_of_task(task_id):
             return False
         try:
-            reply = await self.client.read(
-                endpoint.record(task_id), before=lambda: self.gate.read(self.limits.poll_rate)
-            )
+            reply = await self._reads.read(endpoint.record(task_id))
         except (CallFailed, Refused):
             return False
         return not isinstance(endpoint.status(reply), Absent)
@@ -1181,11 +1181,7 @@ class Engine:
         if endpoint.at_once:
             return None
         try:
-            status = endpoint.status(
-                await self.client.read(
-                    endpoint.record(task_id), before=lambda: self.gate.read(self.limits.poll_rate)
-                )
-            )
+            status = endpoint.status(await self._reads.read(endpoint.record(task_id)))
         except (CallFailed, Refused):
             return None
         return status if isinstance(status, Done) and status.outputs else None

@@ -23,7 +23,7 @@ from kiebatch.errors import Refused
 from kiebatch.model import JSON
 from kiebatch.planning import Plan, Selection, planning, saved
 from kiebatch.project import Opened, finding, opening
-from kiebatch.provider import CallFailed, Client, Gate, Times, callbacks, path_for
+from kiebatch.provider import CallFailed, Client, SqliteGate, Times, callbacks, path_for
 from kiebatch.record import Hook, Journal, ManifestWriter, ResultCache, open_journal
 from kiebatch.running.budget import check_budget, check_key
 from kiebatch.running.collecting import Offload
@@ -235,13 +235,7 @@ async def _carry_out(
                 hook=edges.hook,
             )
         )
-        gate = Gate(
-            edges.gate_path or path_for(settings.api_key, settings.base_url),
-            now=edges.now,
-            sleep=edges.sleep,
-            rng=edges.rng,
-        )
-        stack.callback(gate.close)
+        gate = stack.enter_context(_open_gate(settings, settings.account or opened.config.account, edges))
         balance = None
         if touches or evidence:
             try:
@@ -324,6 +318,13 @@ def _times(settings: Settings) -> Times:
         call_s=settings.call_timeout_s,
         download_s=settings.download_timeout_s,
     )
+
+
+def _open_gate(settings: Settings, account: str, edges: Edges) -> SqliteGate:
+    """Open the books of the account's starts and of the key's reads; they are one book if the account has no name."""
+    reads_path = edges.gate_path or path_for(settings.api_key, settings.base_url)
+    path = edges.gate_path or path_for(settings.api_key, settings.base_url, account=account)
+    return SqliteGate(path, reads_path, now=edges.now, sleep=edges.sleep, rng=edges.rng)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kiebatch.errors import Refused
 from kiebatch.model import Absent, Done, Job, Running, Status, TaskFailed
-from kiebatch.provider import CallFailed, Client, polling
+from kiebatch.provider import CallFailed, Reads, polling
 from kiebatch.provider.families import Endpoint
 from kiebatch.running.events import Event, Waiting
 
@@ -45,25 +45,20 @@ Ended = Done | TaskFailed | GaveUp
 class Watch:
     """Watches all running tasks of a run.
 
-    `book` is awaited before every read, `too_fast` told of every 429 that one earns.  `past` gives the durations
-    learnt of a model, ascending; `scale` shortens the catalogue's estimates for a server that is faster than the
+    `past` gives the durations learnt of a model, ascending; `scale` shortens the catalogue's estimates for a server that is faster than the
     provider.
     """
 
     def __init__(
         self,
-        client: Client,
+        reads: Reads,
         *,
-        book: Callable[[], Awaitable[object]],
-        too_fast: Callable[[float | None], object],
         past: Callable[[str], list[float]],
         emit: Callable[[Event], object],
         patience: Patience,
         scale: float = 1.0,
     ) -> None:
-        self._client = client
-        self._book = book
-        self._too_fast = too_fast
+        self._reads = reads
         self._past = past
         self._emit = emit
         self._patience = patience
@@ -180,9 +175,7 @@ class Watch:
         `Refused` where the key is not accepted: there is nothing left to ask.
         """
         try:
-            reply = await self._client.read(
-                endpoint.record(task_id), attempts=1, before=self._book, too_fast=self._too_fast
-            )
+            reply = await self._reads.read(endpoint.record(task_id), attempts=1)
         except CallFailed as failure:
             if failure.retryable:
                 return None

@@ -23,7 +23,7 @@ def slowed(gate: Path) -> list[str]:
     """Return which kinds of calls the account's gate was told to slow down."""
     db = sqlite3.connect(gate)
     try:
-        return sorted(row[0] for row in db.execute("SELECT kind FROM slowed"))
+        return sorted(row[0] for row in db.execute("SELECT kind FROM shares WHERE refused_at > 0"))
     finally:
         db.close()
 
