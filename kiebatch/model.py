@@ -166,6 +166,7 @@ class Ask:
     """
 
     prompt: str = ""
+    prompt_raw: str = ""  # before somebody made it better; the same where nobody did
     negative: tuple[str, ...] = ()
     params: Mapping[str, JSON] = field(default_factory=dict)
     default_params: Mapping[str, JSON] = field(default_factory=dict)
@@ -271,7 +272,15 @@ class Job:
     preset: str = ""  # the key of a prompt preset
     enhance: Enhance = "off"
     tags: tuple[str, ...] = ()  # kept with the run and the assets; no part of the fingerprint
+    prompt_raw: str = ""  # the author's prompt, where `prompt` is one that was made better; else the same
+    style: str = ""  # the words of its style, which are in `prompt`, too
+    characters: tuple[str, ...] = ()  # by name
     where: Where = field(compare=False, default=Where())
+
+    @property
+    def enhanced(self) -> bool:
+        """Whether a text from `prompts.lock.yaml` is sent in place of the author's prompt."""
+        return bool(self.prompt_raw) and self.prompt_raw != self.prompt
 
     @property
     def needs(self) -> tuple[Slot, ...]:

@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Start a project that runs at once with --draft."),
     "validate": ("validate", "Check scene files and lint their prompts; nothing is sent."),
     "plan": ("plan", "Show what a run would do, why, and what it would cost."),
+    "presets": ("presets", "List and check the prompt presets; which one a model gets."),
+    "enhance": ("enhance", "Ask a chat model for better prompts, and pin them."),
     "run": ("run", "Submit, poll, download, record. Also how to resume."),
     "status": ("status", "Show what is done, in flight, held or failed, and what expires soon."),
     "resolve": ("resolve", "Decide a held job."),

@@ -490,6 +490,11 @@ def without(options: Iterable[Shared], *names: str) -> tuple[Shared, ...]:
     return tuple(option for option in options if option.name not in names)
 
 
+def among(*names: str) -> tuple[Shared, ...]:
+    """Return the shared options of these names, in the order of the table."""
+    return tuple(option for option in ALL if option.name in names)
+
+
 def takes(options: Sequence[Shared]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options; their values reach it as its parameter `given`."""
 

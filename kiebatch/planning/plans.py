@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import rfc8785
@@ -141,6 +141,13 @@ class Plan:
             if todo or any(e.selected and e.action == "missing" for e in self.entries)
             else "up-to-date"
         )
+
+    def unmade(self) -> Plan:
+        """Return the plan with only those slots selected that are still to be made."""
+        entries = (
+            replace(e, selected=e.selected and e.action in ("generate", "blocked")) for e in self.entries
+        )
+        return replace(self, entries=tuple(entries))
 
     def credits(self) -> float:
         """Return what the plan's priced jobs cost; a fallback counts where it is dearer."""

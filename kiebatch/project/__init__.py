@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kiebatch.project.opening import open_project as open_project
     from kiebatch.project.opening import peek as peek
     from kiebatch.project.opening import read_document as read_document
+    from kiebatch.project.pins import Pins as Pins
+    from kiebatch.project.pins import lock_path as lock_path
     from kiebatch.project.references import OUTSIDE as OUTSIDE
     from kiebatch.project.snapshots import Snapshot as Snapshot
     from kiebatch.project.snapshots import diff as diff
@@ -34,6 +36,7 @@ __getattr__, __dir__ = face(
         "OUTSIDE": "references",
         "Opened": "opening",
         "SCENE_FILES": "finding",
+        "Pins": "pins",
         "Snapshot": "snapshots",
         "Validation": "validating",
         "diff": "snapshots",
@@ -42,6 +45,7 @@ __getattr__, __dir__ = face(
         "load": "opening",
         "load_catalogue": "opening",
         "local_path": "finding",
+        "lock_path": "pins",
         "open_project": "opening",
         "peek": "opening",
         "read_document": "opening",

@@ -17,6 +17,7 @@ from kiebatch.model import JSON, Asset, Document, MediaFacts, Modality, Project,
 from kiebatch.project import config, finding, opening
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
+from kiebatch.project.pins import Pins
 from kiebatch.project.references import OUTSIDE, Bounds, media_facts, repriced
 from kiebatch.record import Journal, open_journal
 from kiebatch.record.manifest import Manifest
@@ -36,8 +37,11 @@ def load(
     settings: Settings | None = None,
     lint: bool = False,
     allow: Sequence[Path] | None = (),
+    pinned: bool = True,
 ) -> Opened:
     """Read and check a scene file with what is recorded of it.
+
+    Without `pinned` every prompt is the author's own, whatever `prompts.lock.yaml` holds.
 
     `allow` are folders outside the project whose files may be sent, besides those of the person's config; None
     is for commands that send nothing.  `Invalid` carries every problem of the file; warnings are in `problems` of the result.
@@ -72,6 +76,7 @@ def load(
             digest=digests,
             document_read=read,
             allow=None if allow is None else (*chosen.allow, *allow),
+            pinned=pinned,
         )
     check_source(opened)
     return replace(opened, reading=chosen.reading)
@@ -195,11 +200,12 @@ def open_project(
     digest: Callable[[Path], str] = files.sha256,
     document_read: tuple[Document, list[Problem]] | None = None,
     allow: Sequence[Path] | None = (),
+    pinned: bool = True,
 ) -> Opened:
     """Read, check and resolve a project.  `Invalid` with every problem of the file when there is an error.
 
     `options` says how the file is read; what the manifest and the picks say is filled in here.  With `strict` a
-    warning is an error.  `allow` is that of `load`.
+    warning is an error.  `allow` and `pinned` are those of `load`.
     """
     asked = options or build.Options()
     if document_read is None and workspace.scene_file is None:
@@ -212,19 +218,21 @@ def open_project(
     chosen = replace(read_picks(workspace), moved=build.moved_lines(read))
     catalogue = load_catalogue(workspace)
 
+    pins = Pins(workspace)
+
     def kept(scene: SceneId, shot: ShotId) -> Sequence[str]:
         return [a.model for a in recorded.of(scene, shot) if a.current]
 
     project, problems = build.build(
         read,
         catalogue,
-        replace(asked, lint=lint, kept=kept, picked=chosen.take),
+        replace(asked, lint=lint, kept=kept, picked=chosen.take, enhanced=pins.find if pinned else None),
     )
     own = config.read()
     bounds = Bounds(workspace, None if allow is None else (*own.allow, *allow))
     facts, media_problems = media_facts(project, bounds, catalogue, digest)
     project = repriced(project, catalogue, facts)
-    everything = [*found, *problems, *media_problems, *recorded.repairs, *chosen.problems]
+    everything = [*found, *problems, *media_problems, *recorded.repairs, *chosen.problems, *pins.problems]
     everything.sort(key=lambda p: (p.where.file, p.where.line, p.where.column))
     if any(p.severity == "error" for p in everything) or (
         strict and any(p.code != OUTSIDE for p in everything)

@@ -124,6 +124,8 @@ def install(repository: Repository, assets: Iterable[str] = (), *, lfs: bool = F
         ("diff.kiebatch.textconv", f"{command} git textconv"),
         ("merge.kiebatch.name", "kiebatch manifest, slot by slot"),
         ("merge.kiebatch.driver", f"{command} git merge-driver %O %A %B %P"),
+        ("merge.kiebatch-prompts.name", "kiebatch prompts, prompt by prompt"),
+        ("merge.kiebatch-prompts.driver", f"{command} git merge-prompts %O %A %B %P"),
     ):
         if repository.config(key) != value:
             repository.set_config(key, value)
@@ -145,14 +147,14 @@ def uninstall(repository: Repository) -> list[str]:
         else:
             path.unlink()
         done.append(f"removed the lines from {files.shown(path)}: commit it")
-    for section in ("diff.kiebatch", "merge.kiebatch"):
+    for section in ("diff.kiebatch", "merge.kiebatch", "merge.kiebatch-prompts"):
         if repository.forget_section(section):
             done.append(f"removed {section} from this clone's settings")
     return done or ["nothing of kiebatch was installed here"]
 
 
 def _attributes(folders: Sequence[str], *, lfs: bool) -> list[str]:
-    lines = []
+    lines = ["prompts.lock.yaml merge=kiebatch-prompts text eol=lf"]
     for folder in folders:
         lines.append(f"{_pattern(folder + '/manifest.json')} diff=kiebatch merge=kiebatch text eol=lf")
         # Both only grow, line by line: git's own `union` merges them, also in a clone without our drivers.

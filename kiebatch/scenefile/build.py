@@ -26,6 +26,7 @@ from kiebatch.scenefile.prompts import with_variables
 from kiebatch.scenefile.references import References
 from kiebatch.scenefile.shots import SceneSpec, ShotSpec, reason
 from kiebatch.scenefile.source import Options as Options
+from kiebatch.scenefile.source import RawPrompt as RawPrompt
 from kiebatch.scenefile.source import Source, listed
 from kiebatch.scenefile.wording import characters, wording
 

@@ -9,14 +9,14 @@ from typing import cast
 from kiebatch import catalogue as models
 from kiebatch.catalogue import Model, inputs, lint
 from kiebatch.catalogue.inputs import Built
-from kiebatch.errors import Finding
-from kiebatch.model import JSON, Ask, Enhance, Job, Path, ShotOutput, Slot
+from kiebatch.errors import Finding, Invalid
+from kiebatch.model import JSON, Ask, Enhance, Job, Path, RoleMedia, ShotOutput, Slot
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.output_names import output_stem, reserved_name
-from kiebatch.scenefile.prompts import is_json_object, negatives_of, words_of
+from kiebatch.scenefile.prompts import Words, is_json_object, negatives_of, words_of
 from kiebatch.scenefile.references import References
 from kiebatch.scenefile.shots import ShotSpec
-from kiebatch.scenefile.source import Source
+from kiebatch.scenefile.source import RawPrompt, Source
 
 _MAKES = ("image", "video", "audio", "text")
 _LARGEST = 2**53  # beyond it JSON readers round
@@ -144,6 +144,7 @@ class _Maker:
     asked: str
     model: Model
     output: str | None
+    said: dict[str, Words] = field(default_factory=dict)  # by the text of the prompt
 
     def jobs(self) -> list[Job]:
         if self.model.modality not in _MAKES:
@@ -170,6 +171,7 @@ class _Maker:
         words = words_of(source, spec, model, take)
         if words is None:
             return None
+        self.said[words.text] = words
         defaults = {
             **(source.defaults.get("params") or {}),
             **(source.defaults_for(model.modality).get("params") or {}),
@@ -184,12 +186,14 @@ class _Maker:
         unwanted = negatives_of(source, spec, model)
         if words.is_json and source.options.fold_negative and "negative_prompt" not in model.fields:
             unwanted = ()
+        media = tuple(self.references.media(spec, model, words.characters))
         return Ask(
-            prompt=words.text,
+            prompt=words.text if words.is_json else self._sent(words.text, media),
+            prompt_raw=words.text,
             negative=unwanted,
             params=spec.raw.get("params") or {},
             default_params=defaults,
-            media=tuple(self.references.media(spec, model, words.characters)),
+            media=media,
             duration_s=spec.raw.get("duration"),
             whole_scene=spec.shot is None,
             voice=spec.raw.get("voice"),
@@ -197,6 +201,38 @@ class _Maker:
             fold_negative=folded,
             extra_params=extra,
         )
+
+    def _sent(self, raw: str, media: tuple[RoleMedia, ...]) -> str:
+        """Return the words that are sent for a prompt: its pinned text where the shot asks for one, else itself."""
+        source, spec, model = self.source, self.spec, self.model
+        mode = source.setting(spec, model.modality, "enhance")[0] or "off"
+        preset, place = source.setting(spec, model.modality, "preset")
+        if source.options.enhanced is None or not raw or (mode == "off" and not preset):
+            return raw
+        asked = RawPrompt(text=raw, model=model, media=media, preset=str(preset or ""))
+        try:
+            text = source.options.enhanced(asked)
+        except Invalid as unknown:
+            source.error(place, f"shot `{spec.name}`: {unknown.message}", hint=unknown.hint, code="preset")
+            return raw
+        if mode == "off":
+            return raw
+        if text is None:
+            self._not_enhanced(required=mode == "required")
+        return text or raw
+
+    def _not_enhanced(self, *, required: bool) -> None:
+        source, spec = self.source, self.spec
+        place = spec.prompt_path or spec.path
+        hint = f"`kiebatch enhance --only {spec.name}` makes one"
+        if required:
+            message = (
+                f"shot `{spec.name}`: there is no enhanced prompt for `{self.model.id}`, and it is required"
+            )
+            source.error(place, message, hint=hint, code="not-enhanced")
+            return
+        message = f"shot `{spec.name}`: there is no enhanced prompt for `{self.model.id}`; the prompt is sent as it is"
+        source.warning(spec, place, message, hint=hint, code="not-enhanced")
 
     def _check_ask(self, ask: Ask | None) -> None:
         if ask is None:
@@ -214,6 +250,7 @@ class _Maker:
         ask = replace(ask, seed=seed)
         built = inputs.build(model, ask)
         warnings = self._report(built)
+        words = self.said.get(ask.prompt_raw, Words())
         if not built.ok or any(_too_large(v) for v in built.input.values()):
             return None
         return Job(
@@ -224,6 +261,9 @@ class _Maker:
             endpoint=model.endpoint,
             modality=model.modality,
             prompt=ask.prompt,
+            prompt_raw=ask.prompt_raw,
+            style=words.style,
+            characters=words.characters,
             input=built.input,
             authored=built.authored,
             authored_before=built.authored_before,

@@ -56,6 +56,10 @@ class Words:
     def text(self) -> str:
         return "".join(part.text for part in self.parts)
 
+    @property
+    def style(self) -> str:
+        return ", ".join(part.text for part in self.parts if part.origin is Origin.STYLE)
+
 
 def words_of(source: Source, spec: ShotSpec, model: Model, take: int) -> Words | None:
     """Return what one take says to one model; None, with errors, where a name in it means nothing."""

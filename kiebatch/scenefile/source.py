@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kiebatch import catalogue as models
 from kiebatch.errors import Problems, Where
-from kiebatch.model import JSON, Document, Modality, Path, SceneId, ShotId
+from kiebatch.model import JSON, Document, Modality, Path, RoleMedia, SceneId, ShotId
 from kiebatch.scenefile import validation
 from kiebatch.scenefile.shots import ShotSpec
 
@@ -23,12 +23,24 @@ def _no_pick(_shot: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawPrompt:
+    """A prompt after styles, characters and variables, as somebody may have made it better."""
+
+    text: str
+    model: models.Model
+    media: tuple[RoleMedia, ...]
+    preset: str  # the key that the file names, empty for none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a command may ask of the reading, beside the file itself.
 
     `kept` gives the models that the manifest names for a shot, so that an alias stays with its model.
     `picked` gives the picked take of a shot by its written name.  `variables` beat the file's `vars`.
-    `model` and `models` (by modality) serve shots for which the file names no model.
+    `model` and `models` (by modality) serve shots for which the file names no model.  `enhanced` gives the pinned text
+    of a prompt, None where there is none, and raises `Invalid` for a preset that is not there; without it every prompt
+    is sent as it is.
     """
 
     fold_negative: bool = False
@@ -39,6 +51,7 @@ class Options:
     variables: Mapping[str, str] = field(default_factory=dict)
     model: str = ""
     models: Mapping[Modality, str] = field(default_factory=dict)
+    enhanced: Callable[[RawPrompt], str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +106,11 @@ class Source:
         return (self.defaults.get(modality) or {}) if modality else {}
 
     def apart(self) -> Source:
-        """Return the same file with an empty book, for problems that the caller may leave out."""
-        return replace(self, problems=Problems())
+        """Return the same file with an empty book, for problems that the caller may leave out.
+
+        What is sent from it is the author's own prompt: nobody makes one better that may never be needed.
+        """
+        return replace(self, problems=Problems(), options=replace(self.options, enhanced=None))
 
     # -- places and problems
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from kiebatch.errors import Invalid
 
-OPERATIONS = ("submit", "poll", "credit", "upload", "download", "link", "callback", "other")
+OPERATIONS = ("submit", "poll", "credit", "upload", "download", "link", "callback", "chat", "other")
 # What happens to a call ...
 TRANSPORT = {
     "code": "the body carries this code, with HTTP 200 (value: code, then blank and text)",

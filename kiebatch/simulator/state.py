@@ -252,6 +252,11 @@ class Simulator:
         for prompt, labels in given.items():
             self.captions[str(prompt)] = [labels] if isinstance(labels, str) else [str(n) for n in labels]
 
+    def charge(self, charge: Charge) -> None:
+        """Write down a charge for an answer that came at once."""
+        self.ledger.append(charge)
+        self._balance = round(self._balance - charge.credits, 4)
+
     def known(self, model: str) -> Model:
         """Return what is known of a dedicated endpoint's model."""
         return models.dedicated(model, self.settings.model_files) or models.guess(model)

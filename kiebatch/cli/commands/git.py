@@ -75,6 +75,19 @@ def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> None:
         console.leave(Exit.FAILED)
 
 
+@app.command("merge-prompts", hidden=True)
+def merge_prompts(base: Path, ours: Path, theirs: Path, name: str) -> None:
+    """Merge two versions of prompts.lock.yaml into OURS; git calls this."""
+    from kiebatch.prompts import lock  # what the manifest's driver does not need
+
+    sides = [lock.parse(files.read_text(path), f"{name} ({path.name})") for path in (base, ours, theirs)]
+    merged, conflicts = lock.merge(*sides)
+    ours.write_text(lock.dump(merged), encoding="utf-8", newline="\n")
+    if conflicts:
+        console.say(lock.conflict_text(conflicts, name))
+        console.leave(Exit.FAILED)
+
+
 def _repository(project: Path | None) -> Repository:
     folder = (project or Path.cwd()).resolve()
     repository = Repository.around(folder)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from kiebatch.simulator.drawing.wanted import Wanted
-from kiebatch.simulator.families import common, flux, gpt4o, market, runway, suno, uploads, veo, voices
+from kiebatch.simulator.families import chat, common, flux, gpt4o, market, runway, suno, uploads, veo, voices
 from kiebatch.simulator.faults import DOWNLOAD, TRANSPORT, Fault
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wire import TEXTS, Answer, Call, Refusal, as_json, html
@@ -28,6 +28,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     **runway.ROUTES,
     **suno.ROUTES,
     **voices.ROUTES,
+    **chat.ROUTES,
 }
 PUBLIC: Mapping[tuple[str, str], Route] = common.PUBLIC_ROUTES
 _PATHS = {path for _, path in (*ROUTES, *PUBLIC)}

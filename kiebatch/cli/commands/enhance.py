@@ -1,0 +1,140 @@
+"""`kiebatch enhance`"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from kiebatch.cli import console, options, shared
+from kiebatch.cli.panels import Command
+from kiebatch.errors import Exit, Refused, plain
+from kiebatch.planning import planning
+from kiebatch.project import Opened, opening
+from kiebatch.running import enhancing
+from kiebatch.running.enhancing import Asking, Enhanced, State
+from kiebatch.settings import Consent, Settings, settings
+
+app = typer.Typer()
+
+_SHARED = shared.among(
+    *("only", "yes", "max_credits", "api_key", "base_url", "draft", "project", "assets", "state", "as_json"),
+    *("variables", "allow_unknown_model"),
+)
+
+
+@app.command(cls=Command)
+@shared.takes(_SHARED)
+def enhance(
+    given: shared.Given,
+    scene_file: options.MaybeSceneFile = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show what would be asked, of whom, and the most it costs")
+    ] = False,
+    preset: Annotated[
+        str, typer.Option("--preset", help="this preset for all, in place of the file's", show_default=False)
+    ] = "",
+    chat_model: Annotated[
+        str | None,
+        typer.Option("--chat-model", help="who is asked [default: gpt-5-6-luna]", show_default=False),
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option("--command", metavar="CMD", help="ask a program: JSON in, text out", show_default=False),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="ask once more where the answer was lost; it may be charged twice")
+    ] = False,
+) -> None:
+    """Ask a chat model for better prompts, and pin them in prompts.lock.yaml.
+
+    It asks for shots with `enhance: ask` or `required` that are not made yet; --only names others.  A run sends the pinned
+    text as long as the author's prompt is the same, and calls no chat model.
+
+    Example: kiebatch enhance scenes.yaml --dry-run
+    """
+    reading = settings(given.flags, {}, {})
+    opened = opening.load(scene_file, **given.where, settings=reading, pinned=False)
+    chosen = options.settings_for(given, opened)
+    whom = enhancing.asking(chat_model, command)
+    todo = planning.plan(opened, only=given.only)
+    wanted = enhancing.wanted(opened, todo if given.only else todo.unmade(), preset=preset)
+    found: Sequence[Enhanced] = enhancing.look(opened, wanted, whom)
+    if not dry_run:
+        found = _ask(opened, found, whom, chosen, again=again)
+    value = _value(found, whom)
+    console.answer(value, lambda: _text(found, whom, draft=given.draft), as_json=given.as_json)
+    failed = not dry_run and any(one.state in (State.FAILED, State.LOST) for one in found)
+    console.leave(Exit.FAILED if failed else Exit.OK)
+
+
+def _ask(
+    opened: Opened, found: Sequence[Enhanced], whom: Asking, chosen: Settings, *, again: bool
+) -> Sequence[Enhanced]:
+    open_ones = [one for one in found if one.state is State.OPEN or (again and one.state is State.LOST)]
+    if not open_ones:
+        return found
+    if whom.model:
+        chosen = options.with_key(chosen)
+        _consent(open_ones, whom, chosen)
+    with options.simulator(chosen, opened) as ready:
+        return enhancing.enhance(opened, found, whom, ready, again=again)
+
+
+def _consent(asked: Sequence[Enhanced], whom: Asking, chosen: Settings) -> None:
+    """Ask before the first question is sent, unless the person said so already."""
+    if chosen.draft or chosen.consent is not Consent.NONE or chosen.max_credits is not None:
+        return
+    most = console.number(round(sum(one.credits or 0.0 for one in asked), 4))
+    question = f"Ask {whom.name} {len(asked)} time(s), for up to {most} credits"
+    if not console.on_terminal():
+        raise Refused(
+            f"{question}: there is no terminal to confirm it on; nothing was asked",
+            hint="add --yes, or better a cap with --max-credits N",
+        )
+    if not console.ask(f"{question}?"):
+        raise Refused("not confirmed; nothing was asked")
+
+
+def _value(found: Sequence[Enhanced], whom: Asking) -> dict[str, object]:
+    spent = sum(one.credits or 0.0 for one in found if one.state is State.MADE)
+    bound = sum(one.credits or 0.0 for one in found if one.state is State.OPEN)
+    return {
+        "by": whom.name,
+        "prompts": [one.as_json() for one in found],
+        "credits": {"spent": round(spent, 4), "open": round(bound, 4)},
+    }
+
+
+def _text(found: Sequence[Enhanced], whom: Asking, *, draft: bool) -> str:
+    """Return each prompt with its better one beside it, and what it cost."""
+    if not found:
+        return "nothing to do: no shot that is still to be made says `enhance: ask` or `enhance: required`"
+    blocks = [_block(one) for one in found]
+    states = {state: [one for one in found if one.state is state] for state in State}
+    parts = [f"{len(ones)} {state}" for state, ones in states.items() if ones]
+    spent = sum(one.credits or 0.0 for one in states[State.MADE])
+    if spent:
+        parts.append(f"spent {console.number(round(spent, 4))} credits")
+    if states[State.OPEN]:
+        most = sum(one.credits or 0.0 for one in states[State.OPEN])
+        parts.append(f"up to {console.number(round(most, 4))} credits by {whom.name}")
+    if draft:
+        parts.append("a draft pins nothing")
+    return "\n\n".join([*blocks, "; ".join(parts)])
+
+
+def _block(one: Enhanced) -> str:
+    wanted = one.wanted
+    head = f"{', '.join(wanted.slots)}  {wanted.key.model}  preset {wanted.preset.key}: {wanted.why}"
+    text = plain(one.text, limit=20_000) if one.text else one.message or "(not asked yet)"
+    left = textwrap.wrap(plain(wanted.raw, limit=20_000), 52) or [""]
+    right = textwrap.wrap(text, 52) or [""]
+    rows = []
+    for number in range(max(len(left), len(right))):
+        a = left[number] if number < len(left) else ""
+        b = right[number] if number < len(right) else ""
+        rows.append(f"  {a:<52}  | {b}".rstrip())
+    return "\n".join([head, *rows])

@@ -1,0 +1,58 @@
+"""Finds the pinned text of a prompt: presets and `prompts.lock.yaml` of a project, read when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from kiebatch import files, prompts
+from kiebatch.catalogue import Model
+from kiebatch.errors import Problem
+from kiebatch.model import Media, RoleMedia
+from kiebatch.prompts import Key, Lock, Presets, lock
+from kiebatch.scenefile.build import RawPrompt
+from kiebatch.workspace import Workspace, config_home
+
+
+class Pins:
+    """The presets and the lock of one project.  A film that enhances nothing never reads them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._read_lock = False
+
+    @cached_property
+    def presets(self) -> Presets:
+        return prompts.load(self._workspace.root, config_home())
+
+    @cached_property
+    def lock(self) -> Lock:
+        self._read_lock = True
+        path = lock_path(self._workspace)
+        return lock.parse(files.read_text(path), files.shown(path)) if path.exists() else Lock()
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What the lock warns about, if it was read."""
+        return self.lock.problems if self._read_lock else ()
+
+    def find(self, raw: RawPrompt) -> str | None:
+        """Return the pinned text of a prompt; `Invalid` for a preset that is not there."""
+        key = self.key(raw.text, raw.model, raw.media, raw.preset)
+        entry = self.lock.get(key) if key else None
+        return entry.text if entry else None
+
+    def key(
+        self, text: str, model: Model, media: Sequence[Media | RoleMedia], preset: str = ""
+    ) -> Key | None:
+        """Return what the text of a prompt is found by; None where no preset fits, so that there is none."""
+        chosen = self.presets.choose(model, prompts.pattern_of(model, media), preset).preset
+        if chosen is None:
+            return None
+        return Key(lock.digest(text), chosen.key, chosen.version, model.id)
+
+
+def lock_path(workspace: Workspace) -> Path:
+    """Return where a project's enhanced prompts lie: beside its scene file."""
+    return workspace.root / lock.NAME
