@@ -29,6 +29,7 @@ CODES = {
     "redescribes-picture": "a prompt that says again what the start frame shows",
     "many-actions": "more actions than the clip has seconds",
     "crop-16-9": "no native 16:9: crop from a wider shape",
+    "edits-given-video": "words of editing beside a reference video: the service takes the job for an edit",
 }
 
 
@@ -58,6 +59,9 @@ _EDITS = _set(
     "crop blur sharpen brighten darken extend rotate flip resize enlarge shrink restore give fix clean keep"
 )
 _KEEPING = {"keep", "give"}
+_VIDEO_EDITS = _set(
+    "edit replace remove erase delete swap recolor recolour restyle retouch change modify convert"
+)
 _VAGUE = _set(
     "beautiful nice amazing awesome stunning gorgeous great good cool incredible wonderful lovely pretty perfect "
     "interesting breathtaking fantastic superb magnificent"
@@ -96,6 +100,7 @@ def check(model: Model, ask: Ask, shot_duration: float | None = None) -> tuple[F
     if model.modality == "video" and _is_english(text):
         starts = any(m.role in ("start_frame", "source") for m in ask.media)
         found += _motion(model, text, starts=starts, seconds=_seconds(model, ask, shot_duration))
+    found += _edits_given_video(model, ask)
     if model.lint.get("crop_16_9") and str(ask.params.get("aspect_ratio", "")) == "16:9":
         found.append(
             _finding(
@@ -106,6 +111,25 @@ def check(model: Model, ask: Ask, shot_duration: float | None = None) -> tuple[F
             )
         )
     return tuple({f.code: f for f in reversed(found)}.values())[::-1]
+
+
+def _edits_given_video(model: Model, ask: Ask) -> Iterable[Finding]:
+    """Warn where the service will take a job for an edit of the given video, and refuse a length and a shape."""
+    given = any(m.kind == "video" or str(m.ref).lower().endswith((".mp4", ".mov")) for m in ask.media)
+    if not model.lint.get("edits_given_video") or not given:
+        return
+    editing = _verbs(ask.prompt, _VIDEO_EDITS)
+    ready = (
+        str(ask.params.get("aspect_ratio", "adaptive")) == "adaptive"
+        and str(ask.params.get("duration")) == "-1"
+    )
+    if editing and not ready:
+        yield _finding(
+            "prompt",
+            f"`{editing[0]}` beside a reference video: `{model.id}` may take the job for a video edit and refuse it",
+            "an edit needs `params: {aspect_ratio: adaptive, duration: -1}`; else describe the new clip without such words",
+            "edits-given-video",
+        )
 
 
 def _finding(field: str, message: str, hint: str, code: str) -> Finding:

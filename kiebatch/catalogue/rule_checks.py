@@ -192,3 +192,27 @@ def unique(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Findi
             message=f"`{value}` stands twice in `{rule['path']}`",
             code="not-together",
         )
+
+
+def pictures_or_clip(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
+    """Several pictures or a single clip; what an address without an ending leads to is left to the service."""
+    for group in values_at(sent, rule["path"]):
+        if not isinstance(group, list) or not group:
+            continue
+        kinds = [_kind_by_ending(str(one)) for one in group]
+        too_few = len(kinds) < rule["min"] and "image" in kinds
+        mixed = "video" in kinds and len(kinds) > 1
+        if too_few or mixed:
+            yield Finding(
+                field=names.word(top(rule["path"])),
+                message=f"each `{rule['path']}` of `{names.model}` takes {say(rule['min'])} to {say(rule['max'])} "
+                f"pictures, or one clip; found {len(group)}{_because(rule)}",
+                code="not-together",
+            )
+
+
+def _kind_by_ending(address: str) -> str:
+    ending = address.split("?")[0].split("#")[0].rsplit(".", 1)[-1].lower()
+    if ending in ("mp4", "mov", "webm", "m4v"):
+        return "video"
+    return "image" if ending in ("png", "jpg", "jpeg", "webp", "gif", "bmp") else ""

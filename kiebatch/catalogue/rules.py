@@ -77,6 +77,12 @@ KINDS: Mapping[RuleKind, Kind] = {
         words=lambda r, n: f"each `{r['path']}` must be one of `{r['to_path']}`", check=checks.refers_to
     ),
     "unique": Kind(words=lambda r, n: f"each `{r['path']}` once", check=checks.unique),
+    "pictures_or_clip": Kind(
+        words=lambda r, n: (
+            f"each `{r['path']}` takes {say(r['min'])} to {say(r['max'])} pictures, or one clip"
+        ),
+        check=checks.pictures_or_clip,
+    ),
     "same_size": Kind(
         words=lambda r, n: f"{_both(r, n)} must have the same size in pixels", media=media.same_size
     ),

@@ -23,6 +23,7 @@ RuleKind = Literal[
     "same_length",
     "refers_to",
     "unique",
+    "pictures_or_clip",
     "same_size",
     "max_seconds",
     "max_seconds_total",

@@ -60,7 +60,7 @@ def said(model: Model, sent: Mapping[str, Any]) -> Names:
 
 def test_the_jobs_cover_every_model() -> None:
     assert set(JOBS) == set(MODELS)
-    assert len(FAILING) == 359
+    assert len(FAILING) == 367
 
 
 @pytest.mark.parametrize("key", JOBS)
