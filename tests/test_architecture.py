@@ -29,7 +29,7 @@ FACES = {
     "planning": {"decision", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"decisions", "enhancing", "events", "holding", "session", "single"},
     "exports": {"cut", "csv", "otio", "pdf", "retime"},
-    "ci": {"announce", "report"},
+    "ci": {"announce", "facts", "report"},
     "board": {"publish"},
     "simulator": {"server.application", "server.background", "server.server"},
     "testing": {"fixtures", "plugin", "running"},

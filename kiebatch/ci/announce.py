@@ -1,14 +1,15 @@
-"""Leaves word for a CI system: its job summary, its annotations, a JUnit file."""
+"""Reports to a CI system: its job summary, its annotations, a JUnit file."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kiebatch import ci, files
-from kiebatch.errors import Refused
+from kiebatch.errors import Refused, Where
 from kiebatch.model import JSON
 
 
@@ -17,14 +18,32 @@ def on_github() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def outcome(document: Mapping[str, JSON], *, junit: Path | None = None) -> None:
-    """Leave word of a run, a plan or an error: a document of contract sections 2, 7 or 8.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFacts:
+    """What the document of a run does not say of its jobs: their place in the scene file by slot, and how many seconds
+    each took at the provider by task id."""
 
-    Appends to the file that `GITHUB_STEP_SUMMARY` names, annotates, and writes `junit` where it is given.
+    places: Mapping[str, Where] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def wanted(junit: Path | None = None) -> bool:
+    """Whether anybody reads what `outcome` writes."""
+    return bool(os.environ.get("GITHUB_STEP_SUMMARY")) or junit is not None or on_github()
+
+
+def outcome(
+    document: Mapping[str, JSON], *, junit: Path | None = None, facts: Callable[[], JobFacts] = JobFacts
+) -> None:
+    """Report a run, a plan or an error: a document of contract sections 2, 7 or 8.
+
+    Appends to the file that `GITHUB_STEP_SUMMARY` names, annotates, and writes `junit` where it is given.  `facts` is
+    only called where somebody reads what they are for.
     """
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not summary and junit is None and not on_github():
+    if not wanted(junit):
         return
+    known = facts()
 
     if summary:
         try:
@@ -32,14 +51,19 @@ def outcome(document: Mapping[str, JSON], *, junit: Path | None = None) -> None:
                 stream.write(ci.summary(document))
         except OSError as error:
             print(f"cannot write the job summary: {error.strerror}", file=sys.stderr)
-    problems(
-        [*(document.get("problems") or ()), *(document.get("failures") or ()), *(document.get("held") or ())]
-    )
+    jobs = [*(document.get("failures") or ()), *(document.get("held") or ())]
+    problems([*(document.get("problems") or ()), *(_placed(job, known.places) for job in jobs)])
     if junit is not None:
         try:
-            files.replace(junit, ci.junit(document))
+            files.replace(junit, ci.junit(document, known.seconds))
         except Refused as error:  # a run that is paid for must not fail by a file that tells of it
             print(error, file=sys.stderr)
+
+
+def _placed(job: Mapping[str, JSON], places: Mapping[str, Where]) -> Mapping[str, JSON]:
+    """Return a failed or held job with its place in the scene file."""
+    where = places.get(str(job.get("slot")))
+    return {**job, "file": where.file, "line": where.line, "column": where.column} if where else job
 
 
 def problems(found: Sequence[Mapping[str, JSON]]) -> None:

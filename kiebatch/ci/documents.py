@@ -178,7 +178,7 @@ def _slot_of(asset: Mapping[str, JSON]) -> str:
 def annotations(problems: Sequence[Mapping[str, JSON]], folder: str = "") -> list[str]:
     """Return workflow commands that GitHub shows beside the lines of a change.
 
-    `problems` are those of `validate`, or the failures and held jobs of a run, which have no line of their own.
+    `problems` are those of `validate`, or the failures and held jobs of a run, with the line of their shot where it is known.
     `folder` is the current folder in the repository, for paths that are relative to it.  At most ten of a severity.
     """
     lines: list[str] = []
@@ -221,14 +221,18 @@ def _property(text: str) -> str:
 # --- JUnit ---------------------------------------------------------------------------------------------
 
 
-def junit(outcome: Mapping[str, JSON]) -> str:
+def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = None) -> str:
     """Return a run (contract section 7) as JUnit XML: one test case per job, a held job being an error.
 
-    Jobs that were kept have no name in that document; the suite's property `kept` counts them.
+    Jobs that were kept have no name in that document; the suite's property `kept` counts them.  `seconds` is how long
+    each task took, by its id.
     """
+    took = seconds or {}
     made: dict[str, list[str]] = {}
+    times: dict[str, float] = {}
     for asset in outcome.get("assets") or ():
         made.setdefault(_slot_of(asset), []).append(str(asset.get("filename", "")))
+        times[_slot_of(asset)] = took.get(str(asset.get("task_id")), 0.0)
     failures = list(outcome.get("failures") or ())
     held = list(outcome.get("held") or ())
     problems = [p for p in outcome.get("problems") or () if (p.get("severity") or "error") == "error"]
@@ -236,7 +240,10 @@ def junit(outcome: Mapping[str, JSON]) -> str:
     errors = len(held) + len(problems)
     numbers = {"tests": str(count), "failures": str(len(failures)), "errors": str(errors)}
     root = ET.Element("testsuites", {"name": "kiebatch", **numbers})
-    suite = ET.SubElement(root, "testsuite", {"name": "kiebatch run", **numbers, "skipped": "0", "time": "0"})
+    total = sum(times.values()) + sum(took.get(str(f.get("task_id")), 0.0) for f in failures)
+    suite = ET.SubElement(
+        root, "testsuite", {"name": "kiebatch run", **numbers, "skipped": "0", "time": _time(total)}
+    )
     properties = ET.SubElement(suite, "properties")
     facts = {
         "status": outcome.get("status"),
@@ -248,13 +255,14 @@ def junit(outcome: Mapping[str, JSON]) -> str:
         if value is not None:
             ET.SubElement(properties, "property", name=name, value=_xml(value))
     for slot, filenames in made.items():
-        _case(suite, slot)
+        _case(suite, slot, times[slot])
         ET.SubElement(suite[-1], "system-out").text = _xml("\n".join(filenames))
     for failure in failures:
         text = f"{failure.get('code')}: {failure.get('message')}"
         hint = f"\nhint: {failure['hint']}" if failure.get("hint") else ""
         detail = f"{text}{hint}\nmodel {failure.get('model')}, task {failure.get('task_id')}"
-        _problem(_case(suite, failure.get("slot")), "failure", text, _xml(failure.get("code")), detail)
+        case = _case(suite, failure.get("slot"), took.get(str(failure.get("task_id")), 0.0))
+        _problem(case, "failure", text, _xml(failure.get("code")), detail)
     for job in held:
         _problem(
             _case(suite, job.get("slot")), "error", str(job.get("reason")), "held", str(job.get("reason"))
@@ -269,8 +277,13 @@ def junit(outcome: Mapping[str, JSON]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _case(suite: ET.Element, name: JSON) -> ET.Element:
-    return ET.SubElement(suite, "testcase", name=_xml(name), classname="kiebatch", time="0")
+def _case(suite: ET.Element, name: JSON, seconds: float = 0.0) -> ET.Element:
+    return ET.SubElement(suite, "testcase", name=_xml(name), classname="kiebatch", time=_time(seconds))
+
+
+def _time(seconds: float) -> str:
+    """Return a length as JUnit has it: seconds with up to three decimals."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _problem(case: ET.Element, kind: str, message: str, type: str, detail: str) -> None:

@@ -94,7 +94,7 @@ def _counted(counts: Mapping[str, JSON]) -> str:
         "new-version": "with a new version",
         "added": "new",
         "changed": "changed in the record",
-        "picked": "with another pick",
+        "picked": "with another decision",
         "orphaned": "no longer in the scene file",
         "removed": "removed",
     }

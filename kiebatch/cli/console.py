@@ -58,6 +58,19 @@ def warn(problems: Iterable[Problem]) -> None:
         announce.problems([first.as_json()])
 
 
+def warn_briefly(problems: Sequence[Problem], scene_file: Path | None) -> None:
+    """Say in one line how many warnings a scene file has; those of other files as they are."""
+    name = files.shown(scene_file) if scene_file else ""
+    own = [problem for problem in problems if name and problem.where.file == name]
+    warn(problem for problem in problems if problem not in own)
+    if own:
+        count = "1 warning" if len(own) == 1 else f"{len(own)} warnings"
+        say(
+            f"{plain(name)}: {count}; `kiebatch validate {plain(name)}` shows {'it' if len(own) == 1 else 'them'}"
+        )
+        announce.problems([problem.as_json() for problem in own])
+
+
 def leave(code: Exit) -> None:
     """End the command with an exit code."""
     if code:

@@ -106,14 +106,15 @@ def open_given(
     scene_file: Path | None,
     *,
     quiet: bool = False,
+    each: bool = False,
     reading: Mapping[str, JSON] | None = None,
 ) -> tuple[Opened, Settings]:
     """Open the project that a command names, say its warnings, and return it with the command's settings.
 
-    `reading` is what a saved plan kept of the settings by which its file was read.
+    With `each` every warning is said, else one line counts them.  `reading` is what a saved plan kept of the settings by which its file was read.
     """
     chosen = settings({**given.flags, **(reading or {})}, {}, {})
-    found = opened(scene_file, **given.where, chosen=chosen, lint=True, quiet=quiet)
+    found = opened(scene_file, **given.where, chosen=chosen, lint=True, quiet=quiet, each=each)
     return found, settings_for(given, found)
 
 
@@ -178,9 +179,10 @@ def opened(
     chosen: Settings | None = None,
     lint: bool = False,
     quiet: bool = False,
+    each: bool = False,
     allow: Sequence[Path] | None = (),
 ) -> Opened:
-    """Load a project and show its warnings.  `allow` is that of `opening.load`: None where nothing is sent."""
+    """Load a project and show its warnings: in one line, or one by one with `each`.  `allow` is that of `opening.load`: None where nothing is sent."""
     found = opening.load(
         scene_file,
         project=project,
@@ -191,8 +193,10 @@ def opened(
         lint=lint,
         allow=allow,
     )
-    if not quiet:
+    if each and not quiet:
         console.warn(found.problems)
+    elif not quiet:
+        console.warn_briefly(found.problems, found.workspace.scene_file)
     return found
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from kiebatch import ci
-from support.filmrepo import Film
+from support.filmrepo import Film, Said
+from support.simulated import Sim
 
 EVIL = "::stop-commands::x\n::error::boo\n ##[add-path]/evil | <img src=http://x> ![a](http://x) @team `x` %0A::set-env\x1b[2J\u202e"
 
@@ -218,3 +219,62 @@ def test_nothing_is_annotated_elsewhere(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
     assert commands(Film(tmp_path, git=False).kiebatch("run", "nowhere.yaml").err) == []
+
+
+TWO = "kiebatch: 1\ndefaults: {model: nano-banana-2}\nscenes:\n  - {id: 1, prompt: A boat}\n  - {id: 2, prompt: A ship}\n"
+
+
+def run_of_two(film: Film, sim: Sim, *more: str) -> Said:
+    (film.root / "scenes.yaml").write_text(TWO, encoding="utf-8")
+    return film.kiebatch(
+        "run", "scenes.yaml", "--yes", "--base-url", sim.url, "--api-key", sim.key, "--no-progress", *more
+    )
+
+
+def test_a_failed_job_is_annotated_at_the_line_of_its_shot(on_github: Path, tmp_path: Path, sim: Sim) -> None:
+    sim.fault("submit@2=fail:422 No faces")
+
+    said = run_of_two(Film(tmp_path / "film", git=False), sim)
+
+    assert said.code == 1
+    slot = "2" if "title=kiebatch 2" in said.err else "1"
+    line = {"1": 4, "2": 5}[slot]
+    [found] = [c for c in commands(said.err) if c.startswith("::error")]
+    assert found.startswith(f"::error file=film/scenes.yaml,line={line},col=5,title=kiebatch {slot}::")
+
+
+def test_junit_says_how_long_each_job_took(tmp_path: Path, sim: Sim) -> None:
+    film = Film(tmp_path / "film", git=False)
+
+    assert run_of_two(film, sim, "--junit", "j.xml").code == 0
+
+    suite = ET.parse(film.root / "j.xml").getroot()[0]
+    times = [float(case.get("time") or 0) for case in suite.iter("testcase")]
+    assert len(times) == 2
+    assert all(seconds > 0 for seconds in times)
+    assert float(suite.get("time") or 0) == pytest.approx(sum(times), abs=0.01)
+
+
+def test_a_quiet_check_answers_by_its_exit_code_alone(tmp_path: Path) -> None:
+    film = Film(tmp_path / "film", git=False)
+    (film.root / "scenes.yaml").write_text(TWO, encoding="utf-8")
+
+    said = film.kiebatch("plan", "scenes.yaml", "--check", "--quiet")
+
+    assert (said.code, said.out, said.err) == (3, "", "")
+
+
+def test_other_commands_than_validate_and_plan_say_in_one_line_that_there_are_warnings(
+    tmp_path: Path,
+) -> None:
+    film = Film(tmp_path / "film", git=False)
+    (film.root / "scenes.yaml").write_text(
+        TWO.replace("prompt: A boat", 'prompt: "A [STYLE] boat"').replace("A ship", '"A <hero> ship"'),
+        encoding="utf-8",
+    )
+
+    plan = film.kiebatch("plan", "scenes.yaml")
+    board = film.kiebatch("board", "scenes.yaml")
+
+    assert plan.err.count("scenes.yaml:4:") == plan.err.count("scenes.yaml:5:") > 0
+    assert re.fullmatch(r"scenes.yaml: \d warnings; `kiebatch validate scenes.yaml` shows them\n", board.err)

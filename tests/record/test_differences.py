@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kiebatch.model import Asset
 from kiebatch.record import manifest
 from kiebatch.record.manifest import Manifest, differences
 from kiebatch.record.manifest.differences import between, word_diff
+from kiebatch.record.manifest.merging import merge
 from support.records import an_asset, made
 
 
@@ -128,10 +131,51 @@ def test_picks_and_orphans_are_told_in_place() -> None:
     changes = between(old, old, {"2b": "picked"}, {"2b#3": "picked"}, {"2b", "10"}, {"2b"})
 
     assert [str(change).splitlines() for change in changes] == [
-        ["2b: pick changed", "    picked -> undecided"],
-        ["2b#3: pick changed", "    undecided -> picked"],
+        ["2b#3: decision changed", "    picked instead of 2b"],
         ["10: no longer in the scene file"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ({}, {"2b#3": "picked, “the look”"}, {"2b#3": "undecided -> picked, “the look”"}),
+        ({"2b": "picked"}, {"2b#3": "picked, “yes”"}, {"2b#3": "picked instead of 2b, “yes”"}),
+        ({"2b": "picked"}, {}, {"2b": "picked -> undecided"}),
+        (
+            {"2b": "picked"},
+            {"2b": "rejected", "2b#2": "picked"},
+            {"2b": "picked -> rejected", "2b#2": "picked instead of 2b"},
+        ),
+        ({"2b": "picked"}, {"2b": "picked, “better”"}, {"2b": "picked -> picked, “better”"}),
+        (
+            {"2b": "rejected"},
+            {"2b#2": "starred"},
+            {"2b": "rejected -> undecided", "2b#2": "undecided -> starred"},
+        ),
+    ],
+)
+def test_a_decision_that_changed_is_told_as_it_is(
+    old: dict[str, str], new: dict[str, str], expected: dict[str, str]
+) -> None:
+    changes = between(Manifest(), Manifest(), old, new)
+
+    assert {c.slot: c.words[0] for c in changes} == expected
+
+
+def test_a_version_of_another_branch_is_not_told_as_generated_anew() -> None:
+    def version_2(digit: str, day: int) -> Asset:
+        name = f"assets/images/scene-01.v2-{digit * 8}.png"
+        return replace(first, filename=name, sha256=digit * 64, created_at=f"2026-03-{day:02d}T10:00:00.000Z")
+
+    first = an_asset(1)
+    base = made(Manifest(), first)
+    ours, theirs = made(base, version_2("1", 2)), made(base, version_2("2", 3))
+
+    both, _ = merge(base, ours, theirs)
+
+    assert between(ours, both)[0].summary.startswith("version 3 instead of 2 (came by a merge)")
+    assert between(base, ours)[0].summary.startswith("version 2 instead of 1 (generated anew)")
 
 
 def test_a_draft_costs_nothing() -> None:

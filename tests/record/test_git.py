@@ -109,7 +109,7 @@ def test_diff_tells_picks_and_orphans(film: Film) -> None:
     lines = film.kiebatch("diff").out.splitlines()
 
     assert lines[:3] == [
-        "1: pick changed",
+        "1: decision changed",
         "    undecided -> picked, “calm”",
         "2b: no longer in the scene file",
     ]

@@ -11,7 +11,7 @@ from kiebatch.errors import Invalid, plain
 from kiebatch.model import JSON, Asset, Slot, parse_slot
 from kiebatch.project import finding, snapshots
 from kiebatch.record import manifest
-from kiebatch.record.manifest.differences import compared
+from kiebatch.record.manifest.differences import compared, merged
 
 app = typer.Typer()
 
@@ -64,7 +64,7 @@ def _chosen(
         matches = parse_slot(text, lines)
         if not matches:
             raise Invalid(
-                f"nothing was made for `{text}` yet", hint="`kiebatch log` without a slot shows all"
+                f"`{plain(text)}` has no versions yet", hint="`kiebatch log` without a slot shows all"
             )
         found.update((slot, lines[slot]) for slot in matches)
     return found
@@ -80,7 +80,10 @@ def _words(line: tuple[Asset, ...], asset: Asset) -> list[str]:
     before = _before(line, asset)
     if before is None:
         return []
-    return [words for lines in compared(before, asset).values() for words in lines] or ["generated anew"]
+    found = [words for lines in compared(before, asset).values() for words in lines]
+    if merged(asset):
+        found.append("came by a merge: the other branch made a version of the same number")
+    return found or ["generated anew"]
 
 
 def _versions(line: tuple[Asset, ...]) -> list[JSON]:

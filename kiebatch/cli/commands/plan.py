@@ -31,6 +31,9 @@ def plan(
         bool, typer.Option("--check", help="exit 3 when there is work, 5 when a job is held")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="save the plan for `run --plan`")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="print nothing: the exit code of --check is the answer")
+    ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="list what is kept, too")] = False,
 ) -> None:
     """Show what a run would do, why, and what it would cost.  Sends nothing.
@@ -39,7 +42,7 @@ def plan(
 
     Example: kiebatch plan scenes.yaml --only 2-5
     """
-    opened, chosen = options.open_given(given, scene_file)
+    opened, chosen = options.open_given(given, scene_file, quiet=quiet, each=True)
     only, force = given.only, given.force
     todo = planning.plan(opened, only=only, force=force, until_picks=chosen.until_picks, cache=chosen.cache)
     if out:
@@ -55,11 +58,12 @@ def plan(
         "problems": [problem.as_json() for problem in opened.problems],
     }
     announce.outcome(value)
-    console.answer(
-        value,
-        lambda: "\n".join([table(todo, show_all=show_all), *_rules(verdict)]),
-        as_json=given.as_json,
-    )
+    if not quiet or given.as_json:
+        console.answer(
+            value,
+            lambda: "\n".join([table(todo, show_all=show_all), *_rules(verdict)]),
+            as_json=given.as_json,
+        )
     if check:
         held = any(e.selected and e.reason == "held" for e in todo.entries)
         work = Exit.DIFFERS if todo.status == "work" else Exit.OK

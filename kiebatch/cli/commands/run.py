@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch.ci import announce
+from kiebatch.ci import announce, facts
 from kiebatch.cli import consenting, console, options, shared
 from kiebatch.cli.panels import Command, Panel
 from kiebatch.errors import Invalid
@@ -77,7 +77,7 @@ def run(
             bound=bound,
         )
     value = outcome.as_json(manifest.entry)
-    announce.outcome(value, junit=junit)
+    announce.outcome(value, junit=junit, facts=lambda: facts.facts_of(opened, outcome.run_id))
     console.answer(value, lambda: summary(outcome, draft=chosen.draft), as_json=given.as_json)
     console.leave(outcome.exit_code)
 
@@ -87,7 +87,7 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
     parts = []
     new = outcome.succeeded
     if new:
-        parts.append(f"{new} made or restored")
+        parts.append(f"{new} made" if draft else f"{new} made or restored")
     if outcome.kept:
         parts.append(f"{outcome.kept} up to date")
     if outcome.failures:
@@ -102,7 +102,7 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
         parts.append("nothing to do")
     lines = [", ".join(parts)]
     if draft:
-        lines[0] += " (draft: no credits)"
+        lines[0] += " (draft, no credits)"
     elif outcome.spent:
         lines[0] += f"; spent {console.number(outcome.spent)} credits ({console.dollars(outcome.spent)})"
         if outcome.billed_for_failures:

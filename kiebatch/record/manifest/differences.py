@@ -62,7 +62,7 @@ class SlotChange:
             "new-version": self._replaced(),
             "changed": f"{_listed(self.what)} changed, the file stays",
             "orphaned": "no longer in the scene file",
-            "picked": "pick changed",
+            "picked": "decision changed",
         }[self.change]
         if self.change == "added" and self.versions > len(self.new):
             text += f" with {self.versions} versions"
@@ -72,8 +72,16 @@ class SlotChange:
         if not self.old or not self.new:
             return "a version came or went, none is current"
         then, now = self.old[0].version, self.new[0].version
-        reason = f"{_listed(self.what)} changed" if self.what else "generated anew"
-        return f"version {now} instead of {then} ({reason})"
+        reasons = [f"{_listed(self.what)} changed"] if self.what else []
+        if merged(self.new[0]):
+            reasons.append("came by a merge")
+        return f"version {now} instead of {then} ({', '.join(reasons) or 'generated anew'})"
+
+
+def merged(asset: Asset) -> bool:
+    """Whether a version came from another branch: it was made, and its file named, as a version that both had made."""
+    named = re.search(r"\.v(\d+)-[0-9a-f]{8}\.", asset.filename)
+    return named is not None and int(named[1]) != asset.version
 
 
 def number(value: float) -> float:
@@ -321,19 +329,42 @@ def _orphaned(
 
 
 def _picked(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[tuple[object, ...], SlotChange]]:
+    """Return one row for each decision that changed.  A pick that moved to another take of its shot is one row."""
+    changed = [slot for slot in sorted({*old, *new}, key=natural) if old.get(slot) != new.get(slot)]
+    gained = {_shot_of(slot): slot for slot in changed if _is_pick(new.get(slot))}
+    lost = {
+        _shot_of(slot): slot for slot in changed if _is_pick(old.get(slot)) and not _is_pick(new.get(slot))
+    }
     rows: list[tuple[tuple[object, ...], SlotChange]] = []
-    for slot in sorted({*old, *new}, key=natural):
-        if old.get(slot) != new.get(slot):
-            words = f"{old.get(slot) or 'undecided'} -> {new.get(slot) or 'undecided'}"
-            shot, _, take = slot.partition("#")
-            key = (
-                natural(re.sub(r"\D.*", "", shot) or shot),
-                natural(shot),
-                "",
-                int(take) if take.isdecimal() else 1,
-            )
-            rows.append((key, SlotChange(slot=slot, change="picked", what=("pick",), words=(words,))))
+    for slot in changed:
+        shot = _shot_of(slot)
+        before, after = gained.get(shot), lost.get(shot)
+        if slot == after and before and not new.get(slot):
+            continue  # told with the take that is picked now
+        was, now = old.get(slot) or "undecided", new.get(slot) or "undecided"
+        words = f"{was} -> {now}"
+        if slot == before and after:
+            words = now.replace("picked", f"picked instead of {after}", 1)
+        rows.append((_pick_key(slot), SlotChange(slot=slot, change="picked", what=("pick",), words=(words,))))
     return rows
+
+
+def _is_pick(decision: str | None) -> bool:
+    return decision is not None and decision.startswith("picked")
+
+
+def _shot_of(slot: str) -> str:
+    return slot.partition("#")[0].partition("@")[0]
+
+
+def _pick_key(slot: str) -> tuple[object, ...]:
+    shot, _, take = slot.partition("#")
+    return (
+        natural(re.sub(r"\D.*", "", shot) or shot),
+        natural(shot),
+        "",
+        int(take) if take.isdecimal() else 1,
+    )
 
 
 # --- words ---------------------------------------------------------------------------------------------
