@@ -33,6 +33,7 @@ FACES = {
     "board": {"publish"},
     "simulator": {"server.application", "server.background", "server.server"},
     "testing": {"fixtures", "plugin", "running"},
+    "mcp": set(),
     "cli": set(),
 }  # fmt: skip
 
