@@ -99,11 +99,20 @@ def url_problem(url: str) -> str:
         return f"`{url[:80]}` names no host"
     if parts.username is not None or parts.password is not None:
         return "a URL with a user name or password in it would be stored and sent; remove it"
+    if "[" in parts.netloc and not _is_ipv6(host):
+        return f"`{url[:80]}` is not a URL: `{host[:60]}` is not an IPv6 address"
     if len(host) > 253 or re.search(r"[%\\^|<>`{}]", host):
         return f"`{url[:80]}` is not a URL: `{host[:60]}` is not a host"
     if _is_inside(host):
         return f"`{host}` is inside your own network, where the provider cannot fetch it; use the file itself"
     return ""
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).version == 6
+    except ValueError:
+        return False
 
 
 _OWN_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".localdomain")

@@ -248,6 +248,13 @@ def private_file(path: Path) -> None:
     _close(path, 0o600)
 
 
+def own_folder(folder: Path) -> None:
+    """Make a folder for its owner alone.  OSError for one of somebody else's, as a shared /tmp may hold."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if os.name == "posix" and folder.stat().st_uid not in (os.geteuid(), 0):
+        raise PermissionError(errno.EACCES, "the folder is somebody else's", str(folder))
+
+
 def _close(path: Path, mode: int) -> None:
     """Take the permissions of group and others away from what is our own."""
     if os.name != "posix":

@@ -13,10 +13,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlunsplit
 
 import rfc8785
 
+from kiebatch import addresses
 from kiebatch.errors import Where
 
 JSON = Any  # null, bool, int, float, str, list or dict with text keys: what `json.loads` gives
@@ -64,7 +65,7 @@ ShotId = int | str | None
 
 def natural(text: object) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key that puts 2 before 10 and 12 before 12A."""
-    parts = re.findall(r"\d+|\D+", "" if text is None else str(text))
+    parts = re.findall(r"\d{1,18}|\D+", "" if text is None else str(text))
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts)
 
 
@@ -386,7 +387,9 @@ class Project:
 
 def canonical_url(url: str) -> str:
     """Return a URL's text without signature parameters, so that a renewed link is the same picture."""
-    parts = urlsplit(url)
+    parts = addresses.split(url)
+    if parts is None:
+        return url
     kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _SIGNATURE.match(k)]
     return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(kept), ""))
 

@@ -7,6 +7,7 @@ writer: a manifest is text that others edit, and a pull request may bring one.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,15 +129,33 @@ class Workspace:
 
 
 def config_home(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the folder of the person's settings and models, whether it is there or not; None without a home."""
+    """Return the folder of the person's settings and models, whether it is there or not.
+
+    None where the system names no home, or HOME is somebody else's and closed.
+    """
     named = environ.get("KIEBATCH_CONFIG_HOME")
-    return Path(named) if named else _home("user_config_path")
+    if named:
+        return files.expanded(named)
+    found = _home("user_config_path")
+    return found if found and _can_enter(found) else None
 
 
-def state_home(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the folder of what all projects of a person share; None where the system names no home."""
+def state_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of what all projects of a person share.
+
+    Where the system names no home that can be written, it is a folder of this user's own in the runtime or the
+    temporary folder, which lasts until the machine is restarted.
+    """
     named = environ.get("KIEBATCH_STATE_HOME")
-    return Path(named) if named else _home("user_state_path")
+    if named:
+        return files.expanded(named)
+    found = _home("user_state_path")
+    if found and _can_write(found):
+        return found
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    if runtime and _can_write(Path(runtime)):
+        return Path(runtime) / "kiebatch"
+    return Path(tempfile.gettempdir()) / f"kiebatch-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def _home(kind: Literal["user_config_path", "user_state_path"]) -> Path | None:
@@ -144,3 +163,16 @@ def _home(kind: Literal["user_config_path", "user_state_path"]) -> Path | None:
 
     found: Path = getattr(platformdirs, kind)("kiebatch")
     return found if found.is_absolute() else None  # without HOME, for a user that the system does not know
+
+
+def _can_enter(folder: Path) -> bool:
+    try:
+        return not os.path.lexists(folder) or os.access(folder, os.R_OK | os.X_OK)
+    except OSError:
+        return False
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether a folder can be written, or made in the nearest one that is there."""
+    there = next((above for above in (folder, *folder.parents) if os.path.lexists(above)), None)
+    return there is not None and os.access(there, os.W_OK | os.X_OK)

@@ -6,18 +6,19 @@ import difflib
 import functools
 import importlib
 import itertools
-import json
 import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from kiebatch import __version__
+from kiebatch import __version__, files
+from kiebatch.cli import streams
 from kiebatch.errors import Exit, KieBatchError
 
 # name: (module in `kiebatch.cli.commands`, first line of its help), in the order that people meet them.
@@ -69,6 +70,7 @@ class Commands(TyperGroup):
         module.app._add_completion = False  # that is the whole program's
         command = typer.main.get_command(module.app)
         command.name = cmd_name
+        _check_paths(command)
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -83,6 +85,23 @@ class Commands(TyperGroup):
             if near:
                 error.message = f"no such command `{args[0]}`; did you mean `{near[0]}`?"
             raise
+
+
+def _check_paths(command: Any) -> None:
+    """Let every option and argument that is a path refuse what no file can be called, before anything looks for it."""
+    for inner in getattr(command, "commands", {}).values():
+        _check_paths(inner)
+    for parameter in command.params:
+        if parameter.type.name in ("path", "file", "directory"):
+            parameter.callback = functools.partial(_checked, parameter.callback)
+
+
+def _checked(then: Any, ctx: Any, parameter: Any, value: Any) -> Any:
+    for one in value if isinstance(value, list | tuple) else [value]:
+        problem = files.name_problem(str(one)) if one is not None and str(one) else ""
+        if problem:
+            raise typer.BadParameter(f"`{str(one)[:60]}`: {problem}", ctx=ctx, param=parameter)
+    return then(ctx, parameter, value) if then is not None else value
 
 
 app = typer.Typer(
@@ -118,6 +137,7 @@ def main(args: list[str] | None = None) -> None:
 
 def exit_code(args: list[str]) -> int:
     """Run the program and return its exit code.  Whatever happens, `--json` prints one JSON document."""
+    streams.make_tolerant()
     said = functools.partial(_said, as_json="--json" in args, junit=_path_after("--junit", args))
     try:
         command = typer.main.get_command(app)
@@ -136,11 +156,21 @@ def exit_code(args: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            return _bug(said)
+        # The disk says no, not the program: a folder of somebody else's, a name too long, links in a circle.
+        message = f"cannot use {files.shown(str(error.filename))}: {error.strerror or error}"
+        return said("invalid", [_problem(message)], message, int(Exit.INVALID))
     except Exception:
-        # A bug of ours: the last place that can tell the user so, with a log to attach.
-        path = _log(traceback.format_exc())
-        text = f"a bug in kiebatch, sorry; please report it and attach {path}"
-        return said("error", [_problem(text)], text, int(Exit.BUG))
+        return _bug(said)
+
+
+def _bug(said: Callable[..., int]) -> int:
+    """Say that the exception which is being handled is a bug of ours, with a log to attach."""
+    path = _log(traceback.format_exc())
+    text = f"a bug in kiebatch, sorry; please report it and attach {path}"
+    return said("error", [_problem(text)], text, int(Exit.BUG))
 
 
 def _problem(message: str) -> dict[str, object]:
@@ -169,18 +199,21 @@ def _said(
     status: str, problems: list[dict[str, object]], text: str, code: int, *, as_json: bool, junit: Path | None
 ) -> int:
     if as_json:
-        print(json.dumps({"status": status, "problems": problems}, ensure_ascii=False, indent=2))
-    from kiebatch import ci  # only where something went wrong: they cost a start some milliseconds
-    from kiebatch.ci import announce
+        streams.json_document({"status": status, "problems": problems})
+    from kiebatch.ci import announce  # only where something went wrong: it costs a start some milliseconds
 
     announce.outcome({"status": status, "problems": problems}, junit=junit)
     prefix = "" if status == "invalid" and not text.startswith("kiebatch") else "kiebatch: "
-    print(ci.harmless(f"{prefix}{text}") if os.environ.get("CI") else f"{prefix}{text}", file=sys.stderr)
+    streams.say(f"{prefix}{text}")
     return code
 
 
 def _log(trace: str) -> str:
-    handle, path = tempfile.mkstemp(prefix="kiebatch-", suffix=".log")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+    try:
+        handle, path = tempfile.mkstemp(prefix="kiebatch-", suffix=".log")
+    except OSError:  # no folder for temporary files can be written
+        streams.say(trace)
+        return "what is said above"
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(f"kiebatch {__version__}, Python {sys.version}, {sys.platform}\n{trace}")
     return path

@@ -15,6 +15,7 @@ import typer
 
 from kiebatch import files
 from kiebatch.ci import announce
+from kiebatch.cli import streams
 from kiebatch.errors import Exit, Problem, plain
 from kiebatch.model import JSON, USD_PER_CREDIT
 from kiebatch.running import events
@@ -23,26 +24,16 @@ from kiebatch.running import events
 def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool) -> None:
     """Print an answer on stdout: the JSON document, or the text that says the same."""
     if as_json:
-        print(json.dumps(value, ensure_ascii=False, indent=2))
+        streams.json_document(value)
         return
     said = text() if callable(text) else text
     if said:
-        print(_harmless(said))
+        streams.answer(said)
 
 
 def say(message: str) -> None:
     """Say something to the person, on stderr.  In a CI job no line of it is a command."""
-    print(_harmless(message), file=sys.stderr)
-
-
-def _harmless(text: str) -> str:
-    """Return a text in which a CI system finds no command."""
-    if not in_ci():
-        return text
-
-    from kiebatch import ci  # only where it matters
-
-    return ci.harmless(text)
+    streams.say(message)
 
 
 def warn(problems: Iterable[Problem]) -> None:
@@ -126,7 +117,7 @@ def ask(question: str) -> bool:
 
 def on_terminal() -> bool:
     """Whether a person can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return streams.is_terminal(sys.stdin) and streams.is_terminal(sys.stderr)
 
 
 class Progress:
@@ -221,7 +212,7 @@ class Progress:
         if self._quiet:
             return
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(streams.harmless(text), file=sys.stderr)
         else:
             say(text)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from kiebatch.cli import console
+from kiebatch.cli import console, streams
 from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON, Job
@@ -201,4 +201,4 @@ def opened(
 
 
 def progress_bar(no_progress: bool) -> bool:
-    return not no_progress and sys.stderr.isatty()
+    return not no_progress and streams.is_terminal(sys.stderr)

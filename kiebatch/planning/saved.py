@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kiebatch import files
@@ -47,7 +47,7 @@ def check_bound(bound: Mapping[str, JSON], todo: Plan, opened: Opened, journal: 
             hint="make a new one with `kiebatch plan --out`",
         )
     _check_prices(bound, todo)
-    if not journal.spend_plan(f"{bound['digest']}:{bound.get('nonce')}"):
+    if not journal.spend_plan(f"{bound.get('digest')}:{bound.get('nonce')}"):
         raise Invalid("this plan was carried out already", hint="make a new one with `kiebatch plan --out`")
 
 
@@ -59,7 +59,7 @@ def scene_file_of(bound: Mapping[str, JSON], plan_file: Path, *, project: Path |
     folder = bound.get("folder")
     places = [project or Path(), Path(folder) if isinstance(folder, str) else Path(), plan_file.parent]
     for place in places:
-        if (place / Path(name).name).is_file():
+        if files.is_there(place / Path(name).name):
             return place / Path(name).name
     raise Invalid(
         f"the plan is for {Path(name).name}, which is not in {files.shown(places[0].resolve())}",
@@ -90,8 +90,46 @@ def read_plan(path: Path) -> dict[str, JSON]:
         found = json.loads(files.read_text(path))
     except ValueError:
         found = None
+    except RecursionError:
+        found = None
     if not isinstance(found, dict) or found.get("kiebatch-plan") != 1:
         raise Invalid(
-            f"{files.shown(path)} is no plan of this kiebatch", hint="make one with `kiebatch plan --out`"
+            f"{files.shown(path)} is not a plan of this kiebatch", hint="make one with `kiebatch plan --out`"
+        )
+    wrong = [key for key, fits in _SHAPE.items() if key in found and not fits(found[key])]
+    if wrong:
+        raise Invalid(
+            f"{files.shown(path)}: `{wrong[0]}` is not what `kiebatch plan --out` writes there",
+            hint="make a new one with `kiebatch plan --out`",
         )
     return found
+
+
+def _is_text(value: JSON) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _are_jobs(value: JSON) -> bool:
+    return isinstance(value, list) and all(map(_is_job, value))
+
+
+def _is_job(value: JSON) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("slot"), str):
+        return False
+    credits = value.get("credits")
+    amount = credits.get("amount") if isinstance(credits, dict) else None
+    is_price = amount is None or (isinstance(amount, int | float) and abs(amount) < 1e15)
+    return (credits is None or isinstance(credits, dict)) and is_price
+
+
+# What each key of a saved plan may hold; a plan may have been sent by somebody else, or edited.
+_SHAPE: Mapping[str, Callable[[JSON], bool]] = {
+    "scene_file": _is_text,
+    "folder": _is_text,
+    "only": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+    "force": lambda value: isinstance(value, bool),
+    "reading": lambda value: isinstance(value, dict),
+    "nonce": _is_text,
+    "digest": _is_text,
+    "jobs": _are_jobs,
+}

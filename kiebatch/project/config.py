@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from kiebatch import files, workspace
-from kiebatch.errors import Invalid, Problem, Problems, nearest
+from kiebatch.errors import Invalid, Problem, Problems, Where, nearest
 from kiebatch.model import JSON, Document
 from kiebatch.scenefile import document
 from kiebatch.settings import THRESHOLDS, parse_credits
@@ -78,7 +78,12 @@ def read(where: Path | None = None) -> UserConfig:
     `where` is the file; by default the one in the user's config folder.  `Invalid` with every problem of it.
     """
     found = where or path()
-    if found is None or not files.is_there(found):
+    if found is None:
+        message = "the config folder of this user cannot be read; nothing of it counts"
+        hint = "KIEBATCH_CONFIG_HOME names another folder"
+        problem = Problem(where=Where(), message=message, hint=hint, severity="warning", code="config")
+        return UserConfig(problems=(problem,))
+    if not files.is_there(found):
         return UserConfig()
     return parse(files.read_text(found, longest=_LONGEST), files.shown(found), found.parent)
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from kiebatch import files
+from kiebatch import files, git
 from kiebatch.errors import Invalid
 from kiebatch.record import manifest, notes, picks
 from kiebatch.record.manifest import Manifest
@@ -38,23 +38,23 @@ def find(
     there is none.
     """
     if scene_file is not None:
-        path = scene_file.resolve()
+        path = _named(scene_file)
         root = path if path.is_dir() else path.parent
         scene: Path | None = _in_folder(path) if path.is_dir() else path
     else:
-        root = (project or Path.cwd()).resolve()
+        root = files.resolved(project or Path.cwd())
         scene = None
         if assets is None and _holds_single_prompts(root):
             return Workspace(
-                root=root.parent, assets=root, state=state.resolve() if state else root / ".kiebatch"
+                root=root.parent, assets=root, state=files.resolved(state) if state else root / ".kiebatch"
             )
     if assets is None and not draft:
         folder = root / assets_name
     elif assets is None:
         folder = root / "draft"
     else:
-        folder = assets.resolve()
-    home = state.resolve() if state else root / ".kiebatch"
+        folder = files.resolved(assets)
+    home = files.resolved(state) if state else root / ".kiebatch"
     if draft:
         home = home / "draft"
     workspace = Workspace(root=root, assets=folder, state=home, scene_file=scene, draft=draft)
@@ -67,6 +67,30 @@ def find(
         scene = _source(workspace)
         workspace = Workspace(root=root, assets=folder, state=home, scene_file=scene, draft=draft)
     return workspace
+
+
+def _named(scene_file: Path) -> Path:
+    """Return a scene file as it was named, in its folder with all links followed.
+
+    Its project is where the link lies.  A project of 0.1, which followed the link, stays where it was made.
+    """
+    target = files.resolved(scene_file)
+    named = files.resolved(scene_file.parent) / scene_file.name
+    if named == target or not named.is_symlink():
+        return target
+    link = files.tracked_link(named)
+    top = git.top(named.parent)
+    if link is not None and (top is None or not target.is_relative_to(top)):
+        raise Invalid(
+            f"{files.shown(link)} is a link that git tracks, and it leads out of the repository to {target}"
+        )
+    if _is_project(target.parent) and not _is_project(named.parent):
+        return target
+    return named
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / "assets" / "manifest.json").is_file() or (folder / files.STATE_FOLDER).is_dir()
 
 
 def _holds_single_prompts(folder: Path) -> bool:

@@ -65,7 +65,7 @@ def load(
         read = opening.read_document(workspace.scene_file)
         named = read[0].value.get("assets") if isinstance(read[0].value, dict) else None
         if isinstance(named, str) and assets is None and not draft:
-            workspace = replace(workspace, assets=_inside(workspace.root, named))
+            workspace = replace(workspace, assets=_inside(workspace.root, named, read[0]))
     with peek(workspace) as journal:
         digests = Digests(journal)
         opened = opening.open_project(
@@ -82,7 +82,11 @@ def load(
     return replace(opened, reading=chosen.reading)
 
 
-def _inside(root: Path, name: str) -> Path:
+def _inside(root: Path, name: str, read: Document) -> Path:
+    problem = files.name_problem(name)
+    if problem:
+        message = f"`assets`: `{name[:80]}` is not a folder: {problem}"
+        raise Invalid([Problem(where=read.where(("assets",)), message=message)])
     path = Path(os.path.normpath(root / name))
     return path if path.is_relative_to(root) and path != root else root / "assets"
 
@@ -125,6 +129,7 @@ def _assets_of(workspace: Workspace) -> Sequence[Asset]:
     return finding.read_manifest(workspace).assets
 
 
+MAX_SCENE_FILE = 32 * 2**20  # bytes
 _MARKDOWN = (".md", ".markdown", ".mdown")
 _OURS = re.compile(r"(?m)^[\"']?kiebatch[\"']?\s*:")
 
@@ -160,7 +165,7 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
     shown = files.shown(path)
     if path.suffix.lower() not in (*_MARKDOWN, ".yaml", ".yml", ".json", ".txt", "") and path.exists():
         raise Invalid(f"{shown} is no scene file: those are YAML or Markdown")
-    text = files.read_text(path)
+    text = files.read_text(path, longest=MAX_SCENE_FILE)
     named_markdown = path.suffix.lower() in _MARKDOWN
     # In a Markdown file the line `kiebatch: 1` may stand in the front matter.
     if _OURS.search(text) and not (named_markdown and text.lstrip("\ufeff \n").startswith("---")):
@@ -172,7 +177,9 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
         return document.read(text, shown), []
     joined = joined_files(path)
     if len(joined) > 1:
-        found = markdown.join([markdown.read(files.read_text(p), files.shown(p)) for p in joined])
+        found = markdown.join(
+            [markdown.read(files.read_text(p, longest=MAX_SCENE_FILE), files.shown(p)) for p in joined]
+        )
     else:
         found = markdown.read(text, shown)
     if any(p.code == "no-prompt" for p in found[1]):

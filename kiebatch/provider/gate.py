@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from kiebatch import workspace
 from kiebatch.model import Rate
 
 Kind = Literal["submit", "read"]
@@ -60,10 +61,7 @@ def path_for(
     It is named by a digest of the account's name, or of the key where the account has no name; never by either.
     `KIEBATCH_STATE_HOME` moves it.
     """
-    import platformdirs
-
-    home = environ.get("KIEBATCH_STATE_HOME")
-    folder = Path(home) if home else platformdirs.user_state_path("kiebatch")
+    folder = workspace.state_home(environ)
     whose = f"account {account}" if account else api_key
     digest = hashlib.sha256(f"kiebatch gate\n{base_url}\n{whose}".encode()).hexdigest()
     return folder / f"account-{digest[:16]}.sqlite3"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
+from kiebatch import files
 from kiebatch.model import Rate
 from kiebatch.provider import quota, share
 from kiebatch.provider.gate import Booking, Kind
@@ -183,7 +184,8 @@ class _Book:
         if self.shared:
             for _ in range(2):
                 try:
-                    Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    files.own_folder(Path(path).parent)
+                    files.private_file(Path(path))
                     db = _connect(path)
                     _tidy(Path(path))
                     return db

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from kiebatch import catalogue as models
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
 from kiebatch.model import JSON, Document, Job, Line, Project, Scene, Shot
-from kiebatch.scenefile import checks, gathering
+from kiebatch.scenefile import checks, gathering, limits
 from kiebatch.scenefile.checks import moved_lines as moved_lines
 from kiebatch.scenefile.comments import warn_cut_texts
 from kiebatch.scenefile.jobs import Jobs
@@ -46,6 +46,7 @@ def build(
     where the document is not a scene file at all.
     """
     _check_format(document)
+    limits.check(document)
     source = Source.read(document, catalogue, options or Options())
     project = _project(source)
     found = dict.fromkeys(source.problems.found)

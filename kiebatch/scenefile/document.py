@@ -7,17 +7,19 @@ Scalars are those of YAML 1.2, but a number with a leading zero stays text: `16:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from kiebatch.errors import Invalid, Problem, Problems, Where
 from kiebatch.model import JSON, Document, Path
+from kiebatch.scenefile import limits, numbers
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 60
-_MAX_NODES = 400_000  # a film of 5,000 shots has some 100,000; an alias bomb has billions
+_MAX_REPEATED = 400_000  # values that aliases repeat; an alias bomb has billions
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -51,6 +53,7 @@ def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) 
     text = text.removeprefix("\ufeff")
     try:
         _refuse_depths(text, file)
+        _refuse_many_scenes(text, file)
         loader = _Loader(text)
         try:
             root = loader.get_single_node()
@@ -68,7 +71,7 @@ def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) 
         raise Invalid(
             [Problem(where=place, message=f"not valid YAML: {str(error).splitlines()[0]}")]
         ) from None
-    walk = _Walk(at, file, text.split("\n") if " #" in text or "\t#" in text else ())
+    walk = _Walk(at, file, _Lines(text) if " #" in text or "\t#" in text else None)
     value = walk.value(root, (), 0) if root is not None else None
     walk.problems.raise_if_errors()
     return Document(value=value, places=walk.places, keys=walk.keys, file=file, cuts=walk.cuts)
@@ -76,7 +79,7 @@ def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) 
 
 def _refuse_depths(text: str, file: str) -> None:
     """Raise `Invalid` before the C parser, which recurses, sees thousands of levels."""
-    indent = max((len(line) - len(line.lstrip(" ")) for line in text.splitlines()), default=0)
+    indent = max((len(found[0]) for found in re.finditer(r"(?m)^ +", text)), default=0)
     if text.count("[") + text.count("{") + text.count("- -") < _MAX_DEPTH and indent < _MAX_DEPTH:
         return
     level = 0
@@ -89,6 +92,15 @@ def _refuse_depths(text: str, file: str) -> None:
                 raise Invalid([Problem(where=where, message=f"nested deeper than {_MAX_DEPTH} levels")])
         elif isinstance(event, yaml.CollectionEndEvent):
             level -= 1
+
+
+def _refuse_many_scenes(text: str, file: str) -> None:
+    """Raise `Invalid` before a list of far too many scenes is parsed, which would take half a minute."""
+    found = re.search(r"(?m)^scenes:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\n)*( *)- ", text)
+    if found and len(text) > 2 * limits.MAX_SCENES:
+        entries = re.compile(rf"(?m)^{found[1]}- ").finditer(text, found.start())
+        where = Where(file, text.count("\n", 0, found.start()) + 1, 1)
+        limits.refuse_long_list(sum(1 for _ in entries), where)
 
 
 def _place(text: str, position: int, file: str) -> Where:
@@ -110,10 +122,26 @@ def _hint(text: str, where: Where, line_offset: int) -> str:
     return ""
 
 
+class _Lines:
+    """The lines of a text, of which only the beginnings are kept: a file may have millions."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.starts = array("L", [0])
+        self.starts.extend(found.end() for found in re.finditer("\n", text))
+
+    def rest(self, line: int, column: int) -> str:
+        """Return what stands in a line from a column on, its beginning at least."""
+        if line >= len(self.starts):
+            return ""
+        start = self.starts[line] + column
+        return self.text[start : start + 80].partition("\n")[0]
+
+
 class _Walk:
     """Builds values from nodes and remembers where each stood."""
 
-    def __init__(self, at: Any, file: str, lines: Sequence[str]) -> None:
+    def __init__(self, at: Any, file: str, lines: _Lines | None) -> None:
         self.at = at
         self.file = file
         self.lines = lines  # those of the text, when any of them may hold a comment behind a value
@@ -121,13 +149,13 @@ class _Walk:
         self.places: dict[Path, Where] = {}
         self.keys: dict[Path, Where] = {}
         self.problems = Problems()
-        self.nodes = 0
+        self.repeated = 0  # values that came again through an alias
 
     def value(self, node: Any, path: Path, depth: int) -> JSON:
-        self.nodes += 1
-        if depth > _MAX_DEPTH or self.nodes > _MAX_NODES:
-            what = "nested too deeply" if depth > _MAX_DEPTH else "its aliases expand to too many values"
-            raise Invalid([Problem(where=self.at(node.start_mark), message=f"refused: {what}")])
+        if depth > _MAX_DEPTH:
+            self.refuse(node, "nested too deeply")
+        if not isinstance(node, yaml.ScalarNode):
+            self.count(node)
         self.places[path] = self.at(node.start_mark)
         if isinstance(node, yaml.ScalarNode):
             self.note_comment(node, path)
@@ -160,6 +188,19 @@ class _Walk:
             found[key] = self.value(value_node, (*path, key), depth + 1)
         return found
 
+    def count(self, node: Any) -> None:
+        """Refuse what is too large before it is built: an alias bomb of a few lines has billions of values."""
+        if isinstance(node, yaml.SequenceNode):
+            limits.refuse_long_list(len(node.value), self.at(node.start_mark))
+        if getattr(node, "was_built", False):
+            self.repeated += 1 + len(node.value)
+        node.was_built = True
+        if self.repeated > _MAX_REPEATED:
+            self.refuse(node, "its aliases expand to too many values")
+
+    def refuse(self, node: Any, what: str) -> None:
+        raise Invalid([Problem(where=self.at(node.start_mark), message=f"refused: {what}")])
+
     def merge(self, found: dict[str, JSON], node: Any, path: Path, depth: int) -> None:
         """Take over the keys of `<<: *anchor`; of several sources the first wins."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
@@ -174,12 +215,23 @@ class _Walk:
     def note_comment(self, node: Any, path: Path) -> None:
         """Remember a text without quotes that goes on, for a person, behind ` #`."""
         mark = node.end_mark
-        if node.style or not self.lines or mark.line >= len(self.lines):
+        if node.style or self.lines is None:
             return
-        comment = re.match(r"[ \t]+#", self.lines[mark.line][mark.column :])
+        comment = re.match(r"[ \t]+#", self.lines.rest(mark.line, mark.column))
         if comment:
             where = self.at(mark)
             self.cuts[path] = Where(self.file, where.line, where.column + comment.end() - 1)
+
+    def number(self, node: Any, found: float | None) -> JSON:
+        if found is None:
+            shown = node.value if len(node.value) <= 40 else f"{node.value[:37]}..."
+            self.problems.error(
+                self.at(node.start_mark),
+                f"`{shown}` is not a number that can be used",
+                hint="a text that looks like a number needs quotes around it",
+                code="bad-number",
+            )
+        return found
 
     def scalar(self, node: Any) -> JSON:
         tag, text = node.tag, node.value
@@ -192,9 +244,9 @@ class _Walk:
         if tag == _TAG + "bool":
             return text.lower() == "true"
         if tag == _TAG + "int":
-            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+            return self.number(node, numbers.whole(text, 0 if text[:2] in ("0x", "0o") else 10))
         if tag == _TAG + "float":
-            return float(text)
+            return self.number(node, numbers.real(text))
         self.problems.error(self.at(node.start_mark), f"the YAML tag `{tag}` is not used in scene files")
         return text
 

@@ -19,6 +19,7 @@ from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import RawPrompt, Source
 
 _MAKES = ("image", "video", "audio", "text")
+_LONGEST_STEM = 180  # bytes; of the 255 that a name may have, takes, models and versions need the rest
 _LARGEST = 2**53  # beyond it JSON readers round
 _WHERE_TO_NAME_A_MODEL = {
     "yaml": "here, or for all under `defaults: {model: ...}`",
@@ -121,6 +122,9 @@ class Jobs:
         if stem is None:
             message = f"`output` must name a file inside the assets folder, found `{text}`"
             self.source.error(path, message)
+            return None
+        if any(len(part.encode()) > _LONGEST_STEM for part in stem.split("/")):
+            self.source.error(path, f"`output` is longer than a file name may be ({_LONGEST_STEM} bytes)")
             return None
         taken = reserved_name(stem)
         if taken:

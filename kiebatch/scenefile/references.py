@@ -114,7 +114,9 @@ class References:
         base, _, model_text = base.partition("@")
         other = self._other(spec, base)
         model = _model_of(other, str(value.get("model") or model_text))
-        written = value.get("take") or (int(take_text) if take_text.isdecimal() else None)
+        written = value.get("take") or (
+            int(take_text) if take_text.isdecimal() and len(take_text) < 10 else None
+        )
         take = int(written) if written is not None else self._picked_take(spec, other, path)
         if take > other.takes:
             have = f"`{base}` has {other.takes} takes, and take {take} is asked for"

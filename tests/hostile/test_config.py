@@ -64,7 +64,7 @@ def test_an_unknown_key_is_a_warning_at_its_place() -> None:
         ("confirm_above: [5]", "takes credits"),
         ("reject_above: $5$", "takes credits"),
         ("reject_above: true", "takes credits"),
-        ("reject_above: " + "9" * 400, "takes credits"),
+        ("reject_above: " + "9" * 400, "not a number that can be used"),
     ],
 )
 def test_a_wrong_value_is_one_problem(line: str, words: str) -> None:

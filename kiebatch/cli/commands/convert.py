@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from kiebatch import files
-from kiebatch.cli import console
+from kiebatch.cli import console, streams
 from kiebatch.errors import Invalid
 from kiebatch.project import finding, opening
 from kiebatch.scenefile import convert as conversion
@@ -37,7 +37,7 @@ def convert(
     console.warn(problems)
     text = conversion.to_yaml(document) if to == "yaml" else conversion.to_markdown(document)
     if output is None:
-        print(text, end="")
+        streams.document(text)
         return
     if output.exists():
         raise Invalid(

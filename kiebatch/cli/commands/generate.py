@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from kiebatch.cli import consenting, console, options, shared
+from kiebatch.cli import consenting, console, options, shared, streams
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid, KieBatchError
 from kiebatch.project import Opened
@@ -177,7 +176,7 @@ def _failed(model: str, error: KieBatchError) -> single.Result:
 
 
 def _finish(result: single.Result, *, show: bool) -> None:
-    print(json.dumps(result.as_json(), ensure_ascii=False, indent=2))
+    streams.json_document(result.as_json())
     if show:
         for path in result.files:
             typer.launch(str(path))

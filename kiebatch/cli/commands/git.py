@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kiebatch import files
-from kiebatch.cli import console
+from kiebatch.cli import console, streams
 from kiebatch.errors import Exit, Invalid
 from kiebatch.git import Repository
 from kiebatch.record import gitdrivers
@@ -60,7 +59,7 @@ def uninstall(project: Project = None, as_json: Json = False) -> None:
 @app.command(hidden=True)
 def textconv(file: Annotated[Path, typer.Argument(help="a manifest, as git hands it over")]) -> None:
     """Print a manifest as text for `git diff`; git calls this."""
-    sys.stdout.write(gitdrivers.readable(file.read_text(encoding="utf-8", errors="replace")))
+    streams.document(gitdrivers.readable(file.read_text(encoding="utf-8", errors="replace")))
 
 
 @app.command("merge-driver", hidden=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from kiebatch import formats
+from kiebatch.cli import streams
 
 app = typer.Typer()
 
@@ -21,4 +22,4 @@ def schema(
 
     Example: kiebatch schema > scenes.schema.json
     """
-    print(formats.path(which).read_text(encoding="utf-8"), end="")
+    streams.document(formats.path(which).read_text(encoding="utf-8"))

@@ -363,7 +363,7 @@ def _pick_key(slot: str) -> tuple[object, ...]:
         natural(re.sub(r"\D.*", "", shot) or shot),
         natural(shot),
         "",
-        int(take) if take.isdecimal() else 1,
+        int(take) if take.isdecimal() and len(take) < 10 else 1,
     )
 
 

@@ -315,7 +315,7 @@ class Fields:
                 return None
             return Placed(length, where)
         if key == "takes":
-            match = re.fullmatch(r"\s*[x×]?\s*(\d+)\s*(?:[x×]|\w+)?\s*", words(raw))
+            match = re.fullmatch(r"\s*[x×]?\s*(\d{1,9})\s*(?:[x×]|\w+)?\s*", words(raw))
             if match:
                 return Placed(int(match.group(1)), where)
             self.marks.problems.error(

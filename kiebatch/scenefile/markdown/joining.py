@@ -153,7 +153,7 @@ def _follows(scene: Placed, other: Placed) -> bool:
     """Whether a scene's number puts it behind another: 3 behind 2, 12A behind 12."""
 
     def number(placed: Placed) -> list[tuple[int, str]]:
-        return [(int(d or 0), w) for d, w in re.findall(r"(\d+)|([^\d.]+)", _ident(placed))]
+        return [(int(d or 0), w) for d, w in re.findall(r"(\d{1,18})|([^\d.]+)", _ident(placed))]
 
     return number(scene) > number(other)
 

@@ -15,6 +15,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 from kiebatch.errors import Where
 from kiebatch.model import JSON, Document, Path
 from kiebatch.scenefile import document as yaml_document
+from kiebatch.scenefile import numbers
 from kiebatch.scenefile.markdown import labels
 
 TOP = (
@@ -312,7 +313,8 @@ def chinese_number(text: str) -> str:
 
 def identity(text: str) -> int | str:
     """Return an id: a whole number where it is one (`01` is scene 1), else a word."""
-    return int(text) if text.isascii() and text.isdecimal() else text
+    number = numbers.whole(text) if text.isascii() and text.isdecimal() else None
+    return text if number is None else number
 
 
 def one_line(lines: Iterable[str]) -> str:

@@ -138,6 +138,7 @@ def main() -> None:
         server.should_exit = True
 
     threading.Thread(target=end_with_input, daemon=True).start()
-    print(url_of(sockets[0]), flush=True)
+    sys.stdout.buffer.write(url_of(sockets[0]).encode() + b"\n")  # not in the encoding of the environment
+    sys.stdout.buffer.flush()
     server.run(sockets=sockets)
     os._exit(0)
