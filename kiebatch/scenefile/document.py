@@ -15,7 +15,7 @@ import yaml
 
 from kiebatch.errors import Invalid, Problem, Problems, Where
 from kiebatch.model import JSON, Document, Path
-from kiebatch.scenefile import limits, numbers
+from kiebatch.scenefile import limits, numbers, slips
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 60
@@ -60,17 +60,9 @@ def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) 
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        where = at(error.problem_mark) if error.problem_mark else Where(file)
-        said = error.problem or "cannot be read"
-        raise Invalid(
-            [Problem(where=where, message=f"not valid YAML: {said}", hint=_hint(text, where, line_offset))]
-        ) from None
+        raise Invalid([_syntax_problem(text, error, at, file)]) from None
     except yaml.YAMLError as error:
-        bad = getattr(error, "position", None)
-        place = _place(text, bad, file) if isinstance(bad, int) else Where(file)
-        raise Invalid(
-            [Problem(where=place, message=f"not valid YAML: {str(error).splitlines()[0]}")]
-        ) from None
+        raise Invalid([_character_problem(text, error, file, line_offset)]) from None
     walk = _Walk(at, file, _Lines(text) if " #" in text or "\t#" in text else None)
     value = walk.value(root, (), 0) if root is not None else None
     walk.problems.raise_if_errors()
@@ -103,23 +95,39 @@ def _refuse_many_scenes(text: str, file: str) -> None:
         limits.refuse_long_list(sum(1 for _ in entries), where)
 
 
-def _place(text: str, position: int, file: str) -> Where:
+def _syntax_problem(text: str, error: yaml.MarkedYAMLError, at: Any, file: str) -> Problem:
+    """Return what is wrong with a text that is not YAML, in our words where the slip is a known one."""
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Problem(where=Where(file), message=f"not valid YAML: {error.problem}", code="yaml")
+    begun = error.context_mark
+    trouble = slips.Trouble(
+        text.split("\n"),
+        mark.line,
+        mark.column,
+        str(error.problem or ""),
+        (begun.line, begun.column) if begun else None,
+    )
+    slip = slips.find(trouble)
+    if slip is None:
+        return Problem(where=at(mark), message=f"not valid YAML: {error.problem}", code="yaml")
+    return Problem(where=at(slip), message=slip.message, hint=slip.hint, code="yaml")
+
+
+def _character_problem(text: str, error: yaml.YAMLError, file: str, line_offset: int) -> Problem:
+    position = getattr(error, "position", None)
+    if not isinstance(position, int):
+        return Problem(
+            where=Where(file), message=f"not valid YAML: {str(error).splitlines()[0]}", code="yaml"
+        )
     before = text[:position]
-    return Where(file, before.count("\n") + 1, position - before.rfind("\n"))
-
-
-def _hint(text: str, where: Where, line_offset: int) -> str:
-    lines = text.splitlines()
-    number = where.line - line_offset
-    line = lines[number - 1] if 0 < number <= len(lines) else ""
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "YAML is indented with spaces; this line begins with a tab"
-    near = "\n".join(lines[max(0, number - 2) : number])
-    if re.search(r":\s+[^\"'\[{|>#\s][^#\n]*: ", near):
-        return 'text that holds ": " needs quotes around it'
-    if re.search(r":\s+\{[a-z]", near):
-        return 'text that begins with "{" needs quotes around it'
-    return ""
+    where = Where(file, before.count("\n") + 1 + line_offset, position - before.rfind("\n"))
+    return Problem(
+        where=where,
+        message=f"there is a control character (U+{ord(text[position]):04X}) in the text",
+        hint="delete it; it may be invisible in your editor",
+        code="yaml",
+    )
 
 
 class _Lines:
@@ -247,7 +255,12 @@ class _Walk:
             return self.number(node, numbers.whole(text, 0 if text[:2] in ("0x", "0o") else 10))
         if tag == _TAG + "float":
             return self.number(node, numbers.real(text))
-        self.problems.error(self.at(node.start_mark), f"the YAML tag `{tag}` is not used in scene files")
+        self.problems.error(
+            self.at(node.start_mark),
+            f"`{tag}` is a tag of YAML, and scene files use none",
+            hint="a text that begins with `!` needs quotes around it",
+            code="yaml",
+        )
         return text
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import jsonschema
 
-from kiebatch.errors import Problems, nearest
+from kiebatch.errors import Problems, did_you_mean
 from kiebatch.formats import load
 from kiebatch.model import JSON, Document, Path
+from kiebatch.scenefile.durations import seconds
 
 # --- the schema, said in words -------------------------------------------------------------------------
 
@@ -40,55 +41,86 @@ def _deepest(error: Any) -> Any:
 
 
 def _say(error: Any, document: Document, problems: Problems) -> None:
+    """Report one finding of the schema in words."""
     path: Path = tuple(error.absolute_path)
-    where = document.where(path)
-    name = str(path[-1]) if path and isinstance(path[-1], str) else (str(path[-2]) if len(path) > 1 else "")
-    subject = f"{_in(path, document)}`{name}`" if name else "the file"
-    found = _shown(error.instance)
     if error.validator == "additionalProperties":
-        allowed = list(error.schema.get("properties", {}))
-        for key in error.instance:
-            if key not in allowed:
-                near = nearest(key, allowed)
-                problems.error(
-                    document.where((*path, key), key=True),
-                    f"{_in(path, document)}unknown key `{key}`",
-                    hint=f"did you mean `{near}`?" if near else f"known here: {', '.join(allowed)}",
-                    code="unknown-key",
-                )
+        _say_unknown_keys(error, path, document, problems)
     elif error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        for key in missing:
+        for key in [key for key in error.validator_value if key not in error.instance]:
+            where = document.where(path)
             problems.error(where, f"{_in(path, document)}`{key}` is missing", code="missing")
-    elif error.validator == "enum":
-        allowed = [str(v) for v in error.validator_value]
-        near = nearest(str(error.instance), allowed)
-        problems.error(
-            where,
-            f"{subject} must be one of {', '.join(f'`{v}`' for v in allowed)}, found {found}",
-            hint=f"did you mean `{near}`?" if near else "",
-        )
-    elif error.validator == "const":
-        problems.error(where, f"{subject} must be `{error.validator_value}`, found {found}")
-    elif error.validator in ("type", "anyOf", "oneOf"):
-        problems.error(
-            where, f"{subject} must be {_expected(error.schema)}, found {found}", code="wrong-type"
-        )
-    elif error.validator == "pattern" and error.schema.get("pattern", "").startswith("^[0-9]+/"):
-        problems.error(where, f"{subject} must look like `20/10s`, found {found}")
-    elif error.validator in ("pattern", "maxLength"):
-        problems.error(
-            where, f"{subject} must be a short word of letters, digits, `_`, `-` and `.`, found {found}"
-        )
-    elif error.validator in ("minimum", "exclusiveMinimum"):
-        word = "at least" if error.validator == "minimum" else "more than"
-        problems.error(where, f"{subject} must be {word} {error.validator_value}, found {found}")
-    elif error.validator == "maximum":
-        problems.error(where, f"{subject} must be at most {error.validator_value}, found {found}")
-    elif error.validator == "minLength":
-        problems.error(where, f"{subject} is empty")
     else:
-        problems.error(where, f"{subject}: {error.message}")
+        message, hint = _words(error)
+        code = "wrong-type" if error.validator in ("type", "anyOf", "oneOf") else "invalid"
+        subject = f"{_in(path, document)}`{_name(path)}`" if _name(path) else "the file"
+        problems.error(document.where(path), f"{subject} {message}", hint=hint, code=code)
+
+
+def _say_unknown_keys(error: Any, path: Path, document: Document, problems: Problems) -> None:
+    allowed = list(error.schema.get("properties", {}))
+    for key in [key for key in error.instance if key not in allowed]:
+        hint = did_you_mean(key.strip(), allowed) or f"known here: {', '.join(allowed)}"
+        if key != key.strip():
+            hint = f"the line begins with blanks of another kind (no-break spaces); {hint}"
+        where = document.where((*path, key), key=True)
+        message = f"{_in(path, document)}unknown key `{key.strip()}`"
+        problems.error(where, message, hint=hint, code="unknown-key")
+
+
+def _name(path: Path) -> str:
+    """Return the key that a value belongs to; an item of a list goes by the name of the list."""
+    if not path:
+        return ""
+    last = path[-1]
+    return last if isinstance(last, str) else str(path[-2]) if len(path) > 1 else ""
+
+
+def _words(error: Any) -> tuple[str, str]:
+    """Return what a value must be, with what it is, and the way out."""
+    found, limit = _shown(error.instance), error.validator_value
+    match error.validator:
+        case "enum":
+            allowed = [str(v) for v in limit]
+            choices = ", ".join(f"`{v}`" for v in allowed)
+            return f"must be one of {choices}, found {found}", did_you_mean(str(error.instance), allowed)
+        case "const":
+            return f"must be `{limit}`, found {found}", ""
+        case "type" | "anyOf" | "oneOf":
+            return f"must be {_expected(error.schema)}, found {found}", _way_out(error)
+        case "pattern" if str(limit).startswith("^[0-9]+/"):
+            return f"must look like `20/10s`, found {found}", ""
+        case "pattern" if "\\$" in str(limit):
+            return f"takes credits (`120`) or dollars (`5$`), found {found}", ""
+        case "pattern" | "maxLength":
+            hint = "take out the comma" if str(error.instance).endswith(",") else ""
+            return f"must be a short word of letters, digits, `_`, `-` and `.`, found {found}", hint
+        case "minimum":
+            return f"must be at least {limit}, found {found}", ""
+        case "exclusiveMinimum":
+            return f"must be more than {limit}, found {found}", ""
+        case "maximum":
+            return f"must be at most {limit}, found {found}", ""
+        case "minLength":
+            return "is empty", ""
+        case _:
+            return f": {error.message}", ""
+
+
+def _way_out(error: Any) -> str:
+    """Return what to type where a value has the wrong type."""
+    name, value = _name(tuple(error.absolute_path)), error.instance
+    if str(error.schema.get("pattern", "")).startswith("^[0-9]+/"):
+        return "a rate looks like `20/10s`"
+    if name in ("scenes", "shots") and isinstance(value, dict):
+        return "each begins with `- `, as in `- id: 1`"
+    if name in ("prompt", "text") and isinstance(value, dict):
+        return "to send JSON, put it in quotes, or on the lines below `prompt: |`"
+    if name == "duration" and isinstance(value, str) and (length := seconds(value)):
+        return f"write `duration: {length}`, in seconds"
+    takes_text = "text" in _expected(error.schema)
+    if takes_text and isinstance(value, bool | int | float):
+        return f'write `"{str(value).lower()}"`, in quotes'
+    return ""
 
 
 def _prune(value: JSON, path: list[str | int], error: Any) -> None:
@@ -169,8 +201,14 @@ def _in(path: Path, document: Document) -> str:
             if step == key and isinstance(path[i + 1], int):
                 found = value_at(document.value, path[: i + 2])
                 ident = found.get("id") if isinstance(found, dict) else None
-                parts.append(
-                    f"{word} {ident}" if ident is not None else f"{word} number {int(path[i + 1]) + 1}"
-                )
+                parts.append(_called(word, ident, int(path[i + 1]) + 1))
                 break
     return ", ".join(parts) + ": " if parts else ""
+
+
+def _called(word: str, ident: JSON, number: int) -> str:
+    """Return `scene 2`, or `scene number 3` for one without an id; an id that says `scene` itself stays alone."""
+    if ident is None:
+        return f"{word} number {number}"
+    text = str(ident)
+    return f"`{text}`" if text.lower().startswith(word) else f"{word} {text}"

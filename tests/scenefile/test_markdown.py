@@ -87,7 +87,7 @@ def test_problems_of_the_scene_itself_are_shown_in_the_markdown() -> None:
 
 
 def test_a_mistake_in_the_front_matter_has_its_line_in_the_whole_file() -> None:
-    assert said("---\ntitle: [x\n---\n## Scene 1\n> x\n")[0].startswith("SCENES.md:3:")
+    assert said("---\ntitle: [x\n---\n## Scene 1\n> x\n")[0].startswith("SCENES.md:2:8: ")
     assert said("---\ntitel: x\n---\n## Scene 1\n> x\n") == ["SCENES.md:2:1: unknown key `titel`"]
 
 
