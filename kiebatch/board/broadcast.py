@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -25,13 +25,15 @@ class Broadcast:
             if queue.qsize() < _MAX_WAITING:
                 queue.put_nowait(message)
 
-    async def stream(self, request: Request, first: tuple[str, Any]) -> AsyncIterator[str]:
-        """Yield events until the page is gone, beginning with `first`."""
+    async def stream(
+        self, request: Request, first: tuple[str, Any], over: Callable[[], bool]
+    ) -> AsyncIterator[str]:
+        """Yield events until the page is gone or the review is `over`, beginning with `first`."""
         queue: asyncio.Queue[str] = asyncio.Queue()
         queue.put_nowait(_event(*first))
         self._listeners.add(queue)
         try:
-            while not await request.is_disconnected():
+            while not over() and not await request.is_disconnected():
                 try:
                     yield await asyncio.wait_for(queue.get(), _BEAT_S)
                 except TimeoutError:

@@ -44,7 +44,9 @@ class Guard:
 
         async def safe(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
+                given = {name for name, _ in message["headers"]}
+                more = [(name, value) for name, value in _HEADERS if name not in given]
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         answer = self._refused(request) or await self._entrance(request)
@@ -119,7 +121,12 @@ class Guard:
         text, policy = pages.entrance(
             problem, asks_name=self.access.role is Role.GUEST, asks_password=bool(self.access.password)
         )
-        headers = {"content-security-policy": policy, "cache-control": "no-store"}
+        headers = {
+            "content-security-policy": policy,
+            "cache-control": "no-store",
+            # With `no-referrer` a browser sends the form with the Origin `null`, which we could not tell from others.
+            "referrer-policy": "same-origin",
+        }
         return HTMLResponse(text, status_code=status or (403 if problem else 200), headers=headers)
 
 

@@ -32,6 +32,7 @@ FILTERS = (
     ("changes-asked", "Changes asked"),
     ("approved", "Approved"),
 )
+_FILTERS_OF_OWNERS = ("unpicked", "gaps", "changed", "problems")
 STATUSES: Mapping[Status, str] = {
     Status.OPEN: "Open",
     Status.IN_REVIEW: "In review",
@@ -180,17 +181,22 @@ def entrance(problem: str, *, asks_name: bool, asks_password: bool) -> tuple[str
 
 def _values(film: Film, shown: Mapping[str, Shown], review: Review | None) -> dict[str, Any]:
     served = review is not None
+    priced = not film.draft and not (review and review.guest)
     return {
         "film": film,
         "shown": lambda asset: shown.get(asset.id, _NOTHING) if asset else _NOTHING,
         "review": review,
-        "priced": not film.draft and not (review and review.guest),
+        "priced": priced,
         "style": Markup(style(film)),
         "script": Markup(script(served=served)),
         "policy": policy(film, served=served),
-        "filters": [(key, label, film.counts[key]) for key, label in FILTERS],
+        "filters": [
+            (key, label, film.counts[key])
+            for key, label in FILTERS
+            if not (review and review.guest and key in _FILTERS_OF_OWNERS)
+        ],
         "made": _made(film),
-        "data": lambda panel: embedded(panel_data(panel, shown, served=served)),
+        "data": lambda panel: embedded(panel_data(panel, shown, served=served, priced=priced)),
         "settings": embedded(_settings(film, review)),
         "statuses": STATUSES,
         "wave": wave,
@@ -233,7 +239,7 @@ def _settings(film: Film, review: Review | None) -> JSON:
 _NOTHING = Shown()
 
 
-def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSON:
+def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool, priced: bool = True) -> JSON:
     """Return what the viewer knows of a shot.  Prompts are named by number, since takes mostly share one."""
     prompts: dict[str, int] = {}
 
@@ -262,7 +268,7 @@ def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool) -> JSO
                 "v": version.number,
                 "at": first.created_at[:16].replace("T", " "),
                 "model": first.model,
-                "credits": credits(sum(a.credits or 0.0 for a in version.assets)),
+                "credits": credits(sum(a.credits or 0.0 for a in version.assets)) if priced else "",
                 "p": prompts.setdefault(first.prompt, len(prompts)) + 1,
                 "pieces": [[how[0], words] for how, words in version.pieces],
                 "changes": list(version.changes),

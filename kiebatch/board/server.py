@@ -35,12 +35,14 @@ _MAX_PROPOSALS = 200
 
 def application(session: ReviewSession, access: Access) -> Starlette:
     """Return the review as an ASGI application, which lets in whom `access` describes."""
-    return _Review(session).application(access)
+    return _Review(session, access).application()
 
 
 class _Review:
-    def __init__(self, session: ReviewSession) -> None:
+    def __init__(self, session: ReviewSession, access: Access) -> None:
         self.session = session
+        self.access = access
+        self.visitors = Sessions(access)
         self.live = session.live
         self.broadcast = Broadcast()
         self.deciding = Deciding(session, lambda: self._soon(self._look()))
@@ -50,7 +52,7 @@ class _Review:
         self.looking = asyncio.Lock()
         self.starting = asyncio.Lock()
 
-    def application(self, access: Access) -> Starlette:
+    def application(self) -> Starlette:
         routes = [
             Route("/", self.page),
             Route("/shots", self.shots),
@@ -68,7 +70,7 @@ class _Review:
         ]
         return Starlette(
             routes=routes,
-            middleware=[Middleware(Guard, access=access, sessions=Sessions(access))],
+            middleware=[Middleware(Guard, access=self.access, sessions=self.visitors)],
             lifespan=self.lifespan,
             exception_handlers={KieBatchError: replies.refused, ValueError: replies.refused},
         )
@@ -116,7 +118,7 @@ class _Review:
 
     async def events(self, request: Request) -> Response:
         return StreamingResponse(
-            self.broadcast.stream(request, ("run", self.session.making.progress())),
+            self.broadcast.stream(request, ("run", self.session.making.progress()), self.visitors.expired),
             media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kiebatch.board import publish
+from kiebatch.board import Role, publish
 from kiebatch.record import picks
 from kiebatch.record.notes import Region, Status
 from kiebatch.record.picks import Decision
@@ -681,6 +681,26 @@ def test_the_player_and_the_notes_have_no_axe_violation_at_three_widths(browser:
             found[f"notes {width}"] = _serious(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             page.click("#viewer [aria-label=Close]")
+        page.context.close()
+
+    assert not any(found.values()), found
+
+
+def test_a_client_enters_with_a_name_and_a_password_and_writes_a_note(browser: Any, root: Path) -> None:
+    with served(root, password="lighthouse", role=Role.GUEST) as review:
+        seen = opened(browser, review, bypass_csp=True)
+        page = seen.page
+        found = {"entrance": _serious(page)}
+        page.keyboard.type("Kim")
+        page.keyboard.press("Tab")
+        page.keyboard.type("lighthouse")
+        page.keyboard.press("Enter")
+        page.click("#s-2b [data-open]")
+        found["viewer"] = _serious(page)
+        assert page.locator("#note, .verdict, .acts >> text=New version").count() == 0
+        page.fill("#compose", "brighter, please")
+        page.click("text=Add the note")
+        page.wait_for_selector(".thread >> text=Kim (guest)")
         page.context.close()
 
     assert not any(found.values()), found

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from kiebatch.cli import serving
 from kiebatch.cli.app import exit_code
-from kiebatch.cli.commands import review
 from kiebatch.record import picks
 from support import boards
 from support.waiting import until
@@ -184,7 +184,7 @@ def test_the_qr_code_says_the_address() -> None:
     segno = pytest.importorskip("segno")
     url = "http://192.0.2.7:8477/?token=abc"
 
-    rows = review._qr(url).split("\n")
+    rows = serving.qr_code(url).split("\n")
 
     halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
     read = [[halves[sign][half] for sign in row] for row in rows for half in (0, 1)]
@@ -193,8 +193,8 @@ def test_the_qr_code_says_the_address() -> None:
 
 
 def test_a_review_of_this_machine_goes_by_its_own_names_alone() -> None:
-    assert review._names("127.0.0.1", 80) == {"127.0.0.1:80", "localhost:80", "[::1]:80"}
-    assert review._names("192.0.2.7", 80) == {"192.0.2.7:80"}
+    assert serving.names("127.0.0.1", 80) == {"127.0.0.1:80", "localhost:80", "[::1]:80"}
+    assert serving.names("192.0.2.7", 80) == {"192.0.2.7:80"}
 
 
 def test_a_list_of_the_drafts_board_decides_nothing_about_the_real_film(root: Path, capsys: Any) -> None:
@@ -204,3 +204,24 @@ def test_a_list_of_the_drafts_board_decides_nothing_about_the_real_film(root: Pa
 
     assert (code, "about the film in `draft`" in err, "--draft" in err) == (2, True, True)
     assert not (root / "assets/picks.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--notes-only", "--write"], "choose one of --write and --notes-only"),
+        (["--expires", "soon"], "write 30m, 12h or 3d"),
+        (["--password", " "], "password of the page is empty"),
+        (["--public-url", "film.example.org"], "write https://film.example.org"),
+    ],
+)
+def test_what_does_not_fit_a_review_is_said(root: Path, capsys: Any, words: list[str], said: str) -> None:
+    code, _, err = call(capsys, "review", "--no-open", "--listen", "127.0.0.1:0", *words)
+
+    assert (code, said in err) == (2, True)
+
+
+def test_a_review_behind_a_tunnel_goes_by_its_public_name_too() -> None:
+    assert serving.public_host("https://film.example.org") == "film.example.org"
+    assert serving.public_host("http://film.example.org:8080/") == "film.example.org:8080"
+    assert serving.lasting("3d") == 3 * 86400

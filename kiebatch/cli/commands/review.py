@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import secrets
-import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 
-from kiebatch.board import Access, ReviewSession, application
-from kiebatch.cli import console, options, shared
+from kiebatch.board import Access, ReviewSession, Role, application
+from kiebatch.cli import console, options, serving, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
@@ -25,9 +25,6 @@ from kiebatch.running.events import Event
 from kiebatch.settings import Settings, settings
 
 app = typer.Typer()
-
-PORT = 8477
-_ANYWHERE = ("0.0.0.0", "::", "")
 
 
 @app.command(cls=Command)
@@ -45,11 +42,41 @@ def review(
         ),
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help="let the page change prompts and takes in the YAML scene file")
+        bool, typer.Option("--write", help="let the page change prompts and takes in the scene file")
     ] = False,
     look_only: Annotated[
         bool, typer.Option("--look-only", help="decisions alone: nothing can be made from the page")
     ] = False,
+    notes_only: Annotated[
+        bool,
+        typer.Option(
+            "--notes-only", help="for a client: notes under a guest's name, no decisions, no prices"
+        ),
+    ] = False,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            "--password",
+            envvar="KIEBATCH_REVIEW_PASSWORD",
+            help="ask for it before the page opens; `-` asks you for it here",
+            show_default=False,
+        ),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires", metavar="TIME", help="let nobody in after 30m, 12h or 3d", show_default=False
+        ),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            metavar="URL",
+            help="the address of a tunnel or proxy in front of this server",
+            show_default=False,
+        ),
+    ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="show it in the browser")] = True,
     author: Annotated[
         str | None, typer.Option("--author", help="who decides [default: git's user.name]")
@@ -63,9 +90,14 @@ def review(
     Example: kiebatch review scenes.yaml --write
     """
 
+    if notes_only and write:
+        raise Invalid("choose one of --write and --notes-only")
+    secret = _password(password)
+    ends = time.time() + serving.lasting(expires) if expires else None
+
     def load() -> Opened:
         reading = settings(given.flags, {}, {})
-        return opening.load(scene_file, **given.where, settings=reading)
+        return opening.load(_current(scene_file), **given.where, settings=reading)
 
     def chosen(opened: Opened) -> Settings:
         read = options.settings_for(given, opened)
@@ -101,27 +133,34 @@ def review(
         load,
         author=author if author is not None else picks_file.author(first.workspace),
         may_write=write,
-        runner=None if look_only else runner,
+        runner=None if look_only or notes_only else runner,
     )
-    server, host = _socket(listen)
+    server, host = serving.listening(listen)
     port = server.getsockname()[1]
-    token = secrets.token_urlsafe(18)
-    hosts = frozenset() if host in _ANYWHERE else _names(host, port)
-    url = f"http://{_shown(_reachable(host))}:{port}/?token={token}"
+    access = Access(
+        token=secrets.token_urlsafe(18),
+        hosts=_hosts(host, port, public_url),
+        password=secret,
+        expires_at=ends,
+        role=Role.GUEST if notes_only else Role.OWNER,
+    )
+    base = public_url.rstrip("/") if public_url else f"http://{serving.shown(serving.reachable(host))}:{port}"
+    url = f"{base}/?token={access.token}"
     console.answer(
         {"status": "serving", "url": url},
         f"{first.project.title or 'The storyboard'}: {url}",
         as_json=as_json,
     )
+    local = serving.is_loopback(host) and not public_url
     if not as_json:
-        if not _loopback(host):
-            console.say(_qr(url))
-            console.say("Whoever has this address can decide, and confirm what is spent.")
+        if not local:
+            console.say(serving.qr_code(url))
+            console.say(_who_may(access, can_spend=not (look_only or notes_only)))
         console.say("Ctrl-C ends the review.")
-    if open_ and _loopback(host) and console.on_terminal():
+    if open_ and local and console.on_terminal():
         typer.launch(url)
     config = uvicorn.Config(
-        application(reviewing, Access(token=token, hosts=hosts)),
+        application(reviewing, access),
         log_level="warning",
         access_log=False,  # its lines would hold the token
         timeout_graceful_shutdown=1,
@@ -131,62 +170,42 @@ def review(
         uvicorn.Server(config).run(sockets=[server])
 
 
-def _socket(listen: str | None) -> tuple[socket.socket, str]:
-    """Open the listening socket.  Without a wish, another port will do when ours is taken."""
-    host, _, port_text = (listen or f"127.0.0.1:{PORT}").rpartition(":")
-    host = host.strip("[]")
-    if not port_text.isdecimal() or int(port_text) > 65535 or (listen and not host and ":" not in listen):
-        raise Invalid(f"--listen takes HOST:PORT, found `{listen}`")
-    ports = [int(port_text)] if listen else [int(port_text), 0]
-    for port in ports:
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return socket.create_server((host, port), family=family), host
-        except OSError as error:
-            if port == ports[-1]:
-                raise Invalid(f"cannot listen on {listen or host}: {error.strerror or error}") from None
-    raise AssertionError
+def _current(scene_file: Path | None) -> Path | None:
+    """Return the scene file; its successor where the page has converted it to YAML."""
+    if scene_file is None or scene_file.exists():
+        return scene_file
+    converted = scene_file.with_name("scenes.yaml")
+    was_converted = scene_file.with_name(f"{scene_file.name}.before-yaml").exists() and converted.exists()
+    return converted if was_converted else scene_file
 
 
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _password(given: str | None) -> str:
+    if given == "-":
+        return str(typer.prompt("Password for the page", hide_input=True, err=True, confirmation_prompt=True))
+    if given is not None and not given.strip():
+        raise Invalid("the password of the page is empty")
+    return given or ""
 
 
-def _names(host: str, port: int) -> frozenset[str]:
-    names = {_shown(host)} | ({"localhost", "127.0.0.1", "[::1]"} if _loopback(host) else set())
-    return frozenset(f"{name}:{port}" for name in names)
+def _hosts(host: str, port: int, public_url: str | None) -> frozenset[str]:
+    """Return the names that the page goes by; none where anybody may reach it by addresses we cannot list."""
+    public = {serving.public_host(public_url)} if public_url else set()
+    if host in serving.ANYWHERE:
+        return frozenset()
+    return serving.names(host, port) | public
 
 
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _reachable(host: str) -> str:
-    """Return the address of this machine that others in the room reach."""
-    if host not in _ANYWHERE:
-        return host
-    # Choosing a route sends nothing; the address is one that documentation reserves.
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-        return str(probe.getsockname()[0])
-    return socket.gethostname()
-
-
-def _qr(url: str) -> str:
-    """Return the address as a QR code of half blocks, which fits a terminal."""
-    try:
-        import segno
-    except ImportError:
-        return "for a QR code: pip install 'kiebatch[qr]'"
-    rows = [list(row) for row in segno.make(url, error="l", micro=False).matrix_iter(border=2)]
-    if len(rows) % 2:
-        rows.append([0] * len(rows[0]))
-    # White squares are drawn, so that it reads on a dark terminal too.
-    signs = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
-    return "\n".join(
-        "".join(signs[bool(a), bool(b)] for a, b in zip(upper, lower, strict=True))
-        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
-    )
+def _who_may(access: Access, *, can_spend: bool) -> str:
+    """Return who may do what with the address that was printed."""
+    who = "Whoever has this address and the password" if access.password else "Whoever has this address"
+    may = "can see the film and write notes"
+    if access.role is Role.OWNER:
+        may = (
+            "can decide, and confirm what is spent"
+            if can_spend
+            else "can decide; nothing can be bought from it"
+        )
+    until = ""
+    if access.expires_at is not None:
+        until = time.strftime(", until %Y-%m-%d %H:%M", time.localtime(access.expires_at))
+    return f"{who} {may}{until}."
