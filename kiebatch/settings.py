@@ -105,6 +105,7 @@ class Settings:
     strict: bool = False
     allow_unpriced: bool = False
     allow_unknown_model: bool = False
+    trust_prices: bool = False  # a cap goes by the project's own prices, even below the shipped ones
     fold_negative: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)  # they beat the file's `vars`
     model: str = ""  # for shots for which the file names no model; the next three for one modality
@@ -183,6 +184,7 @@ class SettingsOptions(TypedDict, total=False):
     strict: bool
     allow_unpriced: bool
     allow_unknown_model: bool
+    trust_prices: bool
     fold_negative: bool
     variables: Mapping[str, str]
     model: str

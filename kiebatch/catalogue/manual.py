@@ -9,6 +9,7 @@ import yaml
 from kiebatch.catalogue import names, prices, rules, saying
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.naming import names_of
+from kiebatch.catalogue.shapes import PriceRow
 from kiebatch.errors import plain
 from kiebatch.model import JSON, USD_PER_CREDIT
 
@@ -42,7 +43,7 @@ def page(model: Model) -> str:
             "EXAMPLE",
             example(model).splitlines() if model.status != "withdrawn" else [],
         ),
-        ("SOURCES", [f"as of {model.as_of}, confidence {model.confidence or 'unknown'}", *model.sources]),
+        ("SOURCES", _sources(model)),
     ]
     blocks = [
         "\n".join([head, *(f"    {plain(line)}".rstrip() for line in lines)])
@@ -61,9 +62,22 @@ def _names(model: Model) -> list[str]:
         lines.append(f"{model.status}{newer}")
     if model.aliases:
         lines.append(f"also called {', '.join(model.aliases)}")
+    if model.last_day:
+        lines.append(f"the service takes jobs for it until {model.last_day}")
     if model.origin != "shipped":
-        lines.append(f"from your own file {model.origin}")
+        lines.append(f"from your own file {model.origin}, or corrected there")
     lines.append(f"a job takes about {model.expected_s:g} s")
+    return lines
+
+
+def _sources(model: Model) -> list[str]:
+    lines = [
+        f"as of {model.as_of}, confidence {model.confidence or 'unknown'}, {model.state}",
+        *model.sources,
+    ]
+    for path, fact in model.provenance.items():
+        more = ", ".join(filter(None, (fact.get("as_of"), fact.get("confidence"), fact.get("note"))))
+        lines.append(f"{path}: from {fact.get('source')}{f' ({more})' if more else ''}")
     return lines
 
 
@@ -167,7 +181,7 @@ def _limits(media: Mapping[str, JSON]) -> Iterable[str]:
         )
 
 
-def price_line(row: Mapping[str, JSON]) -> str:
+def price_line(row: PriceRow) -> str:
     """Return one row of a model's prices in words."""
     when = ", ".join(_condition(k, v) for k, v in (row.get("when") or {}).items())
     units = {
@@ -187,9 +201,16 @@ def price_line(row: Mapping[str, JSON]) -> str:
         else ""
     )
     at_most = "at most " if row.get("bound") else ""
+    facts = [
+        row.get("as_of", ""),
+        row.get("source", ""),
+        f"seen billed ({row['confirmed']})" if row.get("confirmed") else "",
+        f"until {row['until']}" if row.get("until") else "",
+    ]
     note = f"; {row['note']}" if row.get("note") else ""
     line = f"{at_most}{credits:g} credits ({credits * USD_PER_CREDIT:.4g} USD) {unit}{extra}{free}{plus}"
-    return f"{when + ': ' if when else ''}{line}, {row['as_of']}, {row['source']}{note}"
+    said = ", ".join([line, *filter(None, facts)])
+    return f"{when + ': ' if when else ''}{said}{note}"
 
 
 def _condition(name: str, wanted: JSON) -> str:

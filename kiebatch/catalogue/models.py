@@ -8,7 +8,7 @@ from functools import cached_property
 
 from jsonschema import Draft202012Validator
 
-from kiebatch.catalogue.shapes import Outputs, PriceRow, Rule, Schema
+from kiebatch.catalogue.shapes import Fact, Outputs, PriceRow, Rule, Schema
 from kiebatch.model import JSON, Modality
 
 FRIENDLY = ("prompt", "aspect_ratio", "resolution", "duration", "seed", "negative_prompt", "count", "voice")
@@ -70,7 +70,15 @@ class Model:
     confidence: str = ""
     notes: str = ""
     origin: str = "shipped"  # or the file of a user
-    floors: tuple[Model, ...] = ()  # shipped models that this one stands in for: their price is the least
+    floors: tuple[
+        Model, ...
+    ] = ()  # shipped models that this one stands in for: a cap reserves their price, too
+    provenance: Mapping[str, Fact] = field(
+        default_factory=dict
+    )  # facts that come from elsewhere, by their path
+    last_day: str = ""  # the last day on which the service takes jobs for it
+    migration: Mapping[str, JSON] = field(default_factory=dict)  # how a job moves to `superseded_by`
+    raw: Mapping[str, JSON] = field(default_factory=dict, repr=False)  # the entry as its file has it
 
     @cached_property
     def properties(self) -> Mapping[str, Schema]:
@@ -85,6 +93,14 @@ class Model:
     @cached_property
     def validator(self) -> Draft202012Validator:
         return Draft202012Validator(self.input)
+
+    @property
+    def state(self) -> str:
+        """How its facts are known: `seen live`, from the `docs`, or `inferred` from what others write."""
+        said = " ".join((*self.sources, *(row.get("confirmed") or "" for row in self.prices)))
+        if any(word in said for word in ("listing-", "recordings-", "bills-")):
+            return "seen live"
+        return "docs" if "docs" in said else "inferred"
 
     @property
     def known(self) -> bool:
@@ -119,6 +135,10 @@ class Model:
             "confidence": self.confidence,
             "notes": self.notes,
             "origin": self.origin,
+            "state": self.state,
+            "provenance": {path: dict(fact) for path, fact in self.provenance.items()},
+            "last_day": self.last_day or None,
+            "migration": dict(self.migration),
         }
 
 

@@ -8,14 +8,16 @@ reads one file.  A project's own `models/*.yaml` go through the same schema and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
+from kiebatch.catalogue.patches import NEEDED, is_whole, patched
 from kiebatch.catalogue.reading import index, model, own_entries, shipped_models, spellings, squash
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, Problem, Where, did_you_mean
+from kiebatch.model import JSON
 
 
 class UnknownModel(Invalid):
@@ -195,20 +197,58 @@ def _choices(found: Iterable[Model]) -> str:
     return f"did you mean {ids[0]}?" if len(ids) == 1 else f"there is {', '.join(ids)}" if ids else ""
 
 
-def load(extra: Sequence[Path] = ()) -> Catalogue:
+def load(extra: Sequence[Path] = (), *, trusted: Sequence[Path] = ()) -> Catalogue:
     """Return the catalogue, with the entries of the user's own files over it.
 
-    Each of `extra` is a file or a folder of `*.yaml`; a later one wins, and what does not exist is passed over.
-    `Invalid` names what is wrong with such a file.
+    Each of `extra` is a file or a folder of `*.yaml`; a later one wins, and what does not exist is passed over.  An
+    entry that names a known model and says less than a whole one corrects that model (`patches`).  The prices of
+    files in `trusted` are taken as they are; beside those of the others a cap reserves the shipped price where that
+    is higher.  `Invalid` names what is wrong with such a file.
     """
     shipped = Catalogue()
     own: dict[tuple[str, str], Model] = {}
     for path in extra:
-        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path] if path.is_file() else []:
+        for file in _files(path):
             for entry, maker in own_entries(file):
-                mine = model(entry, maker, origin=str(file))
-                own[mine.id, str(mine.modality)] = replace(mine, floors=_floors(mine, shipped))
+                mine = _own_model(entry, maker, file, own, shipped)
+                floors = () if path in trusted else _floors(mine, shipped)
+                own[mine.id, str(mine.modality)] = replace(mine, floors=floors)
     return Catalogue(tuple(own.values())) if own else shipped
+
+
+def _files(path: Path) -> Sequence[Path]:
+    if path.is_dir():
+        return sorted(path.glob("*.yaml"))
+    return [path] if path.is_file() else []
+
+
+def _own_model(
+    entry: Mapping[str, JSON],
+    maker: str,
+    file: Path,
+    own: Mapping[tuple[str, str], Model],
+    shipped: Catalogue,
+) -> Model:
+    """Return the model of a user's entry, whole or as a correction of a model that is known."""
+    if is_whole(entry):
+        return model(entry, maker, origin=str(file))
+    wanted = entry["id"], entry.get("modality")
+    base = next((m for (i, kind), m in own.items() if i == wanted[0] and wanted[1] in (None, kind)), None)
+    base = base or shipped.get(*wanted)
+    if base is None:
+        raise Invalid([_not_whole(entry, file, shipped)])
+    return model(patched(base.raw, entry, str(file)), maker or base.maker, origin=str(file))
+
+
+def _not_whole(entry: Mapping[str, JSON], file: Path, shipped: Catalogue) -> Problem:
+    missing = ", ".join(f"`{key}`" for key in NEEDED if key not in entry)
+    near = did_you_mean(str(entry["id"]), [m.id for m in shipped.all()])
+    return Problem(
+        where=Where(str(file)),
+        message=f"`{entry['id']}` is not a model that can be corrected, and a new one also needs {missing}",
+        hint=near or "`kiebatch models MODEL --yaml` prints a whole entry to start from",
+        code="model-file",
+    )
 
 
 def _floors(mine: Model, shipped: Catalogue) -> tuple[Model, ...]:

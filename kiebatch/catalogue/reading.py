@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import yaml
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 
 from kiebatch import formats
 from kiebatch.catalogue.models import FRIENDLY, JOBS_ENDPOINT, Field, Model
@@ -106,6 +107,10 @@ def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Mod
         confidence=entry.get("confidence") or "",
         notes=entry.get("notes") or "",
         origin=origin,
+        provenance=entry.get("provenance") or {},
+        last_day=str(entry.get("last_day") or ""),
+        migration=entry.get("migration") or {},
+        raw=entry,
     )
 
 
@@ -158,15 +163,15 @@ def own_entries(path: Path) -> list[tuple[Mapping[str, JSON], str]]:
         key=lambda e: [str(p) for p in e.absolute_path],
     )
     if errors:
-        raise Invalid(
-            [
-                Problem(
-                    where=Where(str(path)),
-                    message=f"`{'.'.join(map(str, e.absolute_path)) or 'the file'}`: {e.message[:200]}",
-                    hint="`kiebatch schema model` prints the form of an entry; docs/catalogue.md explains it",
-                    code="model-file",
-                )
-                for e in errors[:20]
-            ]
-        )
+        raise Invalid([_problem(path, error) for error in errors[:20]])
     return [(entry, data.get("maker", "")) for entry in data["models"]]
+
+
+def _problem(path: Path, error: ValidationError) -> Problem:
+    place = ".".join(map(str, error.absolute_path)) or "the file"
+    return Problem(
+        where=Where(str(path)),
+        message=f"`{place}`: {error.message[:200]}",
+        hint="`kiebatch schema model` prints the form of an entry; docs/catalogue.md explains it",
+        code="model-file",
+    )

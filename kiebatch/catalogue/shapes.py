@@ -156,6 +156,15 @@ class PriceRow(_PriceRow, total=False):
     note: str
 
 
+class Fact(TypedDict, total=False):
+    """Where one fact of a model comes from, where that is not where the entry comes from."""
+
+    source: str
+    as_of: str
+    confidence: str
+    note: str
+
+
 CountCase = TypedDict("CountCase", {"if": Mapping[str, JSON], "default": int})
 
 

@@ -273,6 +273,16 @@ _SPENDING = (
         value=_flag,
     ),
     Shared(
+        name="trust_prices",
+        type=bool,
+        flags=("--trust-prices",),
+        help="let a cap go by the prices of the project's models/*.yaml, even below the shipped ones",
+        panel=Panel.SPENDING,
+        default=False,
+        setting="trust_prices",
+        value=_flag,
+    ),
+    Shared(
         name="allow_unknown_model",
         type=bool,
         flags=("--allow-unknown-model",),

@@ -223,7 +223,7 @@ def open_project(
     read, found = document_read or read_document(workspace.scene_file or Path())
     recorded = read_manifest(workspace)
     chosen = replace(read_picks(workspace), moved=build.moved_lines(read))
-    catalogue = load_catalogue(workspace)
+    catalogue = load_catalogue(workspace, trust_prices=asked.trust_prices)
 
     pins = Pins(workspace)
 
@@ -273,10 +273,17 @@ def reading_options(chosen: Settings) -> build.Options:
         variables=chosen.variables,
         model=chosen.model,
         models={kind: name for kind, name in by_kind.items() if name},
+        trust_prices=chosen.trust_prices,
     )
 
 
-def load_catalogue(workspace: Workspace | None) -> models.Catalogue:
-    """Return the shipped catalogue with the user's and the project's own entries."""
-    folders = [config_home(), workspace.root if workspace else None]
-    return models.load([folder / "models" for folder in folders if folder])
+def load_catalogue(workspace: Workspace | None, *, trust_prices: bool = False) -> models.Catalogue:
+    """Return the shipped catalogue with the user's and the project's own entries.
+
+    Prices in the person's own config folder are taken as they are.  Those of a project may be somebody else's: beside
+    them a cap reserves the shipped price where that is higher, unless `trust_prices`.
+    """
+    home = config_home()
+    mine = [home / "models"] if home else []
+    folders = [*mine, *([workspace.root / "models"] if workspace else [])]
+    return models.load(folders, trusted=folders if trust_prices else mine)

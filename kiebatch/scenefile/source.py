@@ -36,7 +36,7 @@ class RawPrompt:
 class Options:
     """What a command may ask of the reading, beside the file itself.
 
-    `kept` gives the models that the manifest names for a shot, so that an alias stays with its model.
+    `trust_prices` takes the prices of the project's own model files as they are.  `kept` gives the models that the manifest names for a shot, so that an alias stays with its model.
     `picked` gives the picked take of a shot by its written name.  `variables` beat the file's `vars`.
     `model` and `models` (by modality) serve shots for which the file names no model.  `enhanced` gives the pinned text
     of a prompt, None where there is none, and raises `Invalid` for a preset that is not there; without it every prompt
@@ -45,6 +45,7 @@ class Options:
 
     fold_negative: bool = False
     allow_unknown_model: bool = False
+    trust_prices: bool = False
     lint: bool = False
     kept: Callable[[SceneId, ShotId], Sequence[str]] = _no_models
     picked: Callable[[str], int | None] = _no_pick

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
 from kiebatch import catalogue, files, workspace
 from kiebatch.catalogue import Catalogue, Model, UnknownModel, generate, manual, refresh
@@ -64,6 +65,9 @@ def models(
     suggest: Annotated[
         str | None, typer.Option("--suggest", help="what you want: `text in the image`, `cheap clips`, ...")
     ] = None,
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="one model's entry, to be edited and put into models/mine.yaml")
+    ] = False,
     older: Annotated[bool, typer.Option("--all", help="older and withdrawn models, too")] = False,
     check: Annotated[
         bool,
@@ -118,11 +122,23 @@ def models(
     ]
     if model:
         one = _one(found, model, wanted)
+        if as_yaml:
+            print(_entry(one), end="")
+            return
         if isinstance(one, Model):
             console.answer(one.as_json(), lambda: manual.page(one), as_json=as_json)
             return
         wanted = one
     console.answer([m.as_json() for m in wanted], lambda: _table(found, wanted), as_json=as_json)
+
+
+def _entry(one: Model | list[Model]) -> str:
+    """Return one model's entry as a file of models, to be edited.  `Invalid` for several."""
+    if isinstance(one, list):
+        raise Invalid("--yaml prints one model", hint="name one by its id")
+    head = f"# put this into models/mine.yaml and keep only `id` and what differs; {one.origin}\n"
+    document = {"maker": one.maker, "models": [dict(one.raw)]}
+    return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _one(found: Catalogue, name: str, among: list[Model]) -> Model | list[Model]:
