@@ -29,6 +29,7 @@ from kiebatch import api
 from kiebatch.model import Rate
 from kiebatch.running import Outcome
 from kiebatch.settings import Settings
+from kiebatch.simulator import Fault
 from kiebatch.simulator import Settings as Behaviour
 from kiebatch.simulator import Simulator
 from kiebatch.simulator.server import background
@@ -69,16 +70,23 @@ def write(folder: Path, scenes: list[dict[str, Any]]) -> Path:
 
 @dataclass
 class Account:
-    """An account at a simulator on virtual time; it keeps when every task was read."""
+    """An account at a simulator on virtual time; it keeps when every task was read.
+
+    `transit_s` is the shortest and the longest way of a request or an answer; `fault` is trouble on purpose.
+    """
 
     loop: VirtualLoop
     folder: Path
+    transit_s: tuple[float, float] = (0.02, 0.12)
+    fault: str = ""
     reads: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.sim = Simulator(
             Behaviour(balance=1e9, pixels=0.02, starts=RATE.starts), clock=lambda: EPOCH + self.loop.time()
         )
+        if self.fault:
+            self.sim.faults.add(Fault.parse(self.fault))
 
     def _leaves(self, request: httpx.Request) -> None:
         if "taskId" in request.url.params:
@@ -96,11 +104,18 @@ class Account:
         edges = api.Edges(
             now=lambda: EPOCH + self.loop.time(),
             rng=lot,
-            transport=Transport(self.sim, transit_s=lambda: lot.uniform(0.02, 0.12), before=self._leaves),
+            transport=Transport(
+                self.sim, transit_s=lambda: lot.uniform(*self.transit_s), before=self._leaves
+            ),
             offload=_in_place,
             gate_path=self.folder / "gate.sqlite3",
         )
         return await api.run_async(api.load(path), settings=settings, edges=edges)
+
+    @property
+    def refused(self) -> int:
+        """How many submissions were refused as too many."""
+        return sum(operation == "submit" for _, operation, _ in self.sim.calls) - len(self.sim.tasks)
 
     def delays(self, since: float) -> tuple[float, float, float]:
         """Return reads per task, seconds from its end until it was read, and that as a share of its time."""
@@ -116,12 +131,19 @@ async def _in_place(work: Any, /, *args: Any) -> Any:
     return work(*args)
 
 
-def batch(folder: Path, scenes: list[dict[str, Any]], **options: Any) -> tuple[float, Account]:
+def batch(
+    folder: Path,
+    scenes: list[dict[str, Any]],
+    *,
+    transit_s: tuple[float, float] = (0.02, 0.12),
+    fault: str = "",
+    **options: Any,
+) -> tuple[float, Account]:
     """Run one batch on virtual time; return its makespan in seconds."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)
-        account = Account(loop, folder)
+        account = Account(loop, folder, transit_s, fault)
         began = loop.time()
         outcome = runner.run(account.run(write(folder, scenes), **options))
         assert outcome.status == "success", outcome
