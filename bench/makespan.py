@@ -29,9 +29,8 @@ from kiebatch import api
 from kiebatch.model import Rate
 from kiebatch.running import Outcome
 from kiebatch.settings import Settings
-from kiebatch.simulator import Fault
+from kiebatch.simulator import Fault, Simulator
 from kiebatch.simulator import Settings as Behaviour
-from kiebatch.simulator import Simulator
 from kiebatch.simulator.server import background
 from kiebatch.simulator.server.inprocess import Transport
 

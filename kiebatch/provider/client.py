@@ -31,10 +31,11 @@ from kiebatch import addresses
 from kiebatch.errors import CallFailed, Invalid, Refused, plain
 from kiebatch.model import Absent, Done, Reply, Request, Running, Status, TaskFailed
 from kiebatch.provider import bodies, families, network, policy
-from kiebatch.provider.downloads import DownloadFacts, Downloads, Shared, traced
+from kiebatch.provider.downloads import DownloadFacts, Downloads, no_hook, traced
 from kiebatch.provider.policy import Answer, NoReply, Operation, SubmitVerdict
 from kiebatch.provider.reply import read_reply
 from kiebatch.provider.times import Times
+from kiebatch.provider.transport import open_client
 
 __all__ = ["API_URL", "UPLOAD_URL", "CallFailed", "Client", "DownloadFacts", "SubmitVerdict", "read_reply"]
 
@@ -95,7 +96,7 @@ class Client:
         upload_folder: str = "kiebatch",
         trusted_hosts: Collection[str] = (),
         attempts: int = 5,
-        hook: Callable[[str], None] = lambda point: None,
+        hook: Callable[[str], None] = no_hook,
     ) -> None:
         self.base_url = _host_url(base_url)
         self.upload_url = _host_url(upload_url or (self.base_url if _is_loopback(base_url) else UPLOAD_URL))
@@ -377,7 +378,7 @@ class Client:
         except (TypeError, ValueError, httpx.InvalidURL) as error:
             return NoReply(sent=False, reason=policy.reason(error))
         point = f"request.{url.rsplit('/', 1)[-1]}"
-        request.extensions["trace"] = traced(self._hook, point)
+        request.extensions |= traced(self._hook, point)
         self._hook(f"{point}:before")
         try:
             async with asyncio.timeout(timeout_s or self._times.call_s):
@@ -438,13 +439,10 @@ class Client:
         secure = url.startswith("https:")
         key = (reuse, secure, proxy)
         if key not in self._clients:
-            self._clients[key] = httpx.AsyncClient(
-                transport=Shared(self._transport) if self._transport else None,
-                verify=network.trusted() if secure else network.untrusting(),
+            self._clients[key] = open_client(
+                inner=self._transport,
+                secure=secure,
                 proxy=proxy,
-                trust_env=False,
-                http2=False,  # one GOAWAY would leave every submission in flight with an unknown outcome
-                follow_redirects=False,
                 limits=_REUSE if reuse else _NO_REUSE,
                 timeout=self._timeout(),
                 headers={

@@ -21,6 +21,7 @@ from kiebatch import addresses
 from kiebatch.errors import CallFailed, plain
 from kiebatch.model import Reply
 from kiebatch.provider import bodies, network, policy
+from kiebatch.provider.transport import open_client
 
 _READ_S = 120  # a result may pause longer than an answer of the API
 _STALLED_S = 120.0
@@ -28,6 +29,10 @@ _REDIRECTS = 5
 # A connection is opened to an address that was checked for one host name; another name that lives at the same
 # address must not get it.
 _LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=0)
+
+
+def no_hook(_point: str) -> None:
+    """Hear nothing of the requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,7 @@ class Downloads:
         attempts: int = 5,
         at_once: int = 8,
         connect_s: float = 10.0,
-        hook: Callable[[str], None] = lambda point: None,
+        hook: Callable[[str], None] = no_hook,
     ) -> None:
         self._named = frozenset(named)
         self._trusted = frozenset(host.lower() for host in trusted_hosts)
@@ -192,19 +197,16 @@ class Downloads:
         secure = url.startswith("https:") or proxy is not None
         key = (secure, proxy)
         if key not in self._clients:
-            self._clients[key] = httpx.AsyncClient(
-                transport=Shared(self._transport) if self._transport else None,
-                verify=network.trusted() if secure else network.untrusting(),
+            self._clients[key] = open_client(
+                inner=self._transport,
+                secure=secure,
                 proxy=proxy,
-                trust_env=False,
-                http2=False,
-                follow_redirects=False,
                 limits=_LIMITS,
                 timeout=self._timeout,
             )
         client = self._clients[key]
         request = client.build_request("GET", url, headers=headers)
-        request.extensions["trace"] = traced(self._hook, "request.download")
+        request.extensions |= traced(self._hook, "request.download")
         self._hook("request.download:before")
         if name:
             request.extensions["sni_hostname"] = name
@@ -233,24 +235,18 @@ class Downloads:
         return found
 
 
-def traced(hook: Callable[[str], None], point: str) -> Callable[[str, Mapping[str, object]], Awaitable[None]]:
-    """Return a trace for httpx that tells `hook` when a request has left whole."""
+def traced(
+    hook: Callable[[str], None], point: str
+) -> dict[str, Callable[[str, Mapping[str, object]], Awaitable[None]]]:
+    """Return the extension of httpx that tells `hook` when a request has left whole; nothing where none listens."""
+    if hook is no_hook:
+        return {}
 
     async def trace(event: str, _facts: Mapping[str, object]) -> None:
         if event.endswith("send_request_body.complete"):
             hook(f"{point}:sent")
 
-    return trace
-
-
-class Shared(httpx.AsyncBaseTransport):
-    """A transport that was passed in: used by several clients, closed by whoever made it."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
-        self._inner = inner
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._inner.handle_async_request(request)
+    return {"trace": trace}
 
 
 # --- one response --------------------------------------------------------------------------------------

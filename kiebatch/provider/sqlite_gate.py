@@ -78,6 +78,7 @@ class SqliteGate:
         self._rng = rng or random.Random()
         self._turns: dict[Kind, asyncio.Lock] = {"submit": asyncio.Lock(), "read": asyncio.Lock()}
         self._news = asyncio.Event()
+        self._tidied: dict[Kind, float] = {}
         starts = _Book(path)
         reads = starts if reads_path in (None, path) else _Book(reads_path or path)
         self._books: dict[Kind, _Book] = {"submit": starts, "read": reads}
@@ -143,7 +144,10 @@ class SqliteGate:
         async with self._turns[kind]:
             book = self._books[kind]
             self._news.clear()
-            place = book.transact(lambda db: _book(db, kind, rate, self._now()))
+            fresh = abs(self._now() - self._tidied.get(kind, 0.0)) > rate.window_s / 2
+            if fresh:
+                self._tidied[kind] = self._now()
+            place = book.transact(lambda db: _book(db, kind, rate, self._now(), fresh=fresh))
             try:
                 while (wait_s := place.at - self._now()) > 0:
                     await self._wait(wait_s, look=place.look)
@@ -247,9 +251,10 @@ def _tidy(mine: Path) -> None:
 # --- the book ------------------------------------------------------------------------------------------
 
 
-def _book(db: sqlite3.Connection, kind: Kind, rate: Rate, now: float) -> _Place:
-    """Take the next free place; it may be now."""
-    _forget(db, kind, rate, now)
+def _book(db: sqlite3.Connection, kind: Kind, rate: Rate, now: float, *, fresh: bool) -> _Place:
+    """Take the next free place; it may be now.  `fresh` tidies the book first."""
+    if fresh:
+        _forget(db, kind, rate, now)
     place = _next(_rows(db, kind, rate), _share(db, kind, rate, now), kind, rate, now)
     cursor = db.execute(
         "INSERT INTO starts (kind, sent_at, probe) VALUES (?, ?, ?)", (kind, place.at, place.probe)

@@ -23,7 +23,7 @@ from kiebatch.errors import Refused
 from kiebatch.model import JSON
 from kiebatch.planning import Plan, Selection, planning, saved
 from kiebatch.project import Opened, finding, opening
-from kiebatch.provider import CallFailed, Client, SqliteGate, Times, callbacks, path_for
+from kiebatch.provider import CallFailed, Client, SqliteGate, Times, callbacks, no_hook, path_for
 from kiebatch.record import Hook, Journal, ManifestWriter, ResultCache, open_journal
 from kiebatch.running.budget import check_budget, check_key
 from kiebatch.running.collecting import Offload
@@ -35,10 +35,6 @@ from kiebatch.settings import Settings, SettingsOptions
 from kiebatch.workspace import Workspace
 
 _NET = 30  # with callbacks, a task is read so many poll intervals apart: once a minute
-
-
-def _no_hook(_point: str) -> None:
-    return None
 
 
 async def _in_a_thread(work: Callable[..., Any], /, *args: Any) -> Any:
@@ -55,7 +51,7 @@ class Edges:
     transport: httpx.AsyncBaseTransport | None = None
     media_transport: httpx.AsyncBaseTransport | None = None
     offload: Offload = _in_a_thread
-    hook: Hook = _no_hook
+    hook: Hook = no_hook
     open_journal: Callable[..., Journal] = open_journal
     gate_path: Path | str | None = None
 

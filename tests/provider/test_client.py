@@ -235,9 +235,9 @@ def test_whatever_bytes_come_a_reply_can_be_written_down(body: bytes, status: in
 
 def test_a_read_is_repeated_through_faults_and_books_every_attempt() -> None:
     says = (
+        Say(cut=0),
         Say(b"<html>", status=502),
         envelope(None, 429),
-        Say(cut=0),
         envelope({"taskId": "abc", "state": "waiting"}),
     )
     booked: list[int] = []
@@ -246,9 +246,12 @@ def test_a_read_is_repeated_through_faults_and_books_every_attempt() -> None:
     async def book() -> None:
         booked.append(1)
 
+    async def slow(asked_s: float | None) -> None:
+        slowed.append(asked_s)
+
     async def work() -> None:
         async with client_of(in_turn(*says)) as (client, _):
-            reply = await client.read(families.get("jobs").record("abc"), before=book, too_fast=slowed.append)
+            reply = await client.read(families.get("jobs").record("abc"), before=book, too_fast=slow)
             assert reply.data["state"] == "waiting"
             assert len(booked) == 4
             assert slowed == [None]
