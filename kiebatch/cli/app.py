@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("review", "Serve the storyboard, with picks and notes that are saved."),
     "export": ("export", "Write a contact sheet, PDF, animatic, cut list, shot list or Remotion data."),
     "credits": ("credits", "Show the account's balance."),
+    "doctor": ("doctor", "Look at everything that a run needs: ffmpeg, fonts, key, network, state folder."),
     "mcp": ("mcp", "Serve the project to an agent over stdin and stdout, under a cap that you set."),
     "sim": ("sim", "Run the bundled simulator of the kie.ai API as a server."),
     "git": ("git", "Install diff and merge drivers for the manifest in this repository."),
