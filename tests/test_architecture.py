@@ -23,7 +23,7 @@ FACES = {
     "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
     "catalogue": {"chat_models", "generate", "inputs", "lint", "manual", "media_limits", "refresh", "saying"},
-    "scenefile": {"build", "convert", "document", "lengths", "markdown"},
+    "scenefile": {"build", "convert", "explaining", "document", "lengths", "markdown"},
     "prompts": {"chat", "choosing", "lock"},
     "project": {"finding", "opening", "snapshots"},
     "planning": {"decision", "planning", "plans", "saved", "statuses", "verdicts"},

@@ -25,6 +25,7 @@ from kiebatch.errors import Exit, KieBatchError
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Start a project that runs at once with --draft."),
     "validate": ("validate", "Check scene files and lint their prompts; nothing is sent."),
+    "explain": ("explain", "Show what a line became, what will be sent, and what would change it."),
     "plan": ("plan", "Show what a run would do, why, and what it would cost."),
     "presets": ("presets", "List and check the prompt presets; which one a model gets."),
     "enhance": ("enhance", "Ask a chat model for better prompts, and pin them."),
