@@ -40,6 +40,7 @@ VARIABLES = (
     Variable("KIEBATCH_READ_TIMEOUT", "read_timeout_s", "seconds between two pieces of an answer [60]"),
     Variable("KIEBATCH_CALL_TIMEOUT", "call_timeout_s", "seconds for one attempt of one call [90]"),
     Variable("KIEBATCH_DOWNLOAD_TIMEOUT", "download_timeout_s", "seconds for one result's download [3600]"),
+    Variable("KIEBATCH_AUTHOR", "by", "who runs it, in the record of a run [git's name]"),
     Variable("KIEBATCH_YES", "", "`1`: do not ask before spending; a threshold or the balance still asks"),
     Variable("KIEBATCH_SPEED", "", "how many times faster than the provider a simulator on this machine is"),
     Variable("KIEBATCH_CONFIG_HOME", "", "the user's config folder: `config.yaml`, `models/`, `prompts/`"),
@@ -118,6 +119,9 @@ class Settings:
     listen: str = "127.0.0.1:8766"  # where this run takes them
     listens: bool = True  # else a receiver of the user's own takes them, and `callback_url` is sent as it is
     webhook_key: str = field(default="", repr=False)  # what they are signed with
+    tags: tuple[str, ...] = ()  # kept with the run and its assets
+    by: str = ""  # who runs it, in the run's record; git's name where it is empty
+    command: str = ""  # as typed, for the run's record
     expected_scale: float = 1.0  # a draft's server is faster than the provider
     upload_folder: str = "kiebatch"  # where the upload host files our pictures
     connect_timeout_s: float = 10.0
@@ -199,6 +203,9 @@ class SettingsOptions(TypedDict, total=False):
     webhook_key: str
     expected_scale: float
     account: str
+    tags: tuple[str, ...]
+    by: str
+    command: str
     upload_folder: str
     connect_timeout_s: float
     read_timeout_s: float

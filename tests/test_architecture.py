@@ -20,14 +20,14 @@ PUBLIC = {"__init__", "__main__", "api"}
 # Modules that belong to the face of their folder: others import these, or a name of the folder's `__init__`.
 FACES = {
     "media": {"clean_art", "framing", "lettering", "subjects"},
-    "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "verification"},
+    "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "queries", "runs", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
     "catalogue": {"chat_models", "generate", "inputs", "lint", "manual", "media_limits", "refresh", "saying"},
     "scenefile": {"build", "convert", "explaining", "document", "lengths", "markdown"},
     "prompts": {"chat", "choosing", "lock"},
     "project": {"finding", "opening", "snapshots"},
     "planning": {"decision", "planning", "plans", "saved", "statuses", "verdicts"},
-    "running": {"decisions", "enhancing", "events", "holding", "session", "single"},
+    "running": {"cleaning", "decisions", "enhancing", "events", "holding", "rebuilding", "session", "single"},
     "exports": {"cut", "csv", "otio", "pdf", "retime"},
     "ci": {"announce", "facts", "report"},
     "board": {"publish"},

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,16 @@ def until(value: str | None) -> bool | None:
     if value in (None, "picks"):
         return True if value else None
     raise Invalid(f"--until takes `picks`, found `{value}`")
+
+
+def tags(typed: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Read `--tag WORD`, given once or more.  `Invalid` for one that is not a word."""
+    if not typed:
+        return None
+    for word in typed:
+        if not re.fullmatch(r"[^\s,]{1,64}", word):
+            raise Invalid(f"--tag takes a word without blanks and commas, found `{word}`")
+    return tuple(dict.fromkeys(typed))
 
 
 def folders(typed: Sequence[Path] | None) -> tuple[Path, ...] | None:
@@ -426,6 +437,23 @@ _NETWORK = (
 
 _OUTPUT = (
     Shared(
+        name="tag",
+        type=list[str] | None,
+        flags=("--tag",),
+        help="a word that is kept with the run and its assets; repeat for more",
+        panel=Panel.OUTPUT,
+        setting="tags",
+        value=tags,
+    ),
+    Shared(
+        name="by",
+        type=str | None,
+        flags=("--by",),
+        help="who runs it, in the run's record [default: git's name]",
+        panel=Panel.OUTPUT,
+        setting="by",
+    ),
+    Shared(
         name="events_file",
         type=Path | None,
         flags=("--events",),
@@ -459,6 +487,19 @@ class Given:
 
     typed: Mapping[str, Any]
     options: Sequence[Shared]
+    command: str = ""
+
+    @property
+    def words(self) -> str:
+        """The command with its shared options, for the record of the run; never the key."""
+        found = ["kiebatch", self.command]
+        for option in self.options:
+            value = self.typed.get(option.name)
+            if value in (None, False, "") or option.name == "api_key":
+                continue
+            values = value if isinstance(value, list | tuple) else [value]
+            found += [option.flags[0] if one is True else f"{option.flags[0]} {one}" for one in values]
+        return " ".join(found)
 
     def __getitem__(self, name: str) -> Any:
         return self.typed.get(name)
@@ -482,7 +523,8 @@ class Given:
     @property
     def flags(self) -> dict[str, Any]:
         """The values of those options that are settings, by the names of `Settings`; None where nothing was said."""
-        return {o.setting: o.value(self.typed.get(o.name)) for o in self.options if o.setting}
+        found = {o.setting: o.value(self.typed.get(o.name)) for o in self.options if o.setting}
+        return {**found, "command": self.words}
 
     @property
     def where(self) -> dict[str, Any]:
@@ -500,11 +542,6 @@ def without(options: Iterable[Shared], *names: str) -> tuple[Shared, ...]:
     return tuple(option for option in options if option.name not in names)
 
 
-def among(*names: str) -> tuple[Shared, ...]:
-    """Return the shared options of these names, in the order of the table."""
-    return tuple(option for option in ALL if option.name in names)
-
-
 def takes(options: Sequence[Shared]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options; their values reach it as its parameter `given`."""
 
@@ -519,7 +556,8 @@ def takes(options: Sequence[Shared]) -> Callable[[Callable[..., None]], Callable
         @functools.wraps(command)
         def called(**values: Any) -> None:
             typed = {name: values.pop(name) for name in names}
-            command(given=Given(typed=typed, options=tuple(options)), **values)
+            given = Given(typed=typed, options=tuple(options), command=command.__name__)
+            command(given=given, **values)
 
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         parameters += [option.parameter() for option in options]

@@ -68,6 +68,9 @@ async def _unheard(_retry_after_s: float | None) -> None:
     return None
 
 
+Exchange = Callable[[Request, Answer, str | None], object]
+
+
 class Client:
     """The API of one account.
 
@@ -76,7 +79,8 @@ class Client:
     for instance); then no address is looked up.  `rng` and `sleep` make the waits repeatable.  `times` bounds one
     attempt of one call, `timeout_s` its whole alone, `attempts` how often a call that costs nothing is tried.  Uploads are filed in
     `upload_folder`.  `trusted_hosts` may serve results as the API's own host may.  `hook` is told of every request
-    before it leaves, when it has left, and when its answer is whole (`request.createTask:sent`).
+    before it leaves, when it has left, and when its answer is whole (`request.createTask:sent`).  `exchange` is told of
+    every submission and every status read with its answer, and of the task id of a submission that was accepted.
 
     The key goes to the API and the upload host alone, and into no repr, log or error.
     """
@@ -97,6 +101,7 @@ class Client:
         trusted_hosts: Collection[str] = (),
         attempts: int = 5,
         hook: Callable[[str], None] = no_hook,
+        exchange: Exchange = lambda request, answer, task_id: None,
     ) -> None:
         self.base_url = _host_url(base_url)
         self.upload_url = _host_url(upload_url or (self.base_url if _is_loopback(base_url) else UPLOAD_URL))
@@ -109,6 +114,7 @@ class Client:
         self._upload_folder = upload_folder
         self._attempts = attempts
         self._hook = hook
+        self._exchange = exchange
         self._clients: dict[tuple[bool, bool, str | None], httpx.AsyncClient] = {}
         # Who waits, waits here and not in the pool, whose queue costs quadratic time.
         self._turns = asyncio.Semaphore(20)
@@ -155,7 +161,9 @@ class Client:
         """
         answer = await self._once(request, paid=True)
         find = task or families.get("jobs").task
-        return policy.submit(answer, find(answer) if isinstance(answer, Reply) else None, request)
+        verdict = policy.submit(answer, find(answer) if isinstance(answer, Reply) else None, request)
+        self._exchange(request, answer, verdict.task_id)
+        return verdict
 
     async def read(
         self,
@@ -172,7 +180,10 @@ class Client:
         what the server asked for: the place to slow all reads down.  `Refused` where the key is not accepted;
         `CallFailed` where the attempts are used up or the answer will not change.
         """
-        return await self._repeat(operation, lambda: self._once(request), attempts, before, too_fast)
+        reply = await self._repeat(operation, lambda: self._once(request), attempts, before, too_fast)
+        if operation == "poll":
+            self._exchange(request, reply, None)
+        return reply
 
     async def status(self, family: str, task_id: str, endpoint: str = "") -> Status:
         """Read one task's record and say what it means."""

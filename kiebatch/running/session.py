@@ -20,16 +20,18 @@ import httpx
 
 from kiebatch import files
 from kiebatch.errors import Refused
-from kiebatch.model import JSON
+from kiebatch.model import JSON, Request
 from kiebatch.planning import Plan, Selection, planning, saved
 from kiebatch.project import Opened, finding, opening
 from kiebatch.provider import CallFailed, Client, SqliteGate, Times, callbacks, no_hook, path_for
+from kiebatch.provider.policy import Answer
 from kiebatch.record import Hook, Journal, ManifestWriter, ResultCache, open_journal
 from kiebatch.running.budget import check_budget, check_key
 from kiebatch.running.collecting import Offload
 from kiebatch.running.engine import Engine
 from kiebatch.running.events import Event, Finished, Noticed
 from kiebatch.running.outcome import Limits, Outcome
+from kiebatch.running.recorder import Recorder
 from kiebatch.running.watching import Patience
 from kiebatch.settings import Settings, SettingsOptions
 from kiebatch.workspace import Workspace
@@ -54,6 +56,7 @@ class Edges:
     hook: Hook = no_hook
     open_journal: Callable[..., Journal] = open_journal
     gate_path: Path | str | None = None
+    exchange: Callable[[Request, Answer, str | None], object] = lambda request, answer, task_id: None
 
 
 # --- running -------------------------------------------------------------------------------------------
@@ -123,7 +126,10 @@ async def run_async(
     workspace = opened.workspace
     run_id = secrets.token_hex(4) if edges.now is time.time else f"{edges.rng.getrandbits(32):08x}"
     holder = f"`kiebatch run` (process {os.getpid()} on {socket.gethostname()}, run {run_id})"
+    recorder = Recorder(opened, settings, run_id, edges.now)
+    emit, edges = recorder.listening(emit), replace(edges, exchange=recorder.exchange)
     with (
+        recorder,
         _held_project(workspace, holder, emit, wait=settings.wait),
         edges.open_journal(
             workspace.journal_path, now=edges.now, hook=edges.hook, rebuild=lambda: opened.manifest.assets
@@ -140,11 +146,13 @@ async def run_async(
         todo = planning.decide(opened, journal, selection, store, edges.now)
         if bound is not None:
             saved.check_bound(bound, todo, opened, journal)
+        recorder.planned(todo)
         outcome = await _carry_out(
             opened, todo, journal, store, settings, emit, confirm, edges, run_id, signals=signals
         )
         if settings.draft:  # the simulator's credits are nobody's
             outcome.spent = outcome.billed_for_failures = 0.0
+        recorder.outcome = outcome
         emit(Finished(status=outcome.status))
         return outcome
 
@@ -229,6 +237,7 @@ async def _carry_out(
                 rng=edges.rng,
                 sleep=edges.sleep,
                 hook=edges.hook,
+                exchange=edges.exchange,
             )
         )
         gate = stack.enter_context(_open_gate(settings, settings.account or opened.config.account, edges))

@@ -19,7 +19,7 @@ from kiebatch.settings import Consent, Settings, settings
 
 app = typer.Typer()
 
-_SHARED = shared.among(
+_SHARED = shared.named(
     *("only", "yes", "max_credits", "api_key", "base_url", "draft", "project", "assets", "state", "as_json"),
     *("variables", "allow_unknown_model"),
 )

@@ -1,0 +1,61 @@
+"""`kiebatch clean`"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from kiebatch.cli import console, options
+from kiebatch.project import finding
+from kiebatch.record import queries
+from kiebatch.running import cleaning
+
+app = typer.Typer()
+
+
+@app.command()
+def clean(
+    older: Annotated[
+        str | None,
+        typer.Option("--older", metavar="AGE", help="only what is older: 30d, 12h, 2w", show_default=False),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, and leave it")] = False,
+    project: options.Project = None,
+    draft: options.DraftFolder = False,
+    assets: options.Assets = None,
+    state: options.State = None,
+    as_json: options.Json = False,
+) -> None:
+    """Remove run records, unfinished downloads and derivatives, and say what that frees.
+
+    Results, the manifest and the journal stay: nothing has to be paid for again.
+
+    Example: kiebatch clean --older 30d --dry-run
+    """
+    workspace = finding.find(project=project, draft=draft, assets=assets, state=state)
+    before = queries.moment(older, dt.datetime.now().astimezone()).timestamp() if older else None
+    found = cleaning.clean(workspace, before, dry_run=dry_run)
+    value = {
+        "status": "would-free" if dry_run else "success",
+        "bytes": sum(one.bytes for one in found),
+        "removed": [one.as_json() for one in found],
+    }
+
+    def text() -> str:
+        rows = [[one.what, str(one.files), _size(one.bytes)] for one in found]
+        total = _size(sum(one.bytes for one in found))
+        verb = "would free" if dry_run else "freed"
+        return "\n".join([console.table(rows, ["what", "files", "size"], right=(1, 2)), f"{verb} {total}"])
+
+    console.answer(value, text, as_json=as_json)
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -1,0 +1,246 @@
+"""Run records: one file per run in `.kiebatch/runs/`, a line for each thing that happened, and an index beside them.
+
+Local: names and machines never go to git by themselves.  A file is only appended to, so that a run that was killed
+leaves what it had done.  The index has a line per run; of two lines with one id the later one holds, and a file that
+the index lacks is read.  Nothing here knows the network: who writes it cuts secrets first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from pathlib import Path
+
+from kiebatch import files
+from kiebatch.errors import Invalid, nearest
+from kiebatch.model import JSON
+
+FORMAT = 1
+INDEX = "index.jsonl"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class RunStatus(StrEnum):
+    """How a run ended, in the words of `run --json`; `unfinished` for one that was killed or is still at work."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    HELD = "held"
+    INTERRUPTED = "interrupted"
+    REFUSED = "refused"
+    INVALID = "invalid"
+    ERROR = "error"
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run was and what it came to: a line of the index.  Times are ISO 8601 in UTC, credits as charged.
+
+    `saved` are the credits of results that were there already, in a cache or an older version.
+    """
+
+    id: str
+    started_at: str
+    ended_at: str = ""
+    status: RunStatus = RunStatus.UNFINISHED
+    command: str = ""
+    by: str = ""
+    machine: str = ""
+    film: str = ""  # the scene file's name
+    assets: str = ""  # the assets folder, as the manifest's parent knows it
+    commit: str = ""
+    draft: bool = False
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()  # of the jobs that it sent or brought home
+    counts: Mapping[str, int] = field(default_factory=dict)
+    estimated: float = 0.0
+    spent: float = 0.0
+    billed_for_failures: float = 0.0
+    saved: float = 0.0
+    reason: str = ""  # why it stopped
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            **asdict(self),
+            "status": str(self.status),
+            "tags": list(self.tags),
+            "models": list(self.models),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """One job of a run: the request as sent, the provider's last record, and each change of state with its time."""
+
+    slot: str
+    model: str = ""
+    task_id: str | None = None
+    state: str = ""
+    request: JSON = None
+    answer: JSON = None  # to the submission
+    record: JSON = None  # the last one of its task
+    prompt: str = ""
+    prompt_raw: str = ""
+    credits: float | None = None
+    billed: bool | None = None
+    code: str = ""
+    message: str = ""
+    assets: tuple[Mapping[str, JSON], ...] = ()
+    states: tuple[tuple[str, str], ...] = ()  # time and event
+
+    def as_json(self) -> dict[str, JSON]:
+        found = asdict(self)
+        found["assets"] = [dict(asset) for asset in self.assets]
+        found["states"] = [{"time": time, "event": event} for time, event in self.states]
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run whole."""
+
+    run: Run
+    jobs: tuple[JobRecord, ...] = ()
+    notices: tuple[tuple[str, str], ...] = ()  # time and text
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            "kiebatch-run": FORMAT,
+            **self.run.as_json(),
+            "jobs": [job.as_json() for job in self.jobs],
+            "notices": [{"time": time, "text": text} for time, text in self.notices],
+        }
+
+
+# --- writing -------------------------------------------------------------------------------------------
+
+
+class RunFile:
+    """The file of one run while it is written."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        if not _ID.fullmatch(run.id):
+            raise ValueError(f"a run's id is a word, found {run.id!r}")
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._stream = (folder / f"{run.id}.jsonl").open("a", encoding="utf-8")
+        self.line("run", run.as_json())
+
+    def line(self, kind: str, value: Mapping[str, JSON]) -> None:
+        """Append one thing that happened."""
+        self._stream.write(json.dumps({"kind": kind, **value}, ensure_ascii=False) + "\n")
+        self._stream.flush()
+
+    def end(self, run: Run) -> None:
+        """Write what the run came to, here and into the index."""
+        self.line("run", run.as_json())
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+        append(self.folder, [run])
+
+
+def append(folder: Path, runs: Iterable[Run]) -> None:
+    """Append runs to the index: one write, so that two processes never mix their lines."""
+    with (folder / INDEX).open("ab") as stream:
+        stream.write(index_text(runs).encode())
+
+
+def index_text(runs: Iterable[Run]) -> str:
+    """Return runs as lines of the index."""
+    return "".join(json.dumps(run.as_json(), ensure_ascii=False) + "\n" for run in runs)
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+def all_runs(folder: Path) -> list[Run]:
+    """Return every run that left a record, the oldest first."""
+    found: dict[str, Run] = {}
+    for row in _rows(folder / INDEX):
+        run = _run(row)
+        if run:
+            found[run.id] = run
+    for path in folder.glob("*.jsonl"):
+        if path.name != INDEX and path.stem not in found:
+            run = _last_run(path)
+            if run:
+                found[run.id] = run
+    return sorted(found.values(), key=lambda run: (run.started_at, run.id))
+
+
+def read(folder: Path, run_id: str) -> RunRecord:
+    """Return one run whole; `Invalid` with the nearest id where there is none.  The beginning of an id will do."""
+    known = [run.id for run in all_runs(folder)]
+    fitting = [one for one in known if one == run_id] or [one for one in known if one.startswith(run_id)]
+    if len(fitting) != 1:
+        near = nearest(run_id, known)
+        message = f"`{run_id}` begins {len(fitting)} runs" if fitting else f"there is no run `{run_id}`"
+        raise Invalid(message, hint=f"did you mean `{near}`?" if near else "`kiebatch runs` lists them")
+    return _folded(folder / f"{fitting[0]}.jsonl", folder, fitting[0])
+
+
+def _folded(path: Path, folder: Path, run_id: str) -> RunRecord:
+    run = next(run for run in all_runs(folder) if run.id == run_id)
+    jobs: dict[str, JobRecord] = {}
+    notices: list[tuple[str, str]] = []
+    for row in _rows(path):
+        kind = row.get("kind")
+        if kind == "notice":
+            notices.append((str(row.get("time", "")), str(row.get("text", ""))))
+        elif kind == "job" and isinstance(row.get("slot"), str):
+            slot = row["slot"]
+            jobs[slot] = _with(jobs.get(slot) or JobRecord(slot=slot), row)
+    return RunRecord(run=run, jobs=tuple(jobs.values()), notices=tuple(notices))
+
+
+_JOB_KEYS = {f.name for f in fields(JobRecord)} - {"slot", "assets", "states"}
+
+
+def _with(job: JobRecord, row: Mapping[str, JSON]) -> JobRecord:
+    """Return a job's record with what one more line says."""
+    changes: dict[str, JSON] = {name: row[name] for name in _JOB_KEYS if row.get(name) is not None}
+    if isinstance(row.get("asset"), Mapping):
+        changes["assets"] = (*job.assets, row["asset"])
+    if row.get("event"):
+        changes["states"] = (*job.states, (str(row.get("time", "")), str(row["event"])))
+    return replace(job, **changes)
+
+
+def _last_run(path: Path) -> Run | None:
+    rows = [row for row in _rows(path) if row.get("kind") == "run"]
+    return _run(rows[-1]) if rows else None
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, JSON]]:
+    """Yield the lines of a file.  A line that a crash cut short is left out; the next ones count."""
+    text = files.read_text(path) if path.exists() else ""
+    for line in text.split("\n"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+_RUN_KEYS = {f.name for f in fields(Run)}
+
+
+def _run(row: Mapping[str, JSON]) -> Run | None:
+    """Return the run that a line tells of; keys of a newer version are left out."""
+    values = {name: value for name, value in row.items() if name in _RUN_KEYS}
+    if not values.get("id") or not values.get("started_at"):
+        return None
+    try:
+        values["status"] = RunStatus(values.get("status", RunStatus.UNFINISHED))
+    except ValueError:
+        values["status"] = RunStatus.ERROR
+    return Run(
+        **{**values, "tags": tuple(values.get("tags") or ()), "models": tuple(values.get("models") or ())}
+    )

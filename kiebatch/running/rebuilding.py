@@ -1,0 +1,84 @@
+"""Makes the index of runs anew: from the records that are there, and from journal and manifest where one is gone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from kiebatch import files
+from kiebatch.model import Asset, Attempt, stamp
+from kiebatch.project import finding, peek
+from kiebatch.record import queries
+from kiebatch.record import runs as records
+from kiebatch.record.runs import Run, RunStatus
+from kiebatch.workspace import Workspace
+
+
+def rebuild(workspace: Workspace) -> list[Run]:
+    """Write the index of a film's runs anew and return them.  Records that are there are left as they are."""
+    folder = workspace.state / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    with peek(workspace) as journal:
+        attempts = journal.attempts() if journal else []
+    found = {run.id: run for run in _from_journal(workspace, attempts)}
+    found |= {run.id: run for run in _from_manifest(workspace) if run.id not in found}
+    (folder / records.INDEX).unlink(missing_ok=True)  # whatever it says is in the records, or is not true
+    found |= {run.id: run for run in records.all_runs(folder)}
+    ordered = sorted(found.values(), key=lambda run: (run.started_at, run.id))
+    files.replace(folder / records.INDEX, records.index_text(ordered))
+    return ordered
+
+
+def _from_journal(workspace: Workspace, attempts: Iterable[Attempt]) -> list[Run]:
+    by_run: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        if attempt.run_id:
+            by_run[attempt.run_id].append(attempt)
+    return [_run(workspace, run_id, made) for run_id, made in by_run.items()]
+
+
+def _run(workspace: Workspace, run_id: str, attempts: list[Attempt]) -> Run:
+    failed = [a for a in attempts if a.state in ("failed", "refused")]
+    held = [a for a in attempts if a.undecided]
+    saved = [a for a in attempts if a.state == "saved"]
+    charged = [
+        a for a in attempts if a.state in ("submitted", "saved", "lost") or (a.state == "failed" and a.billed)
+    ]
+    status = RunStatus.HELD if held else RunStatus.FAILED if failed else RunStatus.SUCCESS
+    if len(saved) + len(failed) + len(held) < len(attempts):
+        status = RunStatus.UNFINISHED if not held and not failed else status
+    return Run(
+        id=run_id,
+        started_at=stamp(min(a.intended_at for a in attempts)),
+        ended_at=stamp(max(a.ended_at or a.submitted_at or a.intended_at for a in attempts)),
+        status=status,
+        film=workspace.scene_file.name if workspace.scene_file else "",
+        draft=workspace.draft,
+        models=tuple(dict.fromkeys(a.model for a in attempts)),
+        counts={"planned": len(attempts), "succeeded": len(saved), "failed": len(failed), "held": len(held)},
+        spent=0.0 if workspace.draft else round(sum(a.credits or 0.0 for a in charged), 4),
+        billed_for_failures=round(sum(a.credits or 0.0 for a in failed if a.billed), 4),
+    )
+
+
+def _from_manifest(workspace: Workspace) -> list[Run]:
+    """Return the runs that only results tell of: those of a colleague, or from before the journal was lost."""
+    by_run: dict[str, list[Asset]] = defaultdict(list)
+    for asset in finding.read_manifest(workspace).assets:
+        if queries.run_of(asset):
+            by_run[queries.run_of(asset)].append(asset)
+    return [
+        Run(
+            id=run_id,
+            started_at=min(a.created_at for a in made),
+            ended_at=max(a.created_at for a in made),
+            status=RunStatus.SUCCESS,
+            film=workspace.scene_file.name if workspace.scene_file else "",
+            draft=workspace.draft,
+            tags=tuple(dict.fromkeys(tag for a in made for tag in queries.tags_of(a))),
+            models=tuple(dict.fromkeys(a.model for a in made)),
+            counts={"succeeded": len(made)},
+            spent=round(sum(a.credits or 0.0 for a in made), 4),
+        )
+        for run_id, made in by_run.items()
+    ]
