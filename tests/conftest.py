@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -116,3 +118,24 @@ def film(
     monkeypatch.setenv("KIE_BASE_URL", sim.url)
     monkeypatch.setenv("KIEBATCH_SPEED", "4000")
     return Film(folder, sim, capsys)
+
+
+@pytest.fixture(scope="session")
+def tsc(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the command of the TypeScript compiler: the one on the PATH, else one installed for this session."""
+    if shutil.which("tsc"):
+        return ["tsc"]
+    folder = tmp_path_factory.mktemp("typescript")
+    npm = shutil.which("npm")
+    done = None
+    if npm:
+        done = subprocess.run(
+            [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "typescript@5"],
+            capture_output=True,
+            text=True,
+        )
+    compiler = folder / "node_modules" / ".bin" / "tsc"
+    if not compiler.exists():
+        said = done.stderr if done else "there is no npm"
+        pytest.skip(f"needs TypeScript: {said}")
+    return [str(compiler)]

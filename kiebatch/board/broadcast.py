@@ -1,4 +1,4 @@
-"""Server-sent events: what every open page of a review is told."""
+"""Server-sent events: the news that every open page of a review gets."""
 
 from __future__ import annotations
 

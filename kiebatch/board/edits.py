@@ -145,7 +145,7 @@ def _scalar(text: str, node: Any, new: str) -> str:
 
 
 def _plain(new: str) -> bool:
-    """Whether a text can stand without quotes, also between braces."""
+    """Whether a text can be written without quotes, also between braces."""
     try:
         return bool(document.read(f"a: {{b: {new}, c: 1}}", "").value == {"a": {"b": new, "c": 1}}) and (
             "\n" not in new and not any(sign in new for sign in ("#", ": ", "{", "}", "[", "]", ","))
@@ -228,7 +228,7 @@ def _quoted(text: str) -> str:
 
 
 def _checked(changed: str, file: str, before: JSON, path: Path, new: JSON) -> str:
-    """Return the changed text when it says what was meant, and nothing else anew."""
+    """Return the changed text when it says what was meant, and nothing else changed."""
     expected = copy.deepcopy(before)
     value_at(expected, path[:-1])[path[-1]] = new
     try:

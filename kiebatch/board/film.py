@@ -159,7 +159,7 @@ class Panel:
 
     @property
     def shown(self) -> Take | None:
-        """The take that stands for the shot: the pick, else the first that is there and not rejected."""
+        """The take that is shown for the shot: the pick, else the first that is there and not rejected."""
         there = [t for t in self.takes if t.versions]
         picked = [t for t in there if t.standing.choice == "pick"]
         liked = [t for t in there if t.standing.choice != "reject"]
@@ -550,7 +550,7 @@ def _what_changed(reason: str) -> str:
 
 
 def pieces(old: str, new: str) -> tuple[Piece, ...]:
-    """Return the way from one text to another, word by word, for showing old and new words in one text."""
+    """Return the steps from one text to another, word by word, for showing old and new words in one text."""
     found: list[Piece] = []
     for step, before, after in differences.word_pieces(old, new):
         if step == "same":

@@ -81,7 +81,7 @@ def page(film: Film, shown: Mapping[str, Shown], *, review: Review | None = None
 def panels(
     film: Film, names: Collection[str], shown: Mapping[str, Shown], *, review: Review | None = None
 ) -> dict[str, str]:
-    """Return some shots of the page anew, by name, and under the empty name the sums of the film."""
+    """Return some shots of the page as HTML, by name, and under the empty name the sums of the film."""
     module: Any = _environment().get_template("panel.html").make_module(_values(film, shown, review))
     found = {p.name: str(module.panel(p)) for p in film.panels if p.name in names}
     return {"": str(module.sums()), **found}
@@ -287,7 +287,7 @@ def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool, priced
                 "type": asset.type,
                 "name": asset.filename.rpartition("/")[2],
                 "src": found.media,
-                # The picture of the shown take stands in the page already.
+                # The picture of the shown take is in the page already.
                 "thumb": found.thumb if direct else "",
                 "poster": found.poster if asset.type == "video" else "",
                 "w": asset.width,
@@ -352,7 +352,7 @@ def _without_empty(found: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def embedded(value: JSON) -> Markup:
-    """Return JSON that can stand in a script element whatever its texts are."""
+    """Return JSON that can be put into a script element whatever its texts are."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")

@@ -53,7 +53,7 @@ def film_of(opened: Opened) -> Film:
 def film_id(opened: Opened) -> str:
     """Return what tells a film from every other, also from its own draft and from another of the same title.
 
-    A film begins with its first asset, which no later run changes; so a board that is written anew keeps its id.
+    A film begins with its first asset, which no later run changes; so a board that is written again keeps its id.
     """
     first = min(opened.manifest.assets, key=lambda a: (a.created_at, a.id), default=None)
     begun = (first.created_at, first.sha256 or first.filename) if first else (opened.project.title, "")

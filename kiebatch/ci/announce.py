@@ -56,7 +56,7 @@ def outcome(
     if junit is not None:
         try:
             files.replace(junit, ci.junit(document, known.seconds))
-        except Refused as error:  # a run that is paid for must not fail by a file that tells of it
+        except Refused as error:  # a run that is paid for must not fail because its report cannot be written
             print(error, file=sys.stderr)
 
 

@@ -61,7 +61,7 @@ def markdown(
     """Return the report on what changed from `old` to `new` (labels), at most `MAX_BYTES` long.
 
     `picture` is how the text names the contact sheet; `plan` is the plan's document of contract section 8, `failed`
-    and `held` are slots with their `message`, as `status` tells them.
+    and `held` are slots with their `message`, as `status` gives them.
     """
     counts = totals(changes)
     spent = float(counts["credits"])
@@ -104,8 +104,8 @@ def _counted(counts: Mapping[str, JSON]) -> str:
     return f"**{counts['slots']} slot{'' if counts['slots'] == 1 else 's'}**: " + ", ".join(found)
 
 
-def _money(word: str, credits: float) -> str:
-    return f"**{number(credits):g} credits** (about {credits * USD_PER_CREDIT:.2f} USD) {word}"
+def _money(what: str, credits: float) -> str:
+    return f"**{number(credits):g} credits** (about {credits * USD_PER_CREDIT:.2f} USD) {what}"
 
 
 def _planned(plan: Mapping[str, JSON] | None) -> str:

@@ -116,7 +116,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks print locals, and locals hold keys
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    help="A scene file becomes pictures, clips and sound through the kie.ai media API; nobody pays twice.",
+    help="Turn a scene file into pictures, clips and sound with the kie.ai API, without paying twice.",
     epilog="Start with: kiebatch init film && kiebatch run film/scenes.yaml --draft",
 )
 
@@ -133,7 +133,7 @@ def root(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
 ) -> None:
-    """A scene file becomes pictures, clips and sound through the kie.ai media API; nobody pays twice."""
+    """Turn a scene file into pictures, clips and sound with the kie.ai API, without paying twice."""
 
 
 def main(args: list[str] | None = None) -> None:

@@ -61,7 +61,7 @@ def find(
     if scene is None:
         if not (workspace.manifest_path.exists() or (root / ".kiebatch").is_dir()):
             raise Invalid(
-                f"there is no project in {files.shown(root)}",
+                f"there is no kiebatch project in {files.shown(root)}",
                 hint="name a scene file, or a folder with --project; `kiebatch init` starts a new one",
             )
         scene = _source(workspace)

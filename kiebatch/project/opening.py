@@ -218,7 +218,7 @@ def open_project(
     if document_read is None and workspace.scene_file is None:
         raise Invalid(
             f"the project in {files.shown(workspace.root)} has no scene file that could be found",
-            hint="name it on the command line",
+            hint="name it on the command line; `kiebatch pick` takes it as --file FILE",
         )
     read, found = document_read or read_document(workspace.scene_file or Path())
     recorded = read_manifest(workspace)

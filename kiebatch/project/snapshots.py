@@ -83,7 +83,7 @@ def take(workspace: Workspace, which: str | None) -> Snapshot:
     repository = Repository.around(workspace.assets.parent)
     if repository is None:
         raise Invalid(
-            f"`{which}` is no file, and {files.shown(workspace.root)} lies in no git repository",
+            f"`{which}` is not a file, and {files.shown(workspace.root)} is not in a git repository",
             hint="compare two manifest files, or revisions of a repository",
         )
     commit = repository.commit(which)

@@ -31,7 +31,7 @@ _LFS_FOLDERS = tuple(folder for kind, folder in ASSET_FOLDERS.items() if kind !=
 def readable(text: str) -> str:
     """Return a manifest as lines that `git diff` shows well: a block per entry, a sentence per line.
 
-    Text that is no manifest is returned as it is: a diff must not fail.
+    Text that is not a manifest is returned as it is: a diff must not fail.
     """
     try:
         recorded = manifest.parse(text, "manifest.json")
@@ -82,8 +82,8 @@ def _flat(value: JSON) -> str:
 def merge(base: Path, ours: Path, theirs: Path, name: str) -> list[Conflict] | None:
     """Merge three versions of a manifest into `ours`, as git's merge drivers do.
 
-    Returns the conflicts that a person has to decide (the entries hold both values).  None when a side is no
-    manifest: then the lines were merged as git does it, with conflict markers.
+    Returns the conflicts that a person has to decide (the entries hold both values).  None when a side is not
+    a manifest: then the lines were merged as git does it, with conflict markers.
     """
     try:
         old, mine, yours = (
@@ -136,7 +136,7 @@ def install(repository: Repository, assets: Iterable[str] = (), *, lfs: bool = F
 
 
 def uninstall(repository: Repository) -> list[str]:
-    """Take back what `install` wrote; return what was done."""
+    """Undo what `install` wrote; return what was done."""
     done = []
     path = repository.root / ".gitattributes"
     before = files.read_text(path) if path.exists() else ""

@@ -247,7 +247,7 @@ def parse(text: str, file: str, *, moved: Mapping[str, str] | None = None) -> No
 def _lines_of(node: yaml.Node, file: str, problems: Problems) -> list[yaml.Node]:
     """Return the nodes of the list under `notes`.
 
-    Git may have joined two files that both began anew: then the head is there twice, and both lists count.
+    Git may have joined two files that were both new: then the head is there twice, and both lists count.
     """
     found: list[yaml.Node] = []
     versions: list[str] = []

@@ -88,6 +88,7 @@ def test_a_rejection_and_its_taking_back_are_decisions_too(root: Path, capsys: A
         (["2a"], "means several takes: 2a#1, 2a#2, 2a#3"),
         (["9z"], "there is no take `9z`"),
         (["2a#7"], "there is no take `2a#7`"),
+        (["2a#9"], "2a has takes 1 to 3"),
         ([], "name a take"),
         (["1", "--from", "x"], "name a take"),
         (["1", "--reject", "--none"], "choose one of"),

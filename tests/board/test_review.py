@@ -319,11 +319,11 @@ def test_a_plan_is_carried_out_once(root: Path, sim: Sim) -> None:
 def test_another_prompt_is_shown_as_a_change_of_the_scene_file_and_written_when_allowed(
     root: Path, sim: Sim
 ) -> None:
-    wish = {"kind": "prompt", "slot": "1#1", "prompt": "A small boat nears the lighthouse at dawn"}
+    action = {"kind": "prompt", "slot": "1#1", "prompt": "A small boat nears the lighthouse at dawn"}
     with boards.served(root, runner=boards.runner(root, sim), may_write=True) as review:
         client = visitor(review)
         assert client.post("/prompt", json={"slot": "1#1"}).json()["prompt"].endswith("at dusk")
-        plan = client.post("/plan", json=wish).json()
+        plan = client.post("/plan", json=action).json()
         assert "+    prompt: A small boat nears the lighthouse at dawn   # wide" in plan["diff"]
         assert "dawn" not in (root / "scenes.yaml").read_text()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv as spreadsheet
 import io
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -198,27 +197,6 @@ def test_notes_edited_in_a_spreadsheet_are_written_into_the_picks(
 
 
 # --- remotion ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def tsc(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return the command of the TypeScript compiler: the one on the PATH, else one installed for this session."""
-    if shutil.which("tsc"):
-        return ["tsc"]
-    folder = tmp_path_factory.mktemp("typescript")
-    npm = shutil.which("npm")
-    done = None
-    if npm:
-        done = subprocess.run(
-            [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "typescript@5"],
-            capture_output=True,
-            text=True,
-        )
-    compiler = folder / "node_modules" / ".bin" / "tsc"
-    if not compiler.exists():
-        said = done.stderr if done else "there is no npm"
-        pytest.skip(f"needs TypeScript: {said}")
-    return [str(compiler)]
 
 
 @pytest.mark.slow

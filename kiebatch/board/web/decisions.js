@@ -31,10 +31,10 @@ function repaint(article) {
     button.classList.toggle("reject", take.choice === "reject");
     button.classList.toggle("starred", Boolean(take.star));
     button.classList.toggle("current", take === shown);
-    const word = {pick: ", picked", reject: ", rejected"}[take.choice] || "";
+    const state = {pick: ", picked", reject: ", rejected"}[take.choice] || "";
     button.setAttribute(
       "aria-label",
-      button.getAttribute("aria-label").replace(/, (picked|rejected)$/, "") + word,
+      button.getAttribute("aria-label").replace(/, (picked|rejected)$/, "") + state,
     );
   }
   const image = $(".still > img", article),
@@ -131,7 +131,7 @@ function reject(article, take) {
   });
   openDialog(sheet, [
     h("h2", {}, "Reject " + take.slot),
-    h("p", {}, "A word of why helps whoever makes the next one."),
+    h("p", {}, "A reason helps whoever makes the next one."),
     why,
     h(
       "div",

@@ -49,7 +49,7 @@ function offer() {
 
 /* --- decisions that another copy of this page has kept -------------------------------------------- */
 
-/* A board that was moved, or one of an older kiebatch, which told films apart by their titles. */
+/* A board that was moved, or one of an older kiebatch, which knew films by their titles alone. */
 const elsewhere = () =>
   stored
     .keys()

@@ -7,7 +7,7 @@ const SPEEDS = [1, 2, 4];
  * The film that plays: its cuts and sounds, where it is (seconds), and how fast it goes (0: stopped, less: back).
  * @type {any} {cuts, sounds, total, at, rate, cut, then, screen}
  */
-let reel = null;
+let playback = null;
 
 function shownFile(found) {
   const take = shownTake(found);
@@ -49,8 +49,8 @@ function playFrom(article) {
   }
   const first = cut.cuts.find(c => c.article && c.article === article);
   const screen = h("div", {class: "screen"});
-  reel = {...cut, at: first ? first.at : 0, rate: 0, cut: null, then: performance.now(), screen};
-  for (const sound of reel.sounds)
+  playback = {...cut, at: first ? first.at : 0, rate: 0, cut: null, then: performance.now(), screen};
+  for (const sound of playback.sounds)
     sound.player = h("audio", {src: sound.file.src, preload: "auto", loop: sound.found.kind !== "vo"});
   playing.replaceChildren(screen);
   screen.append(h("div", {class: "frame"}), controls());
@@ -66,13 +66,13 @@ function controls() {
     "div",
     {class: "controls"},
     icon("before", "Previous cut", "⏮", () => jump(-1)),
-    icon("play", "Play", "▶", () => setRate(reel.rate ? 0 : 1)),
+    icon("play", "Play", "▶", () => setRate(playback.rate ? 0 : 1)),
     icon("after", "Next cut", "⏭", () => jump(1)),
     h("span", {class: "time"}),
     h("input", {
       type: "range",
       min: "0",
-      max: String(reel.total),
+      max: String(playback.total),
       step: "0.05",
       value: "0",
       "aria-label": "Position in the film",
@@ -87,20 +87,20 @@ function controls() {
 /* --- time ---------------------------------------------------------------------------------------------- */
 
 function tick(now) {
-  if (!reel || !playing.open) return;
-  const passed = (now - reel.then) / 1000;
-  reel.then = now;
-  if (reel.rate) {
-    reel.at = Math.max(0, Math.min(reel.total, reel.at + reel.rate * passed));
-    if (reel.at >= reel.total || (reel.rate < 0 && reel.at <= 0)) setRate(0);
+  if (!playback || !playing.open) return;
+  const passed = (now - playback.then) / 1000;
+  playback.then = now;
+  if (playback.rate) {
+    playback.at = Math.max(0, Math.min(playback.total, playback.at + playback.rate * passed));
+    if (playback.at >= playback.total || (playback.rate < 0 && playback.at <= 0)) setRate(0);
   }
   draw();
   requestAnimationFrame(tick);
 }
 function setRate(rate) {
-  if (rate > 0 && reel.at >= reel.total) reel.at = 0;
-  reel.rate = rate;
-  reel.then = performance.now();
+  if (rate > 0 && playback.at >= playback.total) playback.at = 0;
+  playback.rate = rate;
+  playback.then = performance.now();
   const control = $("[data-key=play]", playing);
   control.textContent = rate ? "⏸" : "▶";
   control.setAttribute("aria-label", rate ? "Pause" : "Play");
@@ -108,54 +108,54 @@ function setRate(rate) {
   draw();
 }
 function seekFilm(at) {
-  reel.at = Math.max(0, Math.min(reel.total - 0.001, at));
+  playback.at = Math.max(0, Math.min(playback.total - 0.001, at));
   draw();
 }
 /* J and L go back and forward, faster with each press; K stops. */
 function shuttle(direction) {
-  const same = Math.sign(reel.rate) === direction;
-  const next = same ? SPEEDS[Math.min(SPEEDS.indexOf(Math.abs(reel.rate)) + 1, SPEEDS.length - 1)] : 1;
+  const same = Math.sign(playback.rate) === direction;
+  const next = same ? SPEEDS[Math.min(SPEEDS.indexOf(Math.abs(playback.rate)) + 1, SPEEDS.length - 1)] : 1;
   setRate(direction * next);
 }
-const cutAt = at => last(reel.cuts.filter(cut => cut.at <= at + 1e-6)) || reel.cuts[0];
+const cutAt = at => last(playback.cuts.filter(cut => cut.at <= at + 1e-6)) || playback.cuts[0];
 function jump(by) {
-  const index = reel.cuts.indexOf(cutAt(reel.at));
-  const before = by < 0 && reel.at - reel.cuts[index].at > 1 ? index : index + by;
-  const next = reel.cuts[Math.max(0, before)];
+  const index = playback.cuts.indexOf(cutAt(playback.at));
+  const before = by < 0 && playback.at - playback.cuts[index].at > 1 ? index : index + by;
+  const next = playback.cuts[Math.max(0, before)];
   if (next) seekFilm(next.at);
 }
 
 /* --- picture and sound ------------------------------------------------------------------------------------ */
 
 function draw() {
-  const cut = cutAt(reel.at);
-  if (cut !== reel.cut) showCut(cut);
+  const cut = cutAt(playback.at);
+  if (cut !== playback.cut) showCut(cut);
   const clip = $(".frame video", playing);
-  if (clip) keepUp(clip, reel.at - cut.at);
-  for (const sound of reel.sounds) {
-    const inside = reel.at >= sound.begin && reel.at < sound.end;
+  if (clip) keepUp(clip, playback.at - cut.at);
+  for (const sound of playback.sounds) {
+    const inside = playback.at >= sound.begin && playback.at < sound.end;
     const length = sound.player.duration || Infinity;
-    const at = reel.at - sound.begin;
+    const at = playback.at - sound.begin;
     if (inside && (sound.player.loop || at < length)) keepUp(sound.player, at);
     else sound.player.pause();
   }
-  $(".time", playing).textContent = `${clock(reel.at)} / ${clock(reel.total)}`;
+  $(".time", playing).textContent = `${clock(playback.at)} / ${clock(playback.total)}`;
   const range = $("input", playing);
-  range.value = String(reel.at);
-  range.setAttribute("aria-valuetext", `${clock(reel.at)} of ${clock(reel.total)}`);
+  range.value = String(playback.at);
+  range.setAttribute("aria-valuetext", `${clock(playback.at)} of ${clock(playback.total)}`);
 }
 /* Keep a clip or a sound where the film is. It plays by itself at full speed, and is moved otherwise. */
 function keepUp(player, at) {
   const length = player.duration;
   const wanted = length && isFinite(length) ? at % length : at;
-  const forward = reel.rate > 0;
-  if (forward && player.playbackRate !== reel.rate) player.playbackRate = reel.rate;
+  const forward = playback.rate > 0;
+  if (forward && player.playbackRate !== playback.rate) player.playbackRate = playback.rate;
   if (Math.abs(player.currentTime - wanted) > (forward ? 0.25 : 0.04)) player.currentTime = wanted;
   if (forward && player.paused) player.play().catch(() => {});
   if (!forward && !player.paused) player.pause();
 }
 function showCut(cut) {
-  reel.cut = cut;
+  playback.cut = cut;
   const file = cut.found && shownFile(cut.found);
   const frame = $(".frame", playing);
   if (file && file.type !== "audio" && file.type !== "text") frame.replaceChildren(still(cut, file));
@@ -163,7 +163,7 @@ function showCut(cut) {
   const name = cut.found ? cut.found.name : "";
   playing.dataset.shot = name;
   $(".caption", playing).textContent = [name, cut.title].filter(Boolean).join(" · ");
-  const next = reel.cuts[reel.cuts.indexOf(cut) + 1];
+  const next = playback.cuts[playback.cuts.indexOf(cut) + 1];
   const soon = next && next.found && shownFile(next.found);
   if (soon && soon.type === "image" && soon.src) new Image().src = soon.src; /* ready when its time comes */
 }
@@ -177,11 +177,11 @@ function still(cut, file) {
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else reel.screen.requestFullscreen().catch(() => toast("This browser has no full screen here"));
+  else playback.screen.requestFullscreen().catch(() => toast("This browser has no full screen here"));
 }
 function inPlayer(event) {
   const does = {
-    " ": () => setRate(reel.rate ? 0 : 1),
+    " ": () => setRate(playback.rate ? 0 : 1),
     j: () => shuttle(-1),
     k: () => setRate(0),
     l: () => shuttle(1),
@@ -190,7 +190,7 @@ function inPlayer(event) {
     ArrowLeft: () => jump(-1),
     ArrowUp: () => jump(-1),
     Home: () => seekFilm(0),
-    End: () => seekFilm(reel.total),
+    End: () => seekFilm(playback.total),
     f: fullScreen,
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!does || (event.key === " " && hit(event).closest("button"))) return;
@@ -198,9 +198,9 @@ function inPlayer(event) {
   does();
 }
 playing.addEventListener("close", () => {
-  const article = reel && reel.cut && reel.cut.article;
-  for (const sound of reel ? reel.sounds : []) sound.player.pause();
-  reel = null;
+  const article = playback && playback.cut && playback.cut.article;
+  for (const sound of playback ? playback.sounds : []) sound.player.pause();
+  playback = null;
   playing.replaceChildren();
   if (article && article.isConnected && !viewer.open) {
     article.scrollIntoView({block: "nearest"});

@@ -48,7 +48,7 @@ def install(project: Project = None, assets: Assets = None, lfs: Lfs = False, as
 
 @app.command()
 def uninstall(project: Project = None, as_json: Json = False) -> None:
-    """Take back what `kiebatch git install` did.
+    """Undo `kiebatch git install`.
 
     Example: kiebatch git uninstall
     """
@@ -67,7 +67,9 @@ def merge_driver(base: Path, ours: Path, theirs: Path, name: str) -> None:
     """Merge two manifests into OURS; git calls this."""
     conflicts = gitdrivers.merge(base, ours, theirs, name)
     if conflicts is None:
-        console.say(f"{name}: a side is no manifest that can be read; its lines were merged as plain text")
+        console.say(
+            f"{name}: one side is not a manifest that can be read; the lines were merged as plain text"
+        )
     elif conflicts:
         console.say(gitdrivers.conflict_text(conflicts, name))
     if conflicts is None or conflicts:
@@ -91,7 +93,8 @@ def _repository(project: Path | None) -> Repository:
     folder = (project or Path.cwd()).resolve()
     repository = Repository.around(folder)
     if repository is None:
-        raise Invalid(f"{files.shown(folder)} lies in no git repository", hint="run `git init` there first")
+        named = "this folder" if folder == Path.cwd().resolve() else files.shown(folder)
+        raise Invalid(f"{named} is not in a git repository", hint="run `git init` there first")
     return repository
 
 
@@ -100,6 +103,6 @@ def _names(repository: Repository, folders: list[Path]) -> list[str]:
     for folder in folders:
         name = repository.name_of(folder)
         if name is None or name == ".":
-            raise Invalid(f"{files.shown(folder)} is no folder of this repository")
+            raise Invalid(f"{files.shown(folder)} is not a folder of this repository")
         names.append(f"/{name}")
     return names

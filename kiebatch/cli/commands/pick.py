@@ -109,13 +109,23 @@ def _named(opened: Opened, text: str) -> str:
     known = _known(opened)
     found = parse_slot(text, known)
     if not found:
-        shots = ", ".join(dict.fromkeys(s.shot_name for s in known))
-        raise Invalid(f"there is no take `{text}`", hint=f"the shots are {console.short(shots, 200)}")
+        raise Invalid(f"there is no take `{plain(text)}`", hint=_nearest(text, known))
     if len(found) > 1:
         raise Invalid(
-            f"`{text}` means several takes: {', '.join(map(picks.written, found))}", hint="name one"
+            f"`{plain(text)}` means several takes: {', '.join(map(picks.written, found))}", hint="name one"
         )
     return picks.written(found[0])
+
+
+def _nearest(text: str, known: Iterable[Slot]) -> str:
+    """Return which takes there are: those of the shot that was named, else the shots of the film."""
+    shot = text.partition("#")[0]
+    takes = sorted({slot.take for slot in known if slot.shot_name == shot})
+    if len(takes) > 1:
+        return f"{shot} has takes {takes[0]} to {takes[-1]}"
+    if takes:
+        return f"{shot} has one take"
+    return f"the shots are {console.short(', '.join(dict.fromkeys(s.shot_name for s in known)), 200)}"
 
 
 def _known(opened: Opened) -> list[Slot]:
