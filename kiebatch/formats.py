@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import pathlib
 import re
 from functools import cache
@@ -26,6 +27,61 @@ def path(name: str) -> pathlib.Path:
 def load(name: str) -> JSON:
     """Return a schema by name: `scenes.base`, `scenes`, `manifest`, `model`."""
     return json.loads(path(name).read_text(encoding="utf-8"))
+
+
+# --- JSON that others wrote ----------------------------------------------------------------------------
+
+
+def strict_json(text: str | bytes) -> JSON:
+    """Return what a JSON text of ours holds.  ValueError for everything else, also for what is nested too deeply.
+
+    NaN, infinite and endless numbers are not JSON, whatever Python's reader makes of them.
+    """
+    try:
+        # Whole numbers are Python's own: a hook would cost a call for each, and it refuses endless ones itself.
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def lenient_json(text: str | bytes) -> JSON:
+    """Return what a host's JSON text holds, with null for numbers that cannot be used.  ValueError if it is not JSON.
+
+    An answer that names a task must not be lost for a number beside it.
+    """
+    try:
+        return json.loads(
+            text, parse_constant=_nothing, parse_float=_finite_or_none, parse_int=_whole_or_none
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+_MOST_DIGITS = 300
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"`{word}` is not a JSON number")
+
+
+def _nothing(_word: str) -> None:
+    return None
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError(f"`{text[:40]}` is too large a number")
+    return found
+
+
+def _finite_or_none(text: str) -> float | None:
+    found = float(text)
+    return found if math.isfinite(found) else None
+
+
+def _whole_or_none(text: str) -> int | None:
+    return int(text) if len(text) <= _MOST_DIGITS else None
 
 
 # --- media ---------------------------------------------------------------------------------------------

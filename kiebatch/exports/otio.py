@@ -8,6 +8,7 @@ an editor made of its name.
 from __future__ import annotations
 
 import json
+import math
 import os
 from bisect import bisect_left
 from collections import Counter
@@ -20,7 +21,7 @@ from urllib.parse import quote
 
 from kiebatch import files
 from kiebatch.errors import Invalid
-from kiebatch.exports import cut, fcpxml, markers
+from kiebatch.exports import apart, cut, fcpxml, markers
 from kiebatch.exports.cut import Cut, Film, Options, Take
 from kiebatch.model import JSON, Project
 from kiebatch.record.manifest import Manifest
@@ -236,23 +237,30 @@ def read(path: Path, fps: Fraction = Fraction(24)) -> Edited:
     """Read the picture of a timeline: OpenTimelineIO, EDL, Final Cut Pro 7 XML or FCPXML, by its ending.
 
     A clip is known by its metadata, else by its name.  `fps` is the rate of an EDL, which does not say its own.
-    `Invalid` when the file cannot be read.
+    It is read in a process of its own.  `Invalid` when the file cannot be read.
     """
-    try:
-        if path.suffix == ".fcpxml":
-            rate, spine = fcpxml.spine(path)
-            clips = [
-                Placed(shot=name, start_s=start, seconds=seconds, rate=float(rate))
-                for name, start, seconds in spine
-            ]
-        else:
-            rate, clips = _adapted(path, fps)
-    except Invalid:
-        raise
-    except Exception as error:
-        # The library's adapters raise nearly anything on a broken file.
-        raise Invalid(f"{files.shown(path)} is not a timeline: {type(error).__name__}: {error}") from None
-    return Edited(file=files.shown(path), fps=rate, clips=tuple(sorted(clips, key=lambda clip: clip.start_s)))
+    found = apart.read(path, fps)
+    clips = [
+        Placed(shot=shot, start_s=start_s, seconds=seconds, rate=rate)
+        for shot, start_s, seconds, rate in found["clips"]
+    ]
+    return Edited(file=files.shown(path), fps=Fraction(found["fps"]), clips=tuple(clips))
+
+
+def read_here(path: Path, fps: Fraction) -> Edited:
+    """Read a timeline in this process.  Raises nearly anything, and may end the program: `read` is for callers."""
+    if path.suffix == ".fcpxml":
+        rate, spine = fcpxml.spine(path)
+        clips = [
+            Placed(shot=name, start_s=start, seconds=seconds, rate=float(rate))
+            for name, start, seconds in spine
+        ]
+    else:
+        rate, clips = _adapted(path, fps)
+    usable = [clip for clip in clips if all(map(math.isfinite, (clip.start_s, clip.seconds, clip.rate)))]
+    if len(usable) < len(clips) or any(clip.rate <= 0 for clip in usable) or rate <= 0:
+        raise Invalid("a clip's time or rate is not a number")
+    return Edited(file=str(path), fps=rate, clips=tuple(sorted(usable, key=lambda clip: clip.start_s)))
 
 
 def _adapted(path: Path, fps: Fraction) -> tuple[Fraction, list[Placed]]:

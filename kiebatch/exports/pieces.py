@@ -163,7 +163,7 @@ def make(piece: Piece, shot: Cut, look: Look, store: Store, before: Path | None,
     """Encode a piece into the store; `before` is the piece that it blends out of, `folder` is for its parts."""
     maker = _Maker(piece, shot, look, folder)
     part = store.folder / f"{piece.key}.{os.getpid()}.part.mp4"
-    store.folder.mkdir(parents=True, exist_ok=True)
+    files.private_folder(store.folder)
     try:
         maker.run(before, part)
         os.replace(part, store.path(piece))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from kiebatch import files
+from kiebatch import files, formats
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON
 from kiebatch.planning.plans import Plan, price_of
@@ -87,10 +86,8 @@ def _check_prices(bound: Mapping[str, JSON], todo: Plan) -> None:
 def read_plan(path: Path) -> dict[str, JSON]:
     """Read a saved plan.  `Invalid` when the file is none."""
     try:
-        found = json.loads(files.read_text(path))
+        found = formats.strict_json(files.read_text(path))
     except ValueError:
-        found = None
-    except RecursionError:
         found = None
     if not isinstance(found, dict) or found.get("kiebatch-plan") != 1:
         raise Invalid(

@@ -57,6 +57,7 @@ def find(
     home = files.resolved(state) if state else root / ".kiebatch"
     if draft:
         home = home / "draft"
+    files.refuse_tracked_link(home)  # once for all that is written there
     workspace = Workspace(root=root, assets=folder, state=home, scene_file=scene, draft=draft)
     if scene is None:
         if not (workspace.manifest_path.exists() or (root / ".kiebatch").is_dir()):

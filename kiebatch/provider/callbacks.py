@@ -13,7 +13,6 @@ import base64
 import contextlib
 import hashlib
 import hmac
-import json
 import re
 import socket
 import time
@@ -27,6 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from kiebatch import formats
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
 
@@ -67,8 +67,8 @@ def verify(headers: Mapping[str, str], body: bytes, key: str, now: float) -> str
 def task_ids(body: bytes) -> tuple[str, ...]:
     """Return the task ids that a callback names, the likeliest first: families put them in different places."""
     try:
-        found: JSON = json.loads(body)
-    except (ValueError, RecursionError):
+        found: JSON = formats.lenient_json(body)
+    except ValueError:
         return ()
     data = found.get("data") if isinstance(found, Mapping) else None
     named = [

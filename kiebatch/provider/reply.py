@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
+from kiebatch import formats
 from kiebatch.errors import plain
 from kiebatch.model import JSON, Reply
 from kiebatch.provider import policy
@@ -44,10 +45,10 @@ def read_reply(http_status: int, body: bytes, headers: Mapping[str, str] | None 
 def _parsed(body: bytes) -> JSON:
     """Return the JSON that a body holds, or None.  What cannot be written down again (half characters) is replaced."""
     try:
-        found = json.loads(body.decode("utf-8-sig", "replace"))
+        found = formats.lenient_json(body.decode("utf-8-sig", "replace"))
         if b"\\ud" in body.lower():
             found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return found
 

@@ -127,7 +127,7 @@ class RunFile:
         if not _ID.fullmatch(run.id):
             raise ValueError(f"a run's id is a word, found {run.id!r}")
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        files.private_folder(folder)
         self._stream = (folder / f"{run.id}.jsonl").open("a", encoding="utf-8")
         self.line("run", run.as_json())
 

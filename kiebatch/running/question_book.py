@@ -51,7 +51,7 @@ class QuestionBook:
         self._append({"event": how, "key": list(key)})
 
     def _append(self, row: dict[str, object]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        files.private_folder(self.path.parent)
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(("\n" if self._torn else "") + json.dumps(row, ensure_ascii=False) + "\n")
             self._torn = False

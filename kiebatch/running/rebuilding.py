@@ -17,7 +17,7 @@ from kiebatch.workspace import Workspace
 def rebuild(workspace: Workspace) -> list[Run]:
     """Write the index of a film's runs anew and return them.  Records that are there are left as they are."""
     folder = workspace.state / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
+    files.private_folder(folder)
     with peek(workspace) as journal:
         attempts = journal.attempts() if journal else []
     found = {run.id: run for run in _from_journal(workspace, attempts)}

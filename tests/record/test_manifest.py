@@ -101,7 +101,7 @@ def test_empty_text_is_an_empty_record() -> None:
         ),
         ('{"kiebatch": true}', "this manifest has format true"),
         ('{\n  "assets": [,]}', "manifest.json:2:14: this is no JSON: Expecting value"),
-        ('{"assets": [{"credits": NaN}]}', "`NaN` is no JSON number"),
+        ('{"assets": [{"credits": NaN}]}', "`NaN` is not a JSON number"),
         ("[" * 100_000, "nested too deeply"),
         (
             '{\n<<<<<<< HEAD\n"a": 1\n=======\n"a": 2\n>>>>>>> b\n}',

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from kiebatch import formats
 from kiebatch.model import JSON, Absent, Done, Output, Reply, Request, Running, Status, TaskFailed
 from kiebatch.provider import sentences
 
@@ -308,8 +309,8 @@ def parsed(value: JSON) -> JSON:
     """Return what a JSON text holds; anything else unchanged."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
+            return formats.lenient_json(value)
+        except ValueError:
             return value
     return value
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from json.encoder import encode_basestring
 from typing import Any
 
-from kiebatch import files
+from kiebatch import files, formats
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Asset
 from kiebatch.record.manifest.ids import PREFIXES
@@ -65,9 +65,7 @@ def parse(text: str, file: str) -> Manifest:
     if not text.strip():
         return Manifest()
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise _invalid(file, "this is no manifest: it is nested too deeply") from None
+        value = formats.strict_json(text)
     except ValueError as error:
         raise _unreadable(text, file, error) from None
     if not isinstance(value, dict):
@@ -125,10 +123,6 @@ def _where(text: str, file: str, value: str) -> Where:
     return Where(file, text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
 
 
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"`{word}` is no JSON number")
-
-
 def _kind(value: JSON) -> str:
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
@@ -162,7 +156,7 @@ def asset_of(entry: Mapping[str, JSON]) -> Asset:
         types = KEYS.get(key)
         if types is None:
             extra[key] = value
-        elif type(value) in types:
+        elif type(value) in types and not _is_vast(value):
             known[key] = value
         elif value is not None:
             extra[key] = value  # not what we expect under this name: kept as it is
@@ -180,6 +174,11 @@ def asset_of(entry: Mapping[str, JSON]) -> Asset:
     if "type" not in known:
         known["type"] = _type_of(known["id"], known["filename"])
     return Asset(**known, extra=extra)
+
+
+def _is_vast(value: JSON) -> bool:
+    """Whether a number is larger than any size, length or price: one that no float can hold."""
+    return type(value) is int and abs(value) >= 2**63
 
 
 _DIGEST = re.compile(r"[^/\\\x00-\x1f]{1,200}")
