@@ -9,13 +9,12 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.exports.cut import Film
 from kiebatch.exports.otio import Edit
 from kiebatch.model import JSON, Document, Path, Slot
-from kiebatch.scenefile import document
+from kiebatch.scenefile import document, yaml_text
 
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _BY_HAND = "change it by hand, then import again"
@@ -40,7 +39,7 @@ def apply(text: str, file: str, film: Film, edit: Edit) -> str:
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     for path, order in _orders(expected, edit, places, file):
-        text = _reordered(text, document.read(text, file), path, order)
+        text = yaml_text.reordered(text, document.read(text, file), path, order)
         whole = _at(expected, path)
         whole[:] = [whole[n] for n in order]
     try:
@@ -94,24 +93,26 @@ def _number(seconds: float) -> str:
 
 def _set_duration(text: str, read: Document, path: Path, seconds: float) -> tuple[int, int, str]:
     """Return the edit (start, end, new text) that gives the mapping at `path` its `duration`."""
-    starts = _line_starts(text)
-    own = _offset(starts, read.places[path])
+    starts = yaml_text.line_starts(text)
+    own = yaml_text.offset(starts, read.places[path])
     if sum(1 for place in read.places.values() if place == read.places[path]) > 1:
-        raise _refused(read.places[path], "an anchor or alias stands for this shot in several places")
+        raise yaml_text.refused(
+            read.places[path], "an anchor or alias stands for this shot in several places"
+        )
     key = read.keys.get((*path, "duration"))
-    if key is not None and _offset(starts, key) >= own:
-        at = _offset(starts, key)
+    if key is not None and yaml_text.offset(starts, key) >= own:
+        at = yaml_text.offset(starts, key)
         found = re.compile(r"[\"']?duration[\"']?\s*:\s*(&\S+\s+)?([^\s,}\]]+)").match(text, at)
         if not found or found[1]:
-            raise _refused(key, "this `duration` is used elsewhere through its anchor")
+            raise yaml_text.refused(key, "this `duration` is used elsewhere through its anchor")
         return found.start(2), found.end(2), _number(seconds)
     id_key = read.keys.get((*path, "id"))
-    if id_key is None or _offset(starts, id_key) < own:
-        raise _refused(read.places[path], "this shot takes its `id` from somewhere else")
-    at = _offset(starts, id_key)
+    if id_key is None or yaml_text.offset(starts, id_key) < own:
+        raise yaml_text.refused(read.places[path], "this shot takes its `id` from somewhere else")
+    at = yaml_text.offset(starts, id_key)
     found = re.compile(r"[\"']?id[\"']?\s*:\s*(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]]+)").match(text, at)
     if not found:
-        raise _refused(id_key, "this `id` is written in an unusual way")
+        raise yaml_text.refused(id_key, "this `id` is written in an unusual way")
     flow = re.compile(r"(?:[&!]\S+\s+)*\{").match(text, own)
     if flow:
         return found.end(), found.end(), f", duration: {_number(seconds)}"
@@ -158,88 +159,10 @@ def _permuted(count: int, shown: Sequence[int]) -> tuple[int, ...]:
     return tuple(next(queue) if n in there else n for n in range(count))
 
 
-def _reordered(text: str, read: Document, path: Path, order: Sequence[int]) -> str:
-    items = [_Item.at(text, read, (*path, n)) for n in range(len(order))]
-    lines = _lines(text)
-    starts = [_lead(lines, item) for item in items]
-    ends = [*starts[1:], _end(lines, items[-1])]
-    cores: list[str] = []
-    tails: list[str] = []
-    for start, end in zip(starts, ends, strict=True):
-        kept = end
-        while kept > start + 1 and not lines[kept - 1].strip():
-            kept -= 1
-        cores.append("".join(lines[start:kept]))
-        tails.append("".join(lines[kept:end]))
-    whole = ""
-    for place, n in enumerate(order):
-        core = cores[n] if _BREAK.search(cores[n][-1:]) else cores[n] + "\n"
-        whole += core + tails[place]
-    return "".join(lines[: starts[0]]) + whole + "".join(lines[ends[-1] :])
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One entry of a list in block style: the line of its dash, counted from 0, and the dash's column."""
-
-    line: int
-    column: int
-
-    @classmethod
-    def at(cls, text: str, read: Document, path: Path) -> _Item:
-        place = read.places[path]
-        offset = _offset(_line_starts(text), place)
-        dash = re.search(r"-[ \t]+(?:[&!]\S+[ \t]+)*$", text[:offset].rpartition("\n")[2])
-        if dash is None:
-            raise _refused(place, "this list is not written with one dash per line")
-        before = text[:offset].rpartition("\n")[2][: dash.start()]
-        if before.strip():
-            raise _refused(place, "this entry does not begin its line")
-        return cls(place.line - 1, len(before))
-
-
-def _lead(lines: Sequence[str], item: _Item) -> int:
-    """Return the first line of an entry: its dash's, or that of the comments right above, as far in as the dash."""
-    start = item.line
-    while start and re.match(rf" {{{item.column}}}#", lines[start - 1]):
-        start -= 1
-    return start
-
-
-def _end(lines: Sequence[str], last: _Item) -> int:
-    """Return the line behind a list: the first that is further out than what belongs to its last entry."""
-    end = last.line + 1
-    for number in range(last.line + 1, len(lines)):
-        line = lines[number]
-        if not line.strip():
-            continue
-        if len(line) - len(line.lstrip(" ")) <= last.column:
-            break
-        end = number + 1
-    return end
-
-
 # --- text ----------------------------------------------------------------------------------------------
-
-
-def _lines(text: str) -> list[str]:
-    starts = _line_starts(text)
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True) if a < b]
-
-
-def _line_starts(text: str) -> list[int]:
-    return [0, *(found.end() for found in _BREAK.finditer(text))]
-
-
-def _offset(starts: Sequence[int], place: Where) -> int:
-    return starts[place.line - 1] + place.column - 1
 
 
 def _at(value: JSON, path: Path) -> JSON:
     for step in path:
         value = value[step]
     return value
-
-
-def _refused(place: Where, why: str) -> Invalid:
-    return Invalid([Problem(where=place, message=why, hint=_BY_HAND)])

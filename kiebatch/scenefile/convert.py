@@ -74,6 +74,19 @@ def to_yaml(document: Document) -> str:
     return _yaml(_ordered(document.value))
 
 
+def fragment(value: JSON) -> str:
+    """Return a piece of a scene file as YAML, from the left margin on."""
+    return _yaml(_compact(value))
+
+
+def entry(scene: JSON, column: int) -> str:
+    """Return a scene as an entry of a list whose dashes stand at `column`, counted from 0."""
+    text = _yaml([_scene_in_order(scene)])
+    inner = len(text) - len(text.lstrip(" "))
+    lines = (line[inner:] if line.strip() else line for line in text.splitlines(keepends=True))
+    return "".join(f"{' ' * column}{line}" if line.strip() else line for line in lines)
+
+
 def _yaml(value: JSON) -> str:
     return yaml.dump(
         value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, default_flow_style=False, width=110

@@ -21,7 +21,7 @@ def lengths(
 
     `clips_s` holds the lengths of the clips that are shown, `voices_s` those of the voices that are made.  A written
     `duration` counts; the shots of a scene that have none share what its own `duration` leaves; else a clip takes its
-    own length, and a still as long as the scene's words, at least `STILL_S`.  A scene of sounds alone is one card
+    own length, and a still as long as its words, at least `STILL_S`.  A scene of sounds alone is one card
     (`None`), as long as it says or as its words take.
     """
     shots = [shot for shot in scene.shots if shot.kind == "shot" and not shot.skip]
@@ -31,7 +31,12 @@ def lengths(
         return {None: _exact(scene.duration_s or max(STILL_S, spoken))} if sounds else {}
     share = _share_s(scene, shots)
     return {
-        shot.id: _exact(shot.duration_s or share or clips_s.get(shot.id) or max(STILL_S, spoken / len(shots)))
+        shot.id: _exact(
+            shot.duration_s
+            or share
+            or clips_s.get(shot.id)
+            or max(STILL_S, spoken / len(shots), _talk_s(scene, shot, first=shot is shots[0]))
+        )
         for shot in shots
     }
 
@@ -46,6 +51,12 @@ def speaking_s(text: str) -> float:
 def _spoken_s(scene: Scene, voices_s: Mapping[ShotId, float]) -> float:
     voices = [shot for shot in scene.shots if shot.kind == "vo" and not shot.skip]
     return sum(voices_s.get(voice.id) or speaking_s(voice.prompt) for voice in voices)
+
+
+def _talk_s(scene: Scene, shot: Shot, *, first: bool) -> float:
+    """Return how long the dialogue of a shot takes; the scene's belongs to its first shot."""
+    lines = shot.lines or (scene.lines if first else ())
+    return sum(speaking_s(line.words) for line in lines)
 
 
 def _share_s(scene: Scene, shots: Sequence[Shot]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kiebatch.model import Scene, Shot
+from kiebatch.model import Line, Scene, Shot
 from kiebatch.scenefile.lengths import lengths, speaking_s
 
 
@@ -40,6 +40,13 @@ def test_a_scene_of_a_voice_alone_takes_as_long_as_its_words() -> None:
     assert lengths(scene(voice), {}, {"vo": 6.5}) == {None: 6.5}
     assert lengths(scene(voice), {}, {}) == {None: 8}
     assert lengths(scene(voice, duration_s=4), {}, {"vo": 6.5}) == {None: 4}
+
+
+def test_a_still_lasts_as_long_as_its_dialogue() -> None:
+    talk = (Line("HANNE", "one two three four five " * 3), Line("GIRL", "one two three four five"))
+    found = lengths(Scene(id=1, lines=talk, shots=(Shot(id="a"), Shot(id="b"))), {}, {})
+
+    assert found == {"a": 8, "b": 3}
 
 
 def test_what_is_skipped_takes_no_time() -> None:

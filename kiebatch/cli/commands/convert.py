@@ -9,8 +9,8 @@ import typer
 
 from kiebatch import files
 from kiebatch.cli import console, streams
+from kiebatch.cli.commands.init import document_of
 from kiebatch.errors import Invalid
-from kiebatch.project import finding, opening
 from kiebatch.scenefile import convert as conversion
 
 app = typer.Typer()
@@ -19,22 +19,26 @@ app = typer.Typer()
 @app.command()
 def convert(
     scene_file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="the scene file, Markdown or YAML, or its folder")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="the scene file, Markdown or YAML, or its folder; or a script: .fountain, .fdx, .csv",
+        ),
     ],
     to: Annotated[Literal["yaml", "md"], typer.Option("--to", help="the form to write")],
+    shots: Annotated[
+        bool, typer.Option("--shots", help="of a script: a shot without a prompt for each paragraph and line")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="the file to write [default: stdout]", show_default=False),
     ] = None,
 ) -> None:
-    """Turn a Markdown scene file into YAML, or back; both give the same jobs.
+    """Turn a Markdown scene file or a script into YAML, or YAML into Markdown; both give the same jobs.
 
     Example: kiebatch convert SCENES.md --to yaml --output scenes.yaml
     """
-    document, problems = opening.read_document(finding.find(scene_file).scene_file or scene_file)
-    if any(problem.severity == "error" for problem in problems):
-        raise Invalid(problems)
-    console.warn(problems)
+    document = document_of(scene_file, shots=shots)
     text = conversion.to_yaml(document) if to == "yaml" else conversion.to_markdown(document)
     if output is None:
         streams.document(text)

@@ -9,9 +9,10 @@ import typer
 
 from kiebatch import files, formats
 from kiebatch.cli import console
-from kiebatch.errors import Invalid
-from kiebatch.project import finding, opening
-from kiebatch.scenefile import convert
+from kiebatch.errors import Invalid, Problem, Where, plain
+from kiebatch.model import Document
+from kiebatch.project import finding, opening, scripts
+from kiebatch.scenefile import convert, screenplay
 
 app = typer.Typer()
 
@@ -59,52 +60,124 @@ KIE_API_KEY=
 """
 
 
+_SCHEMA_LINE = "# yaml-language-server: $schema=scenes.schema.json\n"
+
+
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="the new project's folder")] = Path(),
     source: Annotated[
-        Path | None, typer.Option("--from", help="a writer's Markdown file to start from", show_default=False)
+        Path | None,
+        typer.Option(
+            "--from",
+            help="a writer's file to start from: Markdown, Fountain, Final Draft (.fdx) or a shot list (.csv)",
+            show_default=False,
+        ),
     ] = None,
+    shots: Annotated[
+        bool,
+        typer.Option("--shots", help="with a script: a shot without a prompt for each paragraph and line"),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")] = False,
 ) -> None:
-    """Start a project that runs at once with --draft.
+    """Start a project that runs at once with --draft, or put a script's next draft into one.
 
-    Example: kiebatch init film
+    Example: kiebatch init film --from script.fountain
     """
     target = folder.resolve()
     if target.exists() and not target.is_dir():
         raise Invalid(f"{files.shown(target)} is a file; name a folder")
+    scripted = source is not None and screenplay.is_script(source)
+    if shots and not scripted:
+        raise Invalid("--shots goes with a script: --from script.fountain")
     there = [name for name in finding.SCENE_FILES if (target / name).exists()]
+    if there and scripted and source is not None:
+        _next_draft(target, target / there[0], source, as_json=as_json)
+        return
     if there:
         raise Invalid(
             f"{files.shown(target)} already has a scene file: {', '.join(there)}",
             hint="nothing was changed; `kiebatch run` makes it, `kiebatch validate` checks it",
         )
-    made: dict[Path, str] = {}
-    schema_line = "# yaml-language-server: $schema=scenes.schema.json\n"
-    if source is None:
-        title = target.name.replace("-", " ").replace("_", " ").title() or "My film"
-        made[target / "scenes.yaml"] = SCENES.format(title=title)
-    else:
-        document, problems = opening.read_document(finding.find(source).scene_file or source)
-        console.warn(problems)
-        if any(p.severity == "error" for p in problems):
-            raise Invalid(problems)
-        made[target / "scenes.yaml"] = schema_line + convert.to_yaml(document)
+    made = {target / "scenes.yaml": _scenes(target, source, shots=shots)}
+    if scripted and source is not None:
+        made |= _copy_of(target, source)
     made[target / "scenes.schema.json"] = formats.path("scenes").read_text(encoding="utf-8")
     made[target / ".env.example"] = ENV
-    ignore = target / ".gitignore"
-    if ignore.exists():
-        have = ignore.read_text(encoding="utf-8").splitlines()
-        missing = [line for line in IGNORE.splitlines() if line not in have]
-        if missing:
-            made[ignore] = ignore.read_text(encoding="utf-8").rstrip("\n") + "\n" + "\n".join(missing) + "\n"
-    else:
-        made[ignore] = IGNORE
+    made |= _ignored(target / ".gitignore")
     for path, text in made.items():
         files.replace(path, text)
     scene_file = files.shown(target / "scenes.yaml")
     said = f"made {scene_file}; next: kiebatch run {scene_file} --draft"
+    if scripted:
+        said = (
+            f"made {scene_file}; next: give its scenes prompts, and see them with kiebatch board {scene_file}"
+        )
     console.answer(
         {"scene_file": str(target / "scenes.yaml"), "files": [str(p) for p in made]}, said, as_json=as_json
     )
+
+
+def _scenes(target: Path, source: Path | None, *, shots: bool) -> str:
+    """Return the text of a new scene file."""
+    if source is None:
+        title = target.name.replace("-", " ").replace("_", " ").title() or "My film"
+        return SCENES.format(title=title)
+    return _SCHEMA_LINE + convert.to_yaml(document_of(source, shots=shots))
+
+
+def document_of(source: Path, *, shots: bool = False) -> Document:
+    """Return a writer's file as a scene file: a script, or Markdown.  What it cannot hold is said as a warning."""
+    if screenplay.is_script(source):
+        script = scripts.read(source)
+        if script.unread:
+            names = ", ".join(f"`{name}`" for name in script.unread)
+            message = f"columns that a scene file has no key for were left out: {names}"
+            console.warn([Problem(where=Where(files.shown(source), 1), message=message, severity="warning")])
+        return screenplay.as_document(script, str(source), shots=shots)
+    document, problems = opening.read_document(finding.find(source).scene_file or source)
+    console.warn(problems)
+    if any(p.severity == "error" for p in problems):
+        raise Invalid(problems)
+    return document
+
+
+def _copy_of(target: Path, source: Path) -> dict[Path, str]:
+    """Return the project's own copy of a script, by which the next draft is told from this one."""
+    own = scripts.kept(target, source)
+    same = own.exists() and own.resolve() == source.resolve()
+    return {} if same else {own: files.read_text(source)}
+
+
+def _next_draft(target: Path, scene_file: Path, source: Path, *, as_json: bool) -> None:
+    """Put a script's next draft into the project's scene file: only what changed in it changes there."""
+    if scene_file.suffix not in (".yaml", ".yml"):
+        raise Invalid(
+            f"{files.shown(scene_file)} is Markdown, and a next draft is put into YAML",
+            hint=f"kiebatch convert {files.shown(scene_file)} --to yaml makes one of it",
+        )
+    changed, strangers = scripts.update(scene_file, source)
+    if changed.changes:
+        files.replace(scene_file, changed.text)
+    for path, text in _copy_of(target, source).items():
+        files.replace(path, text)
+    value = {
+        "scene_file": str(scene_file),
+        "changes": [{"what": c.what, "scene": c.scene, "key": c.key or None} for c in changed.changes],
+        "new_characters": strangers,
+    }
+    lines = [plain(change) for change in changed.changes] or ["the scene file is as the script says"]
+    if strangers:
+        lines.append(f"who speaks and is not under `characters` yet: {', '.join(map(plain, strangers))}")
+    if changed.changes:
+        lines.append(f"written to {files.shown(scene_file)}")
+    console.answer(value, lambda: "\n".join(lines), as_json=as_json)
+
+
+def _ignored(path: Path) -> dict[Path, str]:
+    """Return the project's `.gitignore` with our lines in it; nothing where it has them all."""
+    if not path.exists():
+        return {path: IGNORE}
+    text = path.read_text(encoding="utf-8")
+    missing = [line for line in IGNORE.splitlines() if line not in text.splitlines()]
+    return {path: text.rstrip("\n") + "\n" + "\n".join(missing) + "\n"} if missing else {}
