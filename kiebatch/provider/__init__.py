@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kiebatch.provider.gate import path_for as path_for
     from kiebatch.provider.reads import Reads as Reads
     from kiebatch.provider.reply import read_reply as read_reply
+    from kiebatch.provider.retries import RetryBudget as RetryBudget
     from kiebatch.provider.sqlite_gate import SqliteGate as SqliteGate
     from kiebatch.provider.times import Times as Times
 
@@ -31,6 +32,7 @@ __getattr__, __dir__ = face(
         "DownloadFacts": "client",
         "Gate": "gate",
         "Reads": "reads",
+        "RetryBudget": "retries",
         "SqliteGate": "sqlite_gate",
         "Times": "times",
         "UPLOAD_URL": "client",

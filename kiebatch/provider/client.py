@@ -32,6 +32,7 @@ from kiebatch.errors import CallFailed, Invalid, Refused, plain
 from kiebatch.model import Absent, Done, Reply, Request, Running, Status, TaskFailed
 from kiebatch.provider import bodies, families, network, policy
 from kiebatch.provider.downloads import DownloadFacts, Downloads, no_hook, traced
+from kiebatch.provider.latency import Latency
 from kiebatch.provider.policy import Answer, NoReply, Operation, SubmitVerdict
 from kiebatch.provider.reply import read_reply
 from kiebatch.provider.times import Times
@@ -119,6 +120,7 @@ class Client:
         # Who waits, waits here and not in the pool, whose queue costs quadratic time.
         self._turns = asyncio.Semaphore(20)
         self._upload_turns = asyncio.Semaphore(4)
+        self._latency = Latency()
         self._downloads = Downloads(
             {_named(url) for url in (self.base_url, self.upload_url)},
             trusted_hosts=trusted_hosts,
@@ -126,7 +128,7 @@ class Client:
             rng=self._rng,
             sleep=sleep,
             attempts=attempts,
-            connect_s=self._times.connect_s,
+            times=self._times,
             hook=hook,
         )
 
@@ -180,7 +182,9 @@ class Client:
         what the server asked for: the place to slow all reads down.  `Refused` where the key is not accepted;
         `CallFailed` where the attempts are used up or the answer will not change.
         """
-        reply = await self._repeat(operation, lambda: self._once(request), attempts, before, too_fast)
+        reply = await self._repeat(
+            operation, lambda: self._read_once(request, before), attempts, before, too_fast
+        )
         if operation == "poll":
             self._exchange(request, reply, None)
         return reply
@@ -361,17 +365,51 @@ class Client:
 
     # --- the wire ------------------------------------------------------------------------------------------
 
-    async def _once(self, request: Request, *, paid: bool = False) -> Answer:
+    async def _once(self, request: Request, *, paid: bool = False, limit_s: float | None = None) -> Answer:
         content: dict[str, Any] = {}
         if request.query:
             content["params"] = dict(request.query)
         if request.body is not None:
             content["json"] = dict(request.body)
         url = self.base_url + request.path
-        if paid:
-            return await self._send(request.method, url, content, paid=True)
+        return await self._send(request.method, url, content, paid=paid, timeout_s=limit_s)
+
+    async def _read_once(self, request: Request, before: Callable[[], Awaitable[object]]) -> Answer:
+        """Send a read; a second one beside it when it hangs.  The first useful answer counts."""
+        hedge_after_s = self._latency.hedge_after_s
+        if hedge_after_s is None:
+            return await self._timed(request)
+        first = asyncio.ensure_future(self._timed(request))
+        second: asyncio.Future[Answer] | None = None
+        try:
+            if not (await asyncio.wait({first}, timeout=hedge_after_s))[0]:
+                self._latency.note_hedge()
+                second = asyncio.ensure_future(self._booked(request, before))
+                await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+            one, other = (first, second) if first.done() or second is None else (second, first)
+            if other is not None and isinstance(one.result(), NoReply):
+                return await other
+            return await one
+        finally:
+            for sending in (first, second):
+                if sending is not None and not sending.done():
+                    sending.cancel()
+
+    async def _booked(self, request: Request, before: Callable[[], Awaitable[object]]) -> Answer:
+        await before()
+        return await self._timed(request)
+
+    async def _timed(self, request: Request) -> Answer:
+        """Send a read within the time that reads take, and learn from it."""
+        loop = asyncio.get_running_loop()
         async with self._turns:
-            return await self._send(request.method, url, content)
+            began = loop.time()
+            answer = await self._once(request, limit_s=min(self._latency.limit_s, self._times.call_s))
+        if isinstance(answer, NoReply):
+            self._latency.note_failure()
+        else:
+            self._latency.note(loop.time() - began)
+        return answer
 
     async def _send(
         self,

@@ -21,10 +21,14 @@ from kiebatch import addresses
 from kiebatch.errors import CallFailed, plain
 from kiebatch.model import Reply
 from kiebatch.provider import bodies, network, policy
+from kiebatch.provider.times import Times
 from kiebatch.provider.transport import open_client
 
-_READ_S = 120  # a result may pause longer than an answer of the API
-_STALLED_S = 120.0
+# It is given up when nothing more comes for so many times `stall_s`; sooner where other results came meanwhile, for then
+# it is not the network.  The task is kept, and the next run tries again.
+_HOPELESS = 12
+_HOPELESS_ALONE = 3
+_PAUSES_S = (0.5, 2.0, 6.0, 15.0, 30.0)  # after so many attempts in a row that brought nothing
 _REDIRECTS = 5
 # A connection is opened to an address that was checked for one host name; another name that lives at the same
 # address must not get it.
@@ -62,7 +66,7 @@ class Downloads:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         attempts: int = 5,
         at_once: int = 8,
-        connect_s: float = 10.0,
+        times: Times | None = None,
         hook: Callable[[str], None] = no_hook,
     ) -> None:
         self._named = frozenset(named)
@@ -72,8 +76,10 @@ class Downloads:
         self._sleep = sleep
         self._attempts = attempts
         self._hook = hook
-        self._timeout = httpx.Timeout(connect=connect_s, read=_READ_S, write=60, pool=None)
+        self._times = times or Times()
+        self._timeout = httpx.Timeout(connect=self._times.connect_s, read=None, write=60, pool=None)
         self._turns = asyncio.Semaphore(at_once)
+        self._came_at = 0.0  # the loop's time at which the last result was whole
         self._clients: dict[tuple[bool, str | None], httpx.AsyncClient] = {}
 
     async def aclose(self) -> None:
@@ -104,18 +110,37 @@ class Downloads:
     async def _try_on(
         self, url: str, part_path: Path, cap_bytes: int, progress: Callable[[int], object]
     ) -> DownloadFacts:
-        attempt = 0
+        loop = asyncio.get_running_loop()
+        attempt, idle_s, progressed_at = 0, 0.0, loop.time()
         while True:
-            held = _size(part_path)
+            held, began = _size(part_path), loop.time()
             try:
-                return await self._once(url, part_path, cap_bytes, progress)
+                facts = await self._once(url, part_path, cap_bytes, progress)
+                self._came_at = loop.time()
+                return facts
             except CallFailed as failure:
-                # Attempts are counted while nothing more arrives: a slow link that gets on is no failure.
-                attempt = 1 if _size(part_path) > held else attempt + 1
-                if not failure.retryable or attempt >= self._attempts:
+                # Attempts are counted while nothing more arrives: a slow link that gets on is not a failure.
+                if _size(part_path) > held:
+                    attempt, idle_s, progressed_at = 0, 0.0, loop.time()
+                else:
+                    idle_s += loop.time() - began
+                attempt += 1
+                hopeless = attempt > 1 and idle_s > self._patience_s(progressed_at)
+                if not failure.retryable or attempt >= self._attempts or hopeless:
                     raise
-                asked_s = failure.retry_after_s
-            await self._sleep(policy.wait_s(attempt, self._rng, asked_s))
+                pause_s = self._pause_s(attempt, failure.retry_after_s)
+            idle_s += pause_s
+            await self._sleep(pause_s)
+
+    def _patience_s(self, progressed_at: float) -> float:
+        """Return how long nothing may come for a result that last progressed then."""
+        others_came = self._came_at > progressed_at
+        return self._times.stall_s * (_HOPELESS_ALONE if others_came else _HOPELESS)
+
+    def _pause_s(self, attempt: int, asked_s: float | None) -> float:
+        """Return how long to wait after a failed attempt; what the host asked for is never undercut."""
+        usual_s = _PAUSES_S[min(attempt, len(_PAUSES_S)) - 1] * self._rng.uniform(0.75, 1.25)
+        return max(usual_s, min(asked_s or 0.0, policy.LONGEST_WAIT_S) * self._rng.uniform(1.0, 1.1))
 
     async def _once(
         self, url: str, part_path: Path, cap_bytes: int, progress: Callable[[int], object]
@@ -126,7 +151,10 @@ class Downloads:
             headers["Range"] = f"bytes={have}-"
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(_STALLED_S) as patience, self._follow(url, headers) as response:
+            async with (
+                asyncio.timeout(self._times.first_byte_s) as patience,
+                self._follow(url, headers) as response,
+            ):
                 if response.status_code == 416 and have:
                     if _total(response) == have:
                         return DownloadFacts(size_bytes=have, media_type="", resumed=True)
@@ -134,14 +162,14 @@ class Downloads:
                 _expect_media(response)
 
                 def arrived(size_bytes: int) -> None:
-                    patience.reschedule(loop.time() + _STALLED_S)
+                    patience.reschedule(loop.time() + self._times.stall_s)
                     progress(size_bytes)
 
                 facts = await _keep(response, part_path, have, cap_bytes, arrived)
                 self._hook("request.download:after")
                 return facts
         except TimeoutError as error:
-            raise CallFailed("no-answer", f"nothing came for {_STALLED_S:g} s", retryable=True) from error
+            raise CallFailed("no-answer", "nothing came for several seconds", retryable=True) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CallFailed("no-answer", policy.reason(error), retryable=True) from error
 

@@ -31,7 +31,17 @@ from kiebatch.model import (
     job_record,
 )
 from kiebatch.planning import Entry, Plan, gave_up, older_version, upstream_first
-from kiebatch.provider import Booking, CallFailed, Client, Gate, Reads, callbacks, families, policy
+from kiebatch.provider import (
+    Booking,
+    CallFailed,
+    Client,
+    Gate,
+    Reads,
+    RetryBudget,
+    callbacks,
+    families,
+    policy,
+)
 from kiebatch.provider.policy import SubmitVerdict
 from kiebatch.record import Journal, ManifestWriter, ResultCache
 from kiebatch.running.binding import Binder, Bound, Lacking, Unsent
@@ -168,7 +178,10 @@ class Engine:
             now=now,
             emit=self._emit,
         )
-        self._reads = Reads(client, gate, limits.poll_rate)
+        budget = RetryBudget(
+            rng=rng, notice=lambda sentence: self._emit(Noticed(message=sentence, level="warning"))
+        )
+        self._reads = Reads(client, gate, limits.poll_rate, budget)
         self.watch = Watch(
             self._reads,
             past=journal.durations,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gzip
 import json
 import logging
@@ -600,3 +601,26 @@ def test_a_company_proxy_is_used_for_https_hosts_and_never_for_loopback(
                 assert "authorization" not in proxy.seen[0].headers
 
     asyncio.run(work())
+
+
+def test_a_read_that_hangs_is_asked_again_beside_it_and_the_first_answer_counts() -> None:
+    booked: list[int] = []
+    hangs = {60}
+    count = iter(range(1000))
+
+    def answer(_request: Seen) -> Say:
+        number = next(count)
+        said = envelope({"taskId": "abc", "state": "waiting"})
+        return dataclasses.replace(said, delay_s=30.0) if number in hangs else said
+
+    async def book() -> None:
+        booked.append(1)
+
+    async def work() -> int:
+        async with client_of(answer) as (client, server):
+            for _ in range(70):
+                await client.read(families.get("jobs").record("abc"), attempts=1, before=book)
+            return len(server.seen)
+
+    assert asyncio.run(work()) == 71
+    assert len(booked) == 71  # the second one has its place in the budget too

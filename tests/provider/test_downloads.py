@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kiebatch.errors import CallFailed
-from kiebatch.provider import Client
+from kiebatch.provider import Client, Times
 from kiebatch.provider.downloads import DownloadFacts
 from support.raw_server import Say, Seen, Server, serving
 
@@ -299,3 +299,63 @@ def test_behind_a_company_proxy_the_proxy_looks_names_up_but_nothing_inside_is_f
             assert [request.method for request in proxy.seen] == ["CONNECT"]
 
     asyncio.run(work())
+
+
+def test_a_download_that_stalls_goes_on_from_there_on_another_connection(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        found = re.search(r"range: bytes=(\d+)-", head)
+        start = int(found[1]) if found else 0
+        asked.append(str(start))
+        status = (
+            f"206 Partial\r\nContent-Range: bytes {start}-{len(PNG) - 1}/{len(PNG)}" if found else "200 OK"
+        )
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(PNG) - start}\r\n\r\n".encode())
+        end = start + 40_000  # and then nothing more comes on this connection
+        writer.write(PNG[start:end])
+        await writer.drain()
+        if end < len(PNG):
+            await asyncio.Event().wait()
+
+    async def work() -> DownloadFacts:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Client("k", url, times=Times(stall_s=0.1), sleep=no_wait) as client:
+            facts = await client.download(f"{url}/x.png", tmp_path / "part")
+        server.close()
+        return facts
+
+    assert asyncio.run(work()).size_bytes == len(PNG)
+    assert asked == ["0", "40000", "80000"]
+    assert (tmp_path / "part").read_bytes() == PNG
+
+
+@pytest.mark.parametrize(("others", "most"), [(True, 4), (False, 5)])
+def test_a_hopeless_download_is_given_up_sooner_when_others_came_meanwhile(
+    tmp_path: Path, others: bool, most: int
+) -> None:
+    tried: list[int] = []
+
+    def answer(request: Seen) -> Say:
+        if request.path == "/good.png":
+            return media(request)
+        tried.append(1)
+        return Say(status=503)
+
+    async def work() -> str:
+        async def sleep(_wait_s: float) -> None:
+            if others:
+                await client.download(f"{server.url}/good.png", tmp_path / f"good-{len(tried)}")
+
+        async with (
+            serving(answer) as server,
+            Client("k", server.url, rng=random.Random(1), sleep=sleep, times=Times(stall_s=1.0)) as client,
+        ):
+            with pytest.raises(CallFailed) as failure:
+                await client.download(f"{server.url}/bad.png", tmp_path / "bad")
+            return failure.value.code
+
+    assert asyncio.run(work()) == "503"
+    assert len(tried) == most
