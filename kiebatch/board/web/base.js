@@ -72,7 +72,29 @@ function toast(text) {
   clearTimeout(toasting);
   toasting = setTimeout(() => $("#toast").replaceChildren(), 2600);
 }
+/* Without a clipboard (a page from disk, say) what is selected is copied. */
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    document.execCommand("copy");
+  }
+  toast("Copied");
+}
 const clock = seconds => {
   const whole = Math.floor(seconds + 1e-6);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 };
+
+/* A small drawing for a button, on a field of 20 by 20. */
+function drawing(path) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 20 20");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS(space, "path");
+  line.setAttribute("d", path);
+  line.setAttribute("fill", "currentColor");
+  svg.append(line);
+  return svg;
+}

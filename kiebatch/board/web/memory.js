@@ -129,15 +129,10 @@ $("#decided").addEventListener("click", () => {
     stored.remove(memory);
     location.reload();
   };
-  const copy = async () => {
+  const copy = () => {
     text.value = asText();
     text.select();
-    try {
-      await navigator.clipboard.writeText(text.value);
-    } catch {
-      document.execCommand("copy");
-    }
-    toast("Copied");
+    copyText(text.value);
   };
   const command = "kiebatch pick --from picks.txt" + (settings.folder === "draft" ? " --draft" : "");
   openDialog(sheet, [

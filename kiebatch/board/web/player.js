@@ -3,6 +3,13 @@
 
 const playing = $("#player");
 const SPEEDS = [1, 2, 4];
+const DRAWN = {
+  before: "M4 4h2v12H4zM16 4v12L7 10z",
+  play: "M6 3.5v13l10.5-6.5z",
+  pause: "M5 4h3.5v12H5zM11.5 4H15v12h-3.5z",
+  after: "M14 4h2v12h-2zM4 4v12l9-6z",
+  full: "M3 3h5v2H5v3H3zM12 3h5v5h-2V5h-3zM3 12h2v3h3v2H3zM15 12h2v5h-5v-2h3z",
+};
 /**
  * The film that plays: its cuts and sounds, where it is (seconds), and how fast it goes (0: stopped, less: back).
  * @type {any} {cuts, sounds, total, at, rate, cut, then, screen}
@@ -38,7 +45,8 @@ function cutFilm() {
 }
 function titleOf(article, scene) {
   const own = article && $(":scope > .title", article);
-  return (own || $("h2", scene)).textContent.trim();
+  const number = $("h2 .number", scene).textContent;
+  return own ? own.textContent.trim() : $("h2", scene).textContent.trim().slice(number.length).trim();
 }
 
 function playFrom(article) {
@@ -60,14 +68,15 @@ function playFrom(article) {
   requestAnimationFrame(tick);
 }
 function controls() {
-  const icon = (key, label, words, onclick) =>
+  /** @type {(key: string, label: string, onclick: () => void, words?: any) => HTMLElement} */
+  const icon = (key, label, onclick, words = drawing(DRAWN[key])) =>
     h("button", {type: "button", class: "icon", "data-key": key, "aria-label": label, onclick}, words);
   return h(
     "div",
     {class: "controls"},
-    icon("before", "Previous cut", "⏮", () => jump(-1)),
-    icon("play", "Play", "▶", () => setRate(playback.rate ? 0 : 1)),
-    icon("after", "Next cut", "⏭", () => jump(1)),
+    icon("before", "Previous cut", () => jump(-1)),
+    icon("play", "Play", () => setRate(playback.rate ? 0 : 1)),
+    icon("after", "Next cut", () => jump(1)),
     h("span", {class: "time"}),
     h("input", {
       type: "range",
@@ -79,8 +88,8 @@ function controls() {
       oninput: event => seekFilm(Number(hit(event).value)),
     }),
     h("span", {class: "caption", role: "status"}),
-    icon("full", "Full screen", "⛶", fullScreen),
-    icon("close", "Close", "✕", () => playing.close()),
+    icon("full", "Full screen", fullScreen),
+    icon("close", "Close", () => playing.close(), "✕"),
   );
 }
 
@@ -102,7 +111,7 @@ function setRate(rate) {
   playback.rate = rate;
   playback.then = performance.now();
   const control = $("[data-key=play]", playing);
-  control.textContent = rate ? "⏸" : "▶";
+  control.replaceChildren(drawing(DRAWN[rate ? "pause" : "play"]));
   control.setAttribute("aria-label", rate ? "Pause" : "Play");
   playing.dataset.rate = String(rate);
   draw();

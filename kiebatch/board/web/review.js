@@ -90,8 +90,9 @@ async function propose(action) {
       "div",
       {class: "row"},
       h("span", {class: "price"}, plan.total),
-      button("Cancel", () => sheet.close()),
+      button(plan.may ? "Cancel" : "Close", () => sheet.close()),
       plan.may ? button(plan.does, confirm, {class: "loud"}) : null,
+      !plan.may && plan.diff ? button("Copy the change", () => copyText(plan.diff), {class: "loud"}) : null,
     ),
   ]);
 }

@@ -78,7 +78,9 @@ function mark() {
   view.marking = !view.marking;
   render();
   const point = $(".cursor", viewer);
-  if (point) point.focus();
+  if (!point) return;
+  $(".stage", viewer).scrollIntoView({block: "nearest"}); /* on a phone it may be above what is seen */
+  point.focus();
 }
 /* With the keyboard: a cross that the arrow keys move. With a pointer: a click, or a frame that is drawn. */
 function cursor(layer) {
@@ -188,25 +190,23 @@ function threadOf(found, take, file, thread) {
   const links = [];
   if (here && thread.s !== undefined)
     links.push(button("Go to " + thread.s.toFixed(1) + " s", () => seek(thread), {class: "link"}));
-  if (server) {
+  if (server)
     links.push(
       button("Reply", event => answer(hit(event), thread), {class: "link", "data-key": "reply" + thread.id}),
     );
-    if (!settings.guest)
-      links.push(
-        button(thread.done ? "Reopen" : "Done", () => changeNote({id: thread.id, done: !thread.done}), {
-          class: "link",
-          "data-key": "done" + thread.id,
-        }),
-      );
-  }
+  if (server && !settings.guest)
+    links.push(
+      button(thread.done ? "Reopen" : "Done", () => changeNote({id: thread.id, done: !thread.done}), {
+        class: "link",
+        "data-key": "done" + thread.id,
+      }),
+    );
   return h(
     "li",
     {class: "thread" + (thread.done ? " done" : ""), tabindex: "-1", "data-thread": thread.id},
-    noteOf(thread, where.filter(Boolean).join(", ")),
+    noteOf(thread, where.filter(Boolean).join(", "), links),
     thread.replies ? thread.replies.map(reply => noteOf(reply, "")) : null,
     thread.done ? h("p", {class: "by"}, "Done" + (thread.doneBy ? " by " + thread.doneBy : "")) : null,
-    links.length || server ? h("p", {class: "links"}, links) : null,
   );
 }
 function placeOf(found, thread) {
@@ -215,8 +215,13 @@ function placeOf(found, thread) {
   const name = found.takes.length > 1 ? "take " + take.n : "";
   return [name, "another version"].filter(Boolean)[0];
 }
-function noteOf(note, where) {
+function noteOf(note, where, links = []) {
   const mine = server && note.author === myName();
+  const own = [
+    button("Edit", event => editNote(hit(event), note), {class: "link"}),
+    button("Delete", () => changeNote({id: note.id, deleted: true}), {class: "link"}),
+  ];
+  const all = mine ? [...links, ...own] : links;
   return h(
     "div",
     {class: "one"},
@@ -226,14 +231,7 @@ function noteOf(note, where) {
       [note.author, note.time, where, note.edited ? "edited" : ""].filter(Boolean).join(" · "),
     ),
     h("p", {class: "text"}, note.text),
-    mine
-      ? h(
-          "p",
-          {class: "links"},
-          button("Edit", event => editNote(hit(event), note), {class: "link"}),
-          button("Delete", () => changeNote({id: note.id, deleted: true}), {class: "link"}),
-        )
-      : null,
+    all.length ? h("p", {class: "links"}, all) : null,
   );
 }
 
