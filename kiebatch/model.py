@@ -323,6 +323,9 @@ class Shot:
     time_of_day: str = ""
     shot_size: str = ""
     lens: str = ""
+    file: str = ""  # a sound of the author's own, relative to the project folder; nothing is made
+    file_s: float | None = None  # how long it is, once its file was read
+    through: SceneId | None = None  # the scene with whose end a sound ends, where that is not its own
     skip: str = ""
     takes: int = 1
     models: tuple[str, ...] = ()

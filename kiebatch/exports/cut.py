@@ -18,7 +18,7 @@ from kiebatch.model import Asset, Line, Modality, Project, Scene, SceneId, Shot,
 from kiebatch.record import notes
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.notes import Notes, Thread
-from kiebatch.record.picks import Picks, Standing, parts, written
+from kiebatch.record.picks import UNDECIDED, Picks, Standing, parts, written
 from kiebatch.scenefile.lengths import lengths
 from kiebatch.workspace import Workspace
 
@@ -106,6 +106,7 @@ class Cut:
     takes: tuple[Take, ...] = ()
     shown: Take | None = None
     threads: tuple[Thread, ...] = ()  # the review's
+    through: SceneId | None = None  # the scene with whose end a sound ends, where that is not its own
 
     @property
     def end(self) -> int:
@@ -133,6 +134,7 @@ class Film:
     fps: Fraction
     shots: tuple[Cut, ...]
     sounds: tuple[Cut, ...] = ()
+    scenes: tuple[SceneId, ...] = ()  # those that are not skipped, in order, also where only a part is shown
 
     @property
     def length(self) -> int:
@@ -171,7 +173,12 @@ def film(
     if not builder.shots:
         raise Invalid("the scene file has no shots to export")
     title = project.title or Path(project.file).resolve().parent.name
-    return Film(title=title, fps=fps, shots=tuple(builder.shots), sounds=tuple(builder.sounds))
+    scenes = tuple(dict.fromkeys(shot.scene for shot in builder.shots))
+    ends = {shot.scene: shot.end for shot in builder.shots}
+    sounds = tuple(
+        replace(sound, frames=ends[_scenes_of(sound, scenes)[-1]] - sound.start) for sound in builder.sounds
+    )
+    return Film(title=title, fps=fps, shots=tuple(builder.shots), sounds=sounds, scenes=scenes)
 
 
 def chosen(
@@ -184,7 +191,7 @@ def chosen(
     whole = film(project, manifest, picks, workspace, options.fps)
     if not options.only and not options.picked:
         return whole
-    scenes = list(dict.fromkeys(shot.scene for shot in whole.shots))
+    scenes = whole.scenes
     unknown = [s for s in options.only if not any(_named(shot, (s,), scenes) for shot in whole.shots)]
     if unknown:
         raise Invalid(
@@ -198,7 +205,15 @@ def chosen(
     if not kept:
         raise Invalid("no shots match", hint="`kiebatch pick 2a#3` picks a take" if options.picked else "")
     there = {shot.scene for shot in kept}
-    return replace(whole, shots=kept, sounds=tuple(s for s in whole.sounds if s.scene in there))
+    sounds = tuple(s for s in whole.sounds if there & set(_scenes_of(s, scenes)))
+    return replace(whole, shots=kept, sounds=sounds)
+
+
+def _scenes_of(sound: Cut, scenes: Sequence[SceneId]) -> Sequence[SceneId]:
+    """Return the scenes over which a sound is heard, of the film's scenes in their order."""
+    if sound.through is None or sound.through not in scenes or sound.scene not in scenes:
+        return (sound.scene,)
+    return scenes[scenes.index(sound.scene) : scenes.index(sound.through) + 1]
 
 
 def _named(shot: Cut, only: Sequence[str], scenes: Sequence[SceneId]) -> bool:
@@ -222,10 +237,12 @@ def closed_up(whole: Film) -> Film:
         shots.append(replace(shot, start=end))
         end = shots[-1].end
     ends = {shot.scene: shot.end for shot in shots}
-    sounds = [
-        replace(sound, start=begins[sound.scene], frames=ends[sound.scene] - begins[sound.scene])
-        for sound in whole.sounds
-    ]
+    sounds = []
+    for sound in whole.sounds:
+        heard = [scene for scene in _scenes_of(sound, whole.scenes) if scene in ends]
+        if heard:
+            start = begins[heard[0]]
+            sounds.append(replace(sound, start=start, frames=ends[heard[-1]] - start))
     return replace(whole, shots=tuple(shots), sounds=tuple(sounds))
 
 
@@ -290,13 +307,24 @@ class _Builder:
                         models=shot.models,
                         takes=takes[shot.id],
                         shown=shown[shot.id],
+                        through=shot.through,
                     )
                 )
 
     def _frame(self) -> int:
         return round(self.clock * self.fps)
 
+    def _own_file(self, scene: Scene, shot: Shot) -> tuple[Take, ...]:
+        """Return a sound of the author's own as the one take of its shot."""
+        path = self.workspace.root / shot.file
+        slot = written(Slot(scene.id, shot.id))
+        asset = Asset(id="", type="audio", filename=shot.file, prompt=shot.prompt, duration=shot.file_s)
+        there = path if path.is_file() else None
+        return (Take(slot=slot, number=1, model="", asset=asset, path=there, standing=UNDECIDED),)
+
     def _takes(self, scene: Scene, shot: Shot) -> tuple[Take, ...]:
+        if shot.file:
+            return self._own_file(scene, shot)
         slots = {(job.model, job.slot.take): job.slot for job in shot.jobs}
         found = []
         seen = set()
@@ -348,7 +376,7 @@ def _worded(cut: Cut, scene: Scene, shot: Shot, *, first: bool, last: bool) -> C
     own_notes = shot.notes if shot.id is not None else ""
     notes = (scene.notes if first else "", own_notes)
     # The words of the scene's sounds, made or not.
-    sounds = {s.kind: s.prompt for s in scene.shots if first and s.kind != "shot" and not s.skip}
+    sounds = {s.kind: s.prompt or s.file for s in scene.shots if first and s.kind != "shot" and not s.skip}
     return replace(
         cut,
         title=shot.title,

@@ -101,7 +101,39 @@ def media_facts(
             target = files.resolved(local_path(bounds.workspace, ref.path))
             if bounds.allow is not None and not bounds.is_inside(target):
                 problems.append(_problem(_notice(ref.path, target), medium.where))
+    for shot in _sounds(project):
+        if shot.file not in facts:
+            heard = _read_sound(shot.file, bounds, digest)
+            if isinstance(heard, Finding):
+                problems.append(_problem(heard, shot.where))
+            else:
+                facts[shot.file] = heard
     return facts, [*problems, *_unfit(project, catalogue, facts)]
+
+
+def with_sounds(project: Project, facts: Mapping[str, tuple[str, MediaFacts]]) -> Project:
+    """Return a project in which the author's own sounds have their lengths."""
+    if not _sounds(project):
+        return project
+
+    def timed(shot: Shot) -> Shot:
+        found = facts.get(shot.file)
+        return replace(shot, file_s=found[1].duration_s) if found else shot
+
+    scenes = (replace(scene, shots=tuple(map(timed, scene.shots))) for scene in project.scenes)
+    return replace(project, scenes=tuple(scenes))
+
+
+def _sounds(project: Project) -> list[Shot]:
+    return [shot for scene in project.scenes for shot in scene.shots if shot.file]
+
+
+def _read_sound(name: str, bounds: Bounds, digest: Callable[[Path], str]) -> tuple[str, MediaFacts] | Finding:
+    # It is played and not sent, so it may lie anywhere that the person can read.
+    read = _read(name, replace(bounds, allow=None), digest)
+    if isinstance(read, Finding) or read[1].kind in ("audio", "video"):
+        return read
+    return Finding(field="file", message=f"`{name}` is not a sound", code="bad-file")
 
 
 def _notice(name: str, target: Path) -> Finding:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from kiebatch import catalogue as models
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
@@ -93,6 +94,7 @@ def _project(source: Source) -> Project:
     )
     checks.check_default_params(source, shots.values())
     checks.check_slots(project, source.problems)
+    checks.check_sounds(source, project)
     checks.check_cycles(project, source.problems)
     return project
 
@@ -151,7 +153,7 @@ class _BoardText:
 
     raw: Mapping[str, JSON]
 
-    def values(self) -> dict[str, str]:
+    def values(self) -> dict[str, Any]:
         return {key: self.raw.get(key) or "" for key in _BOARD}
 
     def notes(self) -> str:
@@ -207,7 +209,9 @@ def _shot(source: Source, spec: ShotSpec, jobs: Sequence[Job]) -> Shot:
         lines=() if is_scene else shown.lines(),
         skip=spec.skip,
         takes=spec.takes,
-        models=tuple(m.id for _, m in spec.models),
+        file=str(raw.get("file") or ""),
+        through=raw.get("through"),
+        models=() if raw.get("file") else tuple(m.id for _, m in spec.models),
         jobs=() if spec.skip else tuple(jobs),
         where=source.where(spec.path),
     )

@@ -26,6 +26,34 @@ def check_slots(project: Project, problems: Problems) -> None:
             problems.error(job.where, message, code="duplicate-id")
 
 
+def check_sounds(source: Source, project: Project) -> None:
+    """Report a sound that is both a file and to be made, and one that ends with a scene that does not come later."""
+    order = {str(scene.id): place for place, scene in enumerate(project.scenes)}
+    for place, scene in enumerate(source.value.get("scenes") or ()):
+        for key in SOUNDS:
+            sound = scene.get(key) if isinstance(scene, dict) else None
+            if isinstance(sound, dict):
+                _check_sound(source, order, ("scenes", place, key), scene.get("id"), sound)
+
+
+def _check_sound(
+    source: Source, order: Mapping[str, int], path: Path, scene: JSON, sound: Mapping[str, JSON]
+) -> None:
+    if "file" in sound and "model" in sound:
+        message = f"scene {scene}: `{path[-1]}` has both `file` and `model`"
+        hint = "a file of your own is not made; its words may stand in `text`"
+        source.error((*path, "model"), message, hint=hint)
+    through = sound.get("through")
+    if through is None or str(scene) not in order:
+        return
+    if str(through) not in order:
+        message = f"scene {scene}: there is no scene `{through}` for `{path[-1]}` to end with"
+        source.error((*path, "through"), message, hint=did_you_mean(str(through), order))
+    elif order[str(through)] < order[str(scene)]:
+        message = f"scene {scene}: `{path[-1]}` cannot end with scene `{through}`, which comes before it"
+        source.error((*path, "through"), message)
+
+
 def check_cycles(project: Project, problems: Problems) -> None:
     """Report shots that start from one another in a circle."""
     by_slot = {job.slot: job for job in project.jobs}

@@ -189,8 +189,19 @@ class _Writer:
                 )
                 for e in validator.iter_errors(self.value)
             ]
-        if problems:
+        if problems := problems or list(self._own_sounds()):
             raise Invalid(problems)
+
+    def _own_sounds(self) -> Iterable[Problem]:
+        """Yield the sounds that Markdown has no words for: files of one's own, and those of several scenes."""
+        for i, scene in enumerate(self.value.get("scenes") or ()):
+            for key in SOUNDS:
+                sound = scene.get(key)
+                for name in ("file", "through"):
+                    if isinstance(sound, dict) and name in sound:
+                        where = self.document.where(("scenes", i, key, name), key=True)
+                        message = f"`{name}` of a sound can be written in YAML alone"
+                        yield Problem(where=where, message=message, hint="keep this film in YAML")
 
     def _heading_fits(self, text: str) -> bool:
         plain = self.headings.read(_heading(_headline(text)), "top")

@@ -51,7 +51,7 @@ class Jobs:
         if spec.kind != "shot" and "text" in spec.raw and "prompt" in spec.raw:
             message = f"`{spec.name}` has both `text` and `prompt`"
             source.error((*spec.path, "text"), message, hint="they mean the same")
-        if not self._prompts_are_whole(spec):
+        if spec.raw.get("file") or not self._prompts_are_whole(spec):
             return False
         given = spec.has_words
         if spec.models:

@@ -50,7 +50,7 @@ def speaking_s(text: str) -> float:
 
 def _spoken_s(scene: Scene, voices_s: Mapping[ShotId, float]) -> float:
     voices = [shot for shot in scene.shots if shot.kind == "vo" and not shot.skip]
-    return sum(voices_s.get(voice.id) or speaking_s(voice.prompt) for voice in voices)
+    return sum(voice.file_s or voices_s.get(voice.id) or speaking_s(voice.prompt) for voice in voices)
 
 
 def _talk_s(scene: Scene, shot: Shot, *, first: bool) -> float:

@@ -52,7 +52,7 @@ class ShotSpec:
     def makes(self) -> bool:
         """Whether the shot makes something, and is not a mere card on the board."""
         says = self.names_model or self.has_words or any(role in self.raw for role in ROLES)
-        return says and bool(self.models)
+        return says and bool(self.models) and not self.raw.get("file")
 
     @property
     def has_words(self) -> bool:

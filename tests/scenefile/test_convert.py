@@ -347,3 +347,10 @@ def test_a_folder_stands_for_the_files_in_it(tmp_path: Path, capsys: pytest.Capt
     assert "prompt: A boat" in capsys.readouterr().out
     assert app.exit_code(["init", str(tmp_path / "film"), "--from", str(tmp_path)]) == 0
     assert "prompt: A boat" in (tmp_path / "film" / "scenes.yaml").read_text(encoding="utf-8")
+
+
+def test_a_sound_that_markdown_has_no_words_for_is_refused_and_not_dropped() -> None:
+    text = "kiebatch: 1\nscenes:\n  - id: 1\n    music: {file: score.wav, through: 1}\n"
+
+    with pytest.raises(Invalid, match=r"scenes\.yaml:4:13: `file` of a sound can be written in YAML alone"):
+        convert.to_markdown(document.read(text, "scenes.yaml"))

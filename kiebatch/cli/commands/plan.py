@@ -16,7 +16,7 @@ from kiebatch.ci import announce
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, plain
-from kiebatch.model import JSON
+from kiebatch.model import JSON, Project, Slot
 from kiebatch.planning import Assessment, Entry, Plan, assess, jobs_as_json, planning, price_of, save_plan
 
 app = typer.Typer()
@@ -61,13 +61,26 @@ def plan(
     if not quiet or given.as_json:
         console.answer(
             value,
-            lambda: "\n".join([table(todo, show_all=show_all), *_rules(verdict)]),
+            lambda: "\n".join(
+                [table(todo, show_all=show_all), *_on_the_board_alone(opened.project), *_rules(verdict)]
+            ),
             as_json=given.as_json,
         )
     if check:
         held = any(e.selected and e.reason == "held" for e in todo.entries)
         work = Exit.DIFFERS if todo.status == "work" else Exit.OK
         console.leave(Exit.HELD if held else work)
+
+
+def _on_the_board_alone(project: Project) -> list[str]:
+    """Return what nothing makes: sounds that have words and no model."""
+    names = [
+        Slot(scene.id, shot.id).shot_name
+        for scene in project.scenes
+        for shot in scene.shots
+        if shot.kind != "shot" and shot.prompt and not (shot.jobs or shot.skip or shot.file)
+    ]
+    return [f"on the board and made by no model: {', '.join(names)}"] if names else []
 
 
 def _rules(verdict: Assessment) -> list[str]:
