@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
-.PHONY: demo shell test test-all lint types bench lock generate dist check-dist check-tag clean
+.PHONY: demo shell test test-all lint types docs bench lock generate dist check-dist check-tag clean
 
 # The stamps make each install happen once, and again when what it installs from has changed.
 $(BIN)/python:
@@ -47,6 +47,10 @@ lint: $(VENV)/installed-dev
 
 types: $(VENV)/installed-dev
 	$(BIN)/mypy --strict
+
+# The site, into build/site. A broken link, or a page that is in no menu, is an error.
+docs: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
