@@ -118,9 +118,15 @@ class Catalogue:
 
     def _withdrawn(self, name: str, gone: Model) -> UnknownModel:
         instead = self._instead(gone)
+        hint = f"today there is {', '.join(f'`{m.id}`' for m in instead)}" if instead else ""
+        if gone.superseded_by and instead:
+            lacks = _lacks(gone, instead[0])
+            hint = f"`{instead[0].id}` takes its place" + (f", without {lacks}" if lacks else "")
+            hint += "; `kiebatch migrate FILE` writes the change"
+        closed = f" on {gone.last_day}" if gone.last_day else ""
         return UnknownModel(
-            f"`{name}` is withdrawn: the service has closed it",
-            hint=f"today there is {', '.join(f'`{m.id}`' for m in instead)}" if instead else "",
+            f"`{name}` is withdrawn: the service has closed it{closed}",
+            hint=hint,
             choices=[m.id for m in instead],
         )
 
@@ -187,6 +193,14 @@ class Catalogue:
             if m[1] == gone.modality and m[3] == "current" and m[4] == gone.task
         ]
         return [m for m in (self.get(i) for i in ids[:4]) if m is not None]
+
+
+def _lacks(old: Model, new: Model) -> str:
+    """Return in words what a model takes and its successor does not."""
+    friendly = ("seed", "negative_prompt", "voice", "duration", "resolution")
+    missing = [role for role in old.roles if role not in new.roles]
+    missing += [name for name in friendly if name in old.fields and name not in new.fields]
+    return ", ".join(f"`{name}`" for name in missing)
 
 
 _NOUN = {"image": "pictures", "video": "clips", "audio": "sound", "text": "text"}

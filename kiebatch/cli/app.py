@@ -38,6 +38,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("generate", "Make one picture, clip or sound from one prompt, without a scene file."),
     "schema": ("schema", "Print the scene file's JSON schema, for editors."),
     "models": ("models", "List, search and explain the models."),
+    "migrate": (
+        "migrate",
+        "Replace models that are closed, or close within 30 days, by those that take their place.",
+    ),
     "convert": ("convert", "Turn a Markdown scene file into YAML, or back."),
     "verify": ("verify", "Check that the files match the manifest."),
     "log": ("log", "Show the versions of a slot, with what changed."),

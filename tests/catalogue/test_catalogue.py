@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -461,3 +462,20 @@ def test_a_model_that_nobody_knows_takes_everything_and_has_no_price() -> None:
     assert found.validator.is_valid({"anything": 1})
     assert catalogue.price(found, {"anything": 1}).kind == "unknown"
     assert not found.known
+
+
+def test_no_model_disappears_without_a_word(golden: Callable[[str, str], None]) -> None:
+    """Every model that was ever shipped is still known: as current, superseded or withdrawn."""
+    golden("models.txt", "".join(f"{m.modality} {m.id} {m.status}\n" for m in catalogue.load().all()))
+
+
+def test_a_closed_model_has_a_last_day_or_says_why_not_and_its_successor_is_current(
+    shipped: Catalogue,
+) -> None:
+    for model in shipped.all():
+        if model.superseded_by:
+            newer = shipped.get(model.superseded_by)
+            assert newer is not None, model.id
+            assert newer.status == "current", model.id
+        if model.migration:
+            assert model.migration.get("source"), model.id

@@ -617,10 +617,7 @@ def test_older_withdrawn_and_dying_things_are_said() -> None:
     engine = ask_of("ai-music-api/generate", prompt="calm", params={"model": "V5"})
 
     assert [(f.field, f.code) for f in warnings(old)] == [("model", "superseded")]
-    assert (
-        warnings(old)[0].hint
-        == "`veo-3-1` takes its place, which has no field for the tier: budget 250 credits"
-    )
+    assert warnings(old)[0].hint == "`veo-3-1` takes its place, whose tier is named by params.model"
     assert errors(gone)[0].code == "withdrawn"
     assert [f.code for f in warnings(engine)] == ["discontinued-value"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 from kiebatch.catalogue.conditions import concerned
 from kiebatch.catalogue.inputs.defaults import fill_in, put_default_params, put_length
@@ -45,10 +46,13 @@ class Built:
         return not any(f.severity == "error" for f in self.findings)
 
 
-def build(model: Model, ask: Ask) -> Built:
-    """Return the model's own input for what a shot asks, with every finding.  Reads no file."""
+def build(model: Model, ask: Ask, *, on: date | None = None) -> Built:
+    """Return the model's own input for what a shot asks, with every finding.  Reads no file.
+
+    `on` is the day of the submission, today by default: models have a last one.
+    """
     draft = Draft(model=model, ask=ask, voice=voice_id(model, ask))
-    warn_about_status(draft)
+    warn_about_status(draft, on or datetime.now(UTC).date())
     read_params(draft)
     put_prompt(draft)
     put_negative(draft)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from kiebatch.catalogue import prices
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.messages import allowed_hint
@@ -9,25 +11,29 @@ from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import bare, say
 from kiebatch.catalogue.shapes import Schema
 
+CLOSING_DAYS = 30  # so long before its last day a model is warned about
 EXPENSIVE = 3  # warn where an option makes a job cost at least so many times as much
 
 
-def warn_about_status(draft: Draft) -> None:
+def warn_about_status(draft: Draft, on: date) -> None:
+    """Say where a model is closed, closes soon, or has a newer form."""
     model = draft.model
-    if model.status == "superseded":
-        draft.warn(
-            "model",
-            f"`{model.id}` is an older form and may stop any day",
-            hint=newer(model),
-            code="superseded",
-        )
-    elif model.status == "withdrawn":
-        draft.error(
-            "model",
-            f"`{model.id}` is withdrawn: the service has closed it",
-            hint=newer(model),
-            code="withdrawn",
-        )
+    left = (date.fromisoformat(model.last_day) - on).days if model.last_day else None
+    if model.status == "withdrawn" or (left is not None and left < 0):
+        closed = f" on {model.last_day}" if model.last_day else ""
+        message = f"`{model.id}` is withdrawn: the service has closed it{closed}"
+        draft.error("model", message, hint=_way_out(model), code="withdrawn")
+    elif left is not None and left <= CLOSING_DAYS:
+        message = f"`{model.id}` closes on {model.last_day}, in {left} day{'' if left == 1 else 's'}"
+        draft.warn("model", message, hint=_way_out(model), code="closing")
+    elif model.status == "superseded":
+        message = f"`{model.id}` is an older form and may stop any day"
+        draft.warn("model", message, hint=newer(model), code="superseded")
+
+
+def _way_out(model: Model) -> str:
+    found = newer(model)
+    return f"{found}; `kiebatch migrate FILE` writes the change" if found else ""
 
 
 def newer(model: Model) -> str:
