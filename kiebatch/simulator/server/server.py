@@ -24,6 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kiebatch.simulator.faults import Fault
 from kiebatch.simulator.server.application import Application, application
+from kiebatch.simulator.server.guard import Guard
 from kiebatch.simulator.settings import Settings
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wire import Cut
@@ -67,7 +68,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: Application) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                Guard(app),
                 http=Protocol,
                 ws="none",
                 loop="asyncio",
