@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -211,6 +212,23 @@ def plain(text: object, limit: int = 2000) -> str:
             for c in kept
         )
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+
+
+def install_hint(extra: str) -> str:
+    """Return the command that installs what an extra of ours needs, such as `pdf`.
+
+    It names the libraries, never `kiebatch`: as long as that is not on the package index, anybody may register it.
+    """
+    from importlib import metadata  # only where something is missing
+
+    try:
+        required = metadata.requires("kiebatch") or []
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        required = []
+    marked = re.compile(rf"extra == ['\"]{re.escape(extra)}['\"]")
+    named = [line.partition(";")[0].strip() for line in required if marked.search(line)]
+    libraries = [f"'{name}'" for name in named if not name.startswith("kiebatch")]
+    return "pip install " + (" ".join(libraries) or f"'./kiebatch[{extra}]'")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kiebatch import __version__, files
-from kiebatch.errors import KieBatchError, plain
+from kiebatch.errors import KieBatchError, install_hint, plain
 from kiebatch.git import Repository
 from kiebatch.model import JSON
 from kiebatch.settings import Settings
@@ -100,7 +100,7 @@ def ffmpeg() -> Check:
         return note(
             "ffmpeg",
             "not found: no last frames, no posters of clips, no animatic",
-            "install ffmpeg with your package manager, or: pip install 'kiebatch[video]'",
+            f"install ffmpeg with your package manager, or: {install_hint('video')}",
         )
 
 
@@ -124,7 +124,7 @@ def fonts() -> Check:
 def extras() -> Iterable[Check]:
     for extra, (module, what) in EXTRAS.items():
         if importlib.util.find_spec(module) is None:
-            yield note(f"extra {extra}", f"not installed: no {what}", f"pip install 'kiebatch[{extra}]'")
+            yield note(f"extra {extra}", f"not installed: no {what}", install_hint(extra))
 
 
 def git(folder: Path) -> Check:

@@ -8,7 +8,7 @@ import re
 import socket
 from urllib.parse import urlsplit
 
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, install_hint
 
 PORT = 8477
 ANYWHERE = ("0.0.0.0", "::", "")
@@ -80,7 +80,7 @@ def qr_code(url: str) -> str:
     try:
         import segno
     except ImportError:
-        return "for a QR code: pip install 'kiebatch[qr]'"
+        return f"for a QR code: {install_hint('qr')}"
     rows = [list(row) for row in segno.make(url, error="l", micro=False).matrix_iter(border=2)]
     if len(rows) % 2:
         rows.append([0] * len(rows[0]))

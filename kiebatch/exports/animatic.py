@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from kiebatch import media
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, install_hint
 from kiebatch.exports import captions, cut, pieces, soundtrack
 from kiebatch.exports.captions import Cue
 from kiebatch.exports.cut import Film, Options
@@ -43,7 +43,7 @@ def export(
     if media.find_ffmpeg() is None:
         raise Invalid(
             "an animatic needs ffmpeg",
-            hint="install ffmpeg, or its bundled kind: pip install 'kiebatch[video]'",
+            hint=f"install ffmpeg, or its bundled kind: {install_hint('video')}",
         )
     film = cut.closed_up(cut.chosen(project, manifest, picks, workspace, options))
     options.output.parent.mkdir(parents=True, exist_ok=True)

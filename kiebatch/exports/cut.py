@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from kiebatch import files, media
-from kiebatch.errors import Invalid, Problem, Where, plain
+from kiebatch.errors import Invalid, Problem, Where, install_hint, plain
 from kiebatch.model import Asset, Line, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, selects
 from kiebatch.record import notes
 from kiebatch.record.manifest import Manifest
@@ -437,4 +437,4 @@ def pages(first: Path, count: int) -> list[Path]:
 
 def missing_extra(name: str) -> Invalid:
     """Return the error of an export whose extra is not installed."""
-    return Invalid(f"this export needs the extra `{name}`", hint=f"pip install 'kiebatch[{name}]'")
+    return Invalid(f"this export needs the extra `{name}`", hint=install_hint(name))

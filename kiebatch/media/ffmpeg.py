@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, install_hint
 
 _FFMPEG_S = 60.0
 
@@ -53,7 +53,7 @@ def ffmpeg_version() -> str:
     """Return what ffmpeg calls itself: `ffmpeg version 5.1.9`; `Invalid` where there is none."""
     program = find_ffmpeg()
     if program is None:
-        raise Invalid("this needs ffmpeg", hint="install it, or: pip install 'kiebatch[video]'")
+        raise Invalid("this needs ffmpeg", hint=f"install it, or: {install_hint('video')}")
     said = subprocess.run(
         [program, "-version"], capture_output=True, text=True, errors="replace", check=False
     )
@@ -64,7 +64,7 @@ def run_ffmpeg(arguments: list[str], *, timeout_s: float = _FFMPEG_S) -> str:
     """Run ffmpeg on local files alone and return what it says; `Undecodable` when it fails."""
     program = find_ffmpeg()
     if program is None:
-        raise Invalid("this needs ffmpeg", hint="install it, or: pip install 'kiebatch[video]'")
+        raise Invalid("this needs ffmpeg", hint=f"install it, or: {install_hint('video')}")
     command = [program, "-hide_banner", "-nostdin", "-y", *arguments]
     try:
         done = subprocess.run(

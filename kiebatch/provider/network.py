@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from kiebatch.errors import Invalid, plain
+from kiebatch.errors import Invalid, install_hint, plain
 
 # The first that is set counts. OpenSSL's own names come first; requests and curl have made theirs common in companies.
 CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -75,7 +75,7 @@ def _checked(proxy: str) -> str:
     if scheme in _SOCKS and importlib.util.find_spec("socksio") is None:
         raise Invalid(
             f"the proxy `{shown}` speaks SOCKS, which needs one more package",
-            hint="pip install 'httpx[socks]'",
+            hint=install_hint("socks"),
         )
     return proxy
 

@@ -57,8 +57,8 @@ class Machine:
     def __post_init__(self) -> None:
         for name in ("cache", "artifacts", "bin"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        # What `pip install kiebatch` would give, and a `pip` that installs nothing.
-        self._command("kiebatch", f'export PYTHONPATH={PACKAGE}\nexec {sys.executable} -m kiebatch "$@"')
+        # The program as an installation gives it: without the current folder on its path (-P), and a `pip` that installs nothing.
+        self._command("kiebatch", f'export PYTHONPATH={PACKAGE}\nexec {sys.executable} -P -m kiebatch "$@"')
         self._command("pip", f'echo "$@" >> {self.folder}/pip.log')
         self._command("python", f'exec {sys.executable} "$@"')
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kiebatch.cli import options
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, install_hint
 
 app = typer.Typer()
 
@@ -53,7 +53,5 @@ def mcp(
     try:
         from kiebatch.mcp import serve
     except ModuleNotFoundError as error:
-        raise Invalid(
-            f"the server needs the library `{error.name}`", hint="pip install 'kiebatch[mcp]'"
-        ) from None
+        raise Invalid(f"the server needs the library `{error.name}`", hint=install_hint("mcp")) from None
     serve(root, max_credits=max_credits, confirm=confirm, environment=environment)
