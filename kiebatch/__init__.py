@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from kiebatch.planning.statuses import ProjectStatus, SlotStatus, status
     from kiebatch.planning.verdicts import Assessment, Rule, Verdict, assess, preflight
     from kiebatch.project.opening import Opened, load
+    from kiebatch.project.pins import presets
     from kiebatch.project.snapshots import diff
     from kiebatch.project.validating import Validation, validate
     from kiebatch.provider.client import Client
     from kiebatch.record.manifest.manifest import Manifest
+    from kiebatch.record.runs import Run, RunRecord
     from kiebatch.record.verification import verify
     from kiebatch.running.decisions import accept, adopt
     from kiebatch.running.holding import Evidence, held, resolve
     from kiebatch.running.outcome import Outcome
+    from kiebatch.running.rebuilding import run_record, runs
     from kiebatch.running.session import Confirm, Edges, Question, run, run_async
     from kiebatch.running.single import Inputs, Result, collect, generate, prepare
     from kiebatch.settings import Consent, Settings, SettingsOptions
@@ -62,6 +65,8 @@ __getattr__, __dir__ = face(
         "Refused": "errors",
         "Result": "running.single",
         "Rule": "planning.verdicts",
+        "Run": "record.runs",
+        "RunRecord": "record.runs",
         "Settings": "settings",
         "SettingsOptions": "settings",
         "SlotStatus": "planning.statuses",
@@ -78,10 +83,13 @@ __getattr__, __dir__ = face(
         "plan": "planning.planning",
         "preflight": "planning.verdicts",
         "prepare": "running.single",
+        "presets": "project.pins",
         "read_plan": "planning.saved",
         "resolve": "running.holding",
         "run": "running.session",
         "run_async": "running.session",
+        "run_record": "running.rebuilding",
+        "runs": "running.rebuilding",
         "save_plan": "planning.saved",
         "status": "planning.statuses",
         "validate": "project.validating",
@@ -107,6 +115,11 @@ __all__ = [  # noqa: RUF022  # by what people use first
     "adopt",
     "verify",
     "diff",
+    "presets",
+    "runs",
+    "run_record",
+    "Run",
+    "RunRecord",
     "save_plan",
     "read_plan",
     "Asset",

@@ -76,7 +76,7 @@ def test_the_examples_of_the_page_run(film: Film) -> None:
 
     said = film.capture.readouterr().out
     assert "success" in said
-    assert "{'done': 1}" in said
+    assert "{'done': 1} success" in said
     assert [charge["model"] for charge in film.sim.charges()] == ["kling-3.0/video", "nano-banana-2"]
     assert re.search(r"assets/images/\S+ \S+derivatives\S+\.webp", said)
 

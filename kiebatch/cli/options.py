@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from kiebatch.catalogue import formula
 from kiebatch.cli import console, streams
 from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
@@ -193,10 +194,12 @@ def opened(
         lint=lint,
         allow=allow,
     )
+    # What a prompt lacks is for who writes: `validate` says it.
+    told = [problem for problem in found.problems if problem.code != formula.CODE]
     if each and not quiet:
-        console.warn(found.problems)
+        console.warn(told)
     elif not quiet:
-        console.warn_briefly(found.problems, found.workspace.scene_file)
+        console.warn_briefly(told, found.workspace.scene_file)
     return found
 
 

@@ -18,7 +18,7 @@ from kiebatch.project import config, finding, opening
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
 from kiebatch.project.pins import Pins
-from kiebatch.project.references import OUTSIDE, Bounds, media_facts, repriced, with_sounds
+from kiebatch.project.references import QUIET, Bounds, media_facts, repriced, with_sounds
 from kiebatch.record import Journal, open_journal
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
@@ -242,7 +242,7 @@ def open_project(
     everything = [*found, *problems, *media_problems, *recorded.repairs, *chosen.problems, *pins.problems]
     everything.sort(key=lambda p: (p.where.file, p.where.line, p.where.column))
     if any(p.severity == "error" for p in everything) or (
-        strict and any(p.code != OUTSIDE for p in everything)
+        strict and any(p.code not in QUIET for p in everything)
     ):
         raise Invalid(everything)
     return Opened(

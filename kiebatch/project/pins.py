@@ -53,6 +53,14 @@ class Pins:
         return Key(lock.digest(text), chosen.key, chosen.version, model.id)
 
 
+def presets(project: str | Path | None = None) -> Presets:
+    """Return every prompt preset that a project sees: its own, the person's, and those that ship.
+
+    `presets("film")["clip"]` is one, `.choose(model, pattern)` says which one a model gets and why.
+    """
+    return prompts.load(Path(project or ".").resolve(), config_home())
+
+
 def lock_path(workspace: Workspace) -> Path:
     """Return where a project's enhanced prompts lie: beside its scene file."""
     return workspace.root / lock.NAME

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kiebatch import catalogue as models
 from kiebatch import files, formats, git, media
-from kiebatch.catalogue import media_limits
+from kiebatch.catalogue import formula, media_limits
 from kiebatch.errors import Finding, Invalid, Problem, Where
 from kiebatch.model import Job, LocalFile, MediaFacts, Project, Shot
 from kiebatch.project import config
@@ -17,6 +17,7 @@ from kiebatch.workspace import Workspace
 
 MOST_BYTES = 2 * 2**30  # of one reference: more than any model takes
 OUTSIDE = "outside-project"  # the code of the notice that a file from elsewhere is sent
+QUIET = frozenset({OUTSIDE, formula.CODE})  # notices that --strict does not count
 # What lies in git's own folder is its settings, but for the content that git-annex and Git LFS keep there.
 _GIT_CONTENT = ("annex", "lfs")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from kiebatch.errors import Invalid, Problem
 from kiebatch.model import JSON
 from kiebatch.project import opening
-from kiebatch.project.references import OUTSIDE
+from kiebatch.project.references import QUIET
 from kiebatch.settings import Settings
 
 
@@ -24,9 +24,9 @@ class Validation:
 
     @property
     def valid(self) -> bool:
-        if self.strict:
-            return all(problem.code == OUTSIDE for problem in self.problems)
-        return not any(problem.severity == "error" for problem in self.problems)
+        errors = any(problem.severity == "error" for problem in self.problems)
+        counted = self.strict and any(problem.code not in QUIET for problem in self.problems)
+        return not errors and not counted
 
     def as_json(self) -> dict[str, JSON]:
         """Return the keys of contract section 8, `validate`."""

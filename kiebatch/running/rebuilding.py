@@ -1,4 +1,4 @@
-"""Makes the index of runs anew: from the records that are there, and from journal and manifest where one is gone."""
+"""What was run here; and the index of runs made anew, from records, journal and manifest."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from collections.abc import Iterable
 
 from kiebatch import files
 from kiebatch.model import Asset, Attempt, stamp
-from kiebatch.project import finding, peek
+from kiebatch.project import Opened, finding, peek
 from kiebatch.record import queries
 from kiebatch.record import runs as records
-from kiebatch.record.runs import Run, RunStatus
+from kiebatch.record.runs import Run, RunRecord, RunStatus
 from kiebatch.workspace import Workspace
+
+
+def runs(opened: Opened) -> list[Run]:
+    """Return every run of a film that left a record on this machine, the oldest first; `queries.runs` filters them."""
+    return records.all_runs(opened.workspace.state / "runs")
+
+
+def run_record(opened: Opened, run_id: str) -> RunRecord:
+    """Return one run whole; the beginning of its id will do.  `Invalid` where there is none."""
+    return records.read(opened.workspace.state / "runs", run_id)
 
 
 def rebuild(workspace: Workspace) -> list[Run]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from kiebatch import catalogue as models
-from kiebatch.catalogue import Model, inputs, lint
+from kiebatch.catalogue import Model, formula, inputs, lint
 from kiebatch.catalogue.inputs import Built
 from kiebatch.errors import Finding, Invalid
 from kiebatch.model import JSON, Ask, Enhance, Job, Path, RoleMedia, ShotOutput, Slot
@@ -244,6 +244,9 @@ class _Maker:
         if self.source.options.lint and not is_json_object(ask.prompt):
             for finding in lint.check(self.model, ask, self.spec.raw.get("duration")):
                 self._warn(finding)
+            lacking = formula.finding(self.model, ask)
+            if lacking:
+                self._warn(lacking)
         self._check_endpoint()
         self._check_follows(ask)
 

@@ -9,10 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import jsonschema
 import pytest
+from PIL import Image
 
+from kiebatch import formats
 from kiebatch.errors import Exit
 from support.film import Film
 from support.places import ROOT
@@ -123,8 +127,6 @@ def test_a_run_that_was_killed_is_listed_as_unfinished(film: Film) -> None:
 
 
 def test_secrets_and_signatures_are_cut(film: Film) -> None:
-    from PIL import Image
-
     Image.new("RGB", (64, 64), "red").save("in.png")
     film.write(
         "kiebatch: 1\nscenes:\n  - {id: 1, model: nano-banana-2, prompt: x, references: [in.png, "
@@ -267,3 +269,50 @@ def test_clean_frees_records_and_derivatives_and_nothing_that_was_paid_for(film:
     assert sorted(p for p in film.folder.rglob("*") if p.is_file() and ".kiebatch" not in p.parts) == kept
     assert film.command("plan", "scenes.yaml", "--check").code == 0
     assert Path(".kiebatch/journal.sqlite").exists()
+
+
+def test_a_bundle_holds_one_run_for_people_and_scripts(film: Film) -> None:
+    Image.new("RGB", (64, 64), "red").save("in.png")
+    film.write(TWO.replace("prompt: a boat", "prompt: a boat, references: [in.png]"))
+    film.sim.fault("submit~z-image@1=fail:422 bad thing")
+    run = ran(film)
+    film.command("pick", "1")
+
+    said = film.command("export", "bundle", str(run["id"])[:5], "--output", "out", "--json")
+
+    assert said.code == 0, said.err
+    record = json.loads(Path("out/run.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(formats.load("run")).validate(record)
+    jobs = {job["slot"]: job["files"] for job in record["jobs"]}
+    assert {*jobs} == {"1", "2"}
+    for name in ("request", "answer", "record", "prompt", "prompt_raw"):
+        assert (Path("out") / jobs["1"][name]).is_file()
+    assert jobs["1"]["inputs"] == ["inputs/in.png"]
+    (result,) = jobs["1"]["results"]
+    assert Path("out", result["original"]).read_bytes() == Path("assets/images/scene-01.jpg").read_bytes()
+    assert Path("out", result["web"]).is_file()
+    assert Path("out", result["thumb"]).is_file()
+    notes = Path("out/notes.md").read_text(encoding="utf-8")
+    assert "bad thing" in notes
+    assert "a boat" in notes
+    assert said.json["count"] == sum(1 for p in Path("out").rglob("*") if p.is_file())
+    assert film.command("export", "bundle", str(run["id"]), "--output", "out").code == Exit.INVALID
+
+
+def test_the_latest_run_can_be_a_zip(film: Film) -> None:
+    film.write(TWO)
+    run = ran(film)
+
+    said = film.command("export", "bundle", "--zip", "--json")
+
+    assert said.json["run"] == run["id"]
+    with zipfile.ZipFile(said.json["file"]) as archive:
+        assert {"run.json", "notes.md"} <= set(archive.namelist())
+        assert json.loads(archive.read("run.json"))["id"] == run["id"]
+
+
+def test_a_project_without_runs_has_no_bundle(film: Film) -> None:
+    film.write(TWO)
+    (film.folder / ".kiebatch").mkdir()
+
+    assert film.command("export", "bundle").code == Exit.INVALID

@@ -18,22 +18,31 @@ from typer import Argument, Option
 from kiebatch import files, git
 from kiebatch.cli import console, options
 from kiebatch.errors import Invalid, plain
-from kiebatch.exports import ENDINGS, cut, otio, retime
+from kiebatch.exports import ENDINGS, bundle, cut, otio, retime
 from kiebatch.exports import csv as shot_list
 from kiebatch.exports.cut import Progress
 from kiebatch.exports.pdf import GRIDS
-from kiebatch.project import Opened
-from kiebatch.record import picks_file
+from kiebatch.project import Opened, finding
+from kiebatch.record import picks_file, runs
+from kiebatch.workspace import Workspace
 
 app = typer.Typer()
-Kind = Literal["sheet", "pdf", "animatic", "otio", "edl", "fcp7", "fcpxml", "captions", "csv", "remotion"]
+Kind = Literal[
+    "sheet", "pdf", "animatic", "otio", "edl", "fcp7", "fcpxml", "captions", "csv", "remotion", "bundle"
+]
 _TIMELINES = ("otio", "edl", "fcp7", "fcpxml")
 
 
 @app.command()
 def export(
     kind: Annotated[Kind, Argument(help="what to write")],
-    scene_file: options.MaybeSceneFile = None,
+    scene_file: Annotated[
+        Path | None,
+        Argument(
+            help="the scene file; without it the project in the current folder. bundle: the run [default: the latest]",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None, Option("--output", "-o", help="another file [default: export/<folder>.<ending>]")
     ] = None,
@@ -88,6 +97,7 @@ def export(
         bool,
         Option("--write", help="with --import: put it into the scene file (timelines) or picks.yaml (csv)"),
     ] = False,
+    as_zip: Annotated[bool, Option("--zip", help="bundle: one zip file, not a folder")] = False,
     project: options.Project = None,
     draft: options.DraftFolder = False,
     assets: options.Assets = None,
@@ -101,6 +111,12 @@ def export(
 
     Example: kiebatch export animatic scenes.yaml --slate
     """
+    if kind == "bundle":
+        workspace = finding.find(project=project, draft=draft, assets=assets, state=state)
+        _bundle(workspace, str(scene_file or ""), output, as_zip=as_zip, as_json=as_json)
+        return
+    if as_zip:
+        raise Invalid("--zip goes with `export bundle`")
     opened = options.opened(
         scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json, allow=None
     )
@@ -270,3 +286,19 @@ def _import_notes(opened: Opened, path: Path, *, write: bool, as_json: bool) -> 
         return "\n".join(lines)
 
     console.answer(value, said, as_json=as_json)
+
+
+def _bundle(workspace: Workspace, run: str, output: Path | None, *, as_zip: bool, as_json: bool) -> None:
+    """Write one run as a folder or a zip file: the latest where none is named."""
+    folder = workspace.state / "runs"
+    known = runs.all_runs(folder)
+    if not run and not known:
+        raise Invalid("no run has left a record here", hint="`kiebatch run` leaves one")
+    record = runs.read(folder, run or known[-1].id)
+    name = f"run-{record.run.started_at[:10]}-{record.run.id}{'.zip' if as_zip else ''}"
+    target = (output or workspace.root / "export" / name).absolute()
+    files.check_writable(target.parent)
+    recorded, picks = finding.read_manifest(workspace), finding.read_picks(workspace)
+    done = bundle.export(record, recorded, picks, workspace, target, as_zip=as_zip)
+    value = {"status": "success", "run": record.run.id, "file": files.shown(done.path), "count": done.files}
+    console.answer(value, f"{files.shown(done.path)}: {done.files} files", as_json=as_json)

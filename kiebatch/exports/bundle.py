@@ -1,0 +1,186 @@
+"""One run as a folder that a person and a script can read: requests, answers, prompts, inputs, results, notes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kiebatch import files
+from kiebatch.errors import Invalid
+from kiebatch.media import Derivatives
+from kiebatch.model import JSON, Asset
+from kiebatch.record.manifest import Manifest
+from kiebatch.record.picks import Picks
+from kiebatch.record.runs import JobRecord, RunRecord
+from kiebatch.workspace import Workspace
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundled:
+    """Where a bundle lies, and how many files it holds."""
+
+    path: Path
+    files: int
+
+
+def export(
+    record: RunRecord,
+    recorded: Manifest,
+    picks: Picks,
+    workspace: Workspace,
+    target: Path,
+    *,
+    as_zip: bool = False,
+) -> Bundled:
+    """Write one run to `target`, a folder that is not there yet, or a zip file.
+
+    `run.json` says what happened and names every other file; `schemas/run.schema.json` describes it.  `Invalid` where
+    `target` is there.
+    """
+    if target.exists():
+        raise Invalid(
+            f"{files.shown(target)} is there already", hint="name another with --output, or remove it"
+        )
+    folder = target.with_name(f".{target.name}.part")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        count = _Bundle(record, recorded, picks, workspace, folder).write()
+        if as_zip:
+            _zipped(folder, target)
+        else:
+            folder.rename(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Bundled(path=target, files=count)
+
+
+def _zipped(folder: Path, target: Path) -> None:
+    # Media are packed already, and only stored: deflating them again takes long and wins nothing.
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder).as_posix())
+
+
+@dataclass(slots=True)
+class _Bundle:
+    record: RunRecord
+    recorded: Manifest
+    picks: Picks
+    workspace: Workspace
+    folder: Path
+
+    def write(self) -> int:
+        jobs = [self._job(job) for job in self.record.jobs]
+        value = {**self.record.as_json(), "jobs": jobs}
+        self._text("run.json", json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+        self._text("notes.md", self._notes(jobs))
+        return sum(1 for path in self.folder.rglob("*") if path.is_file())
+
+    # -- one job
+
+    def _job(self, job: JobRecord) -> dict[str, JSON]:
+        name = _UNSAFE.sub("-", job.slot).strip("-") or "job"
+        value = job.as_json()
+        written: dict[str, JSON] = {}
+        for key, part in (("request", job.request), ("answer", job.answer), ("record", job.record)):
+            if part is not None:
+                written[key] = self._text(
+                    f"{key}s/{name}.json", json.dumps(part, ensure_ascii=False, indent=2) + "\n"
+                )
+        if job.prompt:
+            written["prompt"] = self._text(f"prompts/{name}.sent.txt", job.prompt + "\n")
+            written["prompt_raw"] = self._text(
+                f"prompts/{name}.raw.txt", (job.prompt_raw or job.prompt) + "\n"
+            )
+        written["inputs"] = [shown for asset in self._assets(job) for shown in self._inputs(asset)]
+        written["results"] = [shown for asset in self._assets(job) for shown in self._results(asset)]
+        return {**value, "files": written}
+
+    def _assets(self, job: JobRecord) -> Iterator[Asset]:
+        """Yield the job's assets as the manifest knows them now: by their bytes, since a merge may renumber ids."""
+        wanted = {str(entry.get("sha256")) for entry in job.assets}
+        yield from (a for a in self.recorded.assets if a.sha256 in wanted and a.task_id == job.task_id)
+
+    def _inputs(self, asset: Asset) -> Iterator[str]:
+        """Copy the local files that a job was made from, where they are still in the project."""
+        for text in dict.fromkeys(_texts(asset.parameters.get("input"))):
+            if not text.startswith("file:"):
+                continue
+            path = (self.workspace.root / text.removeprefix("file:")).resolve()
+            if path.is_relative_to(self.workspace.root) and path.is_file():
+                yield self._copy(path, f"inputs/{path.name}")
+
+    def _results(self, asset: Asset) -> Iterator[Mapping[str, JSON]]:
+        """Copy a result with its web size and its thumbnail."""
+        path = self.workspace.asset_path(asset.filename)
+        if not path.is_file():
+            return
+        found: dict[str, JSON] = {"asset": asset.id, "original": self._copy(path, f"originals/{path.name}")}
+        derivatives = Derivatives(self.workspace.state)
+        web = derivatives.of(asset, path, "web")
+        if web:
+            found["web"] = self._copy(web, f"web/{path.stem}{web.suffix}")
+        thumb = derivatives.of(asset, path, "thumb")
+        if thumb:
+            found["thumb"] = self._copy(thumb, f"thumbs/{path.stem}{thumb.suffix}")
+        yield found
+
+    # -- files
+
+    def _copy(self, source: Path, name: str) -> str:
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return name
+
+    def _text(self, name: str, text: str) -> str:
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8", newline="\n")
+        return name
+
+    def _notes(self, jobs: list[dict[str, JSON]]) -> str:
+        """Return a page for people: what the run was, and what was decided about its results."""
+        run = self.record.run
+        lines = [
+            f"# Run {run.id}",
+            "",
+            f"{run.film}, {run.started_at}, by {run.by}: {run.status}",
+            "",
+            f"`{run.command}`" if run.command else "",
+            "",
+            f"Spent {run.spent:g} credits, estimated {run.estimated:g}.",
+            "",
+        ]
+        for job, value in zip(self.record.jobs, jobs, strict=True):
+            lines += [f"## {job.slot}", "", f"{job.model}: {job.state or 'submitted'}", ""]
+            if job.message:
+                lines += [f"> {job.message}", ""]
+            if job.prompt:
+                lines += [job.prompt, ""]
+            results = value["files"]["results"]
+            lines += [f"![{job.slot}]({one['thumb']})" for one in results if "thumb" in one]
+            lines += self._said(job)
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _said(self, job: JobRecord) -> list[str]:
+        decision = self.picks.decision(job.slot)
+        if decision.choice == "none":
+            return [""]
+        return ["", f"{decision.choice}: {decision.note}" if decision.note else str(decision.choice), ""]
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from _texts(one)
