@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kiebatch.provider.client import CallFailed as CallFailed
     from kiebatch.provider.client import Client as Client
     from kiebatch.provider.client import DownloadFacts as DownloadFacts
-    from kiebatch.provider.downloads import no_hook as no_hook
+    from kiebatch.provider.conduct import no_hook as no_hook
     from kiebatch.provider.gate import Booking as Booking
     from kiebatch.provider.gate import Gate as Gate
     from kiebatch.provider.gate import path_for as path_for
@@ -36,7 +36,7 @@ __getattr__, __dir__ = face(
         "SqliteGate": "sqlite_gate",
         "Times": "times",
         "UPLOAD_URL": "client",
-        "no_hook": "downloads",
+        "no_hook": "conduct",
         "path_for": "gate",
         "read_reply": "reply",
     },

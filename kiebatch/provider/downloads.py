@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
@@ -21,7 +20,7 @@ from kiebatch import addresses
 from kiebatch.errors import CallFailed, plain
 from kiebatch.model import Reply
 from kiebatch.provider import bodies, network, policy
-from kiebatch.provider.times import Times
+from kiebatch.provider.conduct import Conduct, traced
 from kiebatch.provider.transport import open_client
 
 # It is given up when nothing more comes for so many times `stall_s`; sooner where other results came meanwhile, for then
@@ -33,10 +32,6 @@ _REDIRECTS = 5
 # A connection is opened to an address that was checked for one host name; another name that lives at the same
 # address must not get it.
 _LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=0)
-
-
-def no_hook(_point: str) -> None:
-    """Hear nothing of the requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,31 +47,22 @@ class Downloads:
     """The connections to the hosts that serve results.  They have no key, and no base URL.
 
     `named` are the hosts with their ports that the user named: only they may be at a private address, and on
-    loopback speak plain http.  `trusted_hosts` are those that the user's config allows in the same way, as `host`
-    (on any port) or `host:port`.  A `transport` replaces the network, and then no address is looked up.
+    loopback speak plain http.  The conduct's `trusted_hosts` are those that the user's config allows in the same way, as `host`
+    (on any port) or `host:port`.  Its transport replaces the network, and then no address is looked up.
     """
 
     def __init__(
         self,
         named: Collection[tuple[str, int]],
+        conduct: Conduct,
         *,
-        trusted_hosts: Collection[str] = (),
-        transport: httpx.AsyncBaseTransport | None = None,
-        rng: random.Random | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        attempts: int = 5,
         at_once: int = 8,
-        times: Times | None = None,
-        hook: Callable[[str], None] = no_hook,
     ) -> None:
         self._named = frozenset(named)
-        self._trusted = frozenset(host.lower() for host in trusted_hosts)
-        self._transport = transport
-        self._rng = rng or random.Random()
-        self._sleep = sleep
-        self._attempts = attempts
-        self._hook = hook
-        self._times = times or Times()
+        self._trusted = frozenset(host.lower() for host in conduct.trusted_hosts)
+        self._transport = conduct.media_transport or conduct.transport
+        self._conduct = conduct
+        self._times = conduct.times
         self._timeout = httpx.Timeout(connect=self._times.connect_s, read=None, write=60, pool=None)
         self._turns = asyncio.Semaphore(at_once)
         self._came_at = 0.0  # the loop's time at which the last result was whole
@@ -126,11 +112,11 @@ class Downloads:
                     idle_s += loop.time() - began
                 attempt += 1
                 hopeless = attempt > 1 and idle_s > self._patience_s(progressed_at)
-                if not failure.retryable or attempt >= self._attempts or hopeless:
+                if not failure.retryable or attempt >= self._conduct.attempts or hopeless:
                     raise
                 pause_s = self._pause_s(attempt, failure.retry_after_s)
             idle_s += pause_s
-            await self._sleep(pause_s)
+            await self._conduct.sleep(pause_s)
 
     def _patience_s(self, progressed_at: float) -> float:
         """Return how long nothing may come for a result that last progressed then."""
@@ -139,8 +125,8 @@ class Downloads:
 
     def _pause_s(self, attempt: int, asked_s: float | None) -> float:
         """Return how long to wait after a failed attempt; what the host asked for is never undercut."""
-        usual_s = _PAUSES_S[min(attempt, len(_PAUSES_S)) - 1] * self._rng.uniform(0.75, 1.25)
-        return max(usual_s, min(asked_s or 0.0, policy.LONGEST_WAIT_S) * self._rng.uniform(1.0, 1.1))
+        usual_s = _PAUSES_S[min(attempt, len(_PAUSES_S)) - 1] * self._conduct.rng.uniform(0.75, 1.25)
+        return max(usual_s, min(asked_s or 0.0, policy.LONGEST_WAIT_S) * self._conduct.rng.uniform(1.0, 1.1))
 
     async def _once(
         self, url: str, part_path: Path, cap_bytes: int, progress: Callable[[int], object]
@@ -166,7 +152,7 @@ class Downloads:
                     progress(size_bytes)
 
                 facts = await _keep(response, part_path, have, cap_bytes, arrived)
-                self._hook("request.download:after")
+                self._conduct.hook("request.download:after")
                 return facts
         except TimeoutError as error:
             raise CallFailed("no-answer", "nothing came for several seconds", retryable=True) from error
@@ -234,8 +220,8 @@ class Downloads:
             )
         client = self._clients[key]
         request = client.build_request("GET", url, headers=headers)
-        request.extensions |= traced(self._hook, "request.download")
-        self._hook("request.download:before")
+        request.extensions |= traced(self._conduct.hook, "request.download")
+        self._conduct.hook("request.download:before")
         if name:
             request.extensions["sni_hostname"] = name
         return await client.send(request, stream=True)
@@ -261,20 +247,6 @@ class Downloads:
                     retryable=False,
                 )
         return found
-
-
-def traced(
-    hook: Callable[[str], None], point: str
-) -> dict[str, Callable[[str, Mapping[str, object]], Awaitable[None]]]:
-    """Return the extension of httpx that tells `hook` when a request has left whole; nothing where none listens."""
-    if hook is no_hook:
-        return {}
-
-    async def trace(event: str, _facts: Mapping[str, object]) -> None:
-        if event.endswith("send_request_body.complete"):
-            hook(f"{point}:sent")
-
-    return {"trace": trace}
 
 
 # --- one response --------------------------------------------------------------------------------------

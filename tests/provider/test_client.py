@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import Done, Request, Running, Status, TaskFailed
-from kiebatch.provider import CallFailed, Client, families, read_reply
+from kiebatch.provider import CallFailed, Client, Times, families, read_reply
 from support.raw_server import Say, Seen, Server, envelope, serving
 
 KEY = "kie-secret-0123456789"
@@ -79,7 +79,7 @@ def test_an_accepted_submission_gives_its_task() -> None:
     ],
 )
 def test_a_submission_without_a_clear_answer_is_unknown_and_sent_once(say: Say) -> None:
-    assert asyncio.run(submitted(say, timeout_s=0.2)) == ("unknown", None, 1)
+    assert asyncio.run(submitted(say, times=Times(call_s=0.2))) == ("unknown", None, 1)
 
 
 def test_a_429_in_an_http_200_is_free_and_nothing_is_sent_again_by_the_client() -> None:
