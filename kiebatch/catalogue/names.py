@@ -79,11 +79,20 @@ class Catalogue:
         found = (self.get(*key) for key in dict.fromkeys(keys))
         return [m for m in found if m is not None]
 
-    def resolve(self, name: str, *, modality: str | None = None, keep: str | None = None) -> Model:
+    def resolve(
+        self,
+        name: str,
+        *,
+        modality: str | None = None,
+        keep: str | None = None,
+        pictures: bool | None = None,
+        mask: bool = False,
+    ) -> Model:
         """Return the model that a person means by `name`.
 
         An exact id wins over an alias.  Among the models that share an alias or display name, `keep` (the id that
-        the manifest names) stays; else the current one wins.  `UnknownModel` where none or several are left, where
+        the manifest names) stays; else the current one wins, of several current ones that which starts from a picture
+        or that which does not, by `pictures` and `mask`: whether such are given.  `UnknownModel` where none or several are left, where
         the only one was withdrawn, and where it makes something else than `modality`.
         """
         name = name.strip()
@@ -102,6 +111,8 @@ class Catalogue:
                 return m
         for status in ("current", "superseded"):
             left = [m for m in fitting if m.status == status]
+            if len(left) > 1 and pictures is not None:
+                left = _by_pictures(left, pictures, mask) or left
             if len(left) == 1:
                 return left[0]
             if left:
@@ -132,7 +143,7 @@ class Catalogue:
 
     def _unknown(self, name: str) -> UnknownModel:
         bare = re.sub(r"^(?:POST|GET)\s+", "", name).strip()
-        if bare in self._index["chat"]:
+        if squash(bare) in {squash(one) for one in self._index["chat"]}:
             return UnknownModel(
                 f"`{name}` is a chat model: it answers in text and makes no file",
                 hint="kiebatch makes pictures, clips and sound; `kiebatch models` lists what it can use",
@@ -193,6 +204,18 @@ class Catalogue:
             if m[1] == gone.modality and m[3] == "current" and m[4] == gone.task
         ]
         return [m for m in (self.get(i) for i in ids[:4]) if m is not None]
+
+
+def _by_pictures(models: Sequence[Model], given: bool, mask: bool) -> list[Model]:
+    """Return those of several models that start from a picture, or from words alone; with a mask those that take one."""
+    fitting = [m for m in models if _starts_from_picture(m) is given]
+    masked = [m for m in fitting if ("mask" in m.roles) is mask]
+    return masked if len(fitting) > 1 and masked else fitting
+
+
+def _starts_from_picture(model: Model) -> bool:
+    from_words = model.task in ("text-to-image", "text-to-video")
+    return not from_words and any("image" in fields for fields in model.roles.values())
 
 
 def _lacks(old: Model, new: Model) -> str:

@@ -13,7 +13,8 @@ from kiebatch.scenefile import validation
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import PICTURED, Source, listed
 
-_LookUp = tuple[str, str | None, tuple[str, ...]]
+_LookUp = tuple[str, str | None, tuple[str, ...], bool, bool]
+_PICTURES = ("references", "source", "start_frame", "end_frame", "mask")
 
 
 @dataclass(slots=True)
@@ -47,16 +48,31 @@ class ModelChoice:
         """Return the model that a name means; None, with an error at `path`, when there is none."""
         modality = spec.raw.get("type") or ("audio" if spec.kind != "shot" else None)
         kept = tuple(self.source.options.kept(spec.scene, spec.shot))
-        key = (name, modality, kept)
+        key = (name, modality, kept, self._shows_pictures(spec), self._given(spec, "mask"))
         if key not in self._found:
-            self._found[key] = self._look_up(name, modality, kept, path)
+            self._found[key] = self._look_up(key, path)
         return self._found[key]
 
-    def _look_up(self, name: str, modality: str | None, kept: tuple[str, ...], path: Path) -> Model | None:
+    def _shows_pictures(self, spec: ShotSpec) -> bool:
+        """Whether a shot is given pictures, itself or by a character that it names."""
+        if any(self._given(spec, role) for role in _PICTURES):
+            return True
+        named = {*listed(spec.raw.get("characters")), *listed(spec.inherited.get("characters"))}
+        text = str(spec.raw.get("prompt") or "")
+        return any(
+            bool(character.get("references")) and (name in named or f"{{{name}}}" in text)
+            for name, character in self.source.characters.items()
+        )
+
+    def _given(self, spec: ShotSpec, role: str) -> bool:
+        return bool(spec.raw.get(role) or spec.inherited.get(role))
+
+    def _look_up(self, asked: _LookUp, path: Path) -> Model | None:
+        name, modality, kept, pictures, mask = asked
         source = self.source
         for keep in (*kept, None):
             try:
-                model = source.catalogue.resolve(name, keep=keep)
+                model = source.catalogue.resolve(name, keep=keep, pictures=pictures, mask=mask)
             except models.UnknownModel as unknown:
                 if source.options.allow_unknown_model:
                     return models.unknown(name, cast(Modality, modality or "image"))
