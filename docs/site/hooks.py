@@ -43,8 +43,8 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 
 def checked(page: str) -> str:
-    """Return the date of a page's last check.  KeyError for a page that has none."""
-    return str(CHECKED[page])
+    """Return the date of a page's last check; for a page that was never checked by itself, that of all pages."""
+    return str(CHECKED.get(page, CHECKED["all"]))
 
 
 def source(name: str) -> str:

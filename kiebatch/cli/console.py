@@ -16,6 +16,7 @@ import typer
 from kiebatch import files
 from kiebatch.ci import announce
 from kiebatch.cli import streams
+from kiebatch.cli.logbook import Logbook
 from kiebatch.errors import Exit, Problem, plain
 from kiebatch.model import JSON, USD_PER_CREDIT
 from kiebatch.running import events
@@ -131,8 +132,10 @@ class Progress:
         quiet: bool = False,
         events_file: Path | None = None,
         folder: Path | None = None,
+        log: Logbook | None = None,
     ) -> None:
         """`folder` is where the names of assets begin, so that a person sees a path that opens from here."""
+        self._log = log
         self._folder = folder
         self._total = total
         self._done = self._failed = self._flying = 0
@@ -157,6 +160,8 @@ class Progress:
             self._bar.close()
         if self._stream:
             self._stream.close()
+        if self._log:
+            self._log.__exit__()
 
     def __enter__(self) -> Progress:
         return self
@@ -166,6 +171,8 @@ class Progress:
 
     def __call__(self, event: events.Event) -> None:
         line = describe(event)
+        if self._log:
+            self._log.write(event, line)
         if self._stream and line:
             moment = datetime.now().astimezone().isoformat(timespec="milliseconds")
             self._stream.write(json.dumps({"time": moment, **line}, ensure_ascii=False) + "\n")

@@ -15,6 +15,7 @@ from typer import Argument, Option
 
 from kiebatch.catalogue import formula
 from kiebatch.cli import console, streams
+from kiebatch.cli.logbook import Logbook
 from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON, Job
@@ -201,6 +202,11 @@ def opened(
     elif not quiet:
         console.warn_briefly(told, found.workspace.scene_file)
     return found
+
+
+def logbook(given: Given, chosen: Settings) -> Logbook | None:
+    """Return where `--log` writes, or None without it."""
+    return Logbook(given["log"], chosen.api_key) if given["log"] else None
 
 
 def progress_bar(no_progress: bool) -> bool:

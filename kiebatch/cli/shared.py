@@ -461,6 +461,14 @@ _OUTPUT = (
         panel=Panel.OUTPUT,
     ),
     Shared(
+        name="log",
+        type=Path | None,
+        flags=("--log",),
+        help="append a log as JSON lines with levels, without secrets; - for stderr",
+        panel=Panel.OUTPUT,
+        more={"metavar": "FILE"},
+    ),
+    Shared(
         name="no_progress",
         type=bool,
         flags=("--no-progress",),

@@ -147,7 +147,11 @@ def _make(opened: Opened, chosen: Settings, given: shared.Given) -> single.Resul
     chosen = options.with_key(chosen)
     bar = options.progress_bar(given["no_progress"])
     shown = console.Progress(
-        total=1, bar=bar, events_file=given["events_file"], folder=opened.workspace.assets.parent
+        total=1,
+        bar=bar,
+        events_file=given["events_file"],
+        folder=opened.workspace.assets.parent,
+        log=options.logbook(given, chosen),
     )
     with shown, options.simulator(chosen, opened) as ready:
         return single.generate(

@@ -111,7 +111,13 @@ def review(
         bound: Mapping[str, JSON],
         emit: Callable[[Event], object],
     ) -> object:
-        shown = console.Progress(total=0, bar=False, quiet=True, events_file=given["events_file"])
+        shown = console.Progress(
+            total=0,
+            bar=False,
+            quiet=True,
+            events_file=given["events_file"],
+            log=options.logbook(given, chosen(opened)),
+        )
 
         def both(event: Event) -> None:
             shown(event)

@@ -63,6 +63,7 @@ def run(
         bar=options.progress_bar(given["no_progress"]),
         events_file=given["events_file"],
         folder=opened.workspace.assets.parent,
+        log=options.logbook(given, chosen),
     )
     # A draft that has nothing to do needs no simulator.
     jobs = [entry.job for entry in todo.work if entry.job]

@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def schema(
     which: Annotated[
-        Literal["scenes", "manifest", "model"], typer.Argument(help="which file's schema")
+        Literal["scenes", "manifest", "model", "events"], typer.Argument(help="which file's schema")
     ] = "scenes",
 ) -> None:
     """Print the scene file's JSON schema, for editors, with every model's inputs; or another file's.
