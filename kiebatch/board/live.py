@@ -12,7 +12,8 @@ from kiebatch import media
 from kiebatch.board import page as pages
 from kiebatch.board import publish
 from kiebatch.board.film import Film, Panel
-from kiebatch.board.page import Review, Shown
+from kiebatch.board.page import Review
+from kiebatch.board.panel_data import Shown
 from kiebatch.media import Derivatives, Kind, wanted
 from kiebatch.model import Asset
 from kiebatch.project import Opened

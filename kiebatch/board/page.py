@@ -14,9 +14,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from kiebatch.board.film import STATE_WORDS, BoardScene, Film, Panel, Take, Version
-from kiebatch.model import JSON, Asset
-from kiebatch.record.notes import Note, Status, Thread
+from kiebatch.board.film import STATE_WORDS, BoardScene, Film, Panel
+from kiebatch.board.panel_data import NOTHING, Shown, panel_data
+from kiebatch.board.wording import clock, credits, label, seconds
+from kiebatch.model import JSON
+from kiebatch.record.notes import Status
 
 KINDS: Mapping[str, str] = {"vo": "Voice", "music": "Music", "sfx": "Effects", "shot": "Sound"}
 FILTERS = (
@@ -43,21 +45,6 @@ _SCRIPTS = (
     *("base", "shots", "memory", "decisions", "filter", "sheets", "viewer", "side", "threads"),
     *("compare", "player", "keys", "sound"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """Where a page finds one asset's media: addresses beside the page, on its server, or `data:` texts.
-
-    Empty where there is none: a file that is gone, a clip without ffmpeg.  `poster` is a larger `thumb`, for a player
-    or a sharp screen; `text` is how a text begins.  `peaks` are loudness values, 0 to 100.
-    """
-
-    thumb: str = ""
-    media: str = ""
-    text: str = ""
-    poster: str = ""
-    peaks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +171,7 @@ def _values(film: Film, shown: Mapping[str, Shown], review: Review | None) -> di
     priced = not film.draft and not (review and review.guest)
     return {
         "film": film,
-        "shown": lambda asset: shown.get(asset.id, _NOTHING) if asset else _NOTHING,
+        "shown": lambda asset: shown.get(asset.id, NOTHING) if asset else NOTHING,
         "review": review,
         "priced": priced,
         "style": Markup(style(film)),
@@ -236,121 +223,6 @@ def _settings(film: Film, review: Review | None) -> JSON:
     }
 
 
-_NOTHING = Shown()
-
-
-def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool, priced: bool = True) -> JSON:
-    """Return what the viewer knows of a shot.  Prompts are named by number, since takes mostly share one."""
-    prompts: dict[str, int] = {}
-
-    def take(take: Take) -> JSON:
-        standing = take.standing
-        return _without_empty(
-            {
-                "slot": take.slot,
-                "n": take.number,
-                "model": take.model,
-                "label": label(take, panel),
-                "state": take.state,
-                "message": take.message,
-                "choice": standing.choice if standing.choice != "none" else "",
-                "note": standing.note,
-                "star": standing.star,
-                "author": standing.author,
-                "versions": [version(v) for v in take.versions],
-            }
-        )
-
-    def version(version: Version) -> JSON:
-        first = version.first
-        return _without_empty(
-            {
-                "v": version.number,
-                "at": first.created_at[:16].replace("T", " "),
-                "model": first.model,
-                "credits": credits(sum(a.credits or 0.0 for a in version.assets)) if priced else "",
-                "p": prompts.setdefault(first.prompt, len(prompts)) + 1,
-                "pieces": [[how[0], words] for how, words in version.pieces],
-                "changes": list(version.changes),
-                "files": [file(a) for a in version.assets],
-            }
-        )
-
-    def file(asset: Asset) -> JSON:
-        found = shown.get(asset.id, _NOTHING)
-        shows = panel.shown
-        direct = served or not (shows and shows.asset and asset.id == shows.asset.id)
-        return _without_empty(
-            {
-                "id": asset.id,
-                "sha": (asset.sha256 or "")[:16],
-                "type": asset.type,
-                "name": asset.filename.rpartition("/")[2],
-                "src": found.media,
-                # The picture of the shown take is in the page already.
-                "thumb": found.thumb if direct else "",
-                "poster": found.poster if asset.type == "video" else "",
-                "w": asset.width,
-                "h": asset.height,
-                "s": asset.duration,
-            }
-        )
-
-    takes = [take(t) for t in panel.takes]
-    sent = prompts.setdefault(panel.prompt, len(prompts)) + 1 if panel.prompt != panel.words else 0
-    found = {
-        "sent": sent or "",
-        "scene": panel.scene,
-        "seconds": panel.duration_s,
-        "kind": panel.kind if panel.is_sound else "",
-        "status": panel.review.status if panel.review.status is not Status.OPEN else "",
-        "statusBy": panel.review.author,
-        "threads": [_thread(t) for t in panel.threads],
-    }
-    return {"name": panel.name, "takes": takes, "prompts": list(prompts), **_without_empty(found)}
-
-
-def _thread(thread: Thread) -> JSON:
-    first = thread.first
-    place = first.at
-    found = {
-        **_note(first),
-        "slot": first.slot,
-        "sha": first.sha256,
-        "at": [place.x, place.y, place.width, place.height] if place else None,
-        "s": first.seconds,
-        "done": first.done,
-        "doneBy": first.done_by,
-        "replies": [_note(reply) for reply in thread.replies],
-    }
-    return {key: value for key, value in found.items() if value not in ("", None, False, [])}
-
-
-def _note(note: Note) -> dict[str, JSON]:
-    return {
-        "id": note.id,
-        "text": note.text,
-        "author": note.author,
-        "time": note.time[:16].replace("T", " "),
-        **({"edited": True} if note.edited else {}),
-    }
-
-
-def label(take: Take, panel: Panel) -> str:
-    """Return what tells a take from its neighbours: its number, and its model where the shot has several."""
-    if not take.model:
-        return str(take.number)
-    name = max(
-        take.model.split("/"), key=len
-    )  # `nano-banana` of google/nano-banana, `kling-3.0` of kling-3.0/video
-    same = sum(1 for t in panel.takes if t.model == take.model)
-    return f"{name} {take.number}" if same > 1 else name
-
-
-def _without_empty(found: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {key: value for key, value in found.items() if value not in ("", None, False, [])}
-
-
 def embedded(value: JSON) -> Markup:
     """Return JSON that can be put into a script element whatever its texts are."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -364,17 +236,3 @@ def wave(peaks: tuple[int, ...]) -> str:
     return "".join(
         f"M{2 * i + 1} {20 - max(1, p) * 0.19:.0f}v{max(1, p) * 0.38:.0f}" for i, p in enumerate(peaks)
     )
-
-
-def seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}".rstrip("0").rstrip(".") + " s"
-
-
-def clock(value: float) -> str:
-    """Return a length as an editor reads it: 2:05."""
-    whole = round(value)
-    return f"{whole // 60}:{whole % 60:02d}"
-
-
-def credits(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")

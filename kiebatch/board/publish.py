@@ -14,9 +14,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kiebatch import files
-from kiebatch.board import film as films
+from kiebatch.board import film_builder
 from kiebatch.board.film import Film
-from kiebatch.board.page import Shown, page
+from kiebatch.board.page import page
+from kiebatch.board.panel_data import Shown
 from kiebatch.media import Derivatives, Kind, Wanted, wanted
 from kiebatch.model import Asset, Attempt
 from kiebatch.planning import planning
@@ -37,7 +38,7 @@ class Written:
 
 def film_of(opened: Opened) -> Film:
     """Return the storyboard of a project as it is on the disk."""
-    film = films.build(
+    film = film_builder.build(
         opened.project,
         opened.manifest,
         opened.picks,
@@ -45,9 +46,13 @@ def film_of(opened: Opened) -> Film:
         attempts(opened.workspace),
         notes=read_notes(opened.workspace),
         title=opened.workspace.root.name,
-        draft=opened.workspace.draft,
     )
-    return replace(film, id=film_id(opened), folder=opened.workspace.film)
+    return replace(
+        film,
+        id=film_id(opened),
+        folder=opened.workspace.film,
+        draft=film.draft or opened.workspace.draft,
+    )
 
 
 def film_id(opened: Opened) -> str:

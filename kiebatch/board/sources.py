@@ -41,8 +41,8 @@ class Source:
         self._path = path
 
     def prompt(self, slot: Slot) -> str:
-        """Return a shot's prompt as its author wrote it."""
-        return edits.prompt_of(self._document.value, slot.scene, slot.shot)
+        """Return a take's prompt as its author wrote it: its own words, else the shot's."""
+        return edits.prompt_of(self._document.value, slot.scene, slot.shot, slot.take)
 
     def with_prompt(self, slot: Slot, prompt: str) -> Changed:
         """Return the file with other words for all takes of a shot."""

@@ -387,32 +387,32 @@ def line(change: Change) -> str:
     return line_file.line([*_fields(change), *change.extra])
 
 
-def _fields(change: Change) -> Iterable[tuple[str, str]]:
-    yield "id", quoted(change.id)
-    if change.slot is not None:
-        yield "slot", quoted(change.slot)
-    if change.shot is not None:
-        yield "shot", quoted(change.shot)
-    if change.sha256 is not None:
-        yield "sha256", quoted(change.sha256)
-    if change.at is not None:
-        yield "at", _at_text(change.at)
-    if change.seconds is not None:
-        yield "seconds", f"{change.seconds:.3f}"
-    if change.reply is not None:
-        yield "reply", quoted(change.reply)
-    if change.text is not None:
-        yield "text", quoted(change.text)
-    if change.done is not None:
-        yield "done", "true" if change.done else "false"
-    if change.deleted is not None:
-        yield "deleted", "true" if change.deleted else "false"
-    if change.status is not None:
-        yield "status", str(change.status)
-    if change.time:
-        yield "time", quoted(change.time)
-    if change.author:
-        yield "author", quoted(change.author)
+def _fields(change: Change) -> list[tuple[str, str]]:
+    """Return the keys of a line with their values as YAML, in the order in which they are written."""
+    found = {
+        "id": quoted(change.id),
+        "slot": _text(change.slot),
+        "shot": _text(change.shot),
+        "sha256": _text(change.sha256),
+        "at": _at_text(change.at) if change.at else None,
+        "seconds": None if change.seconds is None else f"{change.seconds:.3f}",
+        "reply": _text(change.reply),
+        "text": _text(change.text),
+        "done": _flag(change.done),
+        "deleted": _flag(change.deleted),
+        "status": change.status,
+        "time": _text(change.time or None),
+        "author": _text(change.author or None),
+    }
+    return [(key, value) for key, value in found.items() if value is not None]
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else quoted(value)
+
+
+def _flag(value: bool | None) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def _at_text(at: Region) -> str:

@@ -13,7 +13,9 @@ import pytest
 
 from kiebatch.board import publish
 from kiebatch.board.film import Film
-from kiebatch.board.page import embedded, label, page, policy
+from kiebatch.board.page import embedded, page, policy
+from kiebatch.board.panel_data import panel_data
+from kiebatch.board.wording import label
 from kiebatch.record.picks import Decision
 from kiebatch.record.picks_file import decide
 from support import boards
@@ -144,7 +146,7 @@ def test_an_embedded_board_names_no_file_beside_it(root: Path) -> None:
     assert all(a.startswith("data:") for a in addresses if a)
 
 
-HOSTILE = """</script><script>alert(1)</script><img src=x onerror=alert(2)>"'&{{ 7*7 }}\u2028<!--]]>"""
+HOSTILE = """</script><script>alert(1)</script><img src=x onerror=alert(2)>"'&{{ 1234*7 }}\u2028<!--]]>"""
 
 
 class _Tags(HTMLParser):
@@ -177,7 +179,7 @@ scenes:
         title: {quoted}
         notes: {quoted}
         prompt: {json.dumps(HOSTILE.replace("{{", "{{{{").replace("}}", "}}}}"))}
-    voiceover: {{text: {quoted.replace("{{ 7*7 }}", "")}, model: elevenlabs/text-to-speech-multilingual-v2, voice: Rachel}}
+    voiceover: {{text: {quoted.replace("{{ 1234*7 }}", "")}, model: elevenlabs/text-to-speech-multilingual-v2, voice: Rachel}}
 """
     root = boards.film(tmp_path / "film", text, made=("1a",))
     decide(boards.load(root).workspace, [Decision(slot="1a#1", note=HOSTILE, author=HOSTILE)])
@@ -188,7 +190,7 @@ scenes:
     tags.feed(written)
     assert tags.tags.count("script") == 4  # settings, the script, and what the viewer knows of each shot
     assert tags.handlers == []
-    assert "49" not in re.sub(r"base64,[^\"]*|sha256-[^']*|#[0-9a-f]+", "", _without_code(written))
+    assert "8638" not in re.sub(r"base64,[^\"]*|sha256-[^']*|#[0-9a-f]+", "", _without_code(written))
 
 
 def test_text_in_a_data_block_reads_back_as_it_was() -> None:
@@ -332,3 +334,32 @@ def test_sounds_are_not_counted_as_shots_and_a_draft_shows_no_credits(root: Path
     assert "<span>3 of 4 shots, 0 of 1 sound made</span>" in real
     assert "credits to go" in real
     assert "credit" not in draft.partition('<main id="film">')[0].partition("</style>")[2]
+
+
+NOTED = """kiebatch-notes: 1
+notes:
+- {id: n-1, slot: "2a#2", at: {x: 0.0, y: 0.5}, text: "the hand is cut off", time: "2026-03-01T10:00:00.000Z", author: "Ann"}
+- {id: status-2a, shot: 2a, status: approved, time: "2026-03-01T10:00:00.000Z", author: "Bo"}
+"""
+
+
+def test_a_board_from_the_disk_shows_the_notes_of_the_review(root: Path) -> None:
+    (root / "assets/notes.yaml").write_text(NOTED, encoding="utf-8")
+
+    html = _written(root)
+
+    assert '<span class="key">1 open note</span> the hand is cut off' in html
+    assert '<span class="status approved">Approved</span>' in html
+    found = panel_data(panel(root, "2a"), {}, served=False)
+    assert found["threads"][0]["at"] == [0.0, 0.5, 0.0, 0.0]
+    assert (found["status"], found["statusBy"]) == ("approved", "Bo")
+
+
+def test_a_take_with_words_of_its_own_is_compared_with_those(root: Path) -> None:
+    _edit(root, "takes: 3", "takes: [~, ~, {prompt: He sits on the stair}]")
+    decide(boards.load(root).workspace, [Decision(slot="2a#3", choice="pick")])
+
+    shown = panel(root, "2a")
+
+    assert "".join(text for how, text in shown.pieces if how != "old") == "He sits on the stair"
+    assert panel_data(shown, {}, served=False)["takes"][2]["asked"] > 0

@@ -300,7 +300,8 @@ def test_a_confirmed_plan_runs_and_the_page_follows(root: Path, sim: Sim) -> Non
 
         until(lambda: any(now.get("done") == 1 for now in other.values("run")))
         until(lambda: ["3"] in other.values("shots"))
-        assert "data-id" in client.get("/shots", params={"name": "3"}).json()["3"]
+        # The page hears of it while it is in flight, and again when it is made.
+        until(lambda: "data-id" in client.get("/shots", params={"name": "3"}).json()["3"])
     assert len(sim.charges()) == 1
 
 

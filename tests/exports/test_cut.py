@@ -8,7 +8,7 @@ from pathlib import Path
 import opentimelineio as otio
 import pytest
 
-from kiebatch.board import film as boards
+from kiebatch.board import film_builder as boards
 from kiebatch.cli import app
 from kiebatch.errors import Invalid
 from kiebatch.exports import cut

@@ -22,7 +22,10 @@ function watch(article) {
   if (drafts.size && data(article).takes.some(t => drafts.has(t.slot))) repaint(article);
   if ($("img[data-of]", article)) near.observe(article);
 }
-addEventListener("beforeprint", () => shots().forEach(fill));
+addEventListener("beforeprint", () => {
+  shots().forEach(fill);
+  for (const box of $$("details")) box.open = true; /* what is folded away cannot be opened on paper */
+});
 
 /* --- filter and search --------------------------------------------------------------------------- */
 

@@ -97,7 +97,8 @@ function words(article, found, take, version) {
   if (take.state === "changed" && asked && $("ins, del", asked))
     parts.push(h("h3", {}, "The scene file asks for"), asked.cloneNode(true));
   if (!version && asked) {
-    const sent = found.sent ? found.prompts[found.sent - 1] : "";
+    const number = take.asked || found.sent;
+    const sent = number ? found.prompts[number - 1] : "";
     parts.push(h("h3", {}, "Prompt"), sent ? h("p", {class: "prompt"}, sent) : asked.cloneNode(true));
   }
   if (version && version.changes)

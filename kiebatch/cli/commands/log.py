@@ -32,6 +32,7 @@ def log(
     """
     workspace = snapshots.project(folder=project, assets=assets, draft=draft)
     recorded, picks = finding.read_manifest(workspace), finding.read_picks(workspace)
+    console.warn(picks.problems)
     lines = manifest.slots(recorded.assets)
     chosen = _chosen(lines, slots or ())
 
