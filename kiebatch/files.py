@@ -14,11 +14,12 @@ import os
 import shutil
 import stat
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
-from kiebatch.errors import Invalid, Problem, Refused, Where
+from kiebatch.errors import Invalid, Problem, Refused, Where, nearest
 
 STATE_FOLDER = ".kiebatch"
 GIT_LFS = b"version https://git-lfs.github.com/spec/"
@@ -79,6 +80,40 @@ def is_there(path: Path) -> bool:
         return os.path.lexists(path)
     except (OSError, ValueError):
         return False
+
+
+def by_form(path: Path) -> Path:
+    """Return the path that is there under the same name in another Unicode form, else the path as it is.
+
+    macOS and archives made on it write `é` as two characters, editors as one; to a person it is one name.
+    """
+    if is_there(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        exact = found / part
+        if not is_there(exact):
+            wanted = unicodedata.normalize("NFC", part)
+            alike = [name for name in names_in(found) if unicodedata.normalize("NFC", name) == wanted]
+            if len(alike) != 1:
+                return path
+            exact = found / alike[0]
+        found = exact
+    return found
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of what lies in a folder, sorted; none where it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def like(path: Path) -> str:
+    """Return the name in the folder of a missing file that is most like it, empty where none is."""
+    folder = path.parent if path.parent.is_dir() else None
+    return nearest(path.name, names_in(folder)) if folder else ""
 
 
 def _said(error: Exception) -> str:
@@ -165,7 +200,9 @@ def read_text(path: Path, *, longest: int = MAX_TEXT) -> str:
         with open_regular(path, longest=longest) as stream:
             return stream.read(longest + 1).decode("utf-8-sig")
     except FileNotFoundError:
-        raise Invalid(f"there is no file {shown(path)}") from None
+        near = like(path)
+        hint = f"did you mean {shown(path.with_name(near))}?" if near else ""
+        raise Invalid(f"there is no file {shown(path)}", hint=hint) from None
     except IsADirectoryError:
         raise Invalid(f"{shown(path)} is a folder; name the file") from None
     except UnicodeDecodeError as error:

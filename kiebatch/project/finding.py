@@ -18,8 +18,8 @@ SCENE_FILES = ("scenes.yaml", "scenes.yml", "SCENES.md", "STORYBOARD.md", "ASSET
 
 
 def local_path(workspace: Workspace, path: str) -> Path:
-    """Return where a local reference lies; `Invalid` for a text that cannot be a path."""
-    return workspace.root / files.expanded(path)
+    """Return where a local reference lies, by its name in any Unicode form; `Invalid` for a text that cannot be one."""
+    return files.by_form(workspace.root / files.expanded(path))
 
 
 def find(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kiebatch import catalogue as models
 from kiebatch import files, formats, git, media
@@ -96,7 +96,8 @@ def media_facts(
             seen.add(ref.path)
             read = _read(ref.path, bounds, digest)
             if isinstance(read, Finding):
-                problems.append(_problem(read, medium.where))
+                said = replace(read, message=f"shot `{job.slot.shot_name}`: {read.message}")
+                problems.append(_problem(said, medium.where))
                 continue
             facts[ref.path] = read
             target = files.resolved(local_path(bounds.workspace, ref.path))
@@ -173,11 +174,24 @@ def _read(name: str, bounds: Bounds, digest: Callable[[Path], str]) -> tuple[str
     except media.Undecodable as error:
         return refused(f"`{name}` cannot be used: {error}")
     except FileNotFoundError:
-        return refused(f"there is no file `{name}`")
+        return refused(*_missing(name, local_path(bounds.workspace, name)))
     except IsADirectoryError:
         return refused(f"`{name}` is a folder")
     except OSError as error:
         return refused(f"cannot read `{name}`: {error.strerror}")
+
+
+def _missing(name: str, path: Path) -> tuple[str, str]:
+    """Return that a file is not there and where it was looked for, with the name that may be meant."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no file `{name}`: there is no folder {files.shown(folder)}", ""
+    near = files.like(path)
+    meant = str(PurePosixPath(name).with_name(near)) if near else ""
+    return (
+        f"there is no file `{name}` in {files.shown(folder)}",
+        f"did you mean `{meant}`?" if near else "",
+    )
 
 
 def _unfit(
