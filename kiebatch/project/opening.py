@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -22,7 +23,8 @@ from kiebatch.project.references import QUIET, Bounds, media_facts, repriced, wi
 from kiebatch.record import Journal, open_journal
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
-from kiebatch.scenefile import build, document
+from kiebatch.scenefile import build, document, intake
+from kiebatch.scenefile.intake import Taken, TextForm
 from kiebatch.settings import Settings
 from kiebatch.workspace import Workspace, config_home
 
@@ -185,6 +187,40 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
     if any(p.code == "no-prompt" for p in found[1]):
         raise Invalid(found[1])
     return found
+
+
+def read_any(path: Path, text_form: TextForm | None = None) -> Taken:
+    """Read a scene file, or prompts that were written elsewhere: a table, JSON, or with `text_form` a plain text.
+
+    `Invalid` with every problem when it is none, or ambiguous.
+    """
+    taken = intake.read(text_of(path), files.shown(path), text_form)
+    if taken is not None:
+        return taken
+    if path.suffix.lower() == ".txt" and not _looks_like_a_scene_file(path):
+        raise Invalid(
+            f"{files.shown(path)} is a plain text",
+            hint="say what is one prompt: --as lines, or --as paragraphs",
+        )
+    document, problems = read_document(path)
+    if any(problem.severity == "error" for problem in problems):
+        raise Invalid(problems)
+    return Taken(document=document, problems=tuple(problems))
+
+
+def _looks_like_a_scene_file(path: Path) -> bool:
+    from kiebatch.scenefile import markdown
+
+    text = files.read_text(path, longest=MAX_SCENE_FILE)
+    return bool(_OURS.search(text)) or markdown.looks_like(text)
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text; a spreadsheet's "Unicode text" is UTF-16 with a mark in front."""
+    if path.is_file() and files.head(path, 2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        with files.open_regular(path, longest=MAX_SCENE_FILE) as stream:
+            return stream.read().decode("utf-16")
+    return files.read_text(path, longest=MAX_SCENE_FILE)
 
 
 def joined_files(path: Path) -> list[Path]:

@@ -21,14 +21,13 @@ from kiebatch.scenefile import markdown
 from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
 from kiebatch.scenefile.markdown.headings import Headings
 from kiebatch.scenefile.markdown.labels import NOT_IDS
-from kiebatch.scenefile.markdown.prose import SCENE, TOP, Block, is_nothing, scalar, unquoted
+from kiebatch.scenefile.markdown.prose import SCENE, TOP, Block, escaped, is_nothing, scalar, unquoted
 
 _TEXTS = (
     *("camera", "text_overlay", "transition", "action", "location", "time_of_day", "shot_size", "lens"),
     *("preset", "enhance", "voice", "output", "endpoint", "fallback", "group"),
 )
 _SOUND_TITLES = {"voiceover": "Voiceover", "music": "Music", "sound_effects": "Sound effects"}
-_SPECIAL = re.compile(r"([\\`*_~\[\]<>&!|])")
 
 
 # --- YAML ----------------------------------------------------------------------------------------------
@@ -215,7 +214,7 @@ class _Writer:
         for name, words in styles.items():
             if not (isinstance(words, str) and words.strip() and _name_fits(name)):
                 return ""
-            parts.append(f"### {_escaped(name)}\n{_words(words, 'text')}")
+            parts.append(f"### {escaped(name)}\n{_words(words, 'text')}")
         del front["styles"]
         return "\n\n".join(parts)
 
@@ -235,7 +234,7 @@ class _Writer:
             )
             if not words or not str(words).strip() or not plain or (notes and not _note_survives(notes)):
                 return ""
-            parts.append(f"### {_escaped(name)}\n{_words(words, 'text')}")
+            parts.append(f"### {escaped(name)}\n{_words(words, 'text')}")
             if notes:
                 parts.append(str(notes))
             if pictures:
@@ -422,20 +421,16 @@ def _bullets(items: Sequence[str]) -> list[str]:
     return found + blocks
 
 
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", text)
-
-
 def _headline(text: str) -> str:
     """Return text as a heading holds it, whose closing `#` would be no letters."""
-    return _escaped(text).replace("#", r"\#")
+    return escaped(text).replace("#", r"\#")
 
 
 def _on_a_line(text: str) -> str | None:
     """Return text as it can stand behind `- **Key**: `, or None when only a fence holds it."""
     if text != " ".join(text.split()) or not text.isprintable() or not text:
         return None
-    plain = _escaped(text)
+    plain = escaped(text)
     if unquoted(text) == text and not is_nothing(text):
         return plain
     for opening, closing in (('"', '"'), ("“", "”"), ("«", "»")):
@@ -458,7 +453,7 @@ def _words(text: str, info: str) -> str:
     """Return a prompt as a quote where it reads back the same, else as a fence."""
     paragraphs = text.split("\n\n")
     if all(p and p == " ".join(p.split()) and p.isprintable() for p in paragraphs):
-        quote = "\n>\n".join(f"> {_escaped(p)}" for p in paragraphs)
+        quote = "\n>\n".join(f"> {escaped(p)}" for p in paragraphs)
         value, problems = markdown.read(f"## Scene 1\n\n{quote}\n", "")
         if not problems and value.value["scenes"] == [{"id": 1, "prompt": text}]:
             return quote

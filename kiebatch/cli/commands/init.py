@@ -12,7 +12,8 @@ from kiebatch.cli import console
 from kiebatch.errors import Invalid, Problem, Where, plain
 from kiebatch.model import Document
 from kiebatch.project import finding, opening, scripts
-from kiebatch.scenefile import convert, screenplay
+from kiebatch.scenefile import convert, intake, screenplay
+from kiebatch.scenefile.intake import TextForm
 
 app = typer.Typer()
 
@@ -70,8 +71,14 @@ def init(
         Path | None,
         typer.Option(
             "--from",
-            help="a writer's file to start from: Markdown, Fountain, Final Draft (.fdx) or a shot list (.csv)",
+            help="a file to start from: Markdown, Fountain, Final Draft (.fdx), a table (CSV, TSV), JSON, a plain text",
             show_default=False,
+        ),
+    ] = None,
+    text_form: Annotated[
+        TextForm | None,
+        typer.Option(
+            "--as", help="of a plain text: each line, or each paragraph, is a prompt", show_default=False
         ),
     ] = None,
     shots: Annotated[
@@ -87,7 +94,7 @@ def init(
     target = folder.resolve()
     if target.exists() and not target.is_dir():
         raise Invalid(f"{files.shown(target)} is a file; name a folder")
-    scripted = source is not None and screenplay.is_script(source)
+    scripted = source is not None and _is_script(source)
     if shots and not scripted:
         raise Invalid("--shots goes with a script: --from script.fountain")
     there = [name for name in finding.SCENE_FILES if (target / name).exists()]
@@ -99,7 +106,7 @@ def init(
             f"{files.shown(target)} already has a scene file: {', '.join(there)}",
             hint="nothing was changed; `kiebatch run` makes it, `kiebatch validate` checks it",
         )
-    made = {target / "scenes.yaml": _scenes(target, source, shots=shots)}
+    made = {target / "scenes.yaml": _scenes(target, source, shots=shots, text_form=text_form)}
     if scripted and source is not None:
         made |= _copy_of(target, source)
     made[target / "scenes.schema.json"] = formats.path("scenes").read_text(encoding="utf-8")
@@ -118,28 +125,39 @@ def init(
     )
 
 
-def _scenes(target: Path, source: Path | None, *, shots: bool) -> str:
+def _scenes(target: Path, source: Path | None, *, shots: bool, text_form: TextForm | None) -> str:
     """Return the text of a new scene file."""
     if source is None:
         title = target.name.replace("-", " ").replace("_", " ").title() or "My film"
         return SCENES.format(title=title)
-    return _SCHEMA_LINE + convert.to_yaml(document_of(source, shots=shots))
+    return _SCHEMA_LINE + convert.to_yaml(document_of(source, shots=shots, text_form=text_form))
 
 
-def document_of(source: Path, *, shots: bool = False) -> Document:
-    """Return a writer's file as a scene file: a script, or Markdown.  What it cannot hold is said as a warning."""
-    if screenplay.is_script(source):
+def document_of(source: Path, *, shots: bool = False, text_form: TextForm | None = None) -> Document:
+    """Return a writer's file as a scene file: a script, Markdown, a table, JSON or a plain text.
+
+    What it was taken for, and what a scene file cannot hold, is said.
+    """
+    if _is_script(source):
         script = scripts.read(source)
         if script.unread:
             names = ", ".join(f"`{name}`" for name in script.unread)
             message = f"columns that a scene file has no key for were left out: {names}"
             console.warn([Problem(where=Where(files.shown(source), 1), message=message, severity="warning")])
         return screenplay.as_document(script, str(source), shots=shots)
-    document, problems = opening.read_document(finding.find(source).scene_file or source)
-    console.warn(problems)
-    if any(p.severity == "error" for p in problems):
-        raise Invalid(problems)
-    return document
+    taken = opening.read_any(finding.find(source).scene_file or source, text_form)
+    console.warn(taken.problems)
+    for line in taken.said:
+        console.say(line)
+    return taken.document
+
+
+def _is_script(source: Path) -> bool:
+    """Whether a file is read as a script: a shot list is one, unless it is a table of prompts."""
+    if not screenplay.is_script(source):
+        return False
+    table = source.suffix.lower() == ".csv" and source.is_file()
+    return not (table and intake.is_table_of_prompts(opening.text_of(source)))
 
 
 def _copy_of(target: Path, source: Path) -> dict[Path, str]:

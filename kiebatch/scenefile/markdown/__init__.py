@@ -24,7 +24,7 @@ from kiebatch.scenefile.markdown.assembly import Assembly, settle
 from kiebatch.scenefile.markdown.drafts import PROMPTS, ROLES, SOUNDS
 from kiebatch.scenefile.markdown.headings import Headings
 from kiebatch.scenefile.markdown.joining import joined
-from kiebatch.scenefile.markdown.prose import document_of
+from kiebatch.scenefile.markdown.prose import Block, document_of, escaped
 
 EXAMPLE = """## Scene 1: Arrival
 - **Model**: nano-banana-2
@@ -41,11 +41,27 @@ def read(text: str, file: str) -> Reading:
     which says so with an example; nothing is raised.
     """
     with _without_collector():
-        reader = reading.read(text, file)
-        assembly = Assembly(reader)
-        root = assembly.root()
-        settle(root)
-        return _checked(document_of(root, file, assembly.visuals), reader.problems.found)
+        return _assembled(reading.read(text, file))
+
+
+def read_table(
+    rows: Sequence[Sequence[str]], row_lines: Sequence[int], lines: Sequence[str], file: str
+) -> Reading:
+    """Return the Document of a table of shots from elsewhere, by the rules of a table in a Markdown scene file.
+
+    The first of `rows` names the columns; cells are plain text.  `row_lines` has the line of each row in `lines`.
+    """
+    cells = [[escaped(" ".join(cell.split())) for cell in row] for row in rows]
+    block = Block("table", 0, len(lines), rows=cells, row_lines=list(row_lines))
+    with _without_collector():
+        return _assembled(reading.Reader(lines, file, [block], reading.Manner()))
+
+
+def _assembled(reader: reading.Reader) -> Reading:
+    assembly = Assembly(reader)
+    root = assembly.root()
+    settle(root)
+    return _checked(document_of(root, reader.file, assembly.visuals), reader.problems.found)
 
 
 def join(readings: Sequence[Reading]) -> Reading:

@@ -256,6 +256,14 @@ def inline(raw: str) -> tuple[str, list[tuple[str, str]]]:
     ), images
 
 
+_SPECIAL = re.compile(r"([\\`*_~\[\]<>&!|])")
+
+
+def escaped(text: str) -> str:
+    """Return plain text as Markdown writes it, so that no sign in it marks anything."""
+    return _SPECIAL.sub(r"\\\1", text)
+
+
 def unquoted(text: str) -> str:
     """Return text without the one pair of quotes, straight or typographic, that it stands wholly inside of."""
     text = text.strip()

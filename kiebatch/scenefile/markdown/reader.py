@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from kiebatch.errors import Problems, Where
@@ -37,29 +37,27 @@ def read(text: str, file: str) -> Reader:
     Numbers and sluglines open scenes only where nothing else does, so that a file with `Scene` headings is read as it
     always was.  There, a quote is a prompt only when no prompt of the file has a label.
     """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    lines, blocks = text.split("\n"), blocks_of(block_parser().parse(text))
     manner = Manner()
-    reader = Reader(text, file, manner)
+    reader = Reader(lines, file, blocks, manner)
     if reader.title_line is not None:
         manner = replace(manner, title=reader.title_line)
-        reader = Reader(text, file, manner)
+        reader = Reader(lines, file, blocks, manner)
     if reader.scenes:
         return reader
     manner = replace(manner, headings=NumberedHeadings)
-    numbered = Reader(text, file, manner)
+    numbered = Reader(lines, file, blocks, manner)
     if numbered.labelled and numbered.bare:
-        numbered = Reader(text, file, replace(manner, bare_quotes=False))
-    return (
-        numbered
-        if any(one.body.asks for scene in numbered.scenes for one in (scene, *scene.shots))
-        else reader
-    )
+        numbered = Reader(lines, file, blocks, replace(manner, bare_quotes=False))
+    asks = any(one.body.asks for scene in numbered.scenes for one in (scene, *scene.shots))
+    return numbered if asks else reader
 
 
 class Reader:
     """Reads one file: front matter, headings, and what is marked below each."""
 
-    def __init__(self, text: str, file: str, manner: Manner) -> None:
-        text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    def __init__(self, lines: Sequence[str], file: str, blocks: Sequence[Block], manner: Manner) -> None:
         self.file = file
         self.manner = manner
         self.problems = Problems()
@@ -67,19 +65,19 @@ class Reader:
         self.notes = Body(Where(file))
         self.sections: list[tuple[str, Where, list[Block]]] = []
         self.scenes: list[SceneDraft] = []
-        self.page = Page(file, text.split("\n"))
+        self.page = Page(file, lines)
         self.keys = Keys(self.problems)
         self.marks = Marks(self.page, self.keys, self.problems)
         self.marks.bare_quotes = manner.bare_quotes
         self.bodies = Bodies(self.marks, lambda block, scene: self.tables.read(block, scene))
         self.tables = Tables(self.bodies.fields, self.scenes)
         self.outside = Outside(self.marks, self.tables, self.notes)
-        blocks = blocks_of(block_parser().parse(text))
-        if blocks and blocks[0].kind == "front":
-            FrontMatter(self.marks, self.top, self.notes).read(blocks.pop(0))
+        front = blocks[0] if blocks and blocks[0].kind == "front" else None
+        if front is not None:
+            FrontMatter(self.marks, self.top, self.notes).read(front)
         self.headings = manner.headings(self.keys.own)
         outline = Outline(self)
-        for block in self._mended(blocks):
+        for block in self._mended(blocks[1:] if front else blocks):
             outline.take(block)
         outline.flush()
         self._refuse_sluglines_alike()
@@ -90,7 +88,7 @@ class Reader:
             return Heading("other", self.headings.read(block, depth).text)
         return self.headings.read(block, depth)
 
-    def _mended(self, blocks: list[Block]) -> Iterator[Block]:
+    def _mended(self, blocks: Sequence[Block]) -> Iterator[Block]:
         """A `---` right below a line of fields is a rule, not the line that makes a heading of them."""
         for block in blocks:
             fields = "\n" in block.text or self.keys.entry(block.text, True)

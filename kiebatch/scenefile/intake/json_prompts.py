@@ -1,0 +1,328 @@
+"""Reads prompts from JSON: a list of texts or of objects, or an object that holds one such list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.model import JSON, Document, Path
+from kiebatch.scenefile import document as yaml_document
+from kiebatch.scenefile.durations import seconds
+from kiebatch.scenefile.intake.reading import Taken
+from kiebatch.scenefile.markdown import labels
+from kiebatch.scenefile.markdown.pictures import ratio
+
+_LISTS = (
+    *("scenes", "shots", "prompts", "frames", "clips", "items", "images", "videos", "data", "storyboard"),
+    *("panels", "beats", "entries", "list"),
+)
+_PROMPTS = ("prompt", "image_prompt", "video_prompt", "visual")
+_MORE_PROMPTS = {"text", "description", "positiveprompt", "prompttext", "input", "content", "caption"}
+_IDS = (
+    "id",
+    "scene",
+    "sceneid",
+    "scenenumber",
+    "shot",
+    "shotid",
+    "number",
+    "nr",
+    "index",
+    "key",
+    "slot",
+    "name",
+)
+_SCENE = ("scene", "sceneid", "scenenumber", "sceneno")
+_SHOT = ("shot", "shotid", "shotnumber", "shotno")
+_TEXTS = (
+    *(
+        "title",
+        "notes",
+        "camera",
+        "text_overlay",
+        "transition",
+        "dialogue",
+        "action",
+        "location",
+        "time_of_day",
+    ),
+    *("shot_size", "lens", "voice", "output", "fallback", "style", "group"),
+)
+_LISTED = ("model", "negative_prompt", "characters", "references", "tags")
+_TYPES = ("image", "video", "audio")
+
+
+def looks_like(text: str) -> bool:
+    """Whether a text is JSON that is not a scene file of ours already (those are YAML, too)."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, list) or (isinstance(value, dict) and "kiebatch" not in value)
+
+
+def read(text: str, file: str) -> Taken:
+    """Return the scene file that a JSON text describes; what none of its keys can hold becomes a note, and is said."""
+    reader = _Reader(file, _places(text, file))
+    value = reader.root(json.loads(text))
+    return Taken(
+        document=Document(value=value, places=reader.places, file=file),
+        problems=tuple(reader.problems),
+        said=tuple(reader.told()),
+    )
+
+
+def _places(text: str, file: str) -> Mapping[Path, Where]:
+    """Return where each value is.  JSON is YAML but for rare escapes; without places a problem names the file."""
+    try:
+        return yaml_document.read(text.replace("\t", " "), file).places
+    except Invalid:
+        return {}
+
+
+@dataclass(slots=True)
+class _Reader:
+    file: str
+    written: Mapping[Path, Where]
+    places: dict[Path, Where] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    taken: dict[str, str] = field(default_factory=dict)  # a key of the file, and what it was taken for
+    noted: dict[str, None] = field(default_factory=dict)
+    numbered: bool = False
+
+    def root(self, value: JSON) -> dict[str, JSON]:
+        top: dict[str, JSON] = {"kiebatch": 1}
+        rows, path = self._rows(value, top)
+        scenes: list[dict[str, JSON]] = []
+        for n, (key, row) in enumerate(rows):
+            if not self._take_shot(scenes, row, (*path, key), n):
+                scene = self._row(row, (*path, key), len(scenes))
+                scenes += [scene] if scene is not None else []
+        top["scenes"] = scenes
+        if not rows and not self.problems:
+            self._refuse((), "this JSON holds no list of prompts", 'for instance `["a boat", "a quay"]`')
+        return top
+
+    def told(self) -> Iterator[str]:
+        yield from (f"`{key}` is {what.replace('_', ' ')}" for key, what in self.taken.items())
+        if self.noted:
+            yield "kept as notes: " + ", ".join(f"`{key}`" for key in self.noted)
+        if self.numbered:
+            yield "entries without an id are numbered by their place in the list"
+
+    # -- the list
+
+    def _rows(self, value: JSON, top: dict[str, JSON]) -> tuple[list[tuple[str | int, JSON]], Path]:
+        if isinstance(value, list):
+            return list(enumerate(value)), ()
+        lists = [
+            key
+            for key, one in value.items()
+            if labels.canonical(key) in _LISTS and isinstance(one, list | dict)
+        ]
+        if len(lists) > 1:
+            names = ", ".join(f"`{key}`" for key in lists)
+            self._refuse((lists[1],), f"several lists may hold the prompts: {names}", "keep one of them")
+            return [], ()
+        if lists:
+            self._take_top(value, lists[0], top)
+            inner = value[lists[0]]
+            found = list(enumerate(inner)) if isinstance(inner, list) else list(inner.items())
+            return found, (lists[0],)
+        if value and all(isinstance(one, str) for one in value.values()) and not self._prompt_key(value):
+            return list(value.items()), ()  # {"1": "a boat", "2": "a quay"}
+        if self._prompt_key(value):
+            return [(0, value)], ()
+        return [], ()
+
+    def _take_top(self, value: Mapping[str, JSON], rows: str, top: dict[str, JSON]) -> None:
+        defaults: dict[str, JSON] = {}
+        notes: list[str] = []
+        for name, one in value.items():
+            key = labels.KEYS.get(labels.canonical(name), "")
+            if name == rows:
+                continue
+            if key in ("title", "notes") and isinstance(one, str):
+                top[key] = one
+            elif key in ("model", "style", "negative_prompt", "takes", "seed"):
+                defaults[key] = one
+            elif key == "size" and isinstance(one, str):
+                defaults["params"] = {"aspect_ratio": ratio(one)}
+            else:
+                self.noted[name] = None
+                notes.append(f"{name}: {_shown(one)}")
+                continue
+            self.taken[name] = f"{key}, for all"
+        if notes:
+            top["notes"] = "\n".join(filter(None, (top.get("notes"), *notes)))
+        if defaults:
+            top["defaults"] = defaults
+
+    def _take_shot(self, scenes: list[dict[str, JSON]], row: JSON, path: Path, n: int) -> bool:
+        """Put an entry that names a scene and a shot into that scene; False for any other entry."""
+        if not isinstance(row, dict):
+            return False
+        scene = next((key for key in row if labels.canonical(key) in _SCENE and _fits(row[key])), None)
+        shot = next((key for key in row if labels.canonical(key) in _SHOT and _fits(row[key])), None)
+        if scene is None or shot is None:
+            return False
+        self.taken |= {scene: "the scene", shot: "the shot"}
+        rest = {key: value for key, value in row.items() if key not in (scene, shot)}
+        entry = self._entry(rest, path, ident=row[shot], n=n)
+        owner = next((one for one in scenes if one["id"] == _id(row[scene]) and "shots" in one), None)
+        if owner is None:
+            owner = {"id": _id(row[scene]), "shots": []}
+            self._place(("scenes", len(scenes)), self.written.get(path, Where(self.file)), owner)
+            scenes.append(owner)
+        owner["shots"].append({**entry, "id": _id(row[shot])})
+        return True
+
+    # -- one entry
+
+    def _row(self, row: JSON, path: Path, n: int) -> dict[str, JSON] | None:
+        where = self.written.get(path, Where(self.file))
+        mapped = isinstance(path[-1], str) if path else False
+        if isinstance(row, str):
+            scene: dict[str, JSON] = {"id": _id(path[-1]) if mapped else n + 1, "prompt": row}
+            self.numbered = self.numbered or not mapped
+            self._place(("scenes", n), where, scene)
+            return scene
+        if not isinstance(row, dict):
+            self._refuse(path, f"entry {n + 1} is neither a text nor an object", "give it a `prompt`")
+            return None
+        scene = self._entry(row, path, ident=path[-1] if mapped else None, n=n)
+        self._place(("scenes", n), where, scene)
+        return scene
+
+    def _entry(
+        self, row: Mapping[str, JSON], path: Path, *, ident: str | int | None, n: int
+    ) -> dict[str, JSON]:
+        scene: dict[str, JSON] = {"id": self._ident(row, ident, n)}
+        notes: list[str] = []
+        prompt = self._prompt_key(row)
+        for name, value in row.items():
+            if value is None or value == "" or name == self._id_key(row):
+                continue
+            if name == prompt:
+                self._take_prompt(scene, name, value)
+            elif not self._take(scene, name, value, (*path, name)):
+                self.noted[name] = None
+                notes.append(f"{name}: {_shown(value)}")
+        shots = next((k for k in row if labels.canonical(k) in _LISTS and isinstance(row[k], list)), None)
+        if shots is not None:
+            scene["shots"] = self._shots(row[shots], (*path, shots))
+            notes = [note for note in notes if not note.startswith(f"{shots}: ")]
+            self.noted.pop(shots, None)
+        if notes:
+            scene["notes"] = "\n".join(filter(None, (scene.get("notes"), *notes)))
+        return scene
+
+    def _shots(self, rows: Sequence[JSON], path: Path) -> list[JSON]:
+        found: list[JSON] = []
+        for n, row in enumerate(rows):
+            entry = row if isinstance(row, dict) else {"prompt": row}
+            found.append(self._entry(entry, (*path, n), ident=None, n=n))
+        return found
+
+    def _take_prompt(self, scene: dict[str, JSON], name: str, value: JSON) -> None:
+        # A prompt that is an object is sent as it is.
+        scene["prompt"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        self.taken[name] = "the prompt"
+        kind = labels.KEYS.get(labels.canonical(name), "").removesuffix("_prompt")
+        if kind in _TYPES:
+            scene.setdefault("type", kind)
+
+    def _take(self, scene: dict[str, JSON], name: str, value: JSON, path: Path) -> bool:
+        """Take a value for the key that its name means; False when no key can hold it."""
+        key = labels.KEYS.get(labels.canonical(name), "")
+        taken: JSON = None
+        if name == "params" and isinstance(value, dict):
+            key, taken = "params", value
+        elif key == "duration":
+            taken = value if isinstance(value, int | float) else seconds(str(value))
+        elif (key == "takes" and isinstance(value, int)) or (key == "seed" and isinstance(value, int)):
+            taken = value
+        elif key == "type":
+            taken = labels.TYPES.get(labels.canonical(str(value)))
+        elif key == "size" and isinstance(value, str):
+            scene.setdefault("params", {})["aspect_ratio"] = ratio(value)
+            self.taken[name] = "the aspect ratio"
+            return True
+        elif (
+            (key in _TEXTS and isinstance(value, str))
+            or (key in _LISTED and (isinstance(value, str) or _all_texts(value)))
+            or (key in ("voiceover", "music", "sound_effects") and isinstance(value, str))
+            or (key in ("start_frame", "end_frame", "mask", "source") and isinstance(value, str))
+        ):
+            taken = value
+        if taken is None or not key:
+            return False
+        scene[key] = taken
+        self.taken[name] = key
+        return True
+
+    # -- names
+
+    def _prompt_key(self, row: Mapping[str, JSON]) -> str:
+        """Return the key that holds the prompt: one that a scene file knows, else one that is usual elsewhere."""
+        for known in _PROMPTS:
+            for name, value in row.items():
+                if (
+                    labels.KEYS.get(labels.canonical(name)) == known
+                    and isinstance(value, str | dict)
+                    and value
+                ):
+                    return name
+        return next(
+            (n for n, v in row.items() if labels.canonical(n) in _MORE_PROMPTS and isinstance(v, str)), ""
+        )
+
+    def _id_key(self, row: Mapping[str, JSON]) -> str:
+        for wanted in _IDS:
+            for name, value in row.items():
+                if labels.canonical(name) == wanted and isinstance(value, int | str) and _fits(value):
+                    return name
+        return ""
+
+    def _ident(self, row: Mapping[str, JSON], ident: str | int | None, n: int) -> JSON:
+        name = self._id_key(row)
+        if name:
+            self.taken[name] = "the id"
+            return _id(row[name])
+        if ident is not None:
+            return _id(ident)
+        self.numbered = True
+        return n + 1
+
+    def _place(self, path: Path, where: Where, scene: Mapping[str, JSON]) -> None:
+        self.places[path] = where
+        self.places |= {(*path, key): where for key in scene}
+
+    def _refuse(self, path: Path, message: str, hint: str) -> None:
+        where = self.written.get(path, Where(self.file))
+        self.problems.append(Problem(where=where, message=message, hint=hint, code="ambiguous"))
+
+
+def _id(value: JSON) -> int | str:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdecimal() else text
+
+
+def _fits(value: JSON) -> bool:
+    """Whether a value can be an id."""
+    if not isinstance(value, int | str):
+        return False
+    text = str(value)
+    return bool(text) and len(text) <= 60 and all(c.isascii() and (c.isalnum() or c in "_.-") for c in text)
+
+
+def _all_texts(value: JSON) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _shown(value: JSON) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

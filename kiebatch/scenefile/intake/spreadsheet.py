@@ -1,0 +1,109 @@
+"""Reads a table of shots that a spreadsheet saved: CSV or TSV, one row a shot, columns known by their names."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from kiebatch.errors import Problem, Where
+from kiebatch.model import Document
+from kiebatch.scenefile import markdown
+from kiebatch.scenefile.intake.reading import Taken
+from kiebatch.scenefile.markdown import labels
+
+_DELIMITERS = ("\t", ";", ",")
+_PROMPTS = ("prompt", "image_prompt", "video_prompt", "visual")
+
+
+def looks_like(text: str) -> bool:
+    """Whether the first row names two columns or more, and a scene file knows one of them.  Cheap for other files."""
+    head = text.lstrip("\n\r")[:4000].partition("\n")[0]
+    if head.lstrip()[:1] in ("#", "-", "|", "{", "[", ">") or ": " in head:
+        return False
+    names = _cells(head, _delimiter(head))
+    return len(names) > 1 and any(_meaning(name) in (*_PROMPTS, "id", "scene") for name in names)
+
+
+def is_table_of_prompts(text: str) -> bool:
+    """Whether a table holds prompts that a shot list of a script has no column for, or names no scenes."""
+    text = text.removeprefix("\ufeff")
+    if not looks_like(text):
+        return False
+    head = text.lstrip("\n\r").partition("\n")[0]
+    names = _cells(head, _delimiter(head))
+    meanings = [_meaning(name) for name in names]
+    prompts = [name for name, meaning in zip(names, meanings, strict=True) if meaning in _PROMPTS]
+    in_other_words = any(name.strip().lower() != "prompt" for name in prompts)
+    return bool(prompts) and (in_other_words or "scene" not in meanings)
+
+
+def read(text: str, file: str) -> Taken:
+    """Return the scene file of a table.  Rows without an id are numbered when no column holds ids."""
+    delimiter = _delimiter(text.partition("\n")[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows: list[list[str]] = []
+    row_lines: list[int] = []
+    begun = 0
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            rows.append(row)
+            row_lines.append(begun)
+        begun = reader.line_num
+    width = len(rows[0])
+    problems = [
+        _problem(file, line, f"this row has {len(row)} cells, and the first has {width}", "check its quotes")
+        for row, line in zip(rows, row_lines, strict=True)
+        if any(cell.strip() for cell in row[width:])
+    ]
+    meanings = [_meaning(name) for name in rows[0]]
+    if not any(meaning in _PROMPTS for meaning in meanings):
+        named = ", ".join(f"`{name.strip()}`" for name in rows[0])
+        hint = "call it Prompt, Visual, Image prompt or Video prompt"
+        problems.append(_problem(file, 0, f"no column holds prompts; the columns are {named}", hint))
+    if problems:
+        empty = Document(value={"kiebatch": 1, "scenes": []}, places={}, file=file)
+        return Taken(document=empty, problems=tuple(problems))
+    said = [
+        _said(name.strip(), meaning) for name, meaning in zip(rows[0], meanings, strict=True) if name.strip()
+    ]
+    if not {"id", "scene"} & set(meanings):
+        rows = [["#", *rows[0]], *([str(n), *row] for n, row in enumerate(rows[1:], 1))]
+        said.append("no column holds ids: the rows are numbered from 1")
+    document, found = markdown.read_table(rows, row_lines, text.splitlines(), file)
+    return Taken(document=document, problems=tuple(found), said=tuple(said))
+
+
+def _delimiter(head: str) -> str:
+    """Return what separates the cells of the first row: tabs, the `;` of Excel in much of Europe, or commas."""
+    outside = "".join(head.split('"')[::2])
+    return max(_DELIMITERS, key=outside.count)
+
+
+def _cells(line: str, delimiter: str) -> Sequence[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _meaning(name: str) -> str:
+    """Return what a column is for: `id`, `scene`, `time`, a key of a scene file, or nothing."""
+    text = labels.canonical(name) if name.strip() != "#" else "#"
+    if text in labels.LATER_ID_COLUMNS:
+        return "id"
+    return labels.COLUMNS.get(text) or labels.KEYS.get(text, "") or _tool(text)
+
+
+def _tool(text: str) -> str:
+    return next(
+        (f"{kind}_prompt" for kind, pattern in labels.TOOL_PROMPTS.items() if pattern.fullmatch(text)), ""
+    )
+
+
+def _said(name: str, meaning: str) -> str:
+    if not meaning:
+        return f"`{name}` is kept as a note"
+    words = {"id": "the ids", "scene": "the scene", "time": "the length"}
+    return f"`{name}` is {words.get(meaning, meaning.replace('_', ' '))}"
+
+
+def _problem(file: str, line: int, message: str, hint: str) -> Problem:
+    return Problem(where=Where(file, line + 1, 1), message=message, hint=hint, code="ambiguous")
