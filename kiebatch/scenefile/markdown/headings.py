@@ -70,7 +70,8 @@ class Headings:
         """`depth` says where the heading stands: `top`, `group` or `scene`."""
         raw = block.text.strip()
         struck = bool(re.fullmatch(r"~~.*~~\s*[:：]?", raw))
-        text = " ".join(inline(raw.replace("~~", "") if struck else raw)[0].split())
+        written = inline(raw.replace("~~", "") if struck else raw)[0]
+        text = " ".join(unicodedata.normalize("NFC", written).split())
         heading = Heading("other", text, struck=struck)
         marks = len(text) - len(_LEADING_MARKS.sub("", without_marks(text)))
         clean = text.translate(_FULL_WIDTH)[marks:]  # as long as `text`, so that a title can be cut from that

@@ -120,7 +120,14 @@ class Reader:
     def title_line(self) -> int | None:
         """The line of a level-1 heading that reads like a scene and is the title of the deeper scenes below it."""
         first = self.scenes[0] if self.scenes else None
-        if first is None or first.level > 1 or first.table_row or first.of_shots or first.shots:
+        if (
+            first is None
+            or "title" in self.top
+            or first.level > 1
+            or first.table_row
+            or first.of_shots
+            or first.shots
+        ):
             return None
         others = self.scenes[1:]
         if not others or any(scene.level == 1 for scene in others) or not _is_empty(first.body):
@@ -145,4 +152,5 @@ class Reader:
 
 
 def _is_empty(body: Body) -> bool:
-    return not (body.fields or body.params or body.parts)
+    """Whether nothing could be made of a body.  A `## Style` below a title was taken for a key of the scene."""
+    return not (body.asks or body.params or body.parts or "model" in body.fields)
