@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kiebatch.record.runs import Run, RunRecord
     from kiebatch.record.verification import verify
     from kiebatch.running.decisions import accept, adopt
-    from kiebatch.running.holding import Evidence, held, resolve
+    from kiebatch.running.holding import Evidence, held, resolve, resolve_lost_journal
     from kiebatch.running.outcome import Outcome
     from kiebatch.running.rebuilding import run_record, runs
     from kiebatch.running.session import Confirm, Edges, Question, run, run_async
@@ -86,6 +86,7 @@ __getattr__, __dir__ = face(
         "presets": "project.pins",
         "read_plan": "planning.saved",
         "resolve": "running.holding",
+        "resolve_lost_journal": "running.holding",
         "run": "running.session",
         "run_async": "running.session",
         "run_record": "running.rebuilding",
@@ -111,6 +112,7 @@ __all__ = [  # noqa: RUF022  # by what people use first
     "status",
     "held",
     "resolve",
+    "resolve_lost_journal",
     "accept",
     "adopt",
     "verify",

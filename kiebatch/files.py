@@ -245,17 +245,30 @@ def replace(path: Path, data: str | bytes, *, private: bool = False) -> None:
         raise unwritable(path, error) from None
 
 
-def unwritable(path: Path, error: OSError) -> Refused:
+class Unwritable(Refused):
+    """A file or folder does not take what is written.  `errno` is the system's number, None where there is none."""
+
+    errno: int | None = None
+
+
+class Locked(Refused):
+    """Another process holds a lock."""
+
+
+def unwritable(path: Path, error: OSError) -> Unwritable:
     """Return the refusal that says why something could not be written, with a way out that fits the reason."""
     if error.errno in _NO_LOCKS:
-        return Refused(
+        refused = Unwritable(
             f"cannot lock {shown(path)}: this disk has no locks (a network drive?)",
             hint="put the state on a local disk with --state DIR",
         )
-    return Refused(
-        f"cannot write {shown(path)}: {error.strerror or error}",
-        hint="nothing was lost; free up disk space or fix the folder's permissions, then run again",
-    )
+    else:
+        refused = Unwritable(
+            f"cannot write {shown(path)}: {error.strerror or error}",
+            hint="nothing was lost; free up disk space or fix the folder's permissions, then run again",
+        )
+    refused.errno = error.errno
+    return refused
 
 
 # What a network drive without locks says to flock or fcntl.
@@ -277,6 +290,14 @@ def private_folder(folder: Path) -> None:
             _close(folder, 0o700)
     except OSError as error:
         raise unwritable(folder, error) from None
+
+
+def state_folder(folder: Path) -> None:
+    """Make a state folder: private, and ignored by git."""
+    private_folder(folder)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        replace(ignore, "*\n", private=True)
 
 
 def private_file(path: Path) -> None:
@@ -350,6 +371,26 @@ def _place_by_copy(part: Path, target: Path) -> bool:
     return True
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a file to a name, whole: a reader sees it complete or not at all."""
+    refuse_tracked_link(target.parent)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(prefix=".kiebatch-", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream, open_regular(source) as content:
+                shutil.copyfileobj(content, stream, 2**20)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(beside, 0o666 & ~_umask())
+            os.replace(beside, target)
+        finally:
+            Path(beside).unlink(missing_ok=True)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise unwritable(target, error) from None
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -416,7 +457,7 @@ def lock(path: Path, *, wait: bool, holder: str, timeout_s: float = -1) -> Itera
             who = note.read_text(encoding="utf-8").strip()
         except OSError:
             who = "another process"
-        raise Refused(f"another run holds this project: {who}", hint="wait for it, or stop it") from None
+        raise Locked(f"another run holds this project: {who}", hint="wait for it, or stop it") from None
     except OSError as error:
         raise unwritable(path, error) from None
     try:

@@ -18,6 +18,19 @@ from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import ASSET_FOLDERS
 
 
+@dataclass(frozen=True, slots=True)
+class Film:
+    """An assets folder of a project: journal rows, locks and decisions belong to it.
+
+    `name` is the folder relative to the project.  `default` says that it is the one
+    that the project has without `--assets`.
+    """
+
+    name: str
+    root: Path
+    default: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """Where one project's things lie.  Every path is absolute."""
@@ -27,6 +40,26 @@ class Workspace:
     state: Path  # journal, caches; never in git
     scene_file: Path | None = None
     draft: bool = False
+    default: bool = True  # whether `assets` is the folder that the project has without `--assets`
+
+    @property
+    def owner(self) -> Film:
+        """The film that the journal's rows belong to."""
+        return Film(self.film, self.root, self.default)
+
+    @property
+    def run_lock(self) -> Path:
+        """The lock of a whole run, and of `resolve`: it belongs to the assets folder, whatever `--state` says."""
+        return self._locks / f"{self.assets.name}.run.lock"
+
+    @property
+    def write_lock(self) -> Path:
+        """The lock of each writing of manifest, picks and notes; held for less than a second."""
+        return self._locks / f"{self.assets.name}.write.lock"
+
+    @property
+    def _locks(self) -> Path:
+        return self.assets.parent / ".kiebatch"
 
     @property
     def manifest_path(self) -> Path:

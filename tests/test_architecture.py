@@ -26,7 +26,7 @@ FACES = {
     "scenefile": {"build", "convert", "document", "explaining", "intake", "lengths", "markdown", "migration", "screenplay", "screenplay_update", "yaml_text"},
     "prompts": {"chat", "choosing", "lock"},
     "project": {"finding", "opening", "scripts", "snapshots"},
-    "planning": {"decision", "planning", "plans", "saved", "statuses", "verdicts"},
+    "planning": {"file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"cleaning", "decisions", "enhancing", "events", "holding", "rebuilding", "session", "single"},
     "exports": {"bundle", "csv", "cut", "otio", "pdf", "retime"},
     "ci": {"announce", "facts", "report"},

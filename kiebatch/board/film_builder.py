@@ -17,7 +17,7 @@ from kiebatch.board.film import (
     script_of,
 )
 from kiebatch.model import Asset, Attempt, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, natural
-from kiebatch.planning import Entry, Plan, decision, plans
+from kiebatch.planning import Action, Entry, Plan, Reason, planner, plans
 from kiebatch.record.manifest import Manifest, differences, lines
 from kiebatch.record.notes import Notes
 from kiebatch.record.picks import Picks, written
@@ -41,7 +41,7 @@ def build(
     """
     if plan is None:
         there = {a.filename: a.sha256 or "there" for a in manifest.assets}
-        plan = decision.plan(project, manifest, plans.Facts(digests=there, draft=True))
+        plan = planner.plan(project, manifest, plans.Facts(digests=there, draft=True))
     return _Builder(project, manifest, picks, plan, attempts, notes or Notes()).film(title)
 
 
@@ -63,7 +63,7 @@ class _Builder:
         self.entries = {e.slot: e for e in plan.entries if e.job}
         self.orphans: dict[tuple[str, str], list[Entry]] = {}
         for entry in plan.entries:
-            if entry.action == "orphan" and entry.current:
+            if entry.action is Action.ORPHAN and entry.current:
                 asset = entry.current[0]
                 self.orphans.setdefault(_place(asset.scene_id, asset.shot), []).append(entry)
         self.attempts = {(a.slot.scene, a.slot.shot, a.slot.take, a.model): a for a in attempts}
@@ -247,18 +247,18 @@ def _place(scene: SceneId | None, shot: ShotId) -> tuple[str, str]:
 
 def _state(entry: Entry, attempt: Attempt | None) -> tuple[State, str]:
     """Return how far a take is, and more about it in words."""
-    if entry.action == "blocked" and entry.reason == "held":
+    if entry.cause is Reason.HELD:
         return "held", entry.note
     if attempt and attempt.state == "submitted":
         return "in-flight", "waiting for the provider"
-    if entry.reason == "failed before":
+    if entry.cause is Reason.FAILED_BEFORE:
         return "failed", entry.note or (attempt.message if attempt else "")
-    if entry.action == "generate":
-        changed = entry.current and entry.reason != "new"
+    if entry.action is Action.GENERATE:
+        changed = entry.current and entry.cause is not Reason.NEW
         return ("changed", _what_changed(entry.reason)) if changed else ("open", entry.reason)
-    if entry.action == "restore":
+    if entry.action is Action.RESTORE:
         return ("missing", "the next run brings it back") if entry.current else ("in-flight", entry.reason)
-    if entry.action == "blocked":
+    if entry.action is Action.BLOCKED:
         return "waiting", entry.reason
     return _STATES[entry.action], entry.note
 

@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING
 from kiebatch._lazy import face
 
 if TYPE_CHECKING:
-    from kiebatch.planning.decision import gave_up as gave_up
-    from kiebatch.planning.decision import older_version as older_version
+    from kiebatch.planning.contents import Wanted as Wanted
+    from kiebatch.planning.contents import wanted as wanted
+    from kiebatch.planning.decision import Asked as Asked
+    from kiebatch.planning.decision import There as There
+    from kiebatch.planning.decision import decide as decide
+    from kiebatch.planning.decision import failed_for_good as failed_for_good
+    from kiebatch.planning.decision import stored_key as stored_key
     from kiebatch.planning.file_warnings import jobs_as_json as jobs_as_json
+    from kiebatch.planning.order import levels as levels
     from kiebatch.planning.order import output_of as output_of
     from kiebatch.planning.order import upstream_first as upstream_first
-    from kiebatch.planning.planning import decide as decide
     from kiebatch.planning.planning import plan as plan
+    from kiebatch.planning.planning import planned as planned
     from kiebatch.planning.plans import Action as Action
     from kiebatch.planning.plans import Entry as Entry
     from kiebatch.planning.plans import Facts as Facts
     from kiebatch.planning.plans import Plan as Plan
+    from kiebatch.planning.plans import Reason as Reason
     from kiebatch.planning.plans import Selection as Selection
+    from kiebatch.planning.plans import most as most
     from kiebatch.planning.plans import price_of as price_of
     from kiebatch.planning.saved import check_bound as check_bound
     from kiebatch.planning.saved import read_plan as read_plan
@@ -36,28 +44,36 @@ __getattr__, __dir__ = face(
     __name__,
     {
         "Action": "plans",
+        "Asked": "decision",
         "Assessment": "verdicts",
         "Entry": "plans",
         "Facts": "plans",
         "Plan": "plans",
         "ProjectStatus": "statuses",
+        "Reason": "plans",
         "Rule": "verdicts",
         "Selection": "plans",
         "SlotStatus": "statuses",
+        "There": "decision",
         "Verdict": "verdicts",
+        "Wanted": "contents",
         "assess": "verdicts",
         "check_bound": "saved",
-        "decide": "planning",
-        "gave_up": "decision",
+        "decide": "decision",
+        "failed_for_good": "decision",
         "jobs_as_json": "file_warnings",
-        "older_version": "decision",
+        "levels": "order",
+        "most": "plans",
         "output_of": "order",
         "plan": "planning",
+        "planned": "planning",
         "preflight": "verdicts",
         "price_of": "plans",
         "read_plan": "saved",
         "save_plan": "saved",
         "status": "statuses",
+        "stored_key": "decision",
         "upstream_first": "order",
+        "wanted": "contents",
     },
 )

@@ -33,6 +33,17 @@ def upstream_first(jobs: Sequence[Job]) -> list[Job]:
     return [by_slot[slot] for slot in done]
 
 
+def levels(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Return jobs in groups, each after those it starts from; in file order within a group."""
+    depth: dict[Slot, int] = {}
+    for job in upstream_first(jobs):
+        depth[job.slot] = 1 + max((depth[s] for s in job.needs if s in depth), default=-1)
+    found: list[list[Job]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
+    for job in jobs:
+        found[depth[job.slot]].append(job)
+    return found
+
+
 def output_of(assets: Sequence[Asset], ref: ShotOutput) -> Asset | None:
     """Return the asset that a reference to another slot means."""
     return next((a for a in assets if a.output == ref.output), None)

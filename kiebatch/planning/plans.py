@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from enum import StrEnum
+from typing import Literal, Protocol
 
 import rfc8785
 
@@ -19,8 +20,46 @@ from kiebatch.model import (
     Price,
     Slot,
 )
+from kiebatch.project import Assignment
+from kiebatch.record import Key
 
-Action = Literal["generate", "keep", "restore", "missing", "altered", "blocked", "orphan"]
+
+class Action(StrEnum):
+    """What a run does with a slot (contract section 8)."""
+
+    GENERATE = "generate"
+    KEEP = "keep"
+    RESTORE = "restore"
+    MISSING = "missing"
+    ALTERED = "altered"
+    BLOCKED = "blocked"
+    ORPHAN = "orphan"
+
+
+class Reason(StrEnum):
+    """Why (contract section 2).  UPSTREAM and MOVED also name a slot: `Entry.other`."""
+
+    NEW = "new"
+    PROMPT = "prompt"
+    MODEL = "model"
+    PARAMS = "params"
+    REFERENCES = "references"
+    UPSTREAM = "upstream"
+    FAILED_BEFORE = "failed before"
+    FORCED = "forced"
+    KEPT = "kept"
+    ACCEPTED = "accepted"
+    ADOPTED = "adopted"
+    MOVED = "moved from"
+    ORPHAN = "orphan"
+    MADE_BEFORE = "made before"
+    IN_FLIGHT = "in flight"
+    PAID = "paid for already"
+    SAVED = "saved"
+    FILE_MISSING = "file missing"
+    FILE_ALTERED = "file altered"
+    HELD = "held"
+    UNPICKED = "waits for a pick"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,41 +74,57 @@ class Selection:
     until_picks: bool = False
 
 
+class Stored(Protocol):
+    """A store of results, asked at planning time."""
+
+    def has(self, key: Key) -> bool:
+        """Whether the whole result of a key is there."""
+
+    def digests(self, key: Key) -> Mapping[int, str]:
+        """Return output number -> sha256 of a stored result; nothing where it is not whole."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the edges know, as values.
 
     `digests` holds the sha256 of an entry's file by its `filename`; None where the file is gone, and the
     pointer's own sha256 where Git LFS has left a pointer.  `media` holds the sha256 of local references.
-    `attempts` are the journal's, oldest first.  `stored` are the (fingerprint, take) pairs of a store of results.
     `retrievable` says whether the provider may still have an asset's media, `collectable` a lost task's.
+    `same_model` says whether two names mean one model, `could_be` whether a name of another tool could.
     """
 
     digests: Mapping[str, str | None] = field(default_factory=dict)
     media: Mapping[str, str] = field(default_factory=dict)
     attempts: Sequence[Attempt] = ()
-    stored: Container[tuple[str, int]] = frozenset()
+    stored: Stored | None = None
     retrievable: Callable[[Asset], bool] = lambda _asset: False
     collectable: Callable[[Attempt], bool] = lambda _attempt: True
     same_model: Callable[[str, str], bool] = lambda a, b: a == b
+    could_be: Callable[[str, str], bool] = lambda a, b: a == b
     draft: bool = False
     intact: Callable[[Asset], bool] = lambda _asset: False
+    ended_now: frozenset[int] = frozenset()  # attempts that came to nothing in this run: not sent again in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What is to happen with one slot, and why.
 
-    `current` are the slot's assets of today, which a new version supersedes.  `attempt` is the known task
-    that a `restore` collects, `older` the superseded version that it makes current again.  `fingerprint` is None
-    while something it starts from is not made.
+    `current` are the slot's assets of today, which a new version supersedes; for a slot that was found by its content
+    (`Reason.MOVED`) those that it keeps.  `attempt` is the known task that a `restore` collects, `older` the
+    superseded version that it makes current again.  `fingerprint` is None while something it starts from is not made;
+    `key` then has no content either.  `note` is a sentence for people.
     """
 
     slot: Slot
     action: Action
-    reason: str
+    cause: Reason
+    other: Slot | None = None
+    detail: str = ""
     job: Job | None = None
     fingerprint: str | None = None
+    twin: int = 1
     current: tuple[Asset, ...] = ()
     attempt: Attempt | None = None
     older: tuple[Asset, ...] = ()
@@ -77,19 +132,31 @@ class Entry:
     note: str = ""
 
     @property
+    def reason(self) -> str:
+        """The reason as it is written: `upstream 2a`, `moved from 1`, `prompt`."""
+        words = f"{self.cause.value} {self.other}" if self.other else self.cause.value
+        if self.cause is Reason.UNPICKED:
+            return f"waits for a pick of {self.detail}"
+        return f"{words}: {self.detail}" if self.detail else words
+
+    @property
+    def key(self) -> Key | None:
+        """What the slot's job is paid for as; None while its content is not known."""
+        return Key(self.fingerprint, self.slot.take, self.twin) if self.fingerprint else None
+
+    @property
     def work(self) -> bool:
         """Whether a run would do something for it."""
-        return self.selected and self.action in ("generate", "restore")
+        return self.selected and self.action in (Action.GENERATE, Action.RESTORE)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the slot has what it asks for, whatever became of its file since."""
+        return self.action in (Action.KEEP, Action.ALTERED)
 
     def as_json(self) -> dict[str, JSON]:
         """Return the keys of contract section 8, `plan`."""
         job = self.job
-        price = price_of(job) if job and self.action == "generate" else None
-        state = "ready"
-        if job and job.warnings:
-            state = "warnings"
-        elif job and job.defaulted:
-            state = "defaults"
         asset = self.current[0] if self.current else None
         return {
             "slot": str(self.slot),
@@ -98,20 +165,26 @@ class Entry:
             "take": self.slot.take,
             "model": job.model if job else (asset.model if asset else None),
             "endpoint": job.endpoint if job else None,
-            "action": self.action,
+            "action": self.action.value,
             "reason": self.reason,
             "fingerprint": self.fingerprint,
             "input": dict(job.input) if job else {},
             "needs": [str(s) for s in job.needs] if job else [],
-            "credits": (
-                price.as_json()
-                if price
-                else {"amount": 0, "kind": "exact", "as_of": job.price.as_of if job else None}
-            ),
-            "state": state,
+            "credits": self._credits(),
+            "state": self._state(),
             "defaulted": list(job.defaulted) if job else [],
             "warnings": [*(job.warnings if job else ()), *([self.note] if self.note else [])],
         }
+
+    def _credits(self) -> dict[str, JSON]:
+        if self.job and self.action is Action.GENERATE:
+            return price_of(self.job).as_json()
+        return {"amount": 0, "kind": "exact", "as_of": self.job.price.as_of if self.job else None}
+
+    def _state(self) -> str:
+        if self.job and self.job.warnings:
+            return "warnings"
+        return "defaults" if self.job and self.job.defaulted else "ready"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +197,8 @@ class Plan:
 
     entries: tuple[Entry, ...]
     collect: tuple[Attempt, ...] = ()
+    facts: Facts = field(default_factory=Facts, compare=False, repr=False)  # what it was decided on
+    assignment: Assignment | None = field(default=None, compare=False, repr=False)
 
     @property
     def work(self) -> tuple[Entry, ...]:
@@ -131,22 +206,27 @@ class Plan:
 
     @property
     def generate(self) -> tuple[Entry, ...]:
-        return tuple(e for e in self.entries if e.selected and e.action == "generate")
+        return tuple(e for e in self.entries if e.selected and e.action is Action.GENERATE)
+
+    @property
+    def moved(self) -> Mapping[str, str]:
+        """The `moved:` lines that would carry along the versions of what was found by its content."""
+        return {
+            entry.other.shot_name: entry.slot.shot_name
+            for entry in self.entries
+            if entry.cause is Reason.MOVED and entry.other
+        }
 
     @property
     def status(self) -> Literal["up-to-date", "work"]:
         todo = bool(self.work) or bool(self.collect)
-        return (
-            "work"
-            if todo or any(e.selected and e.action == "missing" for e in self.entries)
-            else "up-to-date"
-        )
+        missing = any(e.selected and e.action is Action.MISSING for e in self.entries)
+        return "work" if todo or missing else "up-to-date"
 
     def unmade(self) -> Plan:
         """Return the plan with only those slots selected that are still to be made."""
-        entries = (
-            replace(e, selected=e.selected and e.action in ("generate", "blocked")) for e in self.entries
-        )
+        open_actions = (Action.GENERATE, Action.BLOCKED)
+        entries = (replace(e, selected=e.selected and e.action in open_actions) for e in self.entries)
         return replace(self, entries=tuple(entries))
 
     def credits(self) -> float:
@@ -182,7 +262,7 @@ class Plan:
 
     def digest(self) -> str:
         """Return a digest of everything the plan decides, for plans that bind."""
-        decided = [[str(e.slot), e.action, e.reason, e.fingerprint] for e in self.entries if e.selected]
+        decided = [[str(e.slot), e.action.value, e.reason, e.fingerprint] for e in self.entries if e.selected]
         return hashlib.sha256(rfc8785.dumps(decided)).hexdigest()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kiebatch import files, formats
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON
-from kiebatch.planning.plans import Plan, price_of
+from kiebatch.planning.plans import Action, Entry, Plan, price_of
 from kiebatch.project import Opened
 from kiebatch.record import Journal
 
@@ -29,25 +30,69 @@ def save_plan(
         "nonce": secrets.token_hex(8),
         "digest": todo.digest(),
         "credits": todo.credits(),
-        "jobs": [e.as_json() for e in todo.work],
+        "jobs": [{**e.as_json(), "current": [a.filename for a in e.current]} for e in todo.work],
     }
 
 
-def check_bound(bound: Mapping[str, JSON], todo: Plan, opened: Opened, journal: Journal) -> None:
-    if bound.get("digest") != todo.digest():
-        then = {j["slot"]: j for j in bound.get("jobs", [])}
-        now_ = {str(e.slot): e for e in todo.work}
-        moved = sorted({*then} ^ {*now_}) or [
-            s for s, e in now_.items() if s in then and then[s].get("fingerprint") != e.fingerprint
-        ]
+def check_bound(bound: Mapping[str, JSON], todo: Plan, journal: Journal) -> Plan:
+    """Return what a saved plan does, by today's decision; `Invalid` where what it rests on has moved, or it was spent.
+
+    It rests on what its jobs ask for, their references, and the current assets of their slots.  What else changed in
+    the file or the manifest does not matter.  `Refused` where a price has risen since.
+    """
+    then = {str(job["slot"]): job for job in bound.get("jobs", ())}
+    now = {str(entry.slot): entry for entry in todo.entries}
+    made = [slot for slot, job in then.items() if slot in now and _made_since(job, now[slot])]
+    if made:
         raise Invalid(
-            "the plan no longer fits: the scene file, a reference or the manifest has moved on"
-            + (f" ({', '.join(moved[:5])})" if moved else ""),
+            f"{', '.join(made[:5])}: made since the plan was saved, so nothing was sent",
             hint="make a new one with `kiebatch plan --out`",
         )
-    _check_prices(bound, todo)
-    if not journal.spend_plan(f"{bound.get('digest')}:{bound.get('nonce')}"):
+    moved = [slot for slot, job in then.items() if slot not in now or _moved(job, now[slot])]
+    if moved:
+        raise Invalid(
+            "the plan no longer fits: the scene file, a reference or the manifest has moved on"
+            f" ({', '.join(moved[:5])})",
+            hint="make a new one with `kiebatch plan --out`",
+        )
+    _check_prices(then, todo)
+    if not journal.notebook.spend_plan(f"{bound.get('digest')}:{bound.get('nonce')}"):
         raise Invalid("this plan was carried out already", hint="make a new one with `kiebatch plan --out`")
+    entries = tuple(replace(e, selected=str(e.slot) in then) for e in todo.entries)
+    return replace(todo, entries=entries)
+
+
+def _made_since(job: Mapping[str, JSON], entry: Entry) -> bool:
+    """Whether a slot got another result since, or has by now what the plan would have made."""
+    if "current" in job and job["current"] != [a.filename for a in entry.current]:
+        return True
+    return job.get("action") == "generate" and entry.action is Action.KEEP
+
+
+def _moved(job: Mapping[str, JSON], entry: Entry) -> bool:
+    same = (job.get("action"), job.get("fingerprint")) == (entry.action.value, entry.fingerprint)
+    return not same and not (job.get("action") == entry.action.value and _same_words(job, entry))
+
+
+def _same_words(job: Mapping[str, JSON], entry: Entry) -> bool:
+    """Whether a plan of 0.1, which hashed words as they were written, asks for the same."""
+    return entry.fingerprint is not None and job.get("input") == dict(entry.job.input if entry.job else {})
+
+
+def _check_prices(then: Mapping[str, Mapping[str, JSON]], todo: Plan) -> None:
+    """Refuse a plan one of whose prices has risen since: the person agreed to less."""
+    risen = []
+    for entry in todo.generate:
+        before = (then.get(str(entry.slot), {}).get("credits") or {}).get("amount")
+        now = price_of(entry.job).amount if entry.job else None
+        if before is not None and (now is None or now > before + 1e-9):
+            price = "an unknown price" if now is None else f"{now:g}"
+            risen.append(f"{entry.slot} from {before:g} to {price}")
+    if risen:
+        raise Refused(
+            f"the price has risen since the plan was made: {', '.join(risen[:5])}; nothing was sent",
+            hint="look at the new price with `kiebatch plan`, and make a new one with `kiebatch plan --out`",
+        )
 
 
 def scene_file_of(bound: Mapping[str, JSON], plan_file: Path, *, project: Path | None = None) -> Path | None:
@@ -64,23 +109,6 @@ def scene_file_of(bound: Mapping[str, JSON], plan_file: Path, *, project: Path |
         f"the plan is for {Path(name).name}, which is not in {files.shown(places[0].resolve())}",
         hint="name the scene file, or its folder with --project",
     )
-
-
-def _check_prices(bound: Mapping[str, JSON], todo: Plan) -> None:
-    """Refuse a plan one of whose prices has risen since: the person agreed to less."""
-    then = {job["slot"]: (job.get("credits") or {}).get("amount") for job in bound.get("jobs", [])}
-    risen = []
-    for entry in todo.generate:
-        before, now = then.get(str(entry.slot)), price_of(entry.job).amount if entry.job else None
-        if before is not None and (now is None or now > before + 1e-9):
-            risen.append(
-                f"{entry.slot} from {before:g} to {'an unknown price' if now is None else f'{now:g}'}"
-            )
-    if risen:
-        raise Refused(
-            f"the price has risen since the plan was made: {', '.join(risen[:5])}; nothing was sent",
-            hint="look at the new price with `kiebatch plan`, and make a new one with `kiebatch plan --out`",
-        )
 
 
 def read_plan(path: Path) -> dict[str, JSON]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from kiebatch import files
 from kiebatch.model import JSON, Attempt, stamp
 from kiebatch.planning.planning import plan
-from kiebatch.planning.plans import Entry
+from kiebatch.planning.plans import Action, Entry, Reason
 from kiebatch.project import load, peek
 from kiebatch.provider import lifetimes
 
@@ -58,12 +58,12 @@ def status(
     warnings = [f"{files.shown(folder)} is a link to {target}" for folder, target in links]
     mentioned: set[int] = set()
     for entry in todo.entries:
-        if entry.action == "orphan" and opened.workspace.scene_file is not None:
+        if entry.action is Action.ORPHAN and opened.workspace.scene_file is not None:
             continue
         attempt = entry.attempt
         if attempt:
             mentioned.add(attempt.id)
-        slots.append(_slot_status(entry, attempt, now()))
+        slots.append(_slot_status(entry))
     for attempt in (*todo.collect, *(a for a in attempts if a.undecided or a.state == "lost")):
         if attempt.id not in mentioned:
             mentioned.add(attempt.id)
@@ -73,7 +73,7 @@ def status(
                     state="held" if attempt.undecided else "in-flight",
                     task_id=attempt.task_id,
                     expires_at=_expires(attempt),
-                    message=attempt.message or "paid for, not yet collected",
+                    message=_waiting(attempt),
                 )
             )
     unsaved = [a for a in attempts if a.open and a.submitted_at is not None]
@@ -99,33 +99,43 @@ def _expires(attempt: Attempt) -> str | None:
     return stamp(attempt.submitted_at + lifetimes.RESULT.kept_s) if attempt.submitted_at else None
 
 
-def _slot_status(entry: Entry, attempt: Attempt | None, moment: float) -> SlotStatus:
-    asset = entry.current[0].id if entry.current else None
-    if entry.action in ("keep", "altered", "orphan"):
-        return SlotStatus(slot=str(entry.slot), state="done", asset=asset, message=entry.note)
-    if entry.reason == "held":
-        return SlotStatus(slot=str(entry.slot), state="held", asset=asset, message=entry.note)
-    if entry.action == "restore" and attempt:
-        return SlotStatus(
-            slot=str(entry.slot),
-            state="in-flight",
-            asset=asset,
-            task_id=attempt.task_id,
-            expires_at=_expires(attempt),
-            message=attempt.message or "paid for, not yet collected",
-        )
-    if entry.action in ("missing", "restore"):
-        return SlotStatus(
-            slot=str(entry.slot), state="missing", asset=asset, message=entry.note or entry.reason
-        )
-    if entry.reason == "failed before" and attempt:
-        return SlotStatus(
-            slot=str(entry.slot),
-            state="failed",
-            asset=asset,
-            task_id=attempt.task_id,
-            message=f"{attempt.code} {attempt.message}".strip(),
-        )
-    if entry.action == "blocked":
-        return SlotStatus(slot=str(entry.slot), state="blocked", asset=asset, message=entry.reason)
-    return SlotStatus(slot=str(entry.slot), state="queued", asset=asset, message=entry.reason)
+def _slot_status(entry: Entry) -> SlotStatus:
+    """Return the state of one slot of the file."""
+    attempt = entry.attempt
+    message = entry.note or entry.reason
+    state = {
+        Action.KEEP: "done",
+        Action.ALTERED: "done",
+        Action.ORPHAN: "done",
+        Action.MISSING: "missing",
+        Action.RESTORE: "missing",
+        Action.BLOCKED: "blocked",
+    }.get(entry.action, "queued")
+    if state == "done":
+        message = entry.note
+    elif entry.cause is Reason.HELD:
+        state, message = "held", entry.note
+    elif entry.action is Action.RESTORE and attempt:
+        state, message = "in-flight", _waiting(attempt)
+    elif entry.cause is Reason.FAILED_BEFORE and attempt:
+        state, message = "failed", f"{attempt.code} {attempt.message}".strip()
+    shows_task = attempt is not None and state in ("in-flight", "failed")
+    return SlotStatus(
+        slot=str(entry.slot),
+        state=state,
+        asset=entry.current[0].id if entry.current else None,
+        task_id=attempt.task_id if attempt and shows_task else None,
+        expires_at=_expires(attempt) if attempt and state == "in-flight" else None,
+        message=message,
+    )
+
+
+def _waiting(attempt: Attempt) -> str:
+    """Say since when a task is waited for, and what the provider said last of it."""
+    since = (
+        f"paid for, not yet collected; since {stamp(attempt.submitted_at)}" if attempt.submitted_at else ""
+    )
+    if attempt.message:
+        return f"{attempt.message} ({since})" if since else attempt.message
+    said = f"; the provider says `{attempt.seen_state}`" if attempt.seen_state else ""
+    return f"{since or 'paid for, not yet collected'}{said}"

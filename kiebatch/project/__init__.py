@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from kiebatch._lazy import face
 
 if TYPE_CHECKING:
+    from kiebatch.project.claims import Assignment as Assignment
+    from kiebatch.project.claims import Found as Found
+    from kiebatch.project.claims import claimed_by as claimed_by
     from kiebatch.project.digests import Digests as Digests
     from kiebatch.project.finding import SCENE_FILES as SCENE_FILES
     from kiebatch.project.finding import find as find
@@ -32,13 +35,16 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = face(
     __name__,
     {
+        "Assignment": "claims",
         "Digests": "digests",
+        "Found": "claims",
         "OUTSIDE": "references",
         "Opened": "opening",
         "SCENE_FILES": "finding",
         "Pins": "pins",
         "Snapshot": "snapshots",
         "Validation": "validating",
+        "claimed_by": "claims",
         "diff": "snapshots",
         "find": "finding",
         "joined_files": "opening",

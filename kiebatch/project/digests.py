@@ -15,7 +15,7 @@ class Digests:
 
     def __init__(self, journal: Journal | None) -> None:
         self._journal = journal
-        self._known = journal.digests() if journal else {}
+        self._known = journal.notebook.digests() if journal else {}
         self._new: dict[str, tuple[int, int, int, str]] = {}
 
     def __call__(self, path: Path) -> str:
@@ -36,7 +36,7 @@ class Digests:
     def remember(self) -> None:
         """Keep what was computed for the next time."""
         if self._journal:
-            self._journal.remember_digests(self._new)
+            self._journal.notebook.remember_digests(self._new)
         self._new = {}
 
 

@@ -15,7 +15,7 @@ from kiebatch import catalogue as models
 from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Asset, Document, MediaFacts, Modality, Project, SceneId, ShotId
-from kiebatch.project import config, finding, opening
+from kiebatch.project import config, finding
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
 from kiebatch.project.pins import Pins
@@ -49,39 +49,106 @@ def load(
     is for commands that send nothing.  `Invalid` carries every problem of the file; warnings are in `problems` of the result.
     """
     chosen = settings or Settings()
-    scene_file = Path(path) if path is not None else None
-    workspace = finding.find(
-        scene_file,
-        project=Path(project) if project else None,
-        assets=Path(assets) if assets else None,
-        state=Path(state) if state else None,
-        draft=draft,
-    )
+    workspace = _found(path, project, assets, state, draft=draft)
     read: tuple[Document, list[Problem]] | None = None
-    if (
-        workspace.scene_file is None
-        and workspace.assets == (Path(project) if project else Path.cwd()).resolve()
-    ):
-        read = Document(value={"kiebatch": 1, "scenes": []}, places={}, file=""), []
+    own_folder = (Path(project) if project else Path.cwd()).resolve()
     if workspace.scene_file is not None:
-        read = opening.read_document(workspace.scene_file)
-        named = read[0].value.get("assets") if isinstance(read[0].value, dict) else None
-        if isinstance(named, str) and assets is None and not draft:
-            workspace = replace(workspace, assets=_inside(workspace.root, named, read[0]))
+        read = read_document(workspace.scene_file)
+        workspace = _with_own_assets(workspace, read[0], given=assets is not None)
+    elif workspace.assets == own_folder:
+        read = Document(value={"kiebatch": 1, "scenes": []}, places={}, file=""), []
     with peek(workspace) as journal:
-        digests = Digests(journal)
-        opened = opening.open_project(
+        opened = open_project(
             workspace,
             options=reading_options(chosen),
             strict=chosen.strict,
             lint=lint or chosen.strict,  # the same warnings are errors in every command
-            digest=digests,
+            digest=Digests(journal),
             document_read=read,
             allow=None if allow is None else (*chosen.allow, *allow),
             pinned=pinned,
         )
     check_source(opened)
-    return replace(opened, reading=chosen.reading)
+
+    def again() -> Opened:
+        return load(
+            path,
+            project=project,
+            assets=assets,
+            state=state,
+            draft=draft,
+            settings=settings,
+            lint=lint,
+            allow=allow,
+            pinned=pinned,
+        )
+
+    return replace(opened, reading=chosen.reading, again=again)
+
+
+def located(
+    path: str | Path | None = None,
+    *,
+    project: str | Path | None = None,
+    assets: str | Path | None = None,
+    state: str | Path | None = None,
+    draft: bool = False,
+) -> Workspace:
+    """Return where a project's things lie, also where its scene file has errors."""
+    workspace = _found(path, project, assets, state, draft=draft)
+    with contextlib.suppress(Invalid):
+        if workspace.scene_file is not None:
+            read = read_document(workspace.scene_file)[0]
+            return _with_own_assets(workspace, read, given=assets is not None)
+    return workspace
+
+
+def _found(
+    path: str | Path | None,
+    project: str | Path | None,
+    assets: str | Path | None,
+    state: str | Path | None,
+    *,
+    draft: bool,
+) -> Workspace:
+    return finding.find(
+        Path(path) if path is not None else None,
+        project=Path(project) if project else None,
+        assets=Path(assets) if assets else None,
+        state=Path(state) if state else None,
+        draft=draft,
+    )
+
+
+def _with_own_assets(workspace: Workspace, read: Document, *, given: bool) -> Workspace:
+    """Return the workspace with the assets folder that the scene file names, unless another one was `given`."""
+    named = read.value.get("assets") if isinstance(read.value, dict) else None
+    if workspace.draft:
+        return workspace
+    own = _inside(workspace.root, named, read) if isinstance(named, str) else workspace.root / "assets"
+    if given:
+        return replace(workspace, default=workspace.assets == own)
+    return replace(workspace, assets=own) if isinstance(named, str) else workspace
+
+
+def read_again(opened: Opened, *, moved_on: bool) -> Opened:
+    """Return a project as it is now: all of it where the world may have `moved_on`, else its manifest alone."""
+    if moved_on and opened.again is not None:
+        return opened.again()
+    return replace(opened, manifest=read_manifest(opened.workspace))
+
+
+def without_scenes(workspace: Workspace) -> Opened:
+    """Return a project of which only what was recorded is known: its scene file cannot be read."""
+    name = str(workspace.scene_file or "")
+    return Opened(
+        project=Project(file=name),
+        workspace=workspace,
+        document=Document(value={}, places={}, file=name),
+        catalogue=load_catalogue(workspace),
+        manifest=read_manifest(workspace),
+        picks=Picks(),
+    )
 
 
 def _inside(root: Path, name: str, read: Document) -> Path:
@@ -101,7 +168,7 @@ def check_source(opened: Opened) -> None:
     other = opened.workspace.root / named
     if not other.is_file():
         return
-    if other in opening.joined_files(scene_file):
+    if other in joined_files(scene_file):
         return
     raise Invalid(
         [
@@ -118,11 +185,15 @@ def check_source(opened: Opened) -> None:
 @contextlib.contextmanager
 def peek(workspace: Workspace) -> Iterator[Journal | None]:
     """Open the journal for reading, when there is one.  A damaged one is mended by the next run, and said there."""
-    if not workspace.journal_path.exists():
+    if not workspace.journal_path.exists() and not workspace.journal_path.with_suffix(".mark").exists():
         yield None
         return
     with open_journal(
-        workspace.journal_path, now=time.time, rebuild=lambda: _assets_of(workspace), read_only=True
+        workspace.journal_path,
+        now=time.time,
+        film=workspace.owner,
+        rebuild=lambda: _assets_of(workspace),
+        read_only=True,
     ) as journal:
         yield journal
 
@@ -156,6 +227,7 @@ class Opened:
     media: Mapping[str, tuple[str, MediaFacts]] = field(default_factory=dict)
     config: config.UserConfig = field(default_factory=config.UserConfig)
     allow: Sequence[Path] | None = ()
+    again: Callable[[], Opened] | None = field(default=None, compare=False, repr=False)  # reads it once more
 
     def local_path(self, path: str) -> Path:
         """Return where a local reference lies."""

@@ -8,22 +8,38 @@ from kiebatch._lazy import face
 
 if TYPE_CHECKING:
     from kiebatch.record.cache import ResultCache as ResultCache
-    from kiebatch.record.journal import Hook as Hook
+    from kiebatch.record.cache import Stored as Stored
+    from kiebatch.record.database import Hook as Hook
     from kiebatch.record.journal import Journal as Journal
+    from kiebatch.record.journal import SavedOutput as SavedOutput
     from kiebatch.record.journal import asset_to as asset_to
-    from kiebatch.record.journal import open_journal as open_journal
+    from kiebatch.record.journal_file import open_journal as open_journal
+    from kiebatch.record.ledger import Claimed as Claimed
+    from kiebatch.record.ledger import Intent as Intent
+    from kiebatch.record.ledger import Key as Key
+    from kiebatch.record.ledger import Taken as Taken
+    from kiebatch.record.ledger import TaskKnown as TaskKnown
+    from kiebatch.record.sqlite_ledger import SqliteLedger as SqliteLedger
     from kiebatch.record.verification import verify as verify
     from kiebatch.record.writer import ManifestWriter as ManifestWriter
 
 __getattr__, __dir__ = face(
     __name__,
     {
-        "Hook": "journal",
+        "Claimed": "ledger",
+        "Hook": "database",
+        "Intent": "ledger",
         "Journal": "journal",
+        "Key": "ledger",
         "ManifestWriter": "writer",
         "ResultCache": "cache",
+        "SavedOutput": "journal",
+        "SqliteLedger": "sqlite_ledger",
+        "Stored": "cache",
+        "TaskKnown": "ledger",
+        "Taken": "ledger",
         "asset_to": "journal",
-        "open_journal": "journal",
+        "open_journal": "journal_file",
         "verify": "verification",
     },
 )

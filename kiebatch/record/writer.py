@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import Asset
+from kiebatch.model import Asset, Slot
 from kiebatch.record import manifest
-from kiebatch.record.journal import Hook, Journal
+from kiebatch.record.database import Hook
 from kiebatch.record.manifest.manifest import Manifest
 
 
@@ -23,15 +23,17 @@ class _Change:
     replaces: tuple[Asset, ...]
     attempt: int | None
     behind: bool = False
+    slot: Slot | None = None
+    known: frozenset[str] = frozenset()  # file names that the manifest held when the run began
 
 
 class ManifestWriter:
     """The manifest of one assets folder.  `lock` is a file in the state folder.
 
-    `record` enters assets in memory at once; `flush` writes them, `interval_s` after the last write at the
+    `enter` enters assets in memory at once; `flush` writes them, `interval_s` after the last write at the
     earliest.  When something else changed the file meanwhile (another program, git), what this run entered and
-    the file lacks is entered again.  The journal covers the gap: it says which attempts the file does not hold
-    yet.  An asset is known by its file name, since ids are given anew when a file is merged or goes back.
+    the file lacks is entered again.  The journal covers the gap: `flush` returns the attempts that
+    the file holds from now on.  An asset is known by its file name, since ids are given anew when a file is merged or goes back.
     """
 
     def __init__(
@@ -39,7 +41,6 @@ class ManifestWriter:
         path: Path,
         *,
         lock: Path,
-        journal: Journal | None = None,
         now: Callable[[], float],
         interval_s: float = 1.0,
         source: str | None = None,
@@ -48,7 +49,6 @@ class ManifestWriter:
         self.path = path
         self._lock = lock
         self.manifest, self._text = read(path)
-        self._journal = journal
         self._now = now
         self._interval_s = interval_s
         self._source = source
@@ -57,6 +57,15 @@ class ManifestWriter:
         self._written = 0  # so many of them are in the file
         self._last_write = float("-inf")
         self.writes = 0
+        self._known = frozenset(a.filename for a in self.manifest.assets)
+        self._displaced: Mapping[str, Slot] = {}
+
+    def displace(self, slots: Mapping[str, Slot]) -> None:
+        """Name the slots of assets, by file name, that bear another slot's name: found there by their content.
+
+        They are given their own slot's name with the next entry, so that it does not supersede them.
+        """
+        self._displaced = slots
 
     def enter(
         self,
@@ -64,16 +73,18 @@ class ManifestWriter:
         replaces: Sequence[Asset] = (),
         attempt: int | None = None,
         *,
+        slot: Slot | None = None,
         behind: bool = False,
     ) -> tuple[Asset, ...]:
         """Enter a task's assets; return them with ids and versions as they stand.
 
-        With `behind` they are older versions of `replaces`, which stay what the slot shows.
+        They take the place of `replaces`, and of what somebody else entered for the same `slot` since this writer
+        began.  With `behind` they are older versions of those, which stay what the slot shows.
         """
-        change = _Change(tuple(new), tuple(replaces), attempt, behind)
+        change = _Change(tuple(new), tuple(replaces), attempt, behind, slot, self._known)
+        self._give_back()
         entered = self._enter(change)
         self._changes.append(change)
-        self.flush()
         return entered
 
     def as_it_stands(self, asset: Asset) -> Asset:
@@ -89,9 +100,7 @@ class ManifestWriter:
             self._write(text)
 
     def _enter(self, change: _Change) -> tuple[Asset, ...]:
-        there = {a.filename: a for a in self.manifest.assets}
-        old = [there[a.filename] for a in change.replaces if a.filename in there]
-        old = [a for a in old if a.current]
+        old = self._line(change)
         if not change.behind or not old:
             self.manifest, entered = manifest.record(self.manifest, change.new, old)
             return entered
@@ -106,6 +115,28 @@ class ManifestWriter:
             late.append(self.manifest.by_id[asset.id])
         return tuple(late)
 
+    def _line(self, change: _Change) -> list[Asset]:
+        """Return what a change takes the place of, as the manifest says at this moment."""
+        there = {a.filename: a for a in self.manifest.assets}
+        old = [there[a.filename] for a in change.replaces if a.filename in there]
+        if change.slot is not None:
+            slot, ours = change.slot, {a.filename for c in self._changes for a in c.new}
+            for asset in self.manifest.current(slot.scene, slot.shot, slot.take):
+                since = asset.filename not in change.known and asset.filename not in ours
+                same_line = slot.model is None or any(asset.model == new.model for new in change.new)
+                if since and same_line and asset not in old:
+                    old.append(asset)
+        return [a for a in old if a.current]
+
+    def _give_back(self) -> None:
+        """Give assets that were found by their content the name of the slot that has them, versions and all."""
+        for filename, slot in self._displaced.items():
+            asset = next((a for a in self.manifest.assets if a.filename == filename), None)
+            if asset is None or (asset.scene_id, asset.shot) == (slot.scene, slot.shot):
+                continue
+            for one in (*_versions_before(self.manifest, asset), asset):
+                self.manifest = manifest.changed(self.manifest, one, scene_id=slot.scene, shot=slot.shot)
+
     @property
     def due_in_s(self) -> float | None:
         """Seconds until the next write is due; None when nothing waits."""
@@ -113,14 +144,14 @@ class ManifestWriter:
             return None
         return max(0.0, self._last_write + self._interval_s - self._now())
 
-    def flush(self, *, force: bool = False) -> None:
-        """Write what waits, when it is time or when forced."""
+    def flush(self, force: bool = False) -> list[int]:
+        """Write what waits, when it is due or forced; return the attempts that the file holds from now on."""
         wait = self.due_in_s
         if wait is None and not (force and self._changes):
-            return
+            return []
         # A clock that was set back must not stop the writing.
         if not force and wait and 0 < wait <= self._interval_s:
-            return
+            return []
         with files.lock(self._lock, wait=True, holder="writing the manifest"):
             on_disk = _text(self.path)
             if on_disk != self._text:
@@ -128,8 +159,7 @@ class ManifestWriter:
             self._write(on_disk)
         done = [c.attempt for c in self._changes[self._written :] if c.attempt is not None]
         self._written = len(self._changes)
-        if self._journal:
-            self._journal.recorded(done)
+        return done
 
     def _write(self, on_disk: str | None) -> None:
         if self._source and not self.manifest.source:
@@ -155,7 +185,20 @@ class ManifestWriter:
                 if a.filename not in there
             )
             if new:
+                self._give_back()
                 self._enter(dataclasses.replace(change, new=new))
+
+
+def _versions_before(recorded: Manifest, asset: Asset) -> list[Asset]:
+    """Return the versions that an asset came to take the place of, whatever their number."""
+    found: list[Asset] = []
+    ids = {asset.id}
+    while True:
+        before = [a for a in recorded.assets if a.superseded_by in ids and a not in found]
+        if not before:
+            return found
+        found += before
+        ids = {a.id for a in before}
 
 
 def read(path: Path) -> tuple[Manifest, str | None]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kiebatch.running.holding import Evidence as Evidence
     from kiebatch.running.holding import held as held
     from kiebatch.running.holding import resolve as resolve
+    from kiebatch.running.holding import resolve_lost_journal as resolve_lost_journal
     from kiebatch.running.outcome import Limits as Limits
     from kiebatch.running.outcome import Outcome as Outcome
     from kiebatch.running.session import Confirm as Confirm
@@ -35,6 +36,7 @@ __getattr__, __dir__ = face(
         "generate": "single",
         "held": "holding",
         "resolve": "holding",
+        "resolve_lost_journal": "holding",
         "run": "session",
         "run_async": "session",
     },

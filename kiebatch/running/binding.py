@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kiebatch import files, media
-from kiebatch.model import JSON, Asset, Job, LocalFile, Media, Ref, ShotOutput, Slot, WebURL, fingerprint
+from kiebatch.model import JSON, Asset, Job, LocalFile, Media, Ref, ShotOutput, WebURL, fingerprint
 from kiebatch.planning import output_of
-from kiebatch.provider import Client, lifetimes
-from kiebatch.record import Journal, ManifestWriter
-from kiebatch.running.collecting import Offload
-from kiebatch.running.events import Event, Noticed
-from kiebatch.workspace import Workspace
+from kiebatch.provider import lifetimes
+from kiebatch.running.context import RunContext
+from kiebatch.running.events import Noticed
+from kiebatch.running.slots import SlotBook
+from kiebatch.running.stop import Lacking, Unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +29,21 @@ class Bound:
     uploads: tuple[str, ...]
 
 
-class Unsent(Exception):
-    """A job that was not sent, and why; its dependants are told."""
+@dataclass(frozen=True, slots=True)
+class References:
+    """The local files that the project names: where each lies, and its sha256 (None when it is gone)."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Lacking(Unsent):
-    """A job that was not sent because a file that it starts from is not there."""
+    path: Callable[[str], Path]
+    digest: Callable[[str], str | None]
 
 
 class Binder:
-    """Binds the jobs of one run.  `made` holds what the slots have made so far; the run fills it."""
+    """Binds the jobs of one run."""
 
-    def __init__(
-        self,
-        *,
-        workspace: Workspace,
-        client: Client,
-        journal: Journal,
-        record: ManifestWriter,
-        made: Mapping[Slot, tuple[Asset, ...]],
-        local_path: Callable[[str], Path],
-        media_digest: Callable[[str], str | None],
-        offload: Offload,
-        now: Callable[[], float],
-        emit: Callable[[Event], object],
-    ) -> None:
-        self._workspace = workspace
-        self._client = client
-        self._journal = journal
-        self._record = record
-        self._made = made
-        self._local_path = local_path
-        self._media_digest = media_digest
-        self._offload = offload
-        self._now = now
-        self._emit = emit
+    def __init__(self, context: RunContext, slots: SlotBook, references: References) -> None:
+        self._context = context
+        self._slots = slots
+        self._references = references
         self._uploads: dict[str, asyncio.Task[str]] = {}
         self._frames: dict[str, asyncio.Task[Path]] = {}
 
@@ -88,11 +64,12 @@ class Binder:
                 continue
             if path is None or not path.exists():
                 continue
-            digest: str = await self._offload(files.sha256, path)
+            digest: str = await self._context.offload(files.sha256, path)
             self._uploads.pop(digest, None)
-            known = self._journal.upload(digest, self._client.upload_url, max_age_s=lifetimes.UPLOAD.kept_s)
+            host = self._context.client.upload_url
+            known = await self._context.ledger.upload(digest, host, max_age_s=lifetimes.UPLOAD.kept_s)
             if known:
-                self._journal.forget_upload(known)
+                await self._context.ledger.forget_upload(known)
 
     async def bind(self, job: Job) -> Bound:
         """Give every medium an address, uploading what must be; return the final request and fingerprint."""
@@ -118,14 +95,14 @@ class Binder:
         return self.upstream(medium.ref) if isinstance(medium.ref, ShotOutput) else None
 
     def upstream(self, ref: ShotOutput) -> Asset:
-        asset = output_of(self._made.get(ref.slot, ()), ref)
+        asset = output_of(self._slots.made(ref.slot) or (), ref)
         if asset is None:
             raise Unsent(f"upstream {ref.slot} has no output {ref.output}")
-        return self._record.as_it_stands(asset)
+        return self._context.manifest.as_it_stands(asset)
 
     def digest(self, ref: Ref) -> str:
         if isinstance(ref, LocalFile):
-            digest = self._media_digest(ref.path)
+            digest = self._references.digest(ref.path)
             if digest is None:
                 raise Lacking(f"{ref.path} is gone")
             return digest
@@ -137,51 +114,54 @@ class Binder:
         if isinstance(ref, WebURL):
             return ref.url
         if isinstance(ref, ShotOutput):
-            asset = self.upstream(ref)
-            if ref.as_id:
-                named = asset.extra.get("output_id")
-                if not isinstance(named, str):
-                    raise Unsent(f"the provider named no id of {ref.slot}'s output {ref.output}")
-                return named
-            if ref.as_task:
-                if not asset.task_id:
-                    raise Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")
-                return asset.task_id
-            link = None if ref.frame else self._living_link(asset)
-            if link:
-                return link
+            known = await self._known_address(ref)
+            if known:
+                return known
         path = await self._file_of(medium)
         assert path is not None  # only an address, an id and a task have none
         url = await self._upload(path)
         uploads.append(url)
         return url
 
+    async def _known_address(self, ref: ShotOutput) -> str | None:
+        """Return what names another shot's output at the provider: its id, its task, or a link that lives."""
+        asset = self.upstream(ref)
+        if ref.as_id:
+            named = asset.extra.get("output_id")
+            if not isinstance(named, str):
+                raise Unsent(f"the provider named no id of {ref.slot}'s output {ref.output}")
+            return named
+        if ref.as_task:
+            if not asset.task_id:
+                raise Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")
+            return asset.task_id
+        return None if ref.frame else await self._living_link(asset)
+
     async def _file_of(self, medium: Media) -> Path | None:
         """Return the file of ours that a medium is; None for an address, a task or the id of an output."""
         ref = medium.ref
         if isinstance(ref, LocalFile):
-            return self._local_path(ref.path)
+            return self._references.path(ref.path)
         if not isinstance(ref, ShotOutput) or ref.as_id or ref.as_task:
             return None
         asset = self.upstream(ref)
-        problem = self._workspace.asset_problem(asset.filename, asset.type)
+        problem = self._context.workspace.asset_problem(asset.filename, asset.type)
         if problem:
             raise Lacking(problem)
-        path = self._workspace.asset_path(asset.filename)
+        path = self._context.workspace.asset_path(asset.filename)
         return await self._frame(path, asset.sha256 or "", ref.frame) if ref.frame else path
 
-    def _living_link(self, asset: Asset) -> str | None:
+    async def _living_link(self, asset: Asset) -> str | None:
         """Return a finished task's own link while that surely lives."""
-        for saved in self._journal.outputs_of_task(asset.task_id) if asset.task_id else ():
-            if (
-                saved.output.number == asset.output
-                and 0 <= self._now() - saved.seen_at < lifetimes.RESULT_LINK.relied_on_s
-            ):
+        known = await self._context.ledger.outputs_of_task(asset.task_id) if asset.task_id else ()
+        for saved in known:
+            age_s = self._context.now() - saved.seen_at
+            if saved.output.number == asset.output and 0 <= age_s < lifetimes.RESULT_LINK.relied_on_s:
                 return saved.output.url
         return None
 
     async def _frame(self, clip: Path, digest: str, which: Literal["first", "last"]) -> Path:
-        target = self._workspace.state / "frames" / f"{digest}-{which}.png"
+        target = self._context.workspace.state / "frames" / f"{digest}-{which}.png"
         if target.exists():
             return target
         key = str(target)
@@ -191,16 +171,16 @@ class Binder:
         return await self._frames[key]
 
     async def _cut(self, clip: Path, which: Literal["first", "last"], target: Path) -> Path:
-        await self._offload(media.frame, clip, which, target)
+        await self._context.offload(media.frame, clip, which, target)
         return target
 
     async def _upload(self, path: Path) -> str:
         """Upload a file once per content, and remember where it lies."""
         if not path.exists():
             raise Lacking(f"{files.shown(path)} is gone")
-        digest: str = await self._offload(files.sha256, path)
-        host = self._client.upload_url
-        known = self._journal.upload(digest, host, max_age_s=lifetimes.UPLOAD.relied_on_s)
+        digest: str = await self._context.offload(files.sha256, path)
+        host = self._context.client.upload_url
+        known = await self._context.ledger.upload(digest, host, max_age_s=lifetimes.UPLOAD.relied_on_s)
         if known:
             return known
         if digest not in self._uploads:
@@ -208,8 +188,8 @@ class Binder:
         return await asyncio.shield(self._uploads[digest])
 
     async def _send_file(self, path: Path, digest: str, host: str) -> str:
-        facts = await self._offload(media.facts, path)
-        url = await self._client.upload(path, f"{digest[:32]}{facts.extension}", facts.media_type)
-        self._journal.uploaded(digest, host, url)
-        self._emit(Noticed(message=f"uploaded {files.shown(path)}", level="debug"))
+        facts = await self._context.offload(media.facts, path)
+        url = await self._context.client.upload(path, f"{digest[:32]}{facts.extension}", facts.media_type)
+        await self._context.ledger.uploaded(digest, host, url)
+        self._context.emit(Noticed(message=f"uploaded {files.shown(path)}", level="debug"))
         return url

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from kiebatch import files, media
 from kiebatch.model import Asset, Done, Job, MediaFacts, Modality, Output, stamp
-from kiebatch.provider import CallFailed, Client, families
-from kiebatch.record import Journal, ManifestWriter, ResultCache, asset_to
+from kiebatch.provider import CallFailed, families
+from kiebatch.record import Key, asset_to
 from kiebatch.record.manifest import names, version_after
-from kiebatch.running.events import Downloaded, Event, Saved
-from kiebatch.workspace import Workspace
+from kiebatch.running.context import RunContext
+from kiebatch.running.events import Downloaded, Saved
+from kiebatch.running.paid import PaidTask
+from kiebatch.running.records import TaskRecords
+from kiebatch.running.slots import SlotBook
 
 CAP_BYTES: Mapping[str, int] = {"image": 200 << 20, "video": 4 << 30, "audio": 1 << 30, "text": 16 << 20}
 _TRIES = 3
-
-
-class Offload(Protocol):
-    """Runs slow work (decoding, hashing) away from the loop; in simulated time it runs it in place."""
-
-    async def __call__(self, work: Callable[..., Any], /, *args: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,140 +46,123 @@ class _Fetched:
 class Collector:
     """Downloads, checks, names, places and records the outputs of tasks."""
 
-    def __init__(
-        self,
-        *,
-        workspace: Workspace,
-        client: Client,
-        journal: Journal,
-        record: ManifestWriter,
-        store: ResultCache | None,
-        emit: Callable[[Event], object],
-        now: Callable[[], float],
-        offload: Offload,
-        ask_again: Callable[[Job, str], Awaitable[Done | None]],
-    ) -> None:
-        self._workspace = workspace
-        self._client = client
-        self._journal = journal
-        self._record = record
-        self._store = store
-        self._emit = emit
-        self._now = now
-        self._offload = offload
-        self._ask_again = ask_again
+    def __init__(self, context: RunContext, slots: SlotBook, records: TaskRecords) -> None:
+        self._context = context
+        self._slots = slots
+        self._records = records
         self._names = asyncio.Lock()
+        self._downloading = asyncio.Semaphore(context.limits.downloads)
 
-    async def collect(
-        self,
-        attempt: int,
-        job: Job,
-        fingerprint: str,
-        task_id: str,
-        done: Done,
-        *,
-        replaces: Callable[[], Sequence[Asset]],
-        made_from: Sequence[str],
-        credits: float | None,
-        behind: bool = False,
-    ) -> tuple[Asset, ...] | Lost:
-        """Bring a task's outputs home.
+    async def collect(self, task: PaidTask, done: Done) -> tuple[Asset, ...] | Lost:
+        """Bring a task's outputs home: onto the disk, into the ledger and into the manifest, in that order."""
+        async with self._downloading:
+            known = await self._context.ledger.outputs(task.attempt, done.outputs, done.credits)
+            kept = {s.output.number: s.asset for s in known if s.asset and self._in_place(s.asset)}
+            fetched: list[_Fetched] = []
+            for output in done.outputs:
+                if output.number in kept:
+                    continue
+                one = await self._fetch(str(task.attempt), task.job, task.task_id, output)
+                if isinstance(one, Lost):
+                    await self._context.ledger.lost(task.attempt, one.code, one.message)
+                    return one
+                fetched.append(one)
+                size = one.facts.size_bytes
+                self._context.emit(Downloaded(slot=task.slot, task_id=task.task_id, size_bytes=size))
+            entered = await self._enter(task, done, kept, fetched)
+        for asset in entered:
+            self._context.emit(Saved(slot=task.slot, task_id=task.task_id, asset=asset))
+        await self._keep_in_cache(task, entered)
+        return entered
 
-        `replaces` is asked at the last moment what they take the place of, or stand `behind` as older versions.
+    async def _enter(
+        self, task: PaidTask, done: Done, kept: Mapping[int, Asset], fetched: Sequence[_Fetched]
+    ) -> tuple[Asset, ...]:
+        """Give fetched files their names and enter the task's assets.
+
+        What they take the place of is asked at the last moment: a person may have adopted a file meanwhile.
         """
-        self._journal.outputs(attempt, done.outputs, done.credits)
-        fetched: list[_Fetched] = []
-        kept: dict[int, Asset] = {
-            saved.output.number: saved.asset
-            for saved in self._journal.outputs_of(attempt)
-            if saved.asset and self._in_place(saved.asset)
-        }
-        for output in done.outputs:
-            if output.number in kept:
-                continue
-            one = await self._fetch(attempt, job, task_id, output)
-            if isinstance(one, Lost):
-                self._journal.lost(attempt, one.code, one.message)
-                return one
-            fetched.append(one)
-            self._emit(Downloaded(slot=job.slot, task_id=task_id, size_bytes=one.facts.size_bytes))
         async with self._names:
-            superseded = tuple(replaces())
+            superseded = self._slots[task.slot].line
             version = version_after(superseded)
-            cost = done.credits if done.credits is not None else credits
             assets = dict(kept)
             for one in fetched:
-                filename = self._place(job, one, version)
-                asset = Asset(
-                    id="",
-                    type=one.facts.kind,
-                    filename=filename,
-                    prompt=job.prompt,
-                    model=job.model,
-                    parameters=parameters(job),
-                    created_at=stamp(self._now()),
-                    scene_id=job.slot.scene,
-                    shot=job.slot.shot,
-                    take=job.slot.take,
-                    output=one.output.number,
-                    task_id=task_id,
-                    fingerprint=fingerprint,
-                    sha256=one.sha256,
-                    bytes=one.facts.size_bytes,
-                    media_type=one.facts.media_type,
-                    width=one.facts.width,
-                    height=one.facts.height,
-                    duration=None if one.facts.duration_s is None else round(one.facts.duration_s, 3),
-                    credits=cost if one.output.number == done.outputs[0].number else None,
-                    draft=self._workspace.draft,
-                    made_from=tuple(made_from),
-                    extra={
-                        key: value
-                        for key, value in (("output_id", one.output.id), ("fallback_for", job.fallback_for))
-                        if value
-                    },
-                )
-                self._journal.asset(attempt, one.output.number, asset_to(asset))
-                assets[one.output.number] = asset
-            self._journal.saved(attempt)
-            entered = self._record.enter(
-                [assets[n] for n in sorted(assets)], superseded, attempt, behind=behind
+                filename = await self._context.offload(self._place, task.job, one, version)
+                assets[one.output.number] = self._asset(task, done, one, filename)
+            await self._context.ledger.saved(
+                task.attempt, {number: asset_to(asset) for number, asset in assets.items()}
             )
-        for asset in entered:
-            self._emit(Saved(slot=job.slot, task_id=task_id, asset=asset))
-        if self._store:
-            paths = {a.filename: self._workspace.asset_path(a.filename) for a in entered}
-            await self._offload(self._store.put, entered, paths)
-        return entered
+            behind = task.standing == "behind"
+            in_order = [assets[n] for n in sorted(assets)]
+            return await self._context.manifest.enter(
+                task.slot, in_order, superseded, task.attempt, behind=behind
+            )
+
+    def _asset(self, task: PaidTask, done: Done, one: _Fetched, filename: str) -> Asset:
+        job, first = task.job, done.outputs[0].number
+        cost = done.credits if done.credits is not None else task.credits
+        extra = {"output_id": one.output.id, "fallback_for": job.fallback_for}
+        return Asset(
+            id="",
+            type=one.facts.kind,
+            filename=filename,
+            prompt=job.prompt,
+            model=job.model,
+            parameters=parameters(job),
+            created_at=stamp(self._context.now()),
+            scene_id=job.slot.scene,
+            shot=job.slot.shot,
+            take=job.slot.take,
+            output=one.output.number,
+            task_id=task.task_id,
+            fingerprint=task.fingerprint,
+            sha256=one.sha256,
+            bytes=one.facts.size_bytes,
+            media_type=one.facts.media_type,
+            width=one.facts.width,
+            height=one.facts.height,
+            duration=None if one.facts.duration_s is None else round(one.facts.duration_s, 3),
+            credits=cost if one.output.number == first else None,
+            draft=self._context.workspace.draft,
+            made_from=tuple(task.made_from),
+            extra={key: value for key, value in extra.items() if value},
+        )
+
+    async def _keep_in_cache(self, task: PaidTask, entered: Sequence[Asset]) -> None:
+        if self._context.cache is None:
+            return
+        key = Key(task.fingerprint, task.slot.take, task.twin)
+        paths = {a.filename: self._context.workspace.asset_path(a.filename) for a in entered}
+        await self._context.offload(self._context.cache.put, key, entered, paths)
 
     async def fetch_again(self, job: Job, asset: Asset, done: Done) -> Lost | None:
         """Bring a missing file of an asset back from the provider, when that still has the very same bytes."""
         output = next((o for o in done.outputs if o.number == asset.output), None)
         if output is None:
             return Lost("gone", "the provider names no such output any more")
-        one = await self._fetch(
-            f"again-{re.sub(r'[^0-9A-Za-z-]', '-', asset.id)}", job, asset.task_id or "", output
-        )
+        async with self._downloading:
+            origin = f"again-{re.sub(r'[^0-9A-Za-z-]', '-', asset.id)}"
+            one = await self._fetch(origin, job, asset.task_id or "", output)
         if isinstance(one, Lost):
             return one
         if asset.sha256 and one.sha256 != asset.sha256:
             one.part.unlink(missing_ok=True)
             return Lost("other-content", "the provider now gives other bytes than those that were recorded")
-        if not files.place(one.part, self._workspace.asset_path(asset.filename)):
+        if not files.place(one.part, self._context.workspace.asset_path(asset.filename)):
             one.part.unlink(missing_ok=True)
         return None
 
     def _in_place(self, asset: Asset) -> bool:
-        path = self._workspace.asset_path(asset.filename)
+        path = self._context.workspace.asset_path(asset.filename)
         return path.is_file() and path.stat().st_size == asset.bytes
 
     def _place(self, job: Job, one: _Fetched, version: int) -> str:
         """Move a checked file to its name, which nothing else may have; return it as the manifest writes it."""
-        recorded = {a.filename for a in self._record.manifest.assets}
+        recorded = {a.filename for a in self._context.manifest.manifest.assets}
 
         def taken(name: str) -> bool:
-            path = self._workspace.place(name)
-            if self._workspace.name_of(path) in recorded:
+            path = self._context.workspace.place(name)
+            if self._context.workspace.name_of(path) in recorded:
                 return True
             return path.exists() and files.sha256(path) != one.sha256  # the same: placed before a crash
 
@@ -194,42 +175,40 @@ class Collector:
             taken=taken,
             kind=one.facts.kind,
         )
-        target = self._workspace.place(name)
+        target = self._context.workspace.place(name)
         while not files.place(one.part, target):
             if files.sha256(target) == one.sha256:
                 one.part.unlink(missing_ok=True)  # placed before a crash
                 break
             target = target.with_name(f"{target.stem}-{one.sha256[8:16]}{target.suffix}")
-        return self._workspace.name_of(target)
+        return self._context.workspace.name_of(target)
 
     # -- one output
 
-    async def _fetch(self, attempt: int | str, job: Job, task_id: str, output: Output) -> _Fetched | Lost:
-        part = self._workspace.state / "parts" / f"{attempt}-{output.number}.part"
+    async def _fetch(self, origin: str, job: Job, task_id: str, output: Output) -> _Fetched | Lost:
+        part = self._part(origin, task_id, output)
         try:
             files.private_folder(part.parent)
             if output.url is None:
-                text = output.text or ""
-                part.write_text(text, encoding="utf-8")
+                part.write_text(output.text or "", encoding="utf-8")
                 return await self._check(job, output, part, text=True)
         except OSError as error:
             raise files.unwritable(part, error) from None
         lost = Lost("no-url", "the task names no address")
-        urls = [output.url]
-        for attempt_number in range(_TRIES):
-            url = urls[-1]
+        url = output.url
+        for number in range(_TRIES):
             try:
-                await self._client.download(url, part, cap_bytes=CAP_BYTES[job.modality])
+                await self._context.client.download(url, part, cap_bytes=CAP_BYTES[job.modality])
                 return await self._check(job, output, part)
             except CallFailed as failure:
                 lost = Lost(failure.code, failure.message)
                 if not failure.retryable and failure.code != "gone":
                     break
                 if failure.code == "gone":
-                    fresh = await self._fresh(job, task_id, output, attempt_number)
+                    fresh = await self._fresh(job, task_id, output, number)
                     if fresh is None:
                         break
-                    urls.append(fresh)
+                    url = fresh
             except media.Undecodable as error:
                 part.unlink(missing_ok=True)
                 lost = Lost("not-media", str(error))
@@ -237,17 +216,26 @@ class Collector:
                 raise files.unwritable(part, error) from None
         return lost
 
+    def _part(self, origin: str, task_id: str, output: Output) -> Path:
+        """Return where a download in progress lies.
+
+        Its name says task, output and address: after a journal was lost, a part of another task must not be gone on
+        with, which would join the head of one picture and the tail of another.
+        """
+        named = hashlib.sha256(f"{task_id}\0{output.number}\0{output.url or ''}".encode()).hexdigest()
+        return self._context.workspace.state / "parts" / f"{origin}-{output.number}-{named[:16]}.part"
+
     async def _fresh(self, job: Job, task_id: str, output: Output, attempt_number: int) -> str | None:
         """Return another address for a dead one: the record's own first, then the download-url call's."""
         if attempt_number == 0:
-            done = await self._ask_again(job, task_id)
+            done = await self._records.again(job, task_id)
             again = next((o.url for o in done.outputs if o.number == output.number), None) if done else None
             if again and again != output.url:
                 return again
         try:
             url = output.url or ""
             endpoint = families.get(job.family, job.endpoint)
-            return await self._client.fresh_url(url, endpoint.fresh_link(task_id, url))
+            return await self._context.client.fresh_url(url, endpoint.fresh_link(task_id, url))
         except CallFailed:
             return None
 
@@ -260,11 +248,11 @@ class Collector:
             if (output.text or "").lstrip().startswith(("{", "[")):
                 facts = replace(facts, media_type="application/json", extension=".json")
         else:
-            facts = await self._offload(media.facts, part)
+            facts = await self._context.offload(media.facts, part)
             allowed = _kinds(job.modality)
             if not output.label and facts.kind not in allowed:
                 raise media.Undecodable(f"{facts.media_type} came where the model makes {job.modality}")
-        return _Fetched(output, part, facts, await self._offload(files.sha256, part))
+        return _Fetched(output, part, facts, await self._context.offload(files.sha256, part))
 
 
 def _kinds(modality: Modality) -> set[str]:

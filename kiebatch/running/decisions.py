@@ -60,7 +60,7 @@ def _update(workspace: Workspace, change: Callable[[Manifest], Manifest]) -> Non
     files.check_writable(workspace.assets)
     ManifestWriter(
         workspace.manifest_path,
-        lock=workspace.state / "manifest.lock",
+        lock=workspace.write_lock,
         now=time.time,
         source=workspace.scene_file.name if workspace.scene_file else None,
     ).update(change)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from kiebatch import files
 from kiebatch.errors import Invalid
-from kiebatch.model import Attempt, parse_slot
-from kiebatch.project import peek
-from kiebatch.record import open_journal
+from kiebatch.model import Attempt, Slot, parse_slot
+from kiebatch.project import claimed_by, load, peek, read_manifest
+from kiebatch.record import Journal, open_journal
 from kiebatch.workspace import Workspace
 
 
@@ -43,70 +43,129 @@ class Evidence:
         return "the balance moved by something else too: look at kie.ai/logs"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """An attempt that a person may decide: held, or open and waited for.  `slot` is its name in today's file."""
+
+    slot: Slot
+    attempt: Attempt
+    evidence: Evidence
+
+    @property
+    def held(self) -> bool:
+        return self.attempt.undecided
+
+
 def held(workspace: Workspace, now: Callable[[], float] = time.time) -> list[tuple[Attempt, Evidence]]:
     """Return the held jobs with what the balances say about each."""
+    return [(one.attempt, one.evidence) for one in waiting(workspace, now) if one.held]
+
+
+def waiting(workspace: Workspace, now: Callable[[], float] = time.time) -> list[Waiting]:
+    """Return everything that is held or open, by its slot of today, with what the balances say about each."""
     with peek(workspace) as journal:
-        if journal is None:
-            return []
-        attempts = journal.attempts()
-    found = []
-    for attempt in attempts:
-        if not attempt.undecided:
-            continue
-        until = attempt.ended_at or now()
-        unclear = any(
-            other.run_id == attempt.run_id
-            and other.id != attempt.id
-            and other.intended_at <= until
-            and (other.undecided or (other.submitted_at or 0.0) > until or other.state == "failed")
-            for other in attempts
-        )
-        others = sum(
-            other.credits or 0.0
-            for other in attempts
-            if other.id != attempt.id
-            and other.submitted_at is not None
-            and attempt.intended_at <= other.submitted_at <= until
-        )
-        found.append(
-            (
-                attempt,
-                Evidence(
-                    before=attempt.balance_before,
-                    after=attempt.balance_after,
-                    others=others,
-                    price=attempt.credits,
-                    unclear=unclear,
-                ),
-            )
-        )
-    return found
+        attempts = journal.attempts() if journal else []
+    undecided = [a for a in attempts if a.undecided or a.open]
+    slot_of = _names_of_today(workspace, attempts) if undecided else (lambda attempt: attempt.slot)
+    return [Waiting(slot=slot_of(a), attempt=a, evidence=_evidence(a, attempts, now())) for a in undecided]
+
+
+def _names_of_today(workspace: Workspace, attempts: Sequence[Attempt]) -> Callable[[Attempt], Slot]:
+    """Return what names an attempt as every command prints it; as it was made where the file cannot be read."""
+    try:
+        opened = load(workspace.scene_file, assets=workspace.assets, draft=workspace.draft)
+    except Invalid:
+        return lambda attempt: attempt.slot
+    return claimed_by(opened.project, opened.manifest, attempts).slot_of
+
+
+def _evidence(attempt: Attempt, attempts: Sequence[Attempt], moment: float) -> Evidence:
+    until = attempt.ended_at or moment
+    unclear = any(
+        other.run_id == attempt.run_id
+        and other.id != attempt.id
+        and other.intended_at <= until
+        and (other.undecided or (other.submitted_at or 0.0) > until or other.state == "failed")
+        for other in attempts
+    )
+    others = sum(
+        other.credits or 0.0
+        for other in attempts
+        if other.id != attempt.id
+        and other.submitted_at is not None
+        and attempt.intended_at <= other.submitted_at <= until
+    )
+    return Evidence(
+        before=attempt.balance_before,
+        after=attempt.balance_after,
+        others=others,
+        price=attempt.credits,
+        unclear=unclear,
+    )
 
 
 def resolve(workspace: Workspace, slot: str, decision: str, task_id: str | None = None) -> Attempt:
     """Decide a held job: `task-id` adopts a task, `resubmit` lets the next run send it, `forget` drops it.
 
-    A task that the provider does not know, which is how a mistyped id ends, can be decided again.
+    A task that is open can be forgotten too: it is read no more.  One that the provider does not know, which is how a
+    mistyped id ends, can be decided again.
+    """
+    known = {one.attempt.id: one for one in waiting(workspace)}
+    with (
+        files.lock(workspace.run_lock, wait=False, holder="`kiebatch resolve`"),
+        _journal(workspace) as journal,
+    ):
+        able = [one for one in known.values() if one.held or one.attempt.unknown or decision == "forget"]
+        chosen = _only(slot, able)
+        if task_id is not None and (owner := journal.attempt_of_task(task_id)):
+            raise Invalid(
+                f"the task {task_id} is that of `{owner.slot}` already", hint="look for another one"
+            )
+        journal.decide(chosen.attempt.id, decision, task_id)
+        return replace(journal.attempt(chosen.attempt.id), slot=chosen.slot)
+
+
+def _only(slot: str, able: Sequence[Waiting]) -> Waiting:
+    """Return the one attempt that a written slot means; held ones before open ones."""
+    names = list(dict.fromkeys(one.slot for one in able))
+    chosen = [one for one in able if one.slot in parse_slot(slot, names)]
+    chosen = [one for one in chosen if one.held] or chosen
+    if not chosen:
+        listed = ", ".join(str(s) for s in names)
+        raise Invalid(
+            f"nothing is held for `{slot}`",
+            hint=f"held are {listed}" if listed else "nothing is held at all",
+        )
+    if len({one.slot for one in chosen}) > 1:
+        listed = ", ".join(str(one.slot) for one in chosen)
+        raise Invalid(f"`{slot}` means several held jobs: {listed}", hint="name one")
+    return chosen[0]
+
+
+def _journal(workspace: Workspace) -> Journal:
+    return open_journal(
+        workspace.journal_path,
+        now=time.time,
+        film=workspace.owner,
+        rebuild=lambda: read_manifest(workspace).assets,
+    )
+
+
+def resolve_lost_journal(workspace: Workspace) -> str:
+    """Let the next run go on although the journal does not know all that was sent; return what may be in flight.
+
+    Raises `Invalid` where the journal is whole.
     """
     with (
-        files.lock(workspace.state / "run.lock", wait=False, holder="`kiebatch resolve`"),
-        open_journal(workspace.journal_path, now=time.time) as journal,
+        files.lock(workspace.run_lock, wait=False, holder="`kiebatch resolve`"),
+        _journal(workspace) as journal,
     ):
-        waiting = [a for a in journal.attempts() if a.undecided or a.unknown]
-        slots = {a.slot for a in waiting}
-        chosen = [a for a in waiting if a.slot in parse_slot(slot, slots)]
-        if not chosen:
-            names = ", ".join(str(s) for s in slots)
-            raise Invalid(
-                f"nothing is held for `{slot}`",
-                hint=f"held are {names}" if names else "nothing is held at all",
-            )
-        if len(chosen) > 1:
-            names = ", ".join(str(a.slot) for a in chosen)
-            raise Invalid(f"`{slot}` means several held jobs: {names}", hint="name one")
-        if task_id is not None and (known := journal.attempt_of_task(task_id)):
-            raise Invalid(
-                f"the task {task_id} is that of `{known.slot}` already", hint="look for another one"
-            )
-        journal.decide(chosen[0].id, decision, task_id)
-        return journal.attempt(chosen[0].id)
+        if not journal.incomplete:
+            raise Invalid("the journal is whole: nothing is to be decided about it")
+        open_ones = [str(a.slot) for a in journal.attempts() if a.open or a.undecided]
+        journal.found_again()
+    known = f"known and open are {', '.join(open_ones)}" if open_ones else "it knows of no open task"
+    return (
+        f"the journal was lost or taken back, and {known}; tasks that are not known to it are listed at "
+        "kie.ai/logs: collect them with `kiebatch generate --task-id T --model M` or `kiebatch adopt`"
+    )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from kiebatch.errors import Exit, worst
-from kiebatch.model import (
-    JSON,
-    Asset,
-    Rate,
-)
-from kiebatch.running.events import JobFailed, JobHeld, Skipped
+from kiebatch.model import JSON, Asset, Rate
+from kiebatch.running.events import Event, JobFailed, JobHeld, Skipped
+from kiebatch.running.stop import StopCause
 from kiebatch.running.watching import Patience
 
 
@@ -34,6 +31,7 @@ class Limits:
     callback_url: str | None = None
     net_s: float | None = None  # with callbacks: how far apart a task is read all the same
     downloads: int = 8
+    until_picks: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,13 +50,34 @@ class Outcome:
     estimated: float = 0.0
     spent: float = 0.0
     billed_for_failures: float = 0.0
-    stopped: str = ""  # why no more was submitted: interrupted, credits, key, budget, quota
+    stopped: StopCause | None = None  # why no more was submitted
     stopped_because: str = ""
+
+    def note(self, event: Event) -> None:
+        """Keep what the end of a run tells."""
+        match event:
+            case JobFailed():
+                self.failures.append(event)
+            case JobHeld():
+                self.held.append(event)
+            case Skipped():
+                self.skipped.append(event)
+            case _:
+                pass
+
+    def settle(self, failures: Sequence[JobFailed], *, billed: bool) -> None:
+        """Take what the balance says of failures that nobody knew to be billed or refunded."""
+        self.failures = [replace(f, billed=billed) if f in failures else f for f in self.failures]
+
+    @property
+    def _unfailed_skips(self) -> list[Skipped]:
+        failed = {f.slot for f in self.failures}
+        return [s for s in self.skipped if s.slot not in failed]
 
     @property
     def exit_code(self) -> Exit:
         codes = []
-        if self.stopped == "interrupted":
+        if self.stopped is StopCause.INTERRUPTED:
             codes.append(Exit.INTERRUPTED)
         elif self.stopped:
             codes.append(Exit.REFUSED)
@@ -92,7 +111,7 @@ class Outcome:
                 "failed": len(self.failures),
                 "held": len(self.held),
                 "kept": self.kept,
-                "skipped": len(self.skipped),
+                "skipped": len(self._unfailed_skips),
             },
             "credits": {
                 "estimated": round(self.estimated, 4),
@@ -100,22 +119,23 @@ class Outcome:
                 "billed_for_failures": round(self.billed_for_failures, 4),
             },
             "assets": [entry(a) for a in self.assets],
-            "failures": [
-                {
-                    "slot": str(f.slot),
-                    "scene_id": f.slot.scene,
-                    "shot": f.slot.shot,
-                    "take": f.slot.take,
-                    "model": f.model,
-                    "task_id": f.task_id,
-                    "code": f.code,
-                    "message": f.message,
-                    "retryable": f.retryable,
-                    "hint": f.hint or None,
-                }
-                for f in self.failures
-            ],
+            "failures": [_failure_json(f) for f in self.failures],
             "held": [{"slot": str(h.slot), "reason": h.reason} for h in self.held],
             "skipped": [{"slot": str(s.slot), "reason": s.reason} for s in self.skipped],
             "reason": self.stopped_because or None,
         }
+
+
+def _failure_json(failure: JobFailed) -> dict[str, JSON]:
+    return {
+        "slot": str(failure.slot),
+        "scene_id": failure.slot.scene,
+        "shot": failure.slot.shot,
+        "take": failure.slot.take,
+        "model": failure.model,
+        "task_id": failure.task_id,
+        "code": failure.code,
+        "message": failure.message,
+        "retryable": failure.retryable,
+        "hint": failure.hint or None,
+    }

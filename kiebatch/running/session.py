@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import random
 import secrets
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -21,17 +20,31 @@ import httpx
 from kiebatch import files
 from kiebatch.errors import Refused
 from kiebatch.model import JSON, Request
-from kiebatch.planning import Plan, Selection, planning, saved
+from kiebatch.planning import Action, Plan, Reason, Selection, planning, saved
 from kiebatch.project import Opened, finding, opening
-from kiebatch.provider import CallFailed, Client, SqliteGate, Times, callbacks, no_hook, path_for
+from kiebatch.provider import (
+    CallFailed,
+    Client,
+    Reads,
+    RetryBudget,
+    SqliteGate,
+    Times,
+    callbacks,
+    no_hook,
+    path_for,
+)
 from kiebatch.provider.policy import Answer
-from kiebatch.record import Hook, Journal, ManifestWriter, ResultCache, open_journal
-from kiebatch.running.budget import check_budget, check_key
-from kiebatch.running.collecting import Offload
+from kiebatch.record import Hook, Journal, ManifestWriter, ResultCache, SqliteLedger, open_journal
+from kiebatch.running.binding import References
+from kiebatch.running.budget import check_budget, check_key, check_room
+from kiebatch.running.context import RunContext
 from kiebatch.running.engine import Engine
 from kiebatch.running.events import Event, Finished, Noticed
+from kiebatch.running.offload import Offload
 from kiebatch.running.outcome import Limits, Outcome
 from kiebatch.running.recorder import Recorder
+from kiebatch.running.recording import Recording
+from kiebatch.running.stop import StopCause
 from kiebatch.running.watching import Patience
 from kiebatch.settings import Settings, SettingsOptions
 from kiebatch.workspace import Workspace
@@ -123,59 +136,113 @@ async def run_async(
     """`run`, for callers with an event loop of their own."""
     settings = replace(settings or Settings(), **options)
     edges = edges or Edges()
-    workspace = opened.workspace
-    run_id = secrets.token_hex(4) if edges.now is time.time else f"{edges.rng.getrandbits(32):08x}"
+    run_id = _new_run_id(edges)
+    with Recorder(opened, settings, run_id, edges.now) as recorder:
+        emit, edges = recorder.listening(emit), replace(edges, exchange=recorder.exchange)
+        async with _held_run(run_id, opened.workspace, settings, emit, edges) as held:
+            # A person may have changed the file, and another run the manifest, while this one waited for the lock.
+            fresh = opening.read_again(opened, moved_on=held.waited)
+            opening.check_source(fresh)
+            cache = ResultCache(settings.cache) if settings.cache else None
+            selection = Selection(only=tuple(only), force=force, until_picks=settings.until_picks)
+            todo = planning.planned(fresh, held.journal, selection, cache, edges.now)
+            if bound is not None:
+                todo = saved.check_bound(bound, todo, held.journal)
+            recorder.planned(todo)
+            session = _Session(fresh, held, settings, emit, edges, cache)
+            outcome = await session.carry_out(todo, confirm, signals=signals)
+            if settings.draft:  # the simulator's credits are nobody's
+                outcome.spent = outcome.billed_for_failures = 0.0
+            recorder.outcome = outcome
+            emit(Finished(status=outcome.status))
+            return outcome
+
+
+def _new_run_id(edges: Edges) -> str:
+    return secrets.token_hex(4) if edges.now is time.time else f"{edges.rng.getrandbits(32):08x}"
+
+
+def collect_known(
+    workspace: Workspace,
+    *,
+    settings: Settings,
+    emit: Callable[[Event], object] = lambda _event: None,
+    edges: Edges | None = None,
+) -> Outcome | None:
+    """Collect what was paid for and is not here, without a scene file that can be read.  Sends nothing.
+
+    None where nothing waits, or where there is no key to ask with.
+    """
+    with opening.peek(workspace) as journal:
+        waiting = journal.attempts(states=("submitted", "lost")) if journal else []
+    if not waiting or not settings.api_key:
+        return None
+    return asyncio.run(_collect_known(workspace, settings, emit, edges or Edges()))
+
+
+async def _collect_known(
+    workspace: Workspace, settings: Settings, emit: Callable[[Event], object], edges: Edges
+) -> Outcome:
+    async with _held_run(_new_run_id(edges), workspace, settings, emit, edges) as held:
+        opened = opening.without_scenes(workspace)
+        todo = planning.planned(opened, held.journal, Selection(), None, edges.now)
+        return await _Session(opened, held, settings, emit, edges, None).carry_out(todo, None, signals=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _HeldRun:
+    """A run that holds its film's lock and has its journal open."""
+
+    run_id: str
+    journal: Journal
+    waited: bool  # for another run, which may have changed everything
+
+
+@contextlib.asynccontextmanager
+async def _held_run(
+    run_id: str, workspace: Workspace, settings: Settings, emit: Callable[[Event], object], edges: Edges
+) -> AsyncIterator[_HeldRun]:
     holder = f"`kiebatch run` (process {os.getpid()} on {socket.gethostname()}, run {run_id})"
-    recorder = Recorder(opened, settings, run_id, edges.now)
-    emit, edges = recorder.listening(emit), replace(edges, exchange=recorder.exchange)
-    with (
-        recorder,
-        _held_project(workspace, holder, emit, wait=settings.wait),
-        edges.open_journal(
-            workspace.journal_path, now=edges.now, hook=edges.hook, rebuild=lambda: opened.manifest.assets
-        ) as journal,
-    ):
+    with contextlib.ExitStack() as stack:
+        waited = _hold(workspace, holder, emit, stack, wait=settings.wait)
+        journal = stack.enter_context(
+            edges.open_journal(
+                workspace.journal_path,
+                now=edges.now,
+                film=workspace.owner,
+                hook=edges.hook,
+                rebuild=lambda: finding.read_manifest(workspace).assets,
+            )
+        )
         for warning in journal.warnings:
             emit(Noticed(message=warning, level="warning"))
         _settle_old(journal, workspace)
-        # Another run may have worked here while we waited for the lock.
-        opened = dataclasses.replace(opened, manifest=finding.read_manifest(workspace))
-        opening.check_source(opened)
-        store = ResultCache(settings.cache) if settings.cache else None
-        selection = Selection(only=tuple(only), force=force, until_picks=settings.until_picks)
-        todo = planning.decide(opened, journal, selection, store, edges.now)
-        if bound is not None:
-            saved.check_bound(bound, todo, opened, journal)
-        recorder.planned(todo)
-        outcome = await _carry_out(
-            opened, todo, journal, store, settings, emit, confirm, edges, run_id, signals=signals
-        )
-        if settings.draft:  # the simulator's credits are nobody's
-            outcome.spent = outcome.billed_for_failures = 0.0
-        recorder.outcome = outcome
-        emit(Finished(status=outcome.status))
-        return outcome
+        yield _HeldRun(run_id=run_id, journal=journal, waited=waited)
 
 
-@contextlib.contextmanager
-def _held_project(
-    workspace: Workspace, holder: str, emit: Callable[[Event], object], *, wait: bool
-) -> Iterator[None]:
-    """Hold the project's lock; say who holds it before waiting for it."""
-    path = workspace.state / "run.lock"
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(files.lock(path, wait=False, holder=holder))
-        except Refused as busy:
-            if not wait:
-                raise
-            emit(Noticed(message=f"{busy.message}; waiting for it", level="warning"))
-            stack.enter_context(files.lock(path, wait=True, holder=holder))
-        yield
+def _hold(
+    workspace: Workspace,
+    holder: str,
+    emit: Callable[[Event], object],
+    stack: contextlib.ExitStack,
+    *,
+    wait: bool,
+) -> bool:
+    """Hold the film's lock, saying who holds it before waiting for it; return whether it had to be waited for."""
+    files.state_folder(workspace.run_lock.parent)
+    try:
+        stack.enter_context(files.lock(workspace.run_lock, wait=False, holder=holder))
+    except files.Locked as busy:
+        if not wait:
+            raise
+        emit(Noticed(message=f"{busy.message}; waiting for it", level="warning"))
+        stack.enter_context(files.lock(workspace.run_lock, wait=True, holder=holder))
+        return True
+    return False
 
 
 def _settle_old(journal: Journal, workspace: Workspace) -> None:
-    """Settle what a run that died left behind.  Called by who holds the project's lock."""
+    """Settle what a run that died left behind.  Called by who holds the film's lock."""
     if workspace.draft:
         # The simulator of an earlier draft is gone with its tasks; they cost nothing and are drawn again.
         for attempt in journal.attempts(states=("intended", "held", "submitted", "lost")):
@@ -184,46 +251,102 @@ def _settle_old(journal: Journal, workspace: Workspace) -> None:
     journal.hold_unfinished("the program ended before the provider's answer was written down")
 
 
-async def _carry_out(
-    opened: Opened,
-    todo: Plan,
-    journal: Journal,
-    store: ResultCache | None,
-    settings: Settings,
-    emit: Callable[[Event], object],
-    confirm: Confirm | None,
-    edges: Edges,
-    run_id: str,
-    *,
-    signals: bool,
-) -> Outcome:
-    workspace = opened.workspace
-    sends = bool(todo.generate)
-    # The balance after an unknown submission is evidence, so it is read although nothing else is to be done.
-    evidence = bool(settings.api_key) and journal.unsettled()
-    touches = sends or bool(todo.work) or bool(todo.collect)
-    if sends:
-        if journal.incomplete:
-            journal.told()
-            raise Refused(
-                "the journal was damaged and could not be read whole, so a task may be on its way that is not "
-                "known any more; nothing was sent",
-                hint="look at kie.ai/logs, then run again: the next run goes on without what was lost",
-            )
-        check_budget(todo, settings)
-    if touches:
-        files.check_writable(workspace.assets)
-        check_key(settings)
-    source = workspace.scene_file.name if workspace.scene_file else None
-    record = ManifestWriter(
-        workspace.manifest_path,
-        lock=workspace.state / "manifest.lock",
-        journal=journal,
-        now=edges.now,
-        source=source,
-        hook=edges.hook,
-    )
-    async with contextlib.AsyncExitStack() as stack:
+class _Session:
+    """Opens the edges of a run, asks for consent, and runs the engine."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        held: _HeldRun,
+        settings: Settings,
+        emit: Callable[[Event], object],
+        edges: Edges,
+        cache: ResultCache | None,
+    ) -> None:
+        self._opened = opened
+        self._journal = held.journal
+        self._settings = settings
+        self._edges = edges
+        self._cache = cache
+        self._outcome = Outcome(run_id=held.run_id)
+        self._emit_to = emit
+
+    def _emit(self, event: Event) -> None:
+        self._outcome.note(event)
+        self._emit_to(event)
+
+    async def carry_out(self, todo: Plan, confirm: Confirm | None, *, signals: bool) -> Outcome:
+        self._check(todo)
+        async with contextlib.AsyncExitStack() as stack:
+            context = await self._context(stack)
+            balance = await self._balance(todo, context.client)
+            self._consent(todo, balance, confirm)
+            engine = self._engine(todo, context, balance)
+            await self._listen(todo, engine, stack)
+            if signals:
+                stack.enter_context(_signals(engine, self._emit))
+            try:
+                return await engine.run()
+            except asyncio.CancelledError:
+                engine.stop.interrupt()
+                self._outcome.stopped = engine.stop.cause
+                self._outcome.stopped_because = engine.stop.because
+                return self._outcome
+            finally:
+                await context.ledger.drain()
+
+    # -- before anything is sent
+
+    def _check(self, todo: Plan) -> None:
+        """Refuse what must not begin: a lost journal, a cap that does not suffice, a disk that takes nothing."""
+        workspace = self._opened.workspace
+        if todo.generate:
+            if self._journal.incomplete:
+                raise Refused(
+                    "the journal does not know all that was sent, so a job might be paid for twice; nothing was sent",
+                    hint="look at kie.ai/logs, then `kiebatch resolve --lost-journal` lets the next run go on",
+                )
+            check_budget(todo, self._settings)
+        if self._touches(todo):
+            files.check_writable(workspace.assets)
+            check_key(self._settings)
+        if todo.generate:
+            check_room(todo, self._opened, self._settings.in_flight)
+
+    def _touches(self, todo: Plan) -> bool:
+        """Whether a run asks the provider for anything.  What comes from the disk or a store needs no key."""
+        local = (Reason.PAID, Reason.MADE_BEFORE)
+        asks = any(e.action is not Action.RESTORE or e.cause not in local for e in todo.work)
+        return asks or bool(todo.collect)
+
+    async def _balance(self, todo: Plan, client: Client) -> float | None:
+        # The balance after an unknown submission is evidence, so it is read although nothing else is to be done.
+        evidence = bool(self._settings.api_key) and self._journal.unsettled()
+        if not (self._touches(todo) or evidence):
+            return None
+        try:
+            balance = await client.balance(attempts=2)  # fail fast when the network is down
+        except CallFailed as failure:
+            if todo.generate:
+                _without_balance(failure, self._settings, self._emit)
+            return None
+        self._journal.balance_seen(balance)
+        return balance
+
+    def _consent(self, todo: Plan, balance: float | None, confirm: Confirm | None) -> None:
+        if not todo.generate:
+            return
+        need = todo.reserved()
+        if balance is not None and balance < need:
+            message = f"the balance is {balance:g} credits and the plan needs up to {need:g}"
+            self._emit(Noticed(message=message, level="warning"))
+        if confirm is not None and not confirm(Question(plan=todo, balance=balance)):
+            raise Refused("not confirmed; nothing was sent")
+
+    # -- the edges
+
+    async def _context(self, stack: contextlib.AsyncExitStack) -> RunContext:
+        edges, settings, workspace = self._edges, self._settings, self._opened.workspace
         client = await stack.enter_async_context(
             Client(
                 settings.api_key,
@@ -231,7 +354,7 @@ async def _carry_out(
                 settings.upload_url,
                 times=_times(settings),
                 upload_folder=settings.upload_folder,
-                trusted_hosts=opened.config.trusted_hosts,
+                trusted_hosts=self._opened.config.trusted_hosts,
                 transport=edges.transport,
                 media_transport=edges.media_transport,
                 rng=edges.rng,
@@ -240,59 +363,63 @@ async def _carry_out(
                 exchange=edges.exchange,
             )
         )
-        gate = stack.enter_context(_open_gate(settings, settings.account or opened.config.account, edges))
-        balance = None
-        if touches or evidence:
-            try:
-                balance = await client.balance(attempts=2)  # who is offline hears so within seconds
-            except CallFailed as failure:
-                if sends:
-                    _without_balance(failure, settings, emit)
-            else:
-                journal.balance_seen(balance)
-        if sends:
-            need = todo.reserved()
-            if balance is not None and balance < need:
-                emit(
-                    Noticed(
-                        message=f"the balance is {balance:g} credits and the plan needs up to {need:g}",
-                        level="warning",
-                    )
-                )
-            if confirm is not None and not confirm(Question(plan=todo, balance=balance)):
-                raise Refused("not confirmed; nothing was sent")
-        engine = Engine(
-            todo,
-            run_id=run_id,
+        account = settings.account or self._opened.config.account
+        gate = stack.enter_context(_open_gate(settings, account, edges))
+        ledger = SqliteLedger(self._journal, edges.offload)
+        writer = ManifestWriter(
+            workspace.manifest_path,
+            lock=workspace.write_lock,
+            now=edges.now,
+            source=workspace.scene_file.name if workspace.scene_file else None,
+            hook=edges.hook,
+        )
+        return RunContext(
+            run_id=self._outcome.run_id,
             workspace=workspace,
             client=client,
             gate=gate,
-            journal=journal,
-            record=record,
+            reads=Reads(client, gate, settings.poll_rate, self._retries()),
+            ledger=ledger,
+            manifest=Recording(writer, ledger, edges.offload),
+            cache=self._cache,
             limits=_limits(settings),
             now=edges.now,
             offload=edges.offload,
-            emit=emit,
-            store=store,
-            local_path=opened.local_path,
-            media_digest=lambda path: opened.media[path][0] if path in opened.media else None,
-            balance=balance,
+            emit=self._emit,
             rng=edges.rng,
         )
-        if settings.callback_url and settings.listens and (touches or journal.attempts(states=("held",))):
-            address = await stack.enter_async_context(
-                callbacks.listening(settings.listen, engine.heard, key=settings.webhook_key, now=edges.now)
-            )
-            unsigned = "" if settings.webhook_key else ", unsigned: set KIE_WEBHOOK_KEY"
-            emit(Noticed(message=f"taking callbacks at {address}{unsigned}"))
-        if signals:
-            stack.enter_context(_signals(engine, emit))
-        try:
-            return await engine.run()
-        except asyncio.CancelledError:
-            engine.stop_submitting("interrupted", "interrupted")
-            engine.outcome.stopped = "interrupted"
-            return engine.outcome
+
+    def _retries(self) -> RetryBudget:
+        return RetryBudget(
+            rng=self._edges.rng,
+            notice=lambda sentence: self._emit(Noticed(message=sentence, level="warning")),
+        )
+
+    def _engine(self, todo: Plan, context: RunContext, balance: float | None) -> Engine:
+        opened = self._opened
+        return Engine(
+            todo,
+            context,
+            self._outcome,
+            References(
+                path=opened.local_path,
+                digest=lambda path: opened.media[path][0] if path in opened.media else None,
+            ),
+            past=self._journal.notebook.durations,
+            known_good=self._journal.has_succeeded,
+            balance=balance,
+        )
+
+    async def _listen(self, todo: Plan, engine: Engine, stack: contextlib.AsyncExitStack) -> None:
+        settings = self._settings
+        waits = self._touches(todo) or self._journal.attempts(states=("held",))
+        if not (settings.callback_url and settings.listens and waits):
+            return
+        address = await stack.enter_async_context(
+            callbacks.listening(settings.listen, engine.heard, key=settings.webhook_key, now=self._edges.now)
+        )
+        unsigned = "" if settings.webhook_key else ", unsigned: set KIE_WEBHOOK_KEY"
+        self._emit(Noticed(message=f"taking callbacks at {address}{unsigned}"))
 
 
 def _without_balance(failure: CallFailed, settings: Settings, emit: Callable[[Event], object]) -> None:
@@ -354,11 +481,10 @@ def _signals(engine: Engine, emit: Callable[[Event], object]) -> Iterator[None]:
     task = asyncio.current_task()
 
     def stop() -> None:
-        if engine.outcome.stopped == "interrupted" and task:
+        if engine.stop.cause is StopCause.INTERRUPTED and task:
             task.cancel()
             return
-        engine.outcome.stopped = ""
-        engine.stop_submitting("interrupted", "interrupted")
+        engine.stop.interrupt()
         emit(
             Noticed(
                 message="stopping: nothing more is sent; what is paid for is still collected, which may take "

@@ -18,7 +18,7 @@ from kiebatch.catalogue import Model
 from kiebatch.errors import Exit, Invalid, Where
 from kiebatch.model import JSON, Asset, Document, Job, Slot, job_record
 from kiebatch.project import Opened, finding, opening
-from kiebatch.record import open_journal
+from kiebatch.record import Claimed, Intent, Key, open_journal
 from kiebatch.running import roles, session
 from kiebatch.running.events import Event, Noticed
 from kiebatch.running.outcome import Outcome
@@ -258,19 +258,22 @@ def collect(
         output=f"task-{mark}",
         expected_s=model.expected_s,
     )
-    with open_journal(place.journal_path, now=time.time) as journal:
+    with open_journal(place.journal_path, now=time.time, film=place.owner) as journal:
         known = [a for a in journal.attempts() if a.task_id == task_id]
         if not known:
-            attempt = journal.intend(
-                run_id="collect",
-                slot=slot,
-                model=model.id,
-                family=model.family,
-                fingerprint="sha256:" + hashlib.sha256(f"task {task_id}".encode()).hexdigest(),
-                job=job_record(job),
-                credits=None,
+            claimed = journal.claim(
+                Intent(
+                    run_id="collect",
+                    slot=slot,
+                    key=Key("sha256:" + hashlib.sha256(f"task {task_id}".encode()).hexdigest()),
+                    model=model.id,
+                    family=model.family,
+                    job=job_record(job),
+                    credits=None,
+                )
             )
-            journal.submitted(attempt, task_id)
+            if isinstance(claimed, Claimed):
+                journal.submitted(claimed.attempt, task_id)
         else:
             slot = known[-1].slot
             if known[-1].state in ("failed", "held", "forgotten"):
@@ -292,7 +295,7 @@ def _result(place: Workspace, model: str, outcome: Outcome, slot: Slot, task_id:
     failure = next((f for f in outcome.failures if f.slot == slot), None)
     held = next((h for h in outcome.held if h.slot == slot), None)
     urls: list[str] = []
-    with open_journal(place.journal_path, now=time.time) as journal:
+    with open_journal(place.journal_path, now=time.time, film=place.owner) as journal:
         for attempt in journal.attempts():
             if attempt.slot == slot and attempt.task_id:
                 task_id = attempt.task_id

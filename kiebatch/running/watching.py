@@ -37,6 +37,7 @@ class GaveUp:
 
     code: str
     message: str
+    state: str = ""  # what the provider said last
 
 
 Ended = Done | TaskFailed | GaveUp

@@ -253,8 +253,8 @@ class _Maker:
     def _job(self, ask: Ask, take: int) -> Job | None:
         source, spec, model = self.source, self.spec, self.model
         slot = spec.slot(model, take)
-        seed = _seed(source.setting(spec, model.modality, "seed")[0], slot)
-        ask = replace(ask, seed=seed)
+        wanted_seed = source.setting(spec, model.modality, "seed")[0]
+        ask = replace(ask, seed=_seed(wanted_seed, slot))
         built = inputs.build(model, ask)
         warnings = self._report(built)
         words = self.said.get(ask.prompt_raw, Words())
@@ -274,6 +274,8 @@ class _Maker:
             input=built.input,
             authored=built.authored,
             authored_before=built.authored_before,
+            words=_words(model, ask, built),
+            stable_seed=_stable_seed(model, built) if wanted_seed == "stable" else "",
             media=built.media,
             output=self.output,
             price=models.price(model, built.input, extra=ask.extra_params),
@@ -356,9 +358,22 @@ def _seed(value: JSON, slot: Slot) -> int | None:
     if value is None:
         return None
     if value == "stable":
-        digest = hashlib.sha256(str(slot).encode()).digest()
+        # Without the model: a second model beside the first must not change the seed of what is there.
+        digest = hashlib.sha256(str(replace(slot, model=None)).encode()).digest()
         return 10_000 + int.from_bytes(digest[:8], "big") % 90_000
     return int(value) + slot.take - 1
+
+
+def _words(model: Model, ask: Ask, built: Built) -> tuple[str, ...]:
+    """Return the authored fields whose texts are sent as words; what `params` gives is hashed as it is written."""
+    named = [model.fields[word].name for word in ("prompt", "negative_prompt") if word in model.fields]
+    as_written = {*ask.params, *ask.default_params, *ask.extra_params}
+    return tuple(name for name in named if name in built.authored and name not in as_written)
+
+
+def _stable_seed(model: Model, built: Built) -> str:
+    name = model.fields["seed"].name if "seed" in model.fields else ""
+    return name if name in built.authored else ""
 
 
 def _at(spec: ShotSpec, path: Path) -> JSON:

@@ -110,7 +110,7 @@ def test_a_take_that_is_no_longer_asked_for_stays_beside_the_others(root: Path) 
 
 
 def test_a_shot_that_is_no_longer_in_the_scene_file_stands_at_the_end(root: Path) -> None:
-    _edit(root, "id: b", "id: z")
+    _edit(root, "id: b\n        prompt: He stops and listens", "id: z\n        prompt: He goes on")
 
     film = film_of(root)
 

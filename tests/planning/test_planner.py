@@ -24,7 +24,8 @@ from kiebatch.model import (
     Slot,
     fingerprint,
 )
-from kiebatch.planning import Facts, Plan, Selection, decision
+from kiebatch.planning import Facts, Plan, Selection, planner
+from kiebatch.record import Key
 from kiebatch.record import manifest as manifests
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.manifest.names import asset_name
@@ -94,7 +95,7 @@ def facts(*assets: Asset, **more: Any) -> Facts:
 
 def decide(film: Project, *assets: Asset, selection: Selection | None = None, **more: Any) -> Plan:
     known = more.pop("facts", None) or facts(*assets, **more)
-    return decision.plan(film, Manifest(assets=tuple(assets)), known, selection)
+    return planner.plan(film, Manifest(assets=tuple(assets)), known, selection)
 
 
 def reasons(plan: Plan) -> dict[str, str]:
@@ -290,10 +291,23 @@ def test_an_accepted_change_is_kept() -> None:
     assert reasons(decide(project(changed), asset)) == {"1": "keep: accepted"}
 
 
+class Kept:
+    """A store of results that has just these."""
+
+    def __init__(self, found: dict[Key, dict[int, str]]) -> None:
+        self.found = found
+
+    def has(self, key: Key) -> bool:
+        return key in self.found
+
+    def digests(self, key: Key) -> dict[int, str]:
+        return self.found.get(key, {})
+
+
 def test_a_stored_result_is_taken_and_not_bought() -> None:
     print_ = fingerprint(ONE, str)
 
-    plan = decide(project(ONE), stored=frozenset({(print_, 1)}))
+    plan = decide(project(ONE), stored=Kept({Key(print_): {1: "a"}}))
 
     assert reasons(plan) == {"1": "restore: paid for already"}
 

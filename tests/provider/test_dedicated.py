@@ -8,7 +8,7 @@ import pytest
 
 from kiebatch.errors import Exit
 from kiebatch.model import Output, Slot
-from kiebatch.record import open_journal
+from kiebatch.record import Claimed, Intent, Key, open_journal
 from support.film import Film
 
 BOTH = """\
@@ -72,12 +72,18 @@ def test_a_closed_endpoint_names_the_current_model(
 def test_a_journal_of_the_first_format_is_brought_up_to_date(film: Film) -> None:
     path = film.folder / "journal.sqlite3"
     with open_journal(path, now=lambda: 1.0) as journal:
-        attempt = journal.intend(
-            run_id="r", slot=Slot(1), model="m", family="suno", fingerprint="f", job={}, credits=1
-        )
+        intent = Intent(run_id="r", slot=Slot(1), key=Key("f"), model="m", family="suno", job={}, credits=1)
+        claimed = journal.claim(intent)
+        assert isinstance(claimed, Claimed)
+        attempt = claimed.attempt
         journal.submitted(attempt, "t", [Output(number=1, url="https://x/1.mp3")])
     with sqlite3.connect(path) as raw:
         raw.execute("ALTER TABLE outputs DROP COLUMN output_id")
+        raw.execute("DROP TABLE about")
+        for index in ("attempts_by_key", "attempts_by_task"):
+            raw.execute(f"DROP INDEX {index}")
+        for column in ("film", "take", "twin", "edition", "seen_state", "seen_at"):
+            raw.execute(f"ALTER TABLE attempts DROP COLUMN {column}")
         raw.execute("PRAGMA user_version = 1")
     raw.close()
 

@@ -17,8 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from bench import lives
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import Output, Slot
-from kiebatch.record import Journal, open_journal
-from kiebatch.record import journal as journals
+from kiebatch.record import Claimed, Intent, Journal, Key, journal_schema, open_journal
 from support import rights
 from support.records import an_asset
 
@@ -28,15 +27,19 @@ def opened(path: Path, **options: object) -> Journal:
 
 
 def intended(journal: Journal, scene: int = 1) -> int:
-    return journal.intend(
-        run_id="r",
-        slot=Slot(scene),
-        model="z-image",
-        family="jobs",
-        fingerprint=f"sha256:{scene}",
-        job={"prompt": "x"},
-        credits=4,
+    claimed = journal.claim(
+        Intent(
+            run_id="r",
+            slot=Slot(scene),
+            key=Key(f"sha256:{scene}"),
+            model="z-image",
+            family="jobs",
+            job={"prompt": "x"},
+            credits=4,
+        )
     )
+    assert isinstance(claimed, Claimed)
+    return claimed.attempt
 
 
 def test_an_intent_of_a_run_that_died_is_held(tmp_path: Path) -> None:
@@ -77,14 +80,23 @@ def test_a_journal_of_a_newer_kiebatch_is_refused_and_left_as_it_is(tmp_path: Pa
 def test_a_migration_happens_whole_or_not_at_all(tmp_path: Path) -> None:
     raw = sqlite3.connect(tmp_path / "j", isolation_level=None)
     raw.execute("CREATE TABLE films (name TEXT)")
-    good = {1: "ALTER TABLE films ADD year INTEGER", 2: "CREATE TABLE scenes (id)"}
+    raw.execute("PRAGMA user_version = 1")
 
-    assert journals.migrate(raw, 1, good) == 3
+    def add_a_year(db: sqlite3.Connection) -> None:
+        db.execute("ALTER TABLE films ADD year INTEGER")
+
+    def add_scenes(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE scenes (id)")
+
+    def half(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE half (id)")
+        db.execute("CREATE TABLE films (name)")
+
+    assert journal_schema.migrate(raw, 1, {1: add_a_year, 2: add_scenes}) == 3
     assert raw.execute("PRAGMA user_version").fetchone() == (3,)
 
     with pytest.raises(sqlite3.Error):
-        journals.migrate(raw, 3, {3: "CREATE TABLE half (id); CREATE TABLE films (name)"})
-    raw.rollback()
+        journal_schema.migrate(raw, 3, {3: half})
     assert raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
     assert raw.execute("PRAGMA user_version").fetchone() == (3,)
     raw.close()
@@ -97,7 +109,6 @@ def _no_database(path: Path) -> None:
 def _one_bad_page(path: Path) -> None:
     """Damage a page of the index on states: the attempts themselves can still be read."""
     with sqlite3.connect(path) as raw:
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         page = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'attempts_by_state'").fetchone()[
             0
         ]
@@ -159,14 +170,14 @@ def test_a_rebuilding_that_a_crash_cut_off_is_finished_by_the_next_run(tmp_path:
 
 def test_a_full_disk_is_said_in_words_and_the_journal_goes_on_afterwards(tmp_path: Path) -> None:
     with opened(tmp_path / "j") as journal:
-        journal._db.execute(
-            f"PRAGMA max_page_count = {journal._db.execute('PRAGMA page_count').fetchone()[0]}"
+        journal.database.connection.execute(
+            f"PRAGMA max_page_count = {journal.database.connection.execute('PRAGMA page_count').fetchone()[0]}"
         )
         with pytest.raises(Refused, match="full"):
             [intended(journal, number) for number in range(500)]
-        journal._db.execute("PRAGMA max_page_count = 100000")
+        journal.database.connection.execute("PRAGMA max_page_count = 100000")
 
-        attempt = intended(journal, 7)
+        attempt = intended(journal, 7777)
 
         assert journal.attempt(attempt).state == "intended"
 

@@ -39,6 +39,7 @@ def test_many_assets_within_a_second_are_one_write(tmp_path: Path) -> None:
 
     for scene in range(1, 101):
         record.enter([an_asset(scene)])
+        record.flush()
         clock.now_s += 0.01
     record.flush(force=True)
 
@@ -50,9 +51,11 @@ def test_a_clock_that_is_set_back_does_not_stop_the_writing(tmp_path: Path) -> N
     clock = Clock()
     record = a_record(tmp_path, clock)
     record.enter([an_asset(1)])
+    record.flush()
     clock.now_s -= 7200
 
     record.enter([an_asset(2)])
+    record.flush()
 
     assert len(on_disk(tmp_path)) == 2
 
@@ -74,9 +77,11 @@ def test_a_file_that_git_takes_back_in_mid_run_gets_this_runs_entries_again(tmp_
     clock = Clock()
     record = a_record(tmp_path, clock)
     record.enter([an_asset(1)])
+    record.flush()
     before = (tmp_path / "manifest.json").read_bytes()
     clock.now_s += 2
     first = record.enter([replace(an_asset(2), filename="assets/images/scene-02.png")])
+    record.flush()
     clock.now_s += 2
     (tmp_path / "manifest.json").write_bytes(before)
 
@@ -94,6 +99,7 @@ def test_an_id_that_another_program_took_meanwhile_supersedes_nothing_of_its(tmp
     clock = Clock()
     ours = a_record(tmp_path, clock)
     (first,) = ours.enter([an_asset(1)])
+    ours.flush()
     clock.now_s += 2
     # The other program rewrites the file: our img-001 is now theirs, and ours has another number.
     theirs = manifest.Manifest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kiebatch.record import ResultCache
+from kiebatch.record import Key, ResultCache
 from support import reel
 from support.simulated import Sim
 
@@ -31,15 +31,16 @@ def test_an_altered_file_in_the_store_is_not_taken(tmp_path: Path, sim: Sim) -> 
     project = reel.write(tmp_path / "film", shots=1)
     reel.run(project, sim, cache=store)
     (asset,) = reel.assets(project)
-    for file in store.rglob("*.png"):
-        file.write_bytes(b"something else")
+    for file in (store / "blobs").rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"x" * file.stat().st_size)
 
-    assert ResultCache(store).get(asset["fingerprint"], 1) == []
+    assert ResultCache(store).get(Key(asset["fingerprint"])) == []
 
 
 def test_drafts_never_enter_the_store(tmp_path: Path) -> None:
     from support.records import an_asset
 
-    ResultCache(tmp_path).put([an_asset(1, draft=True)], {})
+    ResultCache(tmp_path).put(Key("sha256:1"), [an_asset(1, draft=True)], {})
 
     assert list(tmp_path.iterdir()) == []

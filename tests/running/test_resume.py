@@ -24,7 +24,8 @@ from support.waiting import until
 PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from support import reel, simulated
+from support import reel
+from kiebatch.simulator import KEY
 from pathlib import Path
 from types import SimpleNamespace
 from kiebatch.running.events import Noticed, Submitted
@@ -33,7 +34,7 @@ def emit(event):
         print("submitted", flush=True)
     if isinstance(event, Noticed) and event.message.startswith("stopping"):
         print("stopping", flush=True)
-sim = SimpleNamespace(url=sys.argv[3], key=simulated.Settings().key)
+sim = SimpleNamespace(url=sys.argv[3], key=KEY)
 outcome = reel.run(Path(sys.argv[2]), sim, emit=emit, **json.loads(sys.argv[4]))
 print(json.dumps({"exit": int(outcome.exit_code), "succeeded": outcome.succeeded}))
 """

@@ -165,9 +165,6 @@ def test_a_cache_of_0_1_still_gives_its_results(film: Film) -> None:
     assert len(film.manifest) == 18
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the plan looks in the cache for the job's fingerprint, not for its fallback's"
-)
 def test_a_cache_of_0_1_still_gives_what_a_fallback_made(film: Film) -> None:
     unpack("film", film)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from kiebatch.cli import console, options
 from kiebatch.errors import Invalid, plain
 from kiebatch.model import parse_slot
-from kiebatch.project import finding
+from kiebatch.project import opening
 from kiebatch.running import holding
 
 app = typer.Typer()
@@ -17,7 +18,9 @@ app = typer.Typer()
 
 @app.command()
 def resolve(
-    slot: Annotated[str, typer.Argument(help="the held slot, as `kiebatch status` shows it")],
+    slot: Annotated[
+        str, typer.Argument(help="the slot, as `kiebatch status` shows it", show_default=False)
+    ] = "",
     task_id: Annotated[
         str | None, typer.Option("--task-id", help="the task exists: the next run collects it")
     ] = None,
@@ -25,7 +28,11 @@ def resolve(
         bool, typer.Option("--resubmit", help="it was not charged: the next run submits it")
     ] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="drop it: the next run generates the slot anew")
+        bool, typer.Option("--forget", help="drop it, held or waited for: the next run makes the slot again")
+    ] = False,
+    lost_journal: Annotated[
+        bool,
+        typer.Option("--lost-journal", help="go on although the journal does not know all that was sent"),
     ] = False,
     project: options.Project = None,
     state: options.State = None,
@@ -38,37 +45,45 @@ def resolve(
 
     Example: kiebatch resolve 2b --task-id 5f1d0c...
     """
-    workspace = finding.find(project=project, state=state, assets=assets)
+    workspace = opening.located(project=project, state=state, assets=assets)
+    if lost_journal:
+        says = holding.resolve_lost_journal(workspace)
+        console.answer({"decision": "lost-journal", "says": says}, says, as_json=as_json)
+        return
     asked = [d for d, chosen in (("task-id", task_id), ("resubmit", resubmit), ("forget", forget)) if chosen]
+    if not slot:
+        raise Invalid("name a slot", hint="`kiebatch status` lists what is held")
     if len(asked) > 1:
         raise Invalid("give one of --task-id, --resubmit and --forget")
-    waiting = holding.held(workspace)
-    chosen = [
-        (attempt, evidence)
-        for attempt, evidence in waiting
-        if attempt.slot in parse_slot(slot, [a.slot for a, _ in waiting])
-    ]
+    waiting = [one for one in holding.waiting(workspace) if one.held or forget]
+    named = parse_slot(slot, [one.slot for one in waiting])
+    chosen = [one for one in waiting if one.slot in named]
     if not asked:
-        if not chosen:
-            raise Invalid(
-                f"nothing is held for `{slot}`",
-                hint="held are " + ", ".join(str(a.slot) for a, _ in waiting)
-                if waiting
-                else "nothing is held at all",
-            )
-        attempt, evidence = chosen[0]
-        raise Invalid(
-            f"`{attempt.slot}` is held: {plain(attempt.message)}. Balance before {console.number(evidence.before)}, "
-            f"after {console.number(evidence.after)}; our other jobs spent {console.number(evidence.others)}; this one "
-            f"costs {console.number(evidence.price)}: {evidence.says}",
-            hint="decide with --task-id T, --resubmit or --forget",
-        )
+        raise _undecided(slot, chosen, waiting)
     done = holding.resolve(workspace, slot, asked[0], task_id)
-    says = chosen[0][1].says if chosen else ""
+    says = chosen[0].evidence.says if chosen and chosen[0].held else ""
     next_step = {
         "task-id": "the next run collects the task, at no cost",
         "resubmit": "the next run submits it again",
-        "forget": "dropped; the next run generates the slot anew",
+        "forget": "dropped; the next run makes the slot again",
     }[asked[0]]
     value = {"slot": str(done.slot), "decision": asked[0], "task_id": done.task_id, "evidence": says}
     console.answer(value, f"{done.slot}: {next_step}" + (f" ({says})" if says else ""), as_json=as_json)
+
+
+def _undecided(slot: str, chosen: Sequence[holding.Waiting], waiting: Sequence[holding.Waiting]) -> Invalid:
+    """Return what speaks for and against a held job, as the answer to a call without a decision."""
+    if not chosen:
+        names = ", ".join(str(one.slot) for one in waiting)
+        return Invalid(
+            f"nothing is held for `{slot}`",
+            hint=f"held are {names}" if names else "nothing is held at all",
+        )
+    one = chosen[0]
+    found, number = one.evidence, console.number
+    return Invalid(
+        f"`{one.slot}` is held: {plain(one.attempt.message)}. Balance before {number(found.before)}, "
+        f"after {number(found.after)}; our other jobs spent {number(found.others)}; this one "
+        f"costs {number(found.price)}: {found.says}",
+        hint="decide with --task-id T, --resubmit or --forget",
+    )

@@ -1,0 +1,90 @@
+"""What a job asks for, as contents: its own fingerprint and its fallback's, and what they are equal to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kiebatch.model import (
+    JSON,
+    Asset,
+    Attempt,
+    Job,
+    Ref,
+    as_before,
+    fingerprint,
+    fingerprint_as_written,
+    recorded_texts,
+)
+
+
+class NotMade(Exception):
+    """Something that a job starts from has no content yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What would satisfy a job.  `content` is None while something that it starts from is not made."""
+
+    job: Job
+    content: str | None
+    fallback: str | None
+    digest: Callable[[Ref], str]
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """The contents under which it may be recorded, today's first; that of its text as written was 0.1's."""
+        found = [self.content, self.fallback]
+        for job in self._forms():
+            found += [fingerprint(job, self.digest), fingerprint_as_written(job, self.digest)]
+        return tuple(dict.fromkeys(p for p in found if p is not None))
+
+    def met_by(self, asset: Asset) -> bool:
+        """Whether an asset is what is asked for, or was accepted for it."""
+        sent = asset.parameters.get("input")
+        return self._met(asset.fingerprint, sent if isinstance(sent, Mapping) else {})
+
+    def accepted(self, asset: Asset) -> bool:
+        accepted = asset.extra.get("accepted")
+        return isinstance(accepted, str) and accepted in self.contents
+
+    def met_by_attempt(self, attempt: Attempt) -> bool:
+        """Whether an attempt was made for what is asked for."""
+        sent = attempt.job.get("input") if attempt.job else None
+        return self._met(attempt.fingerprint, sent if isinstance(sent, Mapping) else {})
+
+    def _met(self, recorded: str | None, sent: Mapping[str, JSON]) -> bool:
+        """Compare by today's fingerprint, then once more with the texts that were recorded (contract section 1)."""
+        if recorded is None or self.content is None:
+            return False
+        if recorded in (self.content, self.fallback):
+            return True
+        for job in self._forms():
+            if recorded == fingerprint(job, self.digest):
+                return True
+            texts = recorded_texts(job, sent)
+            if texts and recorded == fingerprint_as_written(job, self.digest, texts):
+                return True
+        return False
+
+    def _forms(self) -> Iterator[Job]:
+        """Yield the jobs that would satisfy it: itself and its fallback, each also as 0.1 took it."""
+        known = [(self.job, self.content), (self.job.fallback, self.fallback)]
+        for job, content in known:
+            if job is not None and content is not None:
+                yield job
+                before = as_before(job)
+                if before is not None:
+                    yield before
+
+
+def wanted(job: Job, digest: Callable[[Ref], str]) -> Wanted:
+    """Return what a job asks for.  `digest` raises `NotMade` for what has no content yet."""
+    return Wanted(job, _print(job, digest), _print(job.fallback, digest) if job.fallback else None, digest)
+
+
+def _print(job: Job, digest: Callable[[Ref], str]) -> str | None:
+    try:
+        return fingerprint(job, digest)
+    except NotMade:
+        return None

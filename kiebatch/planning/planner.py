@@ -1,0 +1,235 @@
+"""Compares Project, Manifest and file digests; returns a Plan: jobs in order, each with reason and price."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from kiebatch.model import Asset, Attempt, Job, LocalFile, Project, Ref, ShotOutput, Slot
+from kiebatch.planning import selection as selecting
+from kiebatch.planning.contents import NotMade, Wanted, wanted
+from kiebatch.planning.decision import Asked, There, decide, failed_for_good, fits
+from kiebatch.planning.order import levels, output_of
+from kiebatch.planning.plans import Action, Entry, Facts, Plan, Reason, Selection
+from kiebatch.project import Assignment, Found, claimed_by
+from kiebatch.record.manifest import Manifest
+
+
+def plan(project: Project, manifest: Manifest, facts: Facts, selection: Selection | None = None) -> Plan:
+    """Decide for every slot what a run would do, and why."""
+    return Planner(project, manifest, facts, selection or Selection()).plan()
+
+
+class Planner:
+    """Decides about the slots of one project, upstream first, so that what a job starts from is known."""
+
+    def __init__(self, project: Project, manifest: Manifest, facts: Facts, selection: Selection) -> None:
+        self._facts = facts
+        self._selection = selection
+        self._scenes = [s.id for s in project.scenes]
+        self._recorded = frozenset(a.task_id for a in manifest.assets if a.task_id)
+        self._assignment = claimed_by(
+            project, manifest, facts.attempts, same_model=facts.same_model, could_be=facts.could_be
+        )
+        self._jobs = [self._with_kept_seed(job) for job in project.jobs]
+        self._twins = _twins(self._jobs, facts)
+        self._entries: dict[Slot, Entry] = {}
+
+    @property
+    def assignment(self) -> Assignment:
+        return self._assignment
+
+    def plan(self) -> Plan:
+        for level in levels(self._jobs):
+            self._decide_level(level)
+        chosen = selecting.chosen(self._selection, self._entries, self._scenes, self._failed)
+        ordered = [replace(self._entries[job.slot], selected=job.slot in chosen) for job in self._jobs]
+        orphans = [
+            Entry(
+                slot=slot,
+                action=Action.ORPHAN,
+                cause=Reason.ORPHAN,
+                current=assets,
+                selected=not self._selection.only,
+            )
+            for slot, assets in self._assignment.orphans()
+        ]
+        return Plan(
+            entries=(*ordered, *orphans),
+            collect=tuple(self._unasked()),
+            facts=self._facts,
+            assignment=self._assignment,
+        )
+
+    def _decide_level(self, jobs: Sequence[Job]) -> None:
+        """Decide about jobs that do not start from each other.
+
+        What fits a slot is its own before anybody may look for it by content, and what is found by content
+        is gone from the line of the slot whose name it bears.
+        """
+        wants = {job.slot: wanted(job, self._digest) for job in jobs}
+        open_jobs = []
+        for job in jobs:
+            line = self._assignment.line(job)
+            if fits(job, wants[job.slot], line, self._facts):
+                self._assignment.keep(job.slot, line)
+            else:
+                open_jobs.append(job)
+        found = {job.slot: self._elsewhere(job, wants[job.slot]) for job in open_jobs}
+        for job in jobs:
+            self._entries[job.slot] = self._entry(job, wants[job.slot], found.get(job.slot))
+
+    def _elsewhere(self, job: Job, want: Wanted) -> Found | None:
+        """Return the result of another name that a job may take: whole files first, else a task that brings them."""
+        if want.content is None or self._forced(job) or self._own_result(job, want):
+            return None
+        for found in self._assignment.elsewhere(job.slot, want.contents):
+            if self._usable(found):
+                self._assignment.keep(job.slot, found.assets, found.attempt)
+                return found
+        return None
+
+    def _own_result(self, job: Job, want: Wanted) -> bool:
+        """Whether the slot's own name has what is asked for: on its way, held, or in an older version."""
+        attempts = self._assignment.attempts(job.slot)
+        if any((a.open or a.undecided) and want.met_by_attempt(a) for a in attempts):
+            return True
+        return any(want.met_by(a) and self._facts.intact(a) for a in self._assignment.superseded(job.slot))
+
+    def _usable(self, found: Found) -> bool:
+        attempt = found.attempt
+        if attempt is None:
+            return all((self._facts.draft or not a.draft) and self._facts.intact(a) for a in found.assets)
+        unrecorded = attempt.state == "saved" and bool(attempt.job) and attempt.task_id not in self._recorded
+        return attempt.undecided or attempt.open or unrecorded
+
+    def _entry(self, job: Job, want: Wanted, found: Found | None) -> Entry:
+        there = There(
+            line=self._assignment.line(job),
+            superseded=self._assignment.superseded(job.slot),
+            attempts=self._assignment.attempts(job.slot),
+            elsewhere=found,
+            recorded=self._recorded,
+        )
+        asked = Asked(
+            forced=self._forced(job),
+            failed_too="failed" in self._selection.only,
+            blocked=self._blocked_by(job),
+            upstream=self._changed_upstream(job, there.line),
+        )
+        return decide(job, want, there, self._facts, asked, self._twins[job.slot])
+
+    def _forced(self, job: Job) -> bool:
+        return self._selection.force and selecting.names(self._selection, job, self._scenes)
+
+    def _failed(self, job: Job) -> bool:
+        attempts = self._assignment.attempts(job.slot)
+        return bool(attempts) and failed_for_good(attempts[-1])
+
+    # -- upstream
+
+    def _digest(self, ref: Ref) -> str:
+        """Return the content of a medium.  `NotMade` where it has none yet."""
+        if isinstance(ref, LocalFile):
+            digest = self._facts.media.get(ref.path)
+        elif isinstance(ref, ShotOutput):
+            digest = self._upstream_digest(ref)
+        else:
+            raise TypeError(ref)
+        if not digest:
+            raise NotMade
+        return digest
+
+    def _upstream_digest(self, ref: ShotOutput) -> str | None:
+        upstream = self._entries.get(ref.slot)
+        if upstream is None or upstream.action in (Action.GENERATE, Action.BLOCKED):
+            return None
+        if upstream.action is Action.RESTORE and upstream.cause is Reason.PAID and upstream.key:
+            # A store knows what it will bring: a rebuild is priced along its chains.
+            return self._facts.stored.digests(upstream.key).get(ref.output) if self._facts.stored else None
+        if upstream.action is Action.RESTORE and upstream.cause is not Reason.FILE_MISSING:
+            return None
+        asset = output_of(upstream.current, ref)
+        return asset.sha256 if asset else None
+
+    def _blocked_by(self, job: Job) -> Entry | None:
+        for slot in job.needs:
+            upstream = self._entries.get(slot)
+            detail = ""
+            if upstream is None:
+                detail = "it is not in the file"
+            elif upstream.action is Action.BLOCKED:
+                detail = upstream.reason
+            elif upstream.action is Action.MISSING:
+                detail = "its file is missing"
+            if detail:
+                return _because(job, Reason.UPSTREAM, other=slot, detail=detail)
+        if self._selection.until_picks and job.unpicked:
+            return _because(job, Reason.UNPICKED, detail=", ".join(job.unpicked))
+        return None
+
+    def _changed_upstream(self, job: Job, line: Sequence[Asset]) -> tuple[Slot, ...]:
+        if not line:
+            return ()
+        made_from = set(line[0].made_from)
+        changed = []
+        for slot in job.needs:
+            upstream = self._entries.get(slot)
+            if upstream is None:
+                continue
+            coming = upstream.action in (Action.GENERATE, Action.RESTORE)
+            if coming or not {a.id for a in upstream.current} & made_from:
+                changed.append(slot)
+        return tuple(changed)
+
+    # -- the rest
+
+    def _unasked(self) -> Iterable[Attempt]:
+        """Yield what was paid for and is not here, and which today's file no longer asks for."""
+        asked = {e.attempt.id for e in self._entries.values() if e.attempt and e.action is Action.RESTORE}
+        for attempt in self._facts.attempts:
+            if attempt.id in asked:
+                continue
+            lost = attempt.state == "lost" and self._facts.collectable(attempt)
+            unrecorded = attempt.state == "saved" and not attempt.recorded
+            if attempt.state == "submitted" or lost or (unrecorded and attempt.task_id not in self._recorded):
+                yield attempt
+
+    def _with_kept_seed(self, job: Job) -> Job:
+        """Return a job with the stable seed that its line was sent with: a rename or a second model keeps it."""
+        name = job.stable_seed
+        if not name:
+            return job
+        sent = [a.parameters.get("input") for a in self._assignment.line(job)]
+        sent += [a.job.get("input") for a in reversed(self._assignment.attempts(job.slot)) if a.job]
+        for values in sent:
+            seed = values.get(name) if isinstance(values, dict) else None
+            if isinstance(seed, int) and not isinstance(seed, bool):
+                return replace(job, input={**job.input, name: seed}, authored={**job.authored, name: seed})
+        return job
+
+
+def _because(job: Job, cause: Reason, *, other: Slot | None = None, detail: str) -> Entry:
+    return Entry(slot=job.slot, action=Action.BLOCKED, cause=cause, other=other, detail=detail)
+
+
+def _twins(jobs: Sequence[Job], facts: Facts) -> dict[Slot, int]:
+    """Number the jobs of equal content and take, in file order: each is a purchase of its own.
+
+    Shots that are not made yet are compared by their slots: jobs that start from the same shot in the same way
+    will have the same content.
+    """
+
+    def named(ref: Ref) -> str:
+        if isinstance(ref, LocalFile):
+            return facts.media.get(ref.path, ref.path)
+        return str(ref)
+
+    counts: dict[tuple[str, int], int] = defaultdict(int)
+    found = {}
+    for job in jobs:
+        key = (wanted(job, named).content or "", job.slot.take)
+        counts[key] += 1
+        found[job.slot] = counts[key]
+    return found

@@ -1,0 +1,64 @@
+"""The words of the ledger: what is paid for at most once, and what a claim of it came to.
+
+A ledger writes down every attempt before and after each step that costs.  On one machine it is the journal, a
+SQLite file; the order of the steps and the words are the same wherever it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kiebatch.model import JSON, Attempt, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is paid for at most once.
+
+    `content` is the fingerprint.  `twin` counts the jobs of one file with equal content and take, in file order;
+    an attempt keeps its twin.  `edition` is one higher for each `--force`, and is chosen inside `claim`.
+    """
+
+    content: str
+    take: int = 1
+    twin: int = 1
+    edition: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A job that is about to be sent: what is written down before the request leaves.  Credits; None if unknown."""
+
+    run_id: str
+    slot: Slot
+    key: Key
+    model: str
+    family: str
+    job: Mapping[str, JSON]  # `model.job_record`
+    credits: float | None
+    balance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The attempt is ours to send."""
+
+    attempt: int
+    edition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The same content is on its way already, or nobody knows whether it is: nothing may be sent."""
+
+    by: Attempt
+
+
+class TaskKnown(Exception):
+    """The provider named a task that another attempt has already."""
+
+    def __init__(self, task_id: str, owner: Attempt) -> None:
+        super().__init__(f"the task {task_id} is that of {owner.slot} already")
+        self.task_id = task_id
+        self.owner = owner

@@ -1,0 +1,146 @@
+"""Writes down how a task ended, and brings home what it made."""
+
+from __future__ import annotations
+
+from kiebatch.errors import plain
+from kiebatch.model import Done, Job, TaskFailed
+from kiebatch.provider import policy
+from kiebatch.running.binding import Binder
+from kiebatch.running.boundary import of_this_task
+from kiebatch.running.canaries import Canaries
+from kiebatch.running.collecting import Collector, Lost
+from kiebatch.running.context import RunContext
+from kiebatch.running.events import JobFailed, Noticed
+from kiebatch.running.outcome import Outcome
+from kiebatch.running.paid import PaidTask
+from kiebatch.running.slots import SlotBook
+from kiebatch.running.spending import Spending
+from kiebatch.running.stop import Stop, StopCause
+from kiebatch.running.watching import Ended, GaveUp
+
+
+class Concluder:
+    """The end of every task, asked for today or not."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        outcome: Outcome,
+        slots: SlotBook,
+        spending: Spending,
+        stop: Stop,
+        canaries: Canaries,
+        collector: Collector,
+        binder: Binder,
+    ) -> None:
+        self._context = context
+        self._outcome = outcome
+        self._slots = slots
+        self._spending = spending
+        self._stop = stop
+        self._canaries = canaries
+        self.collector = collector
+        self._binder = binder
+        self.ended_now: set[int] = set()  # attempts that came to nothing in this run
+
+    async def conclude(self, task: PaidTask, ended: Ended) -> JobFailed | None:
+        """Settle a task.  A failure is returned, for whoever may try a fallback; the rest is reported here."""
+        if isinstance(ended, GaveUp):
+            await self._gave_up(task, ended)
+            return None
+        if isinstance(ended, TaskFailed):
+            return await self._failed(task, ended)
+        if ended.credits is not None:
+            warning = self._spending.learned(task.task_id, ended.credits)
+            if warning:
+                self._context.emit(Noticed(message=f"{task.slot}: {warning}", level="warning"))
+        await self._collect(task, ended)
+        return None
+
+    async def _gave_up(self, task: PaidTask, ended: GaveUp) -> None:
+        if ended.code == "refused":
+            self._stop.submitting(StopCause.KEY, f"the provider says: {plain(ended.message)}")
+        elif ended.code == "timeout":
+            await self._context.ledger.seen(task.attempt, ended.state)
+        else:
+            await self._context.ledger.lost(task.attempt, ended.code, ended.message)
+        self.uncollected(task, ended.code, ended.message)
+
+    async def _failed(self, task: PaidTask, ended: TaskFailed) -> JobFailed:
+        if policy.could_not_fetch(ended.code, ended.message):
+            await self._binder.forget_uploads(task.job)
+        billed = None if ended.refunded is None else not ended.refunded
+        await self._context.ledger.failed(
+            task.attempt, ended.code, ended.message, retryable=ended.retryable, billed=billed
+        )
+        self.ended_now.add(task.attempt)
+        self._spending.failed(task.task_id, billed=billed)
+        return failure_of(
+            task.job,
+            ended.code,
+            ended.message,
+            task_id=task.task_id,
+            retryable=ended.retryable,
+            billed=billed,
+            hint="a later run does it again, as a new charge" if ended.retryable else "",
+        )
+
+    async def _collect(self, task: PaidTask, done: Done) -> None:
+        try:
+            got = await self.collector.collect(task, done)
+        except Exception as error:
+            # Whatever a medium, a name or an entry raises is this task's trouble: kept, shown, tried again.
+            trouble = of_this_task(error)
+            await self._context.ledger.lost(task.attempt, trouble.code, trouble.message)
+            self.uncollected(task, trouble.code, trouble.message)
+            return
+        if isinstance(got, Lost):
+            self.uncollected(task, got.code, got.message)
+            return
+        self._canaries.land(task.slot, task.job.model)
+        self._outcome.assets.extend(got)
+        if task.asked:
+            self._outcome.succeeded += 1
+            self._slots.finish(task.slot, got)
+        elif task.standing == "earlier":
+            self._slots[task.slot].line = got
+
+    def uncollected(self, task: PaidTask, code: str, message: str) -> None:
+        """Report a paid task whose result is not here; it is kept, and nothing is sent in its place."""
+        if task.asked:
+            self._slots.give_up(task.slot, plain(message))
+        broken = "" if code in ("timeout", "refused") else plain(message)
+        self._canaries.land(task.slot, task.job.model, broken)
+        hint = "the task is kept: the next run collects it at no cost"
+        if code == "not-found":
+            hint = (
+                f"if its id is wrong: `kiebatch resolve '{task.slot}' --task-id T`, or --forget; the next run asks "
+                "again"
+            )
+        failure = failure_of(
+            task.job, code, message, task_id=task.task_id, retryable=True, billed=True, hint=hint
+        )
+        self._context.emit(failure)
+
+
+def failure_of(
+    job: Job,
+    code: str,
+    message: str,
+    *,
+    task_id: str | None = None,
+    retryable: bool,
+    billed: bool | None = False,
+    hint: str = "",
+) -> JobFailed:
+    """Return a job's failure in words that are safe to print."""
+    return JobFailed(
+        slot=job.slot,
+        model=job.model,
+        task_id=task_id,
+        code=plain(code, 60),
+        message=plain(message),
+        retryable=retryable,
+        billed=billed,
+        hint=hint,
+    )

@@ -1,0 +1,34 @@
+"""What every part of a run needs: its edges and its limits.  Nothing here changes while the run goes on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kiebatch.provider import Client, Gate, Reads
+from kiebatch.record import ResultCache, SqliteLedger
+from kiebatch.running.events import Event
+from kiebatch.running.offload import Offload
+from kiebatch.running.outcome import Limits
+from kiebatch.running.recording import Recording
+from kiebatch.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """The edges of one run.  Only edges go in here; what changes has an owner of its own."""
+
+    run_id: str
+    workspace: Workspace
+    client: Client
+    gate: Gate
+    reads: Reads
+    ledger: SqliteLedger
+    manifest: Recording
+    cache: ResultCache | None
+    limits: Limits
+    now: Callable[[], float]
+    offload: Offload
+    emit: Callable[[Event], object]
+    rng: random.Random

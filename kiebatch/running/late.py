@@ -1,0 +1,116 @@
+"""The last look before a purchase: the plan's decision once more, with what the manifest and the ledger say now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kiebatch.errors import plain
+from kiebatch.model import Asset, Attempt, Slot
+from kiebatch.planning import Action, Asked, Entry, Plan, Reason, There, Wanted, decide, wanted
+from kiebatch.project import Found
+from kiebatch.running.binding import Binder
+from kiebatch.running.concluding import Concluder
+from kiebatch.running.context import RunContext
+from kiebatch.running.events import JobFailed, Skipped
+from kiebatch.running.slots import SlotBook
+from kiebatch.running.undecided import Undecided
+
+
+class LateDecision:
+    """Asks the one decision again at the last moment.
+
+    A plan cannot tell while something that a job starts from is not made; now it is, and its content is known.
+    """
+
+    def __init__(
+        self, context: RunContext, plan: Plan, slots: SlotBook, binder: Binder, concluder: Concluder
+    ) -> None:
+        self._context = context
+        self._facts = plan.facts
+        self._assignment = plan.assignment
+        self._slots = slots
+        self._binder = binder
+        self._concluder = concluder
+
+    async def decide(self, entry: Entry) -> Entry:
+        """Return what is to happen with a slot that the plan would generate."""
+        job = entry.job
+        assert job is not None
+        want = wanted(job, self._binder.digest)
+        line = self._slots[entry.slot].line
+        there = There(
+            line=line,
+            superseded=self._superseded(entry.slot),
+            attempts=tuple(await self._attempts(entry.slot, want)),
+            elsewhere=self._elsewhere(entry, want),
+            recorded={a.task_id for a in self._context.manifest.manifest.assets if a.task_id},
+        )
+        facts = replace(
+            self._facts,
+            digests={a.filename: self._digest(a) for a in line},
+            ended_now=frozenset(self._concluder.ended_now),
+        )
+        asked = Asked(forced=entry.cause is Reason.FORCED, failed_too=entry.cause is Reason.FAILED_BEFORE)
+        return decide(job, want, there, facts, asked, entry.twin)
+
+    def _digest(self, asset: Asset) -> str | None:
+        """Return a file's sha256 as the plan read it, or as it was made; None where it is gone by now."""
+        if not self._context.workspace.asset_path(asset.filename).exists():
+            return None
+        return self._facts.digests.get(asset.filename) or asset.sha256
+
+    def _superseded(self, slot: Slot) -> tuple[Asset, ...]:
+        """Return older versions: those that bear the slot's name now, and those that came along by `moved:`."""
+        manifest = self._context.manifest.manifest
+        now = [a for a in manifest.of(slot.scene, slot.shot) if a.take == slot.take and not a.current]
+        named = {a.filename for a in now}
+        then = self._assignment.superseded(slot) if self._assignment else ()
+        return (*now, *(a for a in then if a.filename not in named))
+
+    async def _attempts(self, slot: Slot, want: Wanted) -> list[Attempt]:
+        """Return the slot's attempts for what is asked for; with an earlier plan's whatever is undecided was told."""
+        found = await self._context.ledger.find(want.contents)
+        if self._assignment is None:
+            return [a for a in found if a.slot == slot]
+        return [a for a in found if self._assignment.slot_of(a) == slot]
+
+    def _elsewhere(self, entry: Entry, want: Wanted) -> Found | None:
+        """Look by content once more where the plan did not know the content."""
+        if entry.fingerprint is not None or self._assignment is None or entry.cause is Reason.FORCED:
+            return None
+        for found in self._assignment.elsewhere(entry.slot, want.contents):
+            usable = all((self._facts.draft or not a.draft) and self._facts.intact(a) for a in found.assets)
+            if found.attempt is None and usable:
+                self._assignment.keep(entry.slot, found.assets)
+                return found
+        return None
+
+    def taken(self, entry: Entry, by: Attempt) -> Entry:
+        """Return what is to happen where another attempt has the same content already."""
+        action = Action.BLOCKED if by.undecided else Action.RESTORE
+        cause = Reason.HELD if by.undecided else Reason.IN_FLIGHT
+        return replace(entry, action=action, cause=cause, attempt=by, note=by.message)
+
+    def report_blocked(self, entry: Entry, undecided: Undecided) -> None:
+        """Report a job that is not sent, and why."""
+        if entry.cause is Reason.HELD:
+            undecided.report(entry)
+            return
+        self._slots.give_up(entry.slot, entry.reason)
+        if entry.cause is Reason.FAILED_BEFORE and entry.attempt:
+            if entry.attempt.id not in self._concluder.ended_now:
+                self._context.emit(failed_before(entry, entry.attempt))
+        else:
+            self._context.emit(Skipped(slot=entry.slot, reason=entry.reason))
+
+
+def failed_before(entry: Entry, attempt: Attempt) -> JobFailed:
+    return JobFailed(
+        slot=entry.slot,
+        model=attempt.model,
+        task_id=attempt.task_id,
+        code=attempt.code,
+        message=plain(attempt.message),
+        billed=False,  # nothing more was billed now
+        hint="it failed before and would fail again: change it, or ask with --only failed",
+    )

@@ -1,0 +1,265 @@
+"""Sends jobs: one at a time in order, within the rate, each written down before it leaves and after it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from kiebatch.errors import KieBatchError, plain
+from kiebatch.model import Attempt, Done, Job, Slot, job_record
+from kiebatch.provider import Booking, callbacks, families, policy
+from kiebatch.provider.policy import SubmitVerdict
+from kiebatch.record import Claimed, Intent, Key, Taken, TaskKnown
+from kiebatch.running.binding import Binder, Bound
+from kiebatch.running.canaries import Canaries
+from kiebatch.running.context import RunContext
+from kiebatch.running.events import Noticed
+from kiebatch.running.spending import Spending
+from kiebatch.running.stop import Stop, StopCause, Unsent
+
+_GRACE_S = 0.5  # grace period for an in-flight reply on the second Ctrl-C
+_FRESH = 0.02  # fraction of the rate window after which a booked start is stale
+
+
+class Turnstile:
+    """Lets one in at a time, the lowest rank first."""
+
+    def __init__(self) -> None:
+        self._busy = False
+        self._came = 0
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    @contextlib.asynccontextmanager
+    async def turn(self, rank: int) -> AsyncIterator[None]:
+        if self._busy:
+            self._came += 1
+            ours = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._waiting, (rank, self._came, ours))
+            try:
+                await ours
+            except BaseException:
+                if ours.done() and not ours.cancelled():
+                    self._next()
+                raise
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._next()
+
+    def _next(self) -> None:
+        self._busy = False
+        while self._waiting:
+            _, _, first = heapq.heappop(self._waiting)
+            if not first.done():
+                self._busy = True
+                first.set_result(None)
+                return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One job to be sent: its place in the order, and its number among jobs of equal content."""
+
+    slot: Slot
+    job: Job
+    endpoint: families.Endpoint
+    rank: int
+    twin: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of a submission: the attempt, the verdict, and the request with its final fingerprint."""
+
+    attempt: int
+    verdict: SubmitVerdict
+    bound: Bound
+    twin: int
+
+
+class Submitter:
+    """The one place that submits."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        stop: Stop,
+        spending: Spending,
+        canaries: Canaries,
+        binder: Binder,
+    ) -> None:
+        self._context = context
+        self._stop = stop
+        self._spending = spending
+        self._canaries = canaries
+        self._binder = binder
+        self._turnstile = Turnstile()
+        self._refused_since: float | None = None
+        self._closed_until = 0.0  # the loop's time until which the provider is left in peace
+        self._closings = 0  # in a row
+
+    async def submit(self, order: Order, bound: Bound) -> Sent | Attempt:
+        """Send a job until it is taken, refused or unknown.
+
+        Returns the other attempt where the same content is on its way already.  `Unsent` when the run stops first.
+        """
+        uploaded_again = False
+        while True:
+            booking, booked_at = await self._book(order)
+            claimed, twin = await self._claim(order, bound)
+            if isinstance(claimed, Taken):
+                return claimed.by
+            if asyncio.get_running_loop().time() - booked_at > _FRESH * self._context.limits.rate.window_s:
+                booking = await self._book_again(claimed.attempt)
+            verdict = await self._send(order, claimed.attempt, bound)
+            if verdict.reply is not None:
+                await self._context.gate.answered(
+                    booking, refused=verdict.too_fast, retry_after_s=verdict.retry_after_s
+                )
+            sent = Sent(attempt=claimed.attempt, verdict=verdict, bound=bound, twin=twin)
+            if verdict.kind in ("accepted", "unknown"):
+                return sent
+            if verdict.kind == "later":
+                self._wait_out(verdict)
+                continue
+            if verdict.could_not_fetch and bound.uploads:
+                await self._binder.forget_uploads(order.job)
+                if not uploaded_again:
+                    uploaded_again = True
+                    bound = await self._binder.bind(order.job)
+                    continue
+            return sent
+
+    async def _book(self, order: Order) -> tuple[Booking, float]:
+        """Wait for the job's turn and a start in the rate window; return it with the loop's time then."""
+        loop = asyncio.get_running_loop()
+        async with self._turnstile.turn(order.rank):
+            await self._stop.or_stopped(asyncio.sleep(self._closed_until - loop.time()))
+            booking = await self._stop.or_stopped(self._context.gate.start(self._context.limits.rate))
+        paused = self._canaries.paused(order.job.model)
+        if paused:
+            raise Unsent(paused)
+        return booking, loop.time()
+
+    async def _claim(self, order: Order, bound: Bound) -> tuple[Claimed | Taken, int]:
+        """Write the intent; return what came of it and the twin it was written for.
+
+        A job of this run with the same content that the plan could not see is a twin: a purchase of its own.
+        """
+        twin = order.twin
+        while True:
+            claimed = await self._context.ledger.claim(self._intent(order, bound, twin))
+            if isinstance(claimed, Claimed):
+                return claimed, twin
+            other = claimed.by
+            if other.run_id != self._context.run_id or other.slot == order.slot:
+                return claimed, twin
+            twin += 1
+
+    def _intent(self, order: Order, bound: Bound, twin: int) -> Intent:
+        return Intent(
+            run_id=self._context.run_id,
+            slot=order.slot,
+            key=Key(bound.fingerprint, order.slot.take, twin),
+            model=order.job.model,
+            family=order.job.family,
+            job=job_record(order.job, bound.made_from),
+            credits=order.job.price.amount,
+            balance=self._spending.expected_balance,
+        )
+
+    async def _book_again(self, attempt: int) -> Booking:
+        """Take another start: writing the intent took so long that the one that was booked has passed."""
+        try:
+            return await self._stop.or_stopped(self._context.gate.start(self._context.limits.rate))
+        except Unsent as unsent:
+            await self._context.ledger.refused(attempt, "not-sent", unsent.reason)
+            raise
+
+    async def _send(self, order: Order, attempt: int, bound: Bound) -> SubmitVerdict:
+        """Send one request and write its outcome down before anything else is done with it."""
+        address = self._context.limits.callback_url
+        if (
+            address and self._context.limits.net_s is not None
+        ):  # a receiver of the user's own gets its own address
+            address = callbacks.url_for(address, callbacks.token_for(self._context.run_id, attempt))
+        request = order.endpoint.request(order.job.model, bound.input, address)
+        sending = asyncio.ensure_future(
+            self._context.client.submit(request, lambda reply: order.endpoint.task(reply, bound.input))
+        )
+        try:
+            verdict = await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            # The user leaves at once.  An answer that comes too late leaves the intent: held by the next run.
+            await asyncio.wait({sending}, timeout=_GRACE_S)
+            if sending.done() and not sending.cancelled() and sending.exception() is None:
+                await self._write_down(order, attempt, sending.result())
+            sending.cancel()
+            raise
+        return await self._write_down(order, attempt, verdict)
+
+    async def _write_down(self, order: Order, attempt: int, verdict: SubmitVerdict) -> SubmitVerdict:
+        """Write an answer into the ledger; return it, or what it is worth where it cannot be true."""
+        ledger = self._context.ledger
+        if verdict.kind == "accepted" and verdict.task_id is not None:
+            return await self._accepted(order, attempt, verdict, verdict.task_id)
+        if verdict.kind == "unknown":
+            await ledger.held(attempt, verdict.held_because)
+        else:
+            await ledger.refused(attempt, verdict.code, verdict.message, retryable=verdict.retryable)
+        return verdict
+
+    async def _accepted(
+        self, order: Order, attempt: int, verdict: SubmitVerdict, task_id: str
+    ) -> SubmitVerdict:
+        endpoint = order.endpoint
+        status = endpoint.status(verdict.reply) if endpoint.at_once and verdict.reply else None
+        outputs = status.outputs if isinstance(status, Done) else ()
+        try:
+            await self._context.ledger.submitted(attempt, task_id, outputs)
+        except TaskKnown as known:
+            # The provider gave us a task that is another slot's.  Whether this one was charged nobody knows.
+            message = (
+                f"the provider named the task {plain(task_id)}, which is that of {known.owner.slot} already"
+            )
+            await self._context.ledger.held(attempt, message)
+            self._context.emit(Noticed(message=f"{order.slot}: {message}", level="warning"))
+            return replace(verdict, kind="unknown", code="known-task", message=message, task_id=None)
+        except KieBatchError:
+            way_out = f"`kiebatch resolve {order.slot} --task-id {plain(task_id)}`"
+            self._context.emit(
+                Noticed(
+                    message=f"{order.slot}: the provider took it as task {plain(task_id)}, and that could not be "
+                    f"written down: {way_out}",
+                    level="warning",
+                )
+            )
+            raise
+        self._refused_since = None
+        self._closings = 0
+        return verdict
+
+    def _wait_out(self, verdict: SubmitVerdict) -> None:
+        """Pause every submission after one that certainly cost nothing; end the run when that goes on too long.
+
+        Too many starts are everybody's: the account's pause, in the gate.  A closed service or a network that is
+        down says nothing about the rate: this run alone waits, longer from time to time.
+        """
+        moment = asyncio.get_running_loop().time()
+        if self._refused_since is None:
+            self._refused_since = moment
+            message = f"the provider takes no jobs at the moment ({plain(verdict.message)}); waiting"
+            self._context.emit(Noticed(message=message))
+        patience_s = self._context.limits.quota_patience_s
+        if moment - self._refused_since >= patience_s:
+            because = f"no job was accepted for {patience_s:g} s: {plain(verdict.message)}"
+            self._stop.submitting(StopCause.QUOTA, because)
+        # The many that were in the air together count once.
+        if not verdict.too_fast and moment >= self._closed_until:
+            self._closings += 1
+            wait_s = policy.wait_s(self._closings, self._context.rng, verdict.retry_after_s)
+            self._closed_until = moment + wait_s
