@@ -123,6 +123,10 @@ class Catalogue:
                 )
         raise self._withdrawn(fitting[0].id, fitting[0])
 
+    def is_chat(self, name: str) -> bool:
+        """Whether a name is that of a chat model, in any spelling: it answers in text and makes no file."""
+        return squash(name) in {squash(one) for one in self._index["chat"]}
+
     def spelling_note(self, asked: str, found: Model) -> str:
         """Return what to write today where `asked` is an old or wrong spelling of a full id, else nothing."""
         return f"`{asked}` is called `{found.id}` today" if "/" in asked and asked != found.id else ""
@@ -143,7 +147,7 @@ class Catalogue:
 
     def _unknown(self, name: str) -> UnknownModel:
         bare = re.sub(r"^(?:POST|GET)\s+", "", name).strip()
-        if squash(bare) in {squash(one) for one in self._index["chat"]}:
+        if self.is_chat(bare):
             return UnknownModel(
                 f"`{name}` is a chat model: it answers in text and makes no file",
                 hint="kiebatch makes pictures, clips and sound; `kiebatch models` lists what it can use",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -38,6 +38,7 @@ _COMPARED = (
     "properties",
     "required",
 )
+_ID = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
 _MODALITY = (
     ("video", r"video|avatar|lip"),
     ("audio", r"speech|audio|music|sound|voice|song"),
@@ -50,9 +51,11 @@ class Change:
     """One model that the provider shows otherwise than the catalogue: what changed in words, and the diff."""
 
     model: str
-    kind: str  # new, gone, input, price
+    kind: str  # new, chat, gone, input, price, price-words, not-compared
     words: tuple[str, ...]
     diff: str = ""
+    entry: Mapping[str, JSON] | None = None  # what a file of models would say: a new model, or what differs
+    maker: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,9 @@ class Candidate:
         parts = []
         for change in self.changes:
             lines = [f"# {change.model}: {change.kind}", *(f"#   {word}" for word in change.words)]
-            parts.append("\n".join(lines) + "\n" + change.diff)
+            parts.append(
+                "\n".join(lines) + "\n" + (_as_file(change) if change.kind == "new" else change.diff)
+            )
         return "\n".join(parts)
 
     def as_json(self) -> JSON:
@@ -80,6 +85,21 @@ class Candidate:
             ],
         }
 
+    def as_file(self) -> dict[str, JSON]:
+        """Return every change that a file of models can hold: new models, and fields that differ."""
+        entries = (change.entry for change in self.changes if change.entry)
+        return {"models": [dict(entry) for entry in entries if re.fullmatch(_ID, str(entry["id"]))]}
+
+
+def _as_file(change: Change) -> str:
+    """Return a draft as a file of models, to be pasted as it is."""
+    if change.entry is None:
+        return ""
+    head = {"maker": change.maker} if change.maker else {}
+    return yaml.safe_dump(
+        {**head, "models": [dict(change.entry)]}, sort_keys=False, allow_unicode=True, width=100
+    )
+
 
 def compare(
     catalogue: Catalogue,
@@ -89,55 +109,149 @@ def compare(
     *,
     today: str,
     whole: bool = True,
+    failed: Mapping[str, str] | None = None,
+    kept_words: Mapping[str, str] | None = None,
 ) -> Candidate:
     """Return what the provider says otherwise than the catalogue.
 
     `listed` are the entries of the model listing, `schemas` the answers about single models by id, `prices` the rows
-    of the price list.  `whole` says that `listed` is all there is, so that what is missing in it is gone.
+    of the price list.  `whole` says that `listed` is all there is, so that what is missing in it is gone.  `failed`
+    has the calls about single models that failed, by id; `kept_words` the listing's price words of the last time.
     """
     changes: list[Change] = []
     credits = _credits_by_model(prices)
     ids = [str(entry.get("model") or "") for entry in listed]
     for entry in listed:
         model_id = str(entry.get("model") or "")
-        known = catalogue.get(model_id)
-        input_schema = find_input(schemas.get(model_id))
+        known = catalogue.get(model_id) or next(
+            (m for m in catalogue.named(model_id) if model_id in m.aliases), None
+        )
+        changes += _price_words(model_id, entry, (kept_words or {}).get(model_id))
         if known is None:
-            changes.append(_new(model_id, entry, input_schema, today))
+            changes += _unknown(catalogue, model_id, entry, schemas.get(model_id), today)
             continue
-        if input_schema:
-            changes += _input_changes(known, input_schema)
+        changes += _of_known(known, schemas.get(model_id), (failed or {}).get(model_id))
         changes += _price_changes(known, credits.get(model_id, set()))
     if whole:
-        for model in catalogue.all():
-            if (
-                model.family == "jobs"
-                and model.status == "current"
-                and model.origin == "shipped"
-                and model.id not in ids
-            ):
-                words = ("the provider no longer lists it",)
-                changes.append(Change(model=model.id, kind="gone", words=words))
+        changes += _gone(catalogue, ids)
     return Candidate(changes=tuple(sorted(changes, key=lambda c: (c.model, c.kind))), asked=len(ids))
 
 
-def find_input(answer: JSON) -> Mapping[str, JSON] | None:
-    """Return the input schema inside an OpenAPI document, wherever it stands; None where there is none."""
-    found: list[Mapping[str, JSON]] = []
+def price_words(listed: Sequence[Mapping[str, JSON]]) -> dict[str, str]:
+    """Return the price words of a listing by model, to be kept for the next comparison."""
+    words = {str(entry.get("model") or ""): plain(entry.get("pricingDesc") or "", 500) for entry in listed}
+    return {model_id: said for model_id, said in words.items() if model_id and said}
 
-    def walk(node: JSON, name: str) -> None:
-        if isinstance(node, list):
-            for one in node:
-                walk(one, name)
-        elif isinstance(node, Mapping):
-            if name == "input" and isinstance(node.get("properties"), Mapping):
-                found.append(node)
-                return
-            for key, value in node.items():
-                walk(value, str(key))
 
-    walk(answer, "")
-    return found[0] if found else None
+def _price_words(model_id: str, entry: Mapping[str, JSON], kept: str | None) -> list[Change]:
+    """Return a change where the listing's price words are not those of the last time: they say when a price ends."""
+    said = plain(entry.get("pricingDesc") or "", 500)
+    if not kept or not said or said == kept:
+        return []
+    return [Change(model=model_id, kind="price-words", words=(f"were: {kept}", f"are: {said}"))]
+
+
+def _unknown(
+    catalogue: Catalogue, model_id: str, entry: Mapping[str, JSON], answer: JSON, today: str
+) -> list[Change]:
+    """Return a draft of a new model; a chat model is named, never drafted: it makes no file."""
+    tasks = " ".join(str(task) for task in entry.get("taskType") or ()).lower()
+    if "chat" in tasks or (_paths(answer) and not any("createTask" in path for path in _paths(answer))):
+        if catalogue.is_chat(model_id):
+            return []
+        return [Change(model=plain(model_id, 200), kind="chat", words=("a chat model; it makes no file",))]
+    found = find_input(answer)
+    changes = [_new(model_id, entry, found.schema, today)]
+    if answer is not None and found.why:
+        changes.append(Change(model=plain(model_id, 200), kind="not-compared", words=(found.why,)))
+    return changes
+
+
+def _paths(answer: JSON) -> list[str]:
+    document = answer.get("openapi", answer) if isinstance(answer, Mapping) else None
+    paths = document.get("paths") if isinstance(document, Mapping) else None
+    return [str(path) for path in paths] if isinstance(paths, Mapping) else []
+
+
+def _of_known(known: Model, answer: JSON, failure: str | None) -> list[Change]:
+    if failure:
+        why = f"its schema could not be read: {plain(failure, 200)}"
+        return [Change(model=known.id, kind="not-compared", words=(why,))]
+    found = find_input(answer)
+    if found.schema:
+        return _input_changes(known, found.schema)
+    if answer is None:
+        return []
+    return [Change(model=known.id, kind="not-compared", words=(found.why,))]
+
+
+def _gone(catalogue: Catalogue, ids: Sequence[str]) -> Iterable[Change]:
+    for model in catalogue.all():
+        ours = model.family == "jobs" and model.status == "current" and model.origin == "shipped"
+        if ours and not {model.id, *model.aliases} & set(ids):
+            yield Change(model=model.id, kind="gone", words=("the provider no longer lists it",))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInput:
+    """The schema of a model's input inside an OpenAPI document; without one, why it cannot be compared."""
+
+    schema: Mapping[str, JSON] | None = None
+    why: str = ""
+
+
+def find_input(answer: JSON) -> FoundInput:
+    """Return the input schema inside an OpenAPI document, wherever it is, with every `$ref` followed."""
+    for node in _inputs(answer):
+        whole = _resolved(node, answer, depth=0)
+        if isinstance(whole, Mapping) and isinstance(whole.get("properties"), Mapping):
+            return FoundInput(whole)
+        for keyword in ("oneOf", "anyOf"):
+            if isinstance(whole, Mapping) and keyword in whole:
+                return FoundInput(why=f"its input is one of {len(whole[keyword])} forms (`{keyword}`)")
+    return FoundInput(why="its schema has no `input` with properties")
+
+
+def _inputs(node: JSON, name: str = "") -> Iterable[Mapping[str, JSON]]:
+    """Yield every schema that is called `input`, the outermost first."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _inputs(one, name)
+    elif isinstance(node, Mapping):
+        if name == "input" and {"properties", "$ref", "allOf", "oneOf", "anyOf"} & set(node):
+            yield node
+            return
+        for key, value in node.items():
+            yield from _inputs(value, str(key))
+
+
+def _resolved(node: JSON, document: JSON, depth: int) -> JSON:
+    """Return a schema with its references followed and its `allOf` merged; a circle ends after a few rounds."""
+    if isinstance(node, list):
+        return [_resolved(one, document, depth) for one in node]
+    if not isinstance(node, Mapping) or depth > 12:
+        return node
+    if isinstance(node.get("$ref"), str):
+        return _resolved(_referred(node["$ref"], document), document, depth + 1)
+    found = {key: _resolved(value, document, depth + 1) for key, value in node.items()}
+    for part in found.pop("allOf", None) or ():
+        if isinstance(part, Mapping):
+            merged = {**(found.get("properties") or {}), **(part.get("properties") or {})}
+            required = [*(found.get("required") or ()), *(part.get("required") or ())]
+            found = {**part, **found, "properties": merged} | ({"required": required} if required else {})
+    return found
+
+
+def _referred(reference: str, document: JSON) -> JSON:
+    """Return what a local reference names.  Names are percent-encoded, as in `#/components/schemas/Nano%20Banana`."""
+    for root in (document, document.get("openapi") if isinstance(document, Mapping) else None):
+        node: JSON = root
+        for step in reference.removeprefix("#/").split("/"):
+            key = unquote(step).replace("~1", "/").replace("~0", "~")
+            node = node.get(key) if isinstance(node, Mapping) else None
+        if node is not None:
+            return node
+    return {}
 
 
 def _plain_schema(schema: JSON, *, top: bool = True) -> JSON:
@@ -178,7 +292,12 @@ def _input_changes(model: Model, schema: Mapping[str, JSON]) -> list[Change]:
     if not words:
         return []
     diff = _diff({"id": model.id, "input": before}, {"id": model.id, "input": after}, model)
-    return [Change(model=model.id, kind="input", words=tuple(words), diff=diff)]
+    properties = {
+        name: _field(name, schema["properties"][name]) for name in new if new[name] != old.get(name)
+    }
+    gone: dict[str, JSON] = {name: None for name in old if name not in new}
+    patch = {"id": model.id, "modality": model.modality, "input": {"properties": {**properties, **gone}}}
+    return [Change(model=model.id, kind="input", words=tuple(words), diff=diff, entry=patch)]
 
 
 def _shown(value: JSON) -> str:
@@ -199,13 +318,12 @@ def _diff(before: JSON, after: JSON, model: Model) -> str:
 
 
 def _new(model_id: str, entry: Mapping[str, JSON], schema: Mapping[str, JSON] | None, today: str) -> Change:
-    """Return a draft of an entry for a model that the catalogue does not have."""
-    tasks = [re.sub(r"[^a-z]+", "-", str(t).lower()).strip("-") for t in entry.get("taskType") or ()] or [
-        "unknown"
-    ]
+    """Return a draft of an entry for a model that the catalogue does not have: a file of models as it is."""
+    tasks = [re.sub(r"[^a-z]+", "-", str(t).lower()).strip("-") for t in entry.get("taskType") or ()]
+    tasks = tasks or ["unknown"]
     words = " ".join([*tasks, model_id])
     modality = next(kind for kind, pattern in _MODALITY if re.search(pattern, words))
-    properties = {str(k): _plain_schema(v) for k, v in ((schema or {}).get("properties") or {}).items()}
+    properties = {str(k): _field(str(k), v) for k, v in ((schema or {}).get("properties") or {}).items()}
     draft: dict[str, Any] = {
         "id": plain(model_id, 200),
         "title": plain(entry.get("title") or model_id, 200),
@@ -216,22 +334,83 @@ def _new(model_id: str, entry: Mapping[str, JSON], schema: Mapping[str, JSON] | 
         "status": "current",
         "input": {
             "type": "object",
-            "required": list((schema or {}).get("required") or ()),
+            "required": sorted(str(name) for name in (schema or {}).get("required") or ()),
             "properties": properties,
+            "additionalProperties": False,
         },
+        "roles": _roles(properties),
         "outputs": {"count": 1},
         "sources": [f"the provider's own listing, {today}"],
         "as_of": today,
         "confidence": "medium",
         "notes": plain(f"prices in words: {entry.get('pricingDesc') or 'none'}", 500),
     }
+    if schema is None:
+        del draft["input"]["additionalProperties"]  # nobody knows its fields: they are sent with a warning
     text = yaml.safe_dump([draft], sort_keys=False, allow_unicode=True, width=100)
-    diff = (
-        "--- /dev/null\n"
-        + f"+++ provider/{modality}/{draft['id']}\n"
-        + "".join(f"+{line}\n" for line in text.splitlines())
+    head = f"--- /dev/null\n+++ provider/{modality}/{draft['id']}\n"
+    return Change(
+        model=draft["id"],
+        kind="new",
+        words=(f"{draft['title']}, {', '.join(tasks)}", "no price row yet: its jobs need --allow-unpriced"),
+        diff=head + "".join(f"+{line}\n" for line in text.splitlines()),
+        entry=draft,
+        maker=plain(entry.get("provider") or "", 100),
     )
-    return Change(model=draft["id"], kind="new", words=(f"{draft['title']}, {', '.join(tasks)}",), diff=diff)
+
+
+_PROPERTY = (
+    "type",
+    "enum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "maximum",
+    "default",
+)
+_KINDS = (
+    ("video", r"video"),
+    ("audio", r"audio|voice_url|music_url"),
+    ("image", r"image|frame|mask|photo|picture"),
+)
+
+
+def _field(name: str, schema: JSON) -> dict[str, JSON]:
+    """Return one field of a draft, in the keys that a file of models has; media get a note by their name."""
+    plain_one = _plain_schema(schema)
+    found = {key: plain_one[key] for key in _PROPERTY if isinstance(plain_one, Mapping) and key in plain_one}
+    if isinstance(schema, Mapping) and isinstance(schema.get("items"), Mapping):
+        found["items"] = _field("", schema["items"])
+    if isinstance(schema, Mapping) and isinstance(schema.get("properties"), Mapping):
+        found["properties"] = {str(k): _field(str(k), v) for k, v in schema["properties"].items()}
+    if re.search(r"(?i)url|image_input|input_image", name):
+        kind = next((kind for kind, words in _KINDS if re.search(words, name.lower())), None)
+        if kind:
+            found["media"] = {"kind": kind}
+    return found
+
+
+def _roles(properties: Mapping[str, Mapping[str, JSON]]) -> dict[str, dict[str, str]]:
+    """Guess which role each field of media plays, by its name."""
+    found: dict[str, dict[str, str]] = {}
+    for name, schema in properties.items():
+        kind = (schema.get("media") or {}).get("kind")
+        if kind:
+            found.setdefault(_role(name, str(kind)), {}).setdefault(str(kind), name)
+    return found
+
+
+def _role(name: str, kind: str) -> str:
+    low = name.lower()
+    if "mask" in low:
+        return "mask"
+    if re.search(r"first|start", low):
+        return "start_frame"
+    if re.search(r"last|end|tail", low):
+        return "end_frame"
+    return "source" if kind == "video" else "references"
 
 
 def _credits_by_model(prices: Sequence[Mapping[str, JSON]]) -> dict[str, set[float]]:

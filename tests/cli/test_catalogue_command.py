@@ -266,3 +266,10 @@ def test_a_plan_says_which_model_has_no_known_price(
 
     assert app.exit_code(["plan", str(film)]) == 0
     assert "by model: topaz/video-upscale ?, nano-banana-2 8" in capsys.readouterr().out
+
+
+def test_a_family_of_older_forms_alone_says_how_to_list_it(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--family", "veo")
+
+    assert code == 0
+    assert "--all lists them" in out

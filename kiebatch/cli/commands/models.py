@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ import typer
 import yaml
 
 from kiebatch import catalogue, files, workspace
-from kiebatch.catalogue import Catalogue, Model, UnknownModel, generate, manual, refresh
+from kiebatch.catalogue import Catalogue, Model, UnknownModel, generate, manual, reading, refresh
 from kiebatch.cli import console, options
 from kiebatch.errors import Exit, Invalid, Refused, plain
 from kiebatch.model import JSON, ROLES, USD_PER_CREDIT, Request
@@ -78,6 +80,13 @@ def models(
     output: Annotated[Path, typer.Option("--output", help="with `refresh`: where the candidate goes")] = Path(
         "catalogue-refresh.diff"
     ),
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="with `refresh`: put new models and changed fields into your own models/refreshed.yaml",
+        ),
+    ] = False,
     every: Annotated[
         float, typer.Option("--every", min=0, help="with `refresh`: seconds between two questions")
     ] = 1.0,
@@ -99,7 +108,7 @@ def models(
             return
         chosen = options.read_settings(project or Path.cwd(), api_key=api_key, base_url=base_url, draft=draft)
         with options.simulator(options.with_key(chosen)) as settings:
-            _refresh(settings, output, every, modality, as_json=as_json)
+            _refresh(settings, output, every, modality, write=write, as_json=as_json)
         return
     root = (project or Path.cwd()).resolve()
     found = opening.load_catalogue(
@@ -108,11 +117,10 @@ def models(
     if suggest:
         _suggest(found, suggest, as_json=as_json)
         return
-    wanted = [
+    like_that = [
         m
         for m in found.all()
-        if (older or m.status == "current")
-        and modality in (None, m.modality)
+        if modality in (None, m.modality)
         and (task is None or task in m.tasks)
         and family in (None, m.family)
         and (maker is None or maker.lower() in m.maker.lower())
@@ -120,6 +128,7 @@ def models(
         and (shape is None or _makes_shape(m, shape))
         and (below is None or _cheapest(m) <= below)
     ]
+    wanted = [m for m in like_that if older or m.status == "current"]
     if model:
         one = _one(found, model, wanted)
         if as_yaml:
@@ -129,7 +138,8 @@ def models(
             console.answer(one.as_json(), lambda: manual.page(one), as_json=as_json)
             return
         wanted = one
-    console.answer([m.as_json() for m in wanted], lambda: _table(found, wanted), as_json=as_json)
+    hidden = len(like_that) - len(wanted) if not model else 0
+    console.answer([m.as_json() for m in wanted], lambda: _table(found, wanted, hidden), as_json=as_json)
 
 
 def _entry(one: Model | list[Model]) -> str:
@@ -176,11 +186,13 @@ def _cheapest(m: Model) -> float:
     return min(rows, default=float("inf"))
 
 
-def _table(found: Catalogue, wanted: Iterable[Model]) -> str:
+def _table(found: Catalogue, wanted: Iterable[Model], hidden: int = 0) -> str:
     rows = [
         [m.id, m.modality, m.task, manual.cost(m), _marks(m), console.short(m.title, 44)]
         for m in sorted(wanted, key=lambda m: (m.modality, m.maker.lower(), m.id))
     ]
+    if not rows and hidden:
+        return f"all {hidden} models like that are older forms or withdrawn: --all lists them"
     if not rows:
         return "no model is like that"
     table = console.table(rows, ["model", "makes", "for", "price", "", "name"])
@@ -227,7 +239,7 @@ def _check_derived(*, as_json: bool) -> None:
 
 
 def _refresh(
-    settings: Settings, output: Path, every_s: float, modality: str | None, *, as_json: bool
+    settings: Settings, output: Path, every_s: float, modality: str | None, *, write: bool, as_json: bool
 ) -> None:
     candidate = asyncio.run(_ask(settings, every_s, modality))
     if candidate.changes:
@@ -239,7 +251,33 @@ def _refresh(
         if candidate.changes
         else f"{candidate.asked} models asked, nothing differs"
     )
+    if write and candidate.as_file()["models"]:
+        own = _write_own(candidate)
+        value["written"] = str(own)
+        ending += f"; new models and changed fields are in {files.shown(own)}, prices are left to you"
     console.answer(value, "\n".join([*lines, ending]), as_json=as_json)
+
+
+def _write_own(candidate: refresh.Candidate) -> Path:
+    """Put what a file of models can hold into the person's own folder; entries of earlier refreshes stay."""
+    home = workspace.config_home()
+    if home is None:
+        raise Invalid("there is no folder for your own models", hint="set KIEBATCH_CONFIG_HOME")
+    path = home / "models" / "refreshed.yaml"
+    before = reading.read_yaml(path) if path.is_file() else None
+    entries = {entry["id"]: entry for entry in (before or {}).get("models") or ()}
+    entries |= {entry["id"]: entry for entry in candidate.as_file()["models"]}
+    head = "# written by `kiebatch models refresh --write`; edit it, add prices, or delete what you do not want\n"
+    text = head + yaml.safe_dump(
+        {"models": list(entries.values())}, sort_keys=False, allow_unicode=True, width=110
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / path.name
+        trial.write_text(text, encoding="utf-8")
+        catalogue.load([trial])  # `Invalid` before a file is written that no command could read
+    files.replace(path, text)
+    return path
 
 
 async def _ask(settings: Settings, every_s: float, modality: str | None) -> refresh.Candidate:
@@ -254,6 +292,7 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
                 ids = {m.id for m in shipped.all() if m.modality == modality}
                 listed = [entry for entry in listed if entry.get("model") in ids]
             schemas: dict[str, JSON] = {}
+            failed: dict[str, str] = {}
             for number, entry in enumerate(listed, start=1):
                 await asyncio.sleep(every_s)
                 model_id = str(entry.get("model") or "")
@@ -265,14 +304,52 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
                     answer = await client.read(
                         Request(method="GET", path=f"/api/v1/models/{model_id}/schema"), operation="models"
                     )
-                except CallFailed:
-                    continue  # a model without a schema is compared by its price alone
+                except CallFailed as failure:
+                    failed[model_id] = failure.message
+                    continue
                 schemas[model_id] = answer.data
             prices = await _price_rows(client)
         except CallFailed as failure:
             raise Refused(f"the provider cannot be asked: {failure.message}") from None
     today = datetime.now(UTC).date().isoformat()
-    return refresh.compare(shipped, listed, schemas, prices, today=today, whole=modality is None)
+    kept = _kept_words()
+    _keep_words({**kept, **refresh.price_words(listed)})
+    return refresh.compare(
+        shipped,
+        listed,
+        schemas,
+        prices,
+        today=today,
+        whole=modality is None,
+        failed=failed,
+        kept_words=kept,
+    )
+
+
+def _words_file() -> Path | None:
+    """Return where the listing's price words are kept between two refreshes: the person's own config folder."""
+    home = workspace.config_home()
+    return home / "price-words.json" if home else None
+
+
+def _kept_words() -> dict[str, str]:
+    path = _words_file()
+    if path is None or not path.is_file():
+        return {}
+    try:
+        found = json.loads(files.read_text(path))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Invalid(f"{files.shown(path)} is damaged", hint="delete it; the next refresh writes it again")
+    return {str(name): str(words) for name, words in found.items()}
+
+
+def _keep_words(words: dict[str, str]) -> None:
+    path = _words_file()
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, json.dumps(words, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
 
 async def _price_rows(client: Client) -> list[dict[str, JSON]]:
