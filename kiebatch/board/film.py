@@ -139,6 +139,8 @@ class Panel:
     skip: str = ""
     models: tuple[str, ...] = ()
     takes: tuple[Take, ...] = ()
+    own: str = ""  # a sound of the author's own: its file, relative to the project
+    through: str = ""  # the scene with whose end a sound ends, where that is not its own
     threads: tuple[Thread, ...] = ()  # of the review, oldest first
     review: review_notes.Standing = OPEN
 

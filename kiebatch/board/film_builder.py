@@ -133,6 +133,8 @@ class _Builder:
             transition="" if alone else shot.transition,
             skip=shot.skip or scene.skip,
             models=shot.models,
+            own=shot.file,
+            through="" if shot.through is None else str(shot.through),
             takes=self._takes(scene, shot),
         )
         panel = self._noted(panel)

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from kiebatch import media
 from kiebatch.board import page as pages
 from kiebatch.board import publish
 from kiebatch.board.film import Film, Panel
 from kiebatch.board.page import Review
-from kiebatch.board.panel_data import Shown
+from kiebatch.board.panel_data import Shown, own_key
 from kiebatch.media import Derivatives, Kind, wanted
 from kiebatch.model import Asset
 from kiebatch.project import Opened
@@ -67,7 +68,18 @@ class LiveFilm:
     def _read(self, opened: Opened) -> tuple[Film, dict[str, Asset], dict[str, Shown]]:
         film = publish.film_of(opened)
         assets = {a.id: a for p in film.panels for t in p.takes for v in t.versions for a in v.assets}
-        return film, assets, self._addresses(assets.values())
+        shown = self._addresses(assets.values())
+        self._own = {sound.key: sound for sound in publish.own_sounds(opened, film)}
+        for key, sound in self._own.items():
+            mark = f"own/{quote(key.partition(':')[2])}?{sound.sha256[:12]}"
+            shown[key] = Shown(media=mark, peaks=self._own_peaks(sound))
+        return film, assets, shown
+
+    def _own_peaks(self, sound: publish.OwnSound) -> tuple[int, ...]:
+        key = (sound.key, sound.sha256)
+        if key not in self._peaks:
+            self._peaks[key] = sound.peaks(self.workspace)
+        return self._peaks[key]
 
     def _addresses(self, assets: Iterable[Asset]) -> dict[str, Shown]:
         assets = list(assets)
@@ -125,6 +137,11 @@ class LiveFilm:
         asset = self._assets.get(id)
         path = publish.path_of(self.workspace, asset) if asset else None
         return (path, _MEDIA.get(path.suffix.lower(), "application/octet-stream")) if path else None
+
+    def own(self, shot_name: str) -> tuple[Path, str] | None:
+        """Return the file and media type of the author's own sound of a shot."""
+        found = self._own.get(own_key(shot_name))
+        return (found.path, found.media_type) if found and found.path.is_file() else None
 
     def small(self, id: str, kind: Kind) -> Path | None:
         asset = self._assets.get(id)
@@ -193,4 +210,5 @@ def _frame(film: Film) -> object:
 
 
 def _links(panel: Panel, shown: Mapping[str, Shown]) -> list[Shown | None]:
-    return [shown.get(a.id) for t in panel.takes for v in t.versions for a in v.assets]
+    ids = [a.id for t in panel.takes for v in t.versions for a in v.assets]
+    return [shown.get(key) for key in (*ids, own_key(panel.name))]

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from kiebatch.board.film import STATE_WORDS, BoardScene, Film, Panel
-from kiebatch.board.panel_data import NOTHING, Shown, panel_data
+from kiebatch.board.panel_data import NOTHING, Shown, own_key, panel_data
 from kiebatch.board.wording import clock, credits, label, seconds
 from kiebatch.model import JSON
 from kiebatch.record.notes import Status
@@ -171,6 +171,7 @@ def _values(film: Film, shown: Mapping[str, Shown], review: Review | None) -> di
     priced = not film.draft and not (review and review.guest)
     return {
         "film": film,
+        "own": lambda panel: shown.get(own_key(panel.name), NOTHING),
         "shown": lambda asset: shown.get(asset.id, NOTHING) if asset else NOTHING,
         "review": review,
         "priced": priced,

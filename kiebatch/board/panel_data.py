@@ -29,10 +29,15 @@ class Shown:
 NOTHING = Shown()
 
 
+def own_key(shot_name: str) -> str:
+    """Return the key in `shown` of a sound of the author's own; asset ids have no colon."""
+    return f"own:{shot_name}"
+
+
 def panel_data(panel: Panel, shown: Mapping[str, Shown], *, served: bool, priced: bool = True) -> JSON:
     """Return what the viewer knows of a shot, as JSON.
 
-    `shown` is keyed by asset id.  A page from the disk (not `served`) has the shown picture in itself, so it is not
+    `shown` is keyed by asset id, and by `own_key` for sounds of the author's own.  A page from the disk (not `served`) has the shown picture in itself, so it is not
     repeated here; without `priced` no credits are named.
     """
     return _PanelData(panel, shown, served=served, priced=priced).value()
@@ -54,6 +59,8 @@ class _PanelData:
             "scene": panel.scene,
             "seconds": panel.duration_s,
             "kind": panel.kind if panel.is_sound else "",
+            "own": self._shown.get(own_key(panel.name), NOTHING).media,
+            "through": panel.through,
             "status": panel.review.status if panel.review.status is not Status.OPEN else "",
             "statusBy": panel.review.author,
             "threads": [_thread(thread) for thread in panel.threads],

@@ -17,7 +17,7 @@ from kiebatch import files
 from kiebatch.board import film_builder
 from kiebatch.board.film import Film
 from kiebatch.board.page import page
-from kiebatch.board.panel_data import Shown
+from kiebatch.board.panel_data import Shown, own_key
 from kiebatch.media import Derivatives, Kind, Wanted, wanted
 from kiebatch.model import Asset, Attempt
 from kiebatch.planning import planning
@@ -86,6 +86,10 @@ def write(
     film = film_of(opened)
     assets = [a for p in film.panels for t in p.takes for v in t.versions for a in v.assets]
     shown, without = _shown(opened.workspace, assets, output.resolve().parent, embed=embed, done=done)
+    for sound in own_sounds(opened, film):
+        there = quote(os.path.relpath(sound.path, output.resolve().parent).replace(os.sep, "/"))
+        media = _data_url(sound.path, sound.media_type) if embed else there
+        shown[sound.key] = Shown(media=media, peaks=sound.peaks(opened.workspace))
     text = page(film, shown)
     files.replace(output, text)
     return Written(
@@ -140,6 +144,38 @@ def _shown(
     return found, without
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSound:
+    """A sound of the author's own that a shot names.  `key` is that of its `Shown`."""
+
+    key: str
+    path: Path
+    sha256: str
+    media_type: str
+
+    def peaks(self, workspace: Workspace) -> tuple[int, ...]:
+        need = Wanted(self.path, self.sha256, "audio", "peaks")
+        return read_peaks(Derivatives(workspace.state).get(need))
+
+
+def own_sounds(opened: Opened, film: Film) -> list[OwnSound]:
+    """Return the author's own sounds that a page may play: those in the project folder.
+
+    A page may be served to others, so a scene file cannot make it hand out what lies elsewhere.
+    """
+    root = opened.workspace.root.resolve()
+    found = []
+    for panel in film.panels:
+        path = (root / panel.own).resolve() if panel.own else root
+        known = opened.media.get(panel.own)
+        media_type = mimetypes.guess_type(path.name)[0] or ""
+        plays = media_type.startswith(("audio/", "video/"))
+        if known and plays and path.is_file() and path.is_relative_to(root):
+            key = own_key(panel.name)
+            found.append(OwnSound(key=key, path=path, sha256=known[0], media_type=media_type))
+    return found
+
+
 def path_of(workspace: Workspace, asset: Asset) -> Path | None:
     """Return where an asset's file lies; None where it is gone or not what its entry says."""
     return workspace.asset_file(asset.filename, asset.type)
@@ -160,5 +196,8 @@ def read_words(asset: Asset, path: Path | None) -> str:
 def _inside(path: Path, asset: Asset) -> str:
     endings: Mapping[str, str] = {".webp": "image/webp", ".mp4": "video/mp4", ".m4a": "audio/mp4"}
     kind = endings.get(path.suffix) or asset.media_type or mimetypes.guess_type(path.name)[0]
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f"data:{kind or 'application/octet-stream'};base64,{data}"
+    return _data_url(path, kind or "application/octet-stream")
+
+
+def _data_url(path: Path, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -58,6 +58,7 @@ class _Review:
             Route("/shots", self.shots),
             Route("/media/{id}", self.media),
             Route("/small/{kind}/{id}", self.small),
+            Route("/own/{shot}", self.own),
             Route("/events", self.events),
             Route("/decide", self.deciding.decide, methods=["POST"]),
             Route("/note", self.deciding.note, methods=["POST"]),
@@ -106,6 +107,10 @@ class _Review:
 
     async def media(self, request: Request) -> Response:
         found = self.live.file(request.path_params["id"])
+        return replies.file(*found) if found else PlainTextResponse("gone\n", status_code=404)
+
+    async def own(self, request: Request) -> Response:
+        found = self.live.own(request.path_params["shot"])
         return replies.file(*found) if found else PlainTextResponse("gone\n", status_code=404)
 
     async def small(self, request: Request) -> Response:

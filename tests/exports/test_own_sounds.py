@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kiebatch import media
-from kiebatch.board import film as boards
+from kiebatch.board import film_builder as boards
 from kiebatch.cli import app
 from kiebatch.errors import Invalid
 from kiebatch.exports import animatic, cut

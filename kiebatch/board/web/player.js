@@ -20,16 +20,19 @@ function shownFile(found) {
   const take = shownTake(found);
   return take ? fileOf(take) : null;
 }
+const soundFile = found => (found.own ? {type: "audio", src: found.own} : shownFile(found));
 /* One cut for each shot, and one for a scene that has a length and no picture. Sounds begin with their scene. */
 function cutFilm() {
   const cuts = [];
   const sounds = [];
+  const ends = new Map(); /* where each scene ends, by its id */
   let at = 0;
   for (const scene of $$("section.scene[data-seconds]")) {
     const begin = at;
     for (const article of $$("article[data-shot]", scene)) {
       const found = data(article);
-      if (found.kind) sounds.push({article, found, begin, end: begin, file: shownFile(found)});
+      if (found.kind)
+        sounds.push({found, scene: scene.dataset.scene, begin, end: begin, file: soundFile(found)});
       if (found.kind || !found.seconds) continue;
       cuts.push({article, found, at, seconds: found.seconds, title: titleOf(article, scene)});
       at += found.seconds;
@@ -39,8 +42,10 @@ function cutFilm() {
       cuts.push({article: null, found: null, at, seconds: length, title: titleOf(null, scene)});
       at += length;
     }
-    for (const sound of sounds) if (sound.begin === begin) sound.end = at;
+    ends.set(scene.dataset.scene, at);
   }
+  for (const sound of sounds)
+    sound.end = ends.get(sound.found.through) || ends.get(sound.scene) || sound.begin;
   return {cuts, sounds: sounds.filter(s => s.file && s.file.type === "audio" && s.file.src), total: at};
 }
 function titleOf(article, scene) {
