@@ -15,6 +15,7 @@ from typing import Literal
 from kiebatch import formats
 from kiebatch.model import JSON, Absent, Done, Output, Reply, Request, Running, Status, TaskFailed
 from kiebatch.provider import sentences
+from kiebatch.provider.families import local_paths
 
 # Reserved by RFC 2606: nobody can own this host, and results are posted to the address we name.
 PLACEHOLDER_CALLBACK = "https://example.com/kiebatch-callback"
@@ -158,9 +159,11 @@ class Endpoint:
     def request(self, model: str, job_input: Mapping[str, JSON], callback_url: str | None = None) -> Request:
         """Return the submission of one job.
 
-        Where the API refuses a job without a callback URL, a harmless one on a reserved domain is sent.
+        Where the API refuses a job without a callback URL, a harmless one on a reserved domain is sent.  `Invalid` where
+        a path of this machine stands in place of an address.
         """
         body = self.body(model, job_input)
+        local_paths.refuse(body)
         if self.callback == "required":
             callback_url = callback_url or PLACEHOLDER_CALLBACK
         if callback_url and self.callback != "none":
