@@ -15,7 +15,7 @@ from kiebatch import catalogue as models
 from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Asset, Document, MediaFacts, Modality, Project, SceneId, ShotId
-from kiebatch.project import config, finding
+from kiebatch.project import config, finding, foreign
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
 from kiebatch.project.pins import Pins
@@ -347,7 +347,15 @@ def open_project(
     bounds = Bounds(workspace, None if allow is None else (*own.allow, *allow))
     facts, media_problems = media_facts(project, bounds, catalogue, digest)
     project = with_sounds(repriced(project, catalogue, facts), facts)
-    everything = [*found, *problems, *media_problems, *recorded.repairs, *chosen.problems, *pins.problems]
+    everything = [
+        *found,
+        *problems,
+        *media_problems,
+        *recorded.repairs,
+        *chosen.problems,
+        *pins.problems,
+        *foreign.refused(project, own),
+    ]
     everything.sort(key=lambda p: (p.where.file, p.where.line, p.where.column))
     if any(p.severity == "error" for p in everything) or (
         strict and any(p.code not in QUIET for p in everything)
