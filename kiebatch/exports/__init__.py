@@ -10,6 +10,7 @@ from collections.abc import Mapping
 # The kinds, and how their files end.
 ENDINGS: Mapping[str, str] = {
     "sheet": ".png",
+    "characters": ".png",
     "pdf": ".pdf",
     "animatic": ".mp4",
     "otio": ".otio",
@@ -19,4 +20,5 @@ ENDINGS: Mapping[str, str] = {
     "captions": ".srt",
     "csv": ".csv",
     "remotion": ".ts",
+    "web": "",  # a folder
 }

@@ -38,6 +38,7 @@ class Options:
       `author`, `mark` (a version) and `date` stand on every page; `paper` is `a4` or `letter`
     - `fps`, `size`: of animatic and timeline; without a size it follows the pictures
     - `slate`: scene, shot, take and time in the animatic; `captions`: what is said, in the picture
+    - `web_side` and `thumb_side`: the longest sides of what `web` writes, in pixels
     - `only`: selectors such as `5-9` or `2b`, empty for all; `picked`: only shots of which somebody picked a take
     """
 
@@ -57,6 +58,8 @@ class Options:
     size: tuple[int, int] | None = None
     slate: bool = False
     captions: bool = False
+    web_side: int | None = None
+    thumb_side: int | None = None
     only: tuple[str, ...] = ()
     picked: bool = False
 
@@ -428,6 +431,11 @@ def poster(take: Take | None, state: Path) -> Path | None:
         except media.Undecodable:
             return None
     return target
+
+
+def file_name(text: str) -> str:
+    """Return a name of ours as part of a file's name: letters and digits of any script, `-` for all else."""
+    return re.sub(r"[^\w.]+", "-", text).strip("-.") or "x"
 
 
 def pages(first: Path, count: int) -> list[Path]:

@@ -45,7 +45,7 @@ def export(
     written = cut.pages(options.output, len(groups))
     done = 0
     for number, (path, group) in enumerate(zip(written, groups, strict=True), 1):
-        page = _Page(film, options, workspace, rows=-(-len(group) // options.columns))
+        page = Page(film, options, workspace, rows=-(-len(group) // options.columns))
         page.head(f"{number} / {len(groups)}" if len(groups) > 1 else "")
         for place, cell in enumerate(group):
             page.cell(place, cell)
@@ -57,7 +57,9 @@ def export(
     return written
 
 
-class _Page:
+class Page:
+    """One page of small pictures with words below, as a picture to draw on."""
+
     def __init__(self, film: Film, options: Options, workspace: Workspace, *, rows: int) -> None:
         self.film = film
         self.columns = options.columns
@@ -73,77 +75,80 @@ class _Page:
         self.image = Image.new("RGB", (WIDTH, round(height)), _PAPER)
         self.pen = ImageDraw.Draw(self.image)
 
-    def head(self, page: str) -> None:
+    def head(self, page: str, *, title: str = "") -> None:
+        """Write the title of the film, or another, with how many shots it shows."""
         film = self.film
-        shown = lettering.wrap(film.title, 46, WIDTH * 0.6, 1)
+        shown = lettering.wrap(title or film.title, 46, WIDTH * 0.6, 1)
         lettering.draw(self.pen, (_MARGIN, _MARGIN + 42), shown[0] if shown else "", 46, _INK)
         count = len(film.shots)
-        said = f"{count} shot{'' if count == 1 else 's'}   {film.timecode(film.length)}   {page}".rstrip()
+        length = "" if title else film.timecode(film.length)
+        said = "   ".join(part for part in (f"{count} shot{'' if count == 1 else 's'}", length, page) if part)
         lettering.draw(self.pen, (WIDTH - _MARGIN, _MARGIN + 42), said, 26, _SOFT, anchor="r")
         self.pen.line((_MARGIN, _MARGIN + 68, WIDTH - _MARGIN, _MARGIN + 68), fill=_LINE, width=2)
 
     def cell(self, place: int, cell: Cell) -> None:
+        """Draw one shot: its picture, name, camera, length and words."""
         shot, take = cell
-        x = _MARGIN + place % self.columns * (self.wide + _GAP)
-        y = _MARGIN + _HEAD + place // self.columns * (self.high + self.words + _GAP)
+        x, y = self._place(place)
         self._picture(take, x, y)
-        size, base = self.size, y + self.high
         name = shot.name + (f"  take {take.number}" if take and (take.number > 1 or self.all_takes) else "")
-        taken = lettering.draw(self.pen, (x, base + size * 1.45), name, size * 1.15, _ACCENT)
-        standing = take.standing if take else None
-        marks = [
-            "picked" if standing and standing.choice == "pick" else "",
-            "rejected" if standing and standing.choice == "reject" else "",
-            shot.camera,
-            f"{self.film.seconds(shot.frames):g} s",
-        ]
-        right = "   ".join(mark for mark in marks if mark)
-        fitted = lettering.wrap(right, size * 0.9, self.wide - taken - size, 1)
-        if fitted:
-            lettering.draw(
-                self.pen, (x + self.wide, base + size * 1.45), fitted[0], size * 0.9, _SOFT, anchor="r"
-            )
-        words: Sequence[tuple[str, tuple[int, int, int], int]] = (
-            (f"“{shot.dialogue or shot.voice_over}”" if shot.dialogue or shot.voice_over else "", _INK, 1),
-            (shot.title if shot.title else "", _INK, 1),
-            (shot.prompt, _SOFT, 3),
+        choice = {"pick": "picked", "reject": "rejected"}.get(take.standing.choice if take else "", "")
+        marks = [choice, shot.camera, f"{self.film.seconds(shot.frames):g} s"]
+        self._label(x, y, name, "   ".join(mark for mark in marks if mark))
+        said = shot.dialogue or shot.voice_over
+        self._lines(
+            x, y, [(f"“{said}”" if said else "", _INK, 1), (shot.title, _INK, 1), (shot.words, _SOFT, 3)]
         )
+
+    def reference(self, place: int, source: Path | None, name: str) -> None:
+        """Draw a picture that is no shot: where a character comes from."""
+        x, y = self._place(place)
+        self._shown(source, x, y, "no picture")
+        self._label(x, y, "reference", "")
+        self._lines(x, y, [(name, _SOFT, 2)])
+
+    def _place(self, number: int) -> tuple[float, float]:
+        x = _MARGIN + number % self.columns * (self.wide + _GAP)
+        return x, _MARGIN + _HEAD + number // self.columns * (self.high + self.words + _GAP)
+
+    def _label(self, x: float, y: float, name: str, right: str) -> None:
+        size, base = self.size, y + self.high
+        taken = lettering.draw(self.pen, (x, base + size * 1.45), name, size * 1.15, _ACCENT)
+        for line in lettering.wrap(right, size * 0.9, self.wide - taken - size, 1):
+            at = (x + self.wide, base + size * 1.45)
+            lettering.draw(self.pen, at, line, size * 0.9, _SOFT, anchor="r")
+
+    def _lines(self, x: float, y: float, texts: Sequence[tuple[str, tuple[int, int, int], int]]) -> None:
+        """Write texts below the label, three lines in all; each text has a colour and a most of lines."""
+        size, base = self.size, y + self.high
         line = 0
-        for text, fill, most in words:
-            for said in lettering.wrap(" ".join(text.split()), size * 0.9, self.wide, min(most, 3 - line)):
+        for text, fill, most in texts:
+            room = min(most, 3 - line)
+            for said in lettering.wrap(" ".join(text.split()), size * 0.9, self.wide, room) if room else ():
                 lettering.draw(self.pen, (x, base + size * (2.8 + 1.2 * line)), said, size * 0.9, fill)
                 line += 1
-            if line >= 3:
-                break
 
     def _picture(self, take: Take | None, x: float, y: float) -> None:
-        box = (round(x), round(y), round(x + self.wide), round(y + self.high))
-        source = cut.poster(take, self.state)
-        if source is not None:
-            try:
-                with Image.open(source) as opened:
-                    opened.draft("RGB", (box[2] - box[0], box[3] - box[1]))
-                    turned = ImageOps.exif_transpose(opened).convert("RGB")
-                    small = ImageOps.contain(
-                        turned, (box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS
-                    )
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-                source = None
-            else:
-                self.pen.rectangle(box, fill=(32, 32, 36))
-                left = box[0] + (box[2] - box[0] - small.width) // 2
-                self.image.paste(small, (left, box[1] + (box[3] - box[1] - small.height) // 2))
-        if source is None:
-            self.pen.rectangle(box, fill=(236, 232, 224), outline=_LINE, width=2)
-            said = (
-                "not made yet" if take is None else "its file is gone" if take.path is None else "no picture"
-            )
-            middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-            lettering.draw(self.pen, middle, said, self.size, _SOFT, anchor="m")
+        missing = "no picture" if take and take.path else "its file is gone"
+        box = self._shown(cut.poster(take, self.state), x, y, missing if take else "not made yet")
         if take and take.asset.type == "video":
             self._badge(box, f"{take.asset.duration:g} s clip" if take.asset.duration else "clip")
         if take and take.standing.choice == "pick":
             self.pen.rectangle(box, outline=_ACCENT, width=6)
+
+    def _shown(self, source: Path | None, x: float, y: float, missing: str) -> tuple[int, int, int, int]:
+        """Draw a picture into its box, or why there is none; return the box."""
+        box = (round(x), round(y), round(x + self.wide), round(y + self.high))
+        small = _fitted(source, (box[2] - box[0], box[3] - box[1])) if source else None
+        if small is None:
+            self.pen.rectangle(box, fill=(236, 232, 224), outline=_LINE, width=2)
+            middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+            lettering.draw(self.pen, middle, missing, self.size, _SOFT, anchor="m")
+            return box
+        self.pen.rectangle(box, fill=(32, 32, 36))
+        left = box[0] + (box[2] - box[0] - small.width) // 2
+        self.image.paste(small, (left, box[1] + (box[3] - box[1] - small.height) // 2))
+        return box
 
     def _badge(self, box: tuple[int, int, int, int], text: str) -> None:
         size = self.size * 0.8
@@ -154,3 +159,13 @@ class _Page:
         lettering.draw(
             self.pen, (box[2] - 8 - wide / 2, box[1] + 8 + size * 1.2), text, size, _PAPER, anchor="m"
         )
+
+
+def _fitted(source: Path, size: tuple[int, int]) -> Image.Image | None:
+    try:
+        with Image.open(source) as opened:
+            opened.draft("RGB", size)
+            turned = ImageOps.exif_transpose(opened).convert("RGB")
+            return ImageOps.contain(turned, size, Image.Resampling.LANCZOS)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None

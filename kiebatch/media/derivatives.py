@@ -60,26 +60,36 @@ _FORMATS = "mov,matroska,webm,avi,gif,mp3,wav,ogg,flac,aac,mpegts"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One derivative of one file.  `sha256` is that of the file's content."""
+    """One derivative of one file.  `sha256` is that of the file's content.
+
+    `side` is the longest side of a picture or clip in pixels, where it is not the usual one.
+    """
 
     path: Path = field(compare=False)
     sha256: str
     modality: str
     kind: Kind
+    side: int | None = None
+
+    @property
+    def most(self) -> int:
+        """The longest side that it may have."""
+        usual = VIDEO_SIDE if (self.modality, self.kind) == ("video", "web") else SIDES.get(self.kind, 0)
+        return self.side or usual
 
 
 class Unmakeable(Exception):
     """There is no such derivative of this file: not readable, too large, or a tool is missing."""
 
 
-def wanted(asset: Asset, path: Path, kind: Kind) -> Wanted | None:
+def wanted(asset: Asset, path: Path, kind: Kind, side: int | None = None) -> Wanted | None:
     """Return the wish for an asset's derivative; None where its file is gone or its type has no such kind."""
     if (asset.type, kind) not in _ENDINGS:
         return None
     try:
         size = path.stat().st_size
         known = asset.sha256 if asset.sha256 and size == asset.bytes else None
-        return Wanted(path, known or files.sha256(path), asset.type, kind)
+        return Wanted(path, known or files.sha256(path), asset.type, kind, side)
     except OSError:
         return None
 
@@ -92,7 +102,8 @@ class Derivatives:
 
     def path(self, wish: Wanted) -> Path:
         """Return where a derivative lies once it is made."""
-        name = f"{wish.sha256}-{wish.kind}-{_RECIPE}{_ENDINGS[wish.modality, wish.kind]}"
+        kind = f"{wish.kind}{wish.side or ''}"
+        name = f"{wish.sha256}-{kind}-{_RECIPE}{_ENDINGS[wish.modality, wish.kind]}"
         return self.folder / wish.sha256[:2] / name
 
     def of(self, asset: Asset, path: Path, kind: Kind) -> Path | None:
@@ -135,7 +146,7 @@ class Derivatives:
 
 
 def _picture(wish: Wanted, target: Path) -> None:
-    side = SIDES[wish.kind]
+    side = wish.most
     try:
         with Image.open(wish.path) as image:
             files.replace(target, _webp(image, side))
@@ -163,7 +174,7 @@ def _webp(image: Image.Image, side: int) -> bytes:
 
 
 def _frame(wish: Wanted, target: Path) -> None:
-    side = SIDES[wish.kind]
+    side = wish.most
     picture = _ffmpeg(wish.path, ["-an", "-frames:v", "1", "-c:v", "png", "-f", "image2pipe", "-"])
     if not picture:
         raise Unmakeable(f"{wish.path.name} has no picture")
@@ -176,7 +187,7 @@ def _frame(wish: Wanted, target: Path) -> None:
 
 def _web_video(wish: Wanted, target: Path) -> None:
     fit = (
-        f"scale='min({VIDEO_SIDE},iw)':'min({VIDEO_SIDE},ih)':force_original_aspect_ratio=decrease"
+        f"scale='min({wish.most},iw)':'min({wish.most},ih)':force_original_aspect_ratio=decrease"
         ":force_divisible_by=2"
     )
     video = ["-vf", fit, "-c:v", "libx264", "-preset", "veryfast", "-crf", "27", "-pix_fmt", "yuv420p"]

@@ -28,7 +28,19 @@ from kiebatch.workspace import Workspace
 
 app = typer.Typer()
 Kind = Literal[
-    "sheet", "pdf", "animatic", "otio", "edl", "fcp7", "fcpxml", "captions", "csv", "remotion", "bundle"
+    "sheet",
+    "characters",
+    "pdf",
+    "animatic",
+    "otio",
+    "edl",
+    "fcp7",
+    "fcpxml",
+    "captions",
+    "csv",
+    "remotion",
+    "web",
+    "bundle",
 ]
 _TIMELINES = ("otio", "edl", "fcp7", "fcpxml")
 
@@ -46,10 +58,16 @@ def export(
     output: Annotated[
         Path | None, Option("--output", "-o", help="another file [default: export/<folder>.<ending>]")
     ] = None,
-    columns: Annotated[int, Option("--columns", min=1, max=12, help="sheet: pictures in a row")] = 4,
-    rows: Annotated[int, Option("--rows", min=1, max=40, help="sheet: rows on a page")] = 6,
+    columns: Annotated[
+        int, Option("--columns", min=1, max=12, help="sheet, characters: pictures in a row")
+    ] = 4,
+    rows: Annotated[int, Option("--rows", min=1, max=40, help="sheet, characters: rows on a page")] = 6,
     all_takes: Annotated[
-        bool, Option("--all-takes", help="sheet, csv: every take, not only the one that stands for its shot")
+        bool,
+        Option(
+            "--all-takes",
+            help="sheet, characters, csv, web: every take, not only the one that stands for its shot",
+        ),
     ] = False,
     layout: Annotated[
         str,
@@ -89,6 +107,28 @@ def export(
         bool, Option("--picked", help="only shots of which somebody has picked a take")
     ] = False,
     captions: Annotated[bool, Option("--captions", help="animatic: what is said, in the picture")] = False,
+    web_size: Annotated[
+        int | None,
+        Option(
+            "--web-size",
+            min=64,
+            max=8192,
+            metavar="PIXELS",
+            help="web: longest side [default: 1600, clips 1280]",
+            show_default=False,
+        ),
+    ] = None,
+    thumb_size: Annotated[
+        int | None,
+        Option(
+            "--thumb-size",
+            min=16,
+            max=2048,
+            metavar="PIXELS",
+            help="web: longest side of thumbnails [default: 384]",
+            show_default=False,
+        ),
+    ] = None,
     import_: Annotated[
         Path | None,
         Option("--import", help="timelines, csv: read an edited file back and show what is different"),
@@ -134,7 +174,8 @@ def export(
         return
     if write:
         raise Invalid("--write goes with --import")
-    target = output or opened.workspace.root / "export" / f"{opened.workspace.root.name}{ENDINGS[kind]}"
+    name = "web" if kind == "web" else f"{opened.workspace.root.name}{ENDINGS[kind]}"
+    target = output or opened.workspace.root / "export" / name
     module = importlib.import_module(f"kiebatch.exports.{kind}")
     with _bar(kind, show=options.progress_bar(no_progress) and not as_json) as progress:
         chosen = cut.Options(
@@ -154,6 +195,8 @@ def export(
             size=_size(size),
             slate=slate,
             captions=captions,
+            web_side=web_size,
+            thumb_side=thumb_size,
             only=tuple(only or ()),
             picked=picked,
         )
@@ -162,7 +205,8 @@ def export(
             opened.project, opened.manifest, opened.picks, opened.workspace, chosen
         )
     value = {"status": "success", "file": files.shown(written[0]), "files": [files.shown(p) for p in written]}
-    console.answer(value, lambda: "\n".join(files.shown(path) for path in written), as_json=as_json)
+    shown = [f"{files.shown(target)}: {len(written)} files"] if kind == "web" else value["files"]
+    console.answer(value, lambda: "\n".join(shown), as_json=as_json)
 
 
 @contextmanager
