@@ -224,11 +224,14 @@ _STOPS = re.compile(
     r"\b(?:on|in|at|behind|with|under|over|by|near|beside|into|onto|from|through|across|along|against|around|between|"
     r"where|while|as|who|that|which|is|are|was|were|has|have|lies|lie|lying|sits|stands|standing|hangs|hanging|rests|"
     r"shows|showing|turns|turning|opens|opening|falls|falling|stops|slows|waits|drives|comes|goes|passes|approaches|"
-    r"nears|burns|glows|flickers|moves|rolls|rises|appears|seen|inside|outside|before|after|above|below|toward|towards)\b",
+    r"nears|sweeps|shakes|swings|crosses|floats|sails|runs|walks|flies|spins|drifts|leans|rings|looms|shines|lit|held|nears|burns|glows|flickers|moves|rolls|rises|appears|seen|inside|outside|before|after|above|below|toward|towards)\b",
     re.I,
 )
 _ARTICLE = re.compile(r"^(?:an?|the|his|her|their|its|this|that|one|some|another)\s+", re.I)
-_FACE = re.compile(r"\b(?:faces?|eyes?|lips|mouth|portrait|smile|gaze|profile)$", re.I)
+_FACE = re.compile(
+    r"\b(?<!clock )(?<!watch )(?<!cliff )(?<!rock )(?:faces?|eyes?|lips|mouth|portrait|smile|gaze|profile)\b",
+    re.I,
+)
 _BODY = re.compile(
     r"\b(?:hands?|fingers?|fists?|feet|foot|ears?|hair|arms?|shoes?|boots?|legs?|back|neck)$", re.I
 )

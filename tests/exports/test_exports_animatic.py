@@ -15,6 +15,8 @@ from kiebatch import media
 from kiebatch.exports import animatic, cut, pieces, soundtrack
 from kiebatch.project import Opened
 from kiebatch.record.manifest import Manifest
+from kiebatch.simulator.drawing import panels
+from kiebatch.simulator.drawing.wanted import Wanted
 from support import made_film
 
 pytestmark = pytest.mark.needs("ffmpeg")
@@ -168,6 +170,29 @@ def test_a_shot_that_did_not_change_is_not_encoded_again(tmp_path: Path) -> None
     new = set((opened.workspace.state / "animatic").iterdir()) - set(kept)
     assert len(new) == 2  # the first shot, and the one that blends out of it
     assert picture(path, 170, tmp_path).getpixel((30, 18)) == pytest.approx((0, 255, 0), abs=20)
+
+
+@pytest.mark.parametrize("camera", ["slow push-in", "tilt up", "static"])
+def test_a_move_over_a_drafts_panel_cuts_through_no_words(camera: str, tmp_path: Path) -> None:
+    scenes = f"kiebatch: 1\ndefaults: {{model: nano-banana-2}}\nscenes: [{{id: 1, duration: 1, camera: {camera}, prompt: A sea}}]\n"
+    opened = made_film.make(tmp_path / "film", scenes)
+    asked = Wanted(
+        kind="image", format="jpeg", model="m", prompt="A sea at noon", key="k", width=640, height=360,
+        label=f"1, {camera}",
+    )  # fmt: skip
+    (shown,) = (take for shot in _film(opened).shots for take in shot.takes)
+    assert shown.path
+    shown.path.write_bytes(panels.still(asked))
+
+    path, *_ = animatic.export(*made_film.arguments(opened, tmp_path / "f.mp4", size=(640, 360)))  # type: ignore[arg-type]
+
+    for frame in (0, 12, 23):
+        shot = picture(path, frame, tmp_path)
+        slate = shot.crop((0, 340, 640, 360)).convert("L").histogram()
+        red = [c for _, c in shot.getcolors(1 << 20) or () if c[0] - c[1] > 90 and c[0] - c[2] > 90]
+        whole = sum(slate[:60]) > 640 * 20 * 0.7  # the dark line is all there
+        assert whole == (camera == "static")
+        assert bool(red) == (camera == "static")
 
 
 def test_what_nobody_used_for_a_month_is_removed(tmp_path: Path) -> None:

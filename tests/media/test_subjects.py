@@ -21,6 +21,7 @@ SITTING, LYING = Posture.SITTING, Posture.LYING
         ("A man waits. Close-up of the ticket in his hand", "ticket"),
         ("Close-up of the keeper's hand on the door", "keeper's hand"),
         ("macro of a moth", "moth"),
+        ("close-up of the clock face", "clock face"),
     ],
 )
 def test_a_close_up_of_an_object_is_an_insert_with_its_noun_and_shows_nobody(words: str, noun: str) -> None:
@@ -37,6 +38,7 @@ def test_a_close_up_of_an_object_is_an_insert_with_its_noun_and_shows_nobody(wor
         "Close-up of Hanne",
         "CU on the bearded driver",
         "close-up of her eyes",
+        "He stops, close-up of his face lit from below",
         "He looks up, close-up",
     ],
 )

@@ -117,9 +117,11 @@ def test_style_words_draw_nothing_and_a_take_made_alone_keeps_its_number() -> No
     assert (BOAT.shot, BOAT.take_number, BOAT.words) == ("1", 1, BOAT.prompt)
 
 
-def test_a_png_carries_its_art_without_slate_and_arrows(tmp_path: Path) -> None:
-    path = tmp_path / "panel.png"
-    path.write_bytes(panels.still(BOAT))
+@pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("width", [640, 2560])
+def test_a_panel_carries_its_art_without_slate_and_arrows(form: str, width: int, tmp_path: Path) -> None:
+    path = tmp_path / "panel"
+    path.write_bytes(panels.still(replace(BOAT, format=form, width=width, height=width * 9 // 16)))
 
     art = clean_art.read(path)
 

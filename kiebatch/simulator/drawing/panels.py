@@ -57,15 +57,14 @@ def digest(wanted: Wanted) -> bytes:
 
 
 def still(wanted: Wanted) -> bytes:
-    """Return a panel as an encoded picture of `wanted.format`; a PNG carries its art without slate and arrows, too."""
+    """Return a panel as an encoded picture of `wanted.format`; it carries its art without slate and arrows, too."""
     said = _read(wanted)
     art = _art(wanted, said, wanted.width, wanted.height - slate.height(wanted.width, wanted.height))
     out = io.BytesIO()
-    picture = _finished(wanted, said, art)
-    if wanted.format == "png":
-        picture.save(out, "PNG", compress_level=1, pnginfo=clean_art.attached(_cropped(art, wanted)))
-    else:
-        picture.save(out, "WEBP" if wanted.format == "webp" else "JPEG", quality=85)
+    form = {"png": "PNG", "webp": "WEBP"}.get(wanted.format, "JPEG")
+    options = {"compress_level": 1} if form == "PNG" else {"quality": 85}
+    carried = clean_art.carrying(_cropped(art, wanted), form)
+    _finished(wanted, said, art).save(out, form, **options, **carried)
     return out.getvalue()
 
 
@@ -263,9 +262,11 @@ def _thing(s: Sheet, name: str, x: float, tall: float) -> None:
 
 def _figure(s: Sheet, figure: Figure, x: float, tall: float) -> None:
     near = tall > 1
+    beside_others = len(s.said.people) > 1
     shrunk = tall * (figures.CHILD if figure.child and not near else 1.0) * s.chance.uniform(0.96, 1.03)
     # Where the horizon is, small figures stand on it; large ones stand nearer, their feet below the frame.
-    feet = min(0.97, s.horizon + 0.12 + 0.4 * tall) if tall < 0.9 else 0.1 + shrunk
+    top = 0.32 if figure.child and beside_others else 0.1
+    feet = min(0.97, s.horizon + 0.12 + 0.4 * tall) if tall < 0.9 else top + shrunk
     if s.said.angle == "low" and tall < 0.9:
         feet = 0.96
     lit = {"night": 105, "lamplight": 215, "dusk": 120}.get(s.said.light, 225)
