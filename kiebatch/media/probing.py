@@ -93,6 +93,14 @@ _Stream = tuple[tuple[int, int] | None, float | None, bool]
 
 
 def _stream_facts(stream: BinaryIO, path: Path, media_type: str, size: int) -> _Stream:
+    """Return pixels, seconds and whether there are pictures.  `Undecodable` for whatever a container breaks off at."""
+    try:
+        return _read_stream(stream, path, media_type, size)
+    except (IndexError, struct.error, ValueError, ArithmeticError) as error:
+        raise Undecodable(f"the {media_type} is broken: {error}") from None
+
+
+def _read_stream(stream: BinaryIO, path: Path, media_type: str, size: int) -> _Stream:
     if media_type in ("video/mp4", "video/quicktime", "audio/mp4"):
         pixels, seconds, pictures = _mp4(stream, size)
         # A film in fragments does not say its length at its head.
@@ -217,7 +225,7 @@ def _mp3(stream: BinaryIO, size: int) -> float | None:
             stream.seek(at)
             first = stream.read(min(length, 256))
             mark = max(first.find(b"Xing"), first.find(b"Info"))
-            if mark > 0 and first[mark + 7] & 1 and len(first) >= mark + 12:
+            if mark > 0 and len(first) >= mark + 12 and first[mark + 7] & 1:
                 promised = int.from_bytes(first[mark + 8 : mark + 12], "big")
             if mark > 0:
                 lasts = 0.0  # this frame tells about the others and sounds of nothing

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from kiebatch.files import unwritable
+from kiebatch.files import private_file, unwritable
 
 Hook = Callable[[str], None]
 
@@ -19,6 +19,9 @@ def no_hook(_point: str) -> None:
 def connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connection:
     """Open a database file, or one in memory; autocommit, rows by name, patient with other processes."""
     where = ":memory:" if path is None else f"{path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
+    if path is not None and not read_only:
+        with contextlib.suppress(OSError):  # SQLite says in its own words why a file cannot be opened
+            private_file(path)
     # A run uses its connection from one worker thread at a time, never from two at once.
     connection = sqlite3.connect(where, isolation_level=None, timeout=30, uri=True, check_same_thread=False)
     connection.row_factory = sqlite3.Row

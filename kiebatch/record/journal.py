@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiebatch.errors import KieBatchError
+from kiebatch.errors import Invalid, KieBatchError, plain
 from kiebatch.model import JSON, Asset, Attempt, Output, Slot
 from kiebatch.record import journal_schema
 from kiebatch.record.database import Database, Hook, no_hook
@@ -344,6 +344,16 @@ class Journal:
 
 
 def _attempt(row: sqlite3.Row) -> Attempt:
+    """Return a row as an attempt.  `Invalid` for one that holds what we never write: nothing is guessed about money."""
+    try:
+        return _attempt_of(row)
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"the journal's attempt {row['id']} cannot be read: {plain(error, 100)}"
+        hint = "something else has changed the journal: restore it, or move it away and look at kie.ai/logs first"
+        raise Invalid(message, hint=hint) from None
+
+
+def _attempt_of(row: sqlite3.Row) -> Attempt:
     return Attempt(
         id=row["id"],
         run_id=row["run_id"],

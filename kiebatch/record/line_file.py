@@ -21,6 +21,7 @@ Extra = tuple[tuple[str, str], ...]  # keys we do not know, each with its value 
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _MARKER = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+_LONGEST_KEY = 100  # characters; YAML itself takes no key over 1,024
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 
 
@@ -118,7 +119,7 @@ def _entry(
     values: dict[str, yaml.Node] = {}
     extra: dict[str, str] = {}
     for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode):
+        if not isinstance(key, yaml.ScalarNode) or len(key.value) > _LONGEST_KEY:
             problems.error(place(key, file), "expected a word as the key", code=code)
         elif key.value in values or key.value in extra:
             problems.error(place(key, file), f"the key `{key.value}` is here twice", code=code)
@@ -169,7 +170,8 @@ def flow(node: yaml.Node) -> str:
 
 def line(fields: Iterable[tuple[str, str]]) -> str:
     """Return one entry as its line, newline included; `fields` are keys with their values as YAML."""
-    return "- {" + ", ".join(f"{key}: {value}" for key, value in fields) + "}\n"
+    named = ((key if _PLAIN.fullmatch(key) else quoted(key), value) for key, value in fields)
+    return "- {" + ", ".join(f"{key}: {value}" for key, value in named) + "}\n"
 
 
 def quoted(text: str) -> str:
