@@ -26,10 +26,11 @@ import uvicorn
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from playwright.sync_api import sync_playwright
 
-from kiebatch import api, files, manifest
+from kiebatch import api, files
 from kiebatch.board import Access, ReviewSession, application, publish
-from kiebatch.board.decisions import decide
-from kiebatch.picks import Decision
+from kiebatch.record import manifest
+from kiebatch.record.picks import Decision
+from kiebatch.record.picks_file import decide
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples/lighthouse/scenes.yaml"

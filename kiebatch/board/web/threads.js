@@ -75,7 +75,7 @@ function seek(thread) {
 
 const share = value => Math.max(0, Math.min(1, value));
 function mark() {
-  view.marking = !view.marking;
+  Object.assign(view, {marking: !view.marking, compare: null}); /* a place is in one picture */
   render();
   const point = $(".cursor", viewer);
   if (!point) return;
