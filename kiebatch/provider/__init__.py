@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from kiebatch.provider.retries import RetryBudget as RetryBudget
     from kiebatch.provider.sqlite_gate import SqliteGate as SqliteGate
     from kiebatch.provider.times import Times as Times
+    from kiebatch.provider.waiting import Ended as Ended
+    from kiebatch.provider.waiting import GaveUp as GaveUp
+    from kiebatch.provider.waiting import Wait as Wait
+    from kiebatch.provider.waiting import WaitLimits as WaitLimits
 
 __getattr__, __dir__ = face(
     __name__,
@@ -30,12 +34,16 @@ __getattr__, __dir__ = face(
         "CallFailed": "client",
         "Client": "client",
         "DownloadFacts": "client",
+        "Ended": "waiting",
         "Gate": "gate",
+        "GaveUp": "waiting",
         "Reads": "reads",
         "RetryBudget": "retries",
         "SqliteGate": "sqlite_gate",
         "Times": "times",
         "UPLOAD_URL": "client",
+        "Wait": "waiting",
+        "WaitLimits": "waiting",
         "no_hook": "conduct",
         "path_for": "gate",
         "read_reply": "reply",

@@ -22,13 +22,14 @@ from urllib.parse import urlsplit
 
 from kiebatch import addresses
 from kiebatch.errors import CallFailed, Invalid, plain
-from kiebatch.model import Absent, Done, Reply, Request, Running, Status, TaskFailed
+from kiebatch.model import Done, Reply, Request, Status, TaskFailed
 from kiebatch.provider import families, policy
 from kiebatch.provider.conduct import Conduct, ConductOptions
 from kiebatch.provider.downloads import DownloadFacts, Downloads
 from kiebatch.provider.policy import Operation, SubmitVerdict
 from kiebatch.provider.reply import read_reply
 from kiebatch.provider.uploads import Uploads, is_web
+from kiebatch.provider.waiting import GaveUp, Wait, WaitLimits
 from kiebatch.provider.wire import Wire, is_loopback, nothing, unheard
 
 __all__ = ["API_URL", "UPLOAD_URL", "CallFailed", "Client", "DownloadFacts", "SubmitVerdict", "read_reply"]
@@ -144,35 +145,26 @@ class Client:
         record that is not visible is looked for during 90 s (protocol 3.4); outputs that a finished task does not
         name, during 30 s (3.5).
         """
-        waited = absent_s = empty_s = 0.0
-        pause = interval_s
+        waited_s = 0.0
+        wait = Wait((), WaitLimits(interval_s=interval_s, timeout_s=timeout_s), 0.0)
         while True:
             status = await self.status(family, task_id, endpoint)
             on_status(status)
-            match status:
-                case TaskFailed():
-                    return status
-                case Done():
-                    if status.outputs or empty_s >= 30:
-                        return status
-                    empty_s += pause
-                case Absent():
-                    if absent_s >= 90:
-                        raise CallFailed(
-                            "not-found", f"task {task_id} is not found: {status.message}", retryable=False
-                        )
-                    absent_s += pause
-                case Running():
-                    absent_s, pause = 0.0, min(pause * 1.3, 15.0)
-            if waited >= timeout_s:
-                raise CallFailed(
-                    "timeout",
-                    f"task {task_id} is not over after {timeout_s:g} s",
-                    retryable=True,
-                    hint="it goes on at the provider and can be collected later",
-                )
-            await self._sleep(pause)
-            waited += pause
+            match wait.note(status, waited_s):
+                case GaveUp(code="no-output"):
+                    return Done()
+                case GaveUp() as gave_up:
+                    raise CallFailed(
+                        gave_up.code,
+                        f"task {task_id}: {gave_up.message}",
+                        retryable=gave_up.code == "timeout",
+                        hint="it goes on at the provider and can be collected later",
+                    )
+                case Done() | TaskFailed() as ended:
+                    return ended
+            pause_s = wait.due_s(waited_s)
+            await self._sleep(pause_s)
+            waited_s += pause_s
 
     # --- the account ---------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 _SPREAD = (0.35, 0.6, 0.8, 1.0, 1.25, 1.6, 2.1, 2.8)
 _EARLY = (0.05, 0.1, 0.2)
 _ENOUGH = 4  # so many past durations say more than the estimate
-_CELLS = 6
+_CELLS = 5
 _TRIM = 0.03  # the fastest and the slowest few say little about the next task
 _GROWTH = 1.25
 _SURELY = 0.75  # a task that nobody saw run surely ran for so much of the time before its first read

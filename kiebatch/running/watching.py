@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kiebatch.errors import Refused
-from kiebatch.model import Absent, Done, Job, Running, Status, TaskFailed
-from kiebatch.provider import CallFailed, Reads, polling
+from kiebatch.model import Absent, Done, Job, Running, Status
+from kiebatch.provider import CallFailed, Reads, Wait, WaitLimits, polling
+from kiebatch.provider import Ended as Ended
+from kiebatch.provider import GaveUp as GaveUp
 from kiebatch.provider.families import Endpoint
 from kiebatch.running.events import Event, Waiting
 
 _EARLY = 1000  # so many hints about tasks that nobody waits for are remembered
 _GOLDEN = 0.6180339887  # its multiples spread evenly between the whole numbers
+_FEW = 3  # so many tasks left are the tail of a batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,26 +31,11 @@ class Patience:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class GaveUp:
-    """The wait ended, the task did not: it can be collected later.
-
-    `code` is timeout, not-found, no-output, or refused where the key is not accepted any more.
-    """
-
-    code: str
-    message: str
-    state: str = ""  # what the provider said last
-
-
-Ended = Done | TaskFailed | GaveUp
-
-
 class Watch:
     """Watches all running tasks of a run.
 
-    `past` gives the durations learnt of a model, ascending; `scale` shortens the catalogue's estimates for a server that is faster than the
-    provider.
+    `past` gives the durations learnt of a model, ascending; `scale` shortens the catalogue's estimates for a server
+    that is faster than the provider.
     """
 
     def __init__(
@@ -65,6 +53,9 @@ class Watch:
         self._patience = patience
         self._scale = scale
         self._nudged: dict[str, asyncio.Event] = {}
+        self._looks_again: set[str] = (
+            set()
+        )  # tasks that are woken because few are left, not because they are over
         self._took: dict[str, float] = {}
         self._seen = 0
         self._early: dict[str, None] = {}  # tasks of which something was heard before anyone waits for them
@@ -72,6 +63,7 @@ class Watch:
     def nudge(self, task_id: str) -> None:
         """Read a task now: something said that it is over.  Unknown ids and repeats are harmless."""
         if task_id in self._nudged:
+            self._looks_again.discard(task_id)
             self._nudged[task_id].set()
             return
         self._early[task_id] = None
@@ -103,68 +95,72 @@ class Watch:
         far apart.
         """
         loop = asyncio.get_running_loop()
-        born = loop.time() - age_s
         patience = self._patience
-        limit_s = patience.timeout_s[job.modality] if limit_s is None else limit_s
-        began = loop.time()
+        limits = WaitLimits(
+            interval_s=patience.interval_s,
+            unseen_s=patience.unseen_s,
+            empty_s=patience.empty_s,
+            timeout_s=patience.timeout_s[job.modality] if limit_s is None else limit_s,
+        )
         ages = polling.read_times(job.expected_s * self._scale, self._past(job.model))
+        wait = Wait(ages, limits, loop.time(), age_s)
         nudged = self._nudged.setdefault(task_id, asyncio.Event())
         if task_id in self._early:
             del self._early[task_id]
             nudged.set()
-        last_read: float | None = None
-        empty_since: float | None = None
-        unseen_since: float | None = None
-        fruitless = 0  # reads in a row that told nothing: no answer, no record, no output
-        running_until: float | None = None if read_first else 0.0  # the age at which it surely ran
+        last_read_at: float | None = None
+        ours = (
+            not read_first
+        )  # else it may have been over for weeks: how long it took is known once it is seen running
         try:
             while True:
-                age = loop.time() - born
                 if not read_first:
-                    due = polling.next_read(age, ages, patience.interval_s) - age
-                    if fruitless:
-                        due = min(due, patience.interval_s * 1.5 ** min(fruitless - 1, 6))
-                    elif net_s is not None:
-                        due = max(due, net_s)
-                    left = limit_s - (loop.time() - began)
-                    await _sleep(min(due, max(left, 0.0)), nudged)
-                    if last_read is not None:  # however often it is nudged
-                        await asyncio.sleep(last_read + patience.interval_s - loop.time())
-                read_first = False
-                last_read = loop.time()
+                    await self._until_due(task_id, wait, net_s)
+                    if last_read_at is not None:  # however often it is nudged
+                        await asyncio.sleep(last_read_at + patience.interval_s - loop.time())
+                read_first, last_read_at = False, loop.time()
                 told = nudged.is_set()
                 nudged.clear()
                 try:
                     status = await self._read(endpoint, task_id)
                 except Refused as refusal:
                     return GaveUp("refused", refusal.message)
-                fruitless = 0 if isinstance(status, Running) else fruitless + 1
-                now = loop.time()
-                if isinstance(status, TaskFailed) or (isinstance(status, Done) and status.outputs):
-                    if isinstance(status, Done) and running_until is not None:
-                        self._took[task_id] = (
-                            now - born if told else self._duration(running_until, now - born)
-                        )
-                    return status
-                if isinstance(status, Done):
-                    empty_since = empty_since if empty_since is not None else now
-                    if now - empty_since >= patience.empty_s:
-                        return GaveUp("no-output", "the task finished without naming an output")
-                elif isinstance(status, Absent):
-                    unseen_since = unseen_since if unseen_since is not None else now
-                    if now - unseen_since >= patience.unseen_s:
-                        return GaveUp("not-found", f"the provider does not know the task: {status.message}")
-                elif isinstance(status, Running):
-                    unseen_since = None
-                    running_until = now - born
+                ended = wait.note(status, loop.time())
+                if isinstance(ended, Done) and (ours or wait.running_until is not None):
+                    age_s = wait.age_s(loop.time())
+                    self._took[task_id] = age_s if told else self._duration(wait.running_until or 0.0, age_s)
+                if isinstance(ended, GaveUp) and ended.code == "timeout":
+                    return replace(ended, message=f"{ended.message}; the next run collects it at no cost")
+                if ended:
+                    return ended
+                if isinstance(status, Running):
                     self._emit(
                         Waiting(slot=job.slot, task_id=task_id, state=status.state, progress=status.progress)
                     )
-                if now - began >= limit_s:
-                    waited = f"not over after {limit_s:g} s" if limit_s else "still not over"
-                    return GaveUp("timeout", f"{waited}; the next run collects it at no cost")
         finally:
             self._nudged.pop(task_id, None)
+            self._looks_again.discard(task_id)
+            self._wake_the_tail()
+
+    async def _until_due(self, task_id: str, wait: Wait, net_s: float | None) -> None:
+        """Sleep until a task's next read; when few tasks are left meanwhile, that is sooner."""
+        loop, nudged = asyncio.get_running_loop(), self._nudged[task_id]
+        while True:
+            tail = len(self._nudged) <= _FEW
+            await _sleep(wait.due_s(loop.time(), net_s=net_s, tail=tail), nudged)
+            if task_id not in self._looks_again:
+                return
+            self._looks_again.discard(task_id)
+            nudged.clear()
+
+    def _wake_the_tail(self) -> None:
+        """Let the last few tasks look again when to read: reads are not scarce any more."""
+        if len(self._nudged) != _FEW:
+            return
+        for task_id, nudged in self._nudged.items():
+            if not nudged.is_set():
+                self._looks_again.add(task_id)
+                nudged.set()
 
     def _duration(self, running_at_s: float, noticed_at_s: float) -> float:
         self._seen += 1
