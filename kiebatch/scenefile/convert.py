@@ -49,9 +49,17 @@ def _text_node(dumper: _Dumper, text: str) -> yaml.Node:
     style = None
     if "\n" in text and not re.search(r"[ \t]\n|[^\S\n]$|^\s", text):
         style = "|"
-    elif re.fullmatch(r"[A-Za-z0-9+._~-]+", text) and yaml_document.read(text, "").value != text:
+    elif re.fullmatch(r"[A-Za-z0-9+._~-]+", text) and not _reads_as_text(text):
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _reads_as_text(text: str) -> bool:
+    """Whether a word without quotes is a text to YAML: `16:9` is one, `5` and `true` are not."""
+    try:
+        return bool(yaml_document.read(text, "").value == text)
+    except Invalid:  # a number that is too large to be one
+        return False
 
 
 def _list_node(dumper: _Dumper, items: list[JSON]) -> yaml.Node:

@@ -20,11 +20,12 @@ from kiebatch.errors import Problem, Where
 from kiebatch.model import JSON, Document
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown import reader as reading
-from kiebatch.scenefile.markdown.assembly import Assembly, settle
+from kiebatch.scenefile.markdown.assembly import Assembly
 from kiebatch.scenefile.markdown.drafts import PROMPTS, ROLES, SOUNDS
 from kiebatch.scenefile.markdown.headings import Headings
 from kiebatch.scenefile.markdown.joining import joined
 from kiebatch.scenefile.markdown.prose import Block, document_of, escaped
+from kiebatch.scenefile.markdown.settling import settle
 
 EXAMPLE = """## Scene 1: Arrival
 - **Model**: nano-banana-2

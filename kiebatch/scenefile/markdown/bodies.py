@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown import labels
@@ -13,6 +14,14 @@ from kiebatch.scenefile.markdown.marks import Marks
 from kiebatch.scenefile.markdown.prose import Block, inline
 
 ReadTable = Callable[[Block, SceneDraft | None], bool]
+
+
+@dataclass(slots=True)
+class _State:
+    """How far a body was read: the key that waits for its value, and whether plain `key: value` lines may come."""
+
+    flat: bool
+    waiting: Entry | None = None
 
 
 class Bodies:
@@ -39,50 +48,61 @@ class Bodies:
         Under a heading that is not ours (`aside`) a quote is no prompt; under one that is a key (`label`) the quote
         or fence is that key's value.
         """
-        flat = not aside
         self.marks.aside = aside
-        waiting: Entry | None = None
+        if label == "notes":
+            for block in blocks:
+                self._note(block, body)
+            return
+        state = _State(flat=not aside)
         if label:
             at = self.page.start_of(max(0, blocks[0].first - 1))
-            waiting = Entry("bold", label, label, at, [], blocks[0].first, blocks[0].first)
-            if label == "notes":
-                for block in blocks:
-                    body.note(self.page.source(block.first, block.last), self.page.start(block))
-                return
+            state.waiting = Entry("bold", label, label, at, [], blocks[0].first, blocks[0].first)
         for block in blocks:
-            if waiting is not None and block.kind in ("fence", "quote", "list"):
-                done = self._take(waiting, block, body)
-                waiting_was, waiting = waiting, None
-                if done:
-                    flat = flat and not aside
-                    continue
-                if not label:
-                    self.fields.close(waiting_was, body)
-            elif waiting is not None and not label:
-                self.fields.close(waiting, body)
-                waiting = None
-            if block.kind == "para":
-                waiting_new, was_field = self._paragraph(block, body, flat=flat)
-                waiting = waiting_new or waiting
-                flat = flat and was_field
-                continue
-            if block.kind == "list":
-                waiting = self.read_list(block, body)
-                continue
-            if block.kind == "quote":
-                self._quote(block, body, aside=aside)
-            elif block.kind == "fence":
-                self._fence(block, body)
-            elif block.kind == "table":
-                if not self.read_table(block, scene):
-                    body.note(self.page.source(block.first, block.last), self.page.start(block))
-            elif block.kind != "hr":
-                body.note(self.page.source(block.first, block.last), self.page.start(block))
-            flat = False
-        if waiting is not None and not label:
+            if not self._is_value(block, body, state, label=label, aside=aside):
+                self._block(block, body, state, scene=scene, aside=aside)
+        if state.waiting is not None and not label:
+            self.fields.close(state.waiting, body)
+        elif state.waiting is not None and label in PROMPTS and not any(p in body.fields for p in PROMPTS):
+            self.marks.unmarked(f"`{label}`", state.waiting.at)
+
+    def _is_value(self, block: Block, body: Body, state: _State, *, label: str, aside: bool) -> bool:
+        """Give a block to the key that waits for its value; False when it is not that value, or none waits."""
+        waiting = state.waiting
+        if waiting is None:
+            return False
+        if block.kind in ("fence", "quote", "list"):
+            state.waiting = None
+            if self._take(waiting, block, body):
+                state.flat = state.flat and not aside
+                return True
+        elif label:
+            return False
+        state.waiting = None
+        if not label:
             self.fields.close(waiting, body)
-        elif waiting is not None and label in PROMPTS and not any(p in body.fields for p in PROMPTS):
-            self.marks.unmarked(f"`{label}`", waiting.at)
+        return False
+
+    def _block(
+        self, block: Block, body: Body, state: _State, *, scene: SceneDraft | None, aside: bool
+    ) -> None:
+        if block.kind == "para":
+            waiting, was_field = self._paragraph(block, body, flat=state.flat)
+            state.waiting = waiting or state.waiting
+            state.flat = state.flat and was_field
+            return
+        if block.kind == "list":
+            state.waiting = self.read_list(block, body)
+            return
+        state.flat = False
+        if block.kind == "quote":
+            self._quote(block, body, aside=aside)
+        elif block.kind == "fence":
+            self._fence(block, body)
+        elif block.kind != "hr" and not (block.kind == "table" and self.read_table(block, scene)):
+            self._note(block, body)
+
+    def _note(self, block: Block, body: Body) -> None:
+        body.note(self.page.source(block.first, block.last), self.page.start(block))
 
     def _paragraph(self, block: Block, body: Body, *, flat: bool) -> tuple[Entry | None, bool]:
         """Read a paragraph; return the entry that waits for its value below, and whether it held fields."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from kiebatch.errors import Invalid, Where
 from kiebatch.scenefile.durations import seconds
@@ -28,7 +29,38 @@ from kiebatch.scenefile.markdown.prose import (
 _NAMES = ("model", "image_model", "video_model", "audio_model", "characters", "ignore_warnings", "tags")
 LISTS = (*_NAMES, "references", "source", "negative_prompt", "style")
 
+# A second line of one of these adds to the first.
+_ADDING = ("references", "source", "negative_prompt")
+
 ReadList = Callable[[Block, Body], Entry | None]
+
+
+@dataclass(slots=True)
+class _Said:
+    """What stands behind and below a key: texts with their places.  `literal` texts mean themselves."""
+
+    entry: Entry
+    pieces: list[tuple[str, Where]] = field(default_factory=list)
+    literal: bool = False
+
+    def __post_init__(self) -> None:
+        if self.entry.raw:
+            self.pieces.append((self.entry.raw, self.entry.where))
+
+    def take_literal(self, words: Placed | None) -> None:
+        if words is not None:
+            self.pieces, self.literal = [(str(words.value), words.where)], True
+
+    @property
+    def where(self) -> Where:
+        return self.pieces[0][1]
+
+    @property
+    def words(self) -> str:
+        return self.words_of(self.pieces[0][0])
+
+    def words_of(self, text: str) -> str:
+        return text if self.literal else unquoted(tidy(inline(text)[0]))
 
 
 class Fields:
@@ -235,122 +267,120 @@ class Fields:
 
     def _plain_field(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
         key = entry.key
-        pieces: list[tuple[str, Where]] = [(entry.raw, entry.where)] if entry.raw else []
-        literal = False
+        said = _Said(entry)
         for child in children:
-            if child.kind == "list" and key in (*LISTS, "notes"):
-                for item in child.children:
-                    if item.children and item.children[0].kind == "para":
-                        text, at = (
-                            " ".join(item.children[0].text.split()),
-                            self.page.content(item.children[0])[0][1],
-                        )
-                        pieces.append((text, at))
-                    else:
-                        body.note(self.page.source(item.first, item.last), self.page.start(item), tight=True)
-            elif child.kind == "fence" and not pieces and key in LISTS and child.info in ("yaml", "yml"):
-                try:
-                    listed = self.marks.yaml(child)
-                except Invalid as invalid:
-                    self.marks.problems.found.extend(invalid.problems)
-                    return
-                for one in listed.value if isinstance(listed.value, list) else [listed]:
-                    one.value = Literal(one.value) if isinstance(one.value, str) else one.value
-                listed.key = entry.at
-                self.marks.enter(body, key, listed, add=key in ("references", "source", "negative_prompt"))
+            if child.kind == "fence" and not said.pieces and key in LISTS and child.info in ("yaml", "yml"):
+                self._yaml_list(entry, child, body)
                 return
-            elif child.kind == "fence" and not pieces:
-                fenced = self.marks.fenced(child)
-                pieces, literal = [(str(fenced.value), fenced.where)], True
-            elif child.kind == "quote" and not pieces:
-                quoted = self.marks.quoted(child, None)
-                if quoted:
-                    pieces, literal = [(str(quoted.value), quoted.where)], True
-            elif child.kind == "para" and key == "notes" and not literal:
-                pieces.append((self.page.source(child.first, child.last), self.page.start(child)))
-            elif child.kind == "para" and "![" in child.text and key in ROLES:
-                pieces.append((child.text, self.page.start(child)))
-            elif child.kind == "list":
-                waiting = self.read_list(child, body)
-                if waiting:
-                    self.close(waiting, body)
-            else:
-                body.note(self.page.source(child.first, child.last), self.page.start(child))
+            self._gather(said, child, body)
         if key == "notes":
-            joined = "\n".join(text for text, _ in pieces)
+            joined = "\n".join(text for text, _ in said.pieces)
             if joined.strip():
-                body.note(joined if literal else tidy(inline(joined)[0]), pieces[0][1])
+                body.note(joined if said.literal else tidy(inline(joined)[0]), said.pieces[0][1])
             return
-        if not literal:
-            pieces = [(t, w) for t, w in pieces if not is_nothing(t)]
-        if not pieces:
+        if not said.literal:
+            said.pieces = [(text, where) for text, where in said.pieces if not is_nothing(text)]
+        if not said.pieces:
             return
-        placed = self._value(key, pieces, entry, body, literal=literal)
+        placed = self._value(said, body)
         if placed is not None:
             placed.key = entry.at
-            self.marks.enter(
-                body, key, placed, add=key in ("references", "source") or key == "negative_prompt"
-            )
+            self.marks.enter(body, key, placed, add=key in _ADDING)
 
-    def _value(
-        self, key: str, pieces: list[tuple[str, Where]], entry: Entry, body: Body, *, literal: bool
-    ) -> Placed | None:
-        raw, where = pieces[0]
+    def _yaml_list(self, entry: Entry, fence: Block, body: Body) -> None:
+        """Take a list from a YAML fence, in which every text means itself."""
+        try:
+            listed = self.marks.yaml(fence)
+        except Invalid as invalid:
+            self.marks.problems.found.extend(invalid.problems)
+            return
+        for one in listed.value if isinstance(listed.value, list) else [listed]:
+            one.value = Literal(one.value) if isinstance(one.value, str) else one.value
+        listed.key = entry.at
+        self.marks.enter(body, entry.key, listed, add=entry.key in _ADDING)
 
-        def words(text: str) -> str:
-            return text if literal else unquoted(tidy(inline(text)[0]))
+    def _gather(self, said: _Said, child: Block, body: Body) -> None:
+        """Take a block below a key for its value where it can be, else for a note."""
+        key = said.entry.key
+        if child.kind == "list" and key in (*LISTS, "notes"):
+            self._items(said, child, body)
+        elif child.kind == "fence" and not said.pieces:
+            said.take_literal(self.marks.fenced(child))
+        elif child.kind == "quote" and not said.pieces:
+            said.take_literal(self.marks.quoted(child, None))
+        elif child.kind == "para" and key == "notes" and not said.literal:
+            said.pieces.append((self.page.source(child.first, child.last), self.page.start(child)))
+        elif child.kind == "para" and "![" in child.text and key in ROLES:
+            said.pieces.append((child.text, self.page.start(child)))
+        elif child.kind == "list":
+            waiting = self.read_list(child, body)
+            if waiting:
+                self.close(waiting, body)
+        else:
+            body.note(self.page.source(child.first, child.last), self.page.start(child))
 
+    def _items(self, said: _Said, block: Block, body: Body) -> None:
+        for item in block.children:
+            if item.children and item.children[0].kind == "para":
+                paragraph = item.children[0]
+                where = self.page.content(paragraph)[0][1]
+                said.pieces.append((" ".join(paragraph.text.split()), where))
+            else:
+                body.note(self.page.source(item.first, item.last), self.page.start(item), tight=True)
+
+    # -- values by their key
+
+    def _value(self, said: _Said, body: Body) -> Placed | None:
+        key, where = said.entry.key, said.where
         if key in ROLES:
-            media = [m for text, at in pieces for m in self._media_of(text, at, key)]
+            media = [m for text, at in said.pieces for m in self._media_of(text, at, key)]
             return self.marks.media(media, key) if media else None
-        if key == "duration":
-            length = seconds(words(raw))
-            if length is None or length <= 0:
-                self.marks.problems.error(
-                    where,
-                    f"`{entry.label}` must be a length, found `{words(raw)}`",
-                    hint="write it as 5s, 0:05 or 0:00-0:05",
-                    code="wrong-type",
-                )
-                return None
-            return Placed(length, where)
-        if key == "takes":
-            match = re.fullmatch(r"\s*[x×]?\s*(\d{1,9})\s*(?:[x×]|\w+)?\s*", words(raw))
-            if match:
-                return Placed(int(match.group(1)), where)
-            self.marks.problems.error(
-                where, f"`{entry.label}` must be a whole number, found `{words(raw)}`", code="wrong-type"
-            )
-            return None
+        if key in ("duration", "takes"):
+            return self._number(said)
         if key == "seed":
-            return scalar(words(raw), where)
+            return scalar(said.words, where)
         if key == "type":
-            return self._type(words(raw), where, entry, body)
+            return self._type(said.words, where, said.entry, body)
         if key == "skip":
-            text = words(raw)
-            if text.casefold() in ("no", "false"):
-                return None
-            return Placed(True if text.casefold() in ("yes", "true") else text, where)
+            return _skip(said.words, where)
         if key in _NAMES:
-            found: list[Placed] = []
-            for text, at in pieces:
-                text = words(text)
-                whole = literal or (len(pieces) > 1 and at.line != entry.at.line)
-                parts = [text] if whole else re.split(r"\s*[,，、;]\s*", text)
-                for part in (p.strip() for p in parts):
-                    if part:
-                        offset = (
-                            max(0, self.page.lines[at.line - 1].find(part, at.column - 1) + 1) or at.column
-                        )
-                        found.append(Placed(part, Where(self.page.file, at.line, offset)))
-            if not found:
-                return None
-            listed = len(found) > 1 or key in ("characters", "ignore_warnings", "tags")
-            return Placed(found, where) if listed else found[0]
-        if len(pieces) > 1:
-            return Placed([Placed(words(text), at) for text, at in pieces], where)
-        text = words(raw)
-        return Placed(Literal(text) if literal else text, where) if text else None
+            return self._names(said)
+        if len(said.pieces) > 1:
+            return Placed([Placed(said.words_of(text), at) for text, at in said.pieces], where)
+        text = said.words
+        return Placed(Literal(text) if said.literal else text, where) if text else None
+
+    def _number(self, said: _Said) -> Placed | None:
+        if said.entry.key == "duration":
+            length = seconds(said.words)
+            if length is not None and length > 0:
+                return Placed(length, said.where)
+            what, hint = "a length", "write it as 5s, 0:05 or 0:00-0:05"
+        else:
+            match = re.fullmatch(r"\s*[x×]?\s*(\d{1,9})\s*(?:[x×]|\w+)?\s*", said.words)
+            if match:
+                return Placed(int(match.group(1)), said.where)
+            what, hint = "a whole number", ""
+        message = f"`{said.entry.label}` must be {what}, found `{said.words}`"
+        self.marks.problems.error(said.where, message, hint=hint, code="wrong-type")
+        return None
+
+    def _names(self, said: _Said) -> Placed | None:
+        """Take one name, or several with commas between or below one another."""
+        found: list[Placed] = []
+        for text, at in said.pieces:
+            below = len(said.pieces) > 1 and at.line != said.entry.at.line
+            words = said.words_of(text)
+            parts = [words] if said.literal or below else re.split(r"\s*[,，、;]\s*", words)
+            for part in (p.strip() for p in parts):
+                if part:
+                    line = self.page.lines[at.line - 1]
+                    column = line.find(part, at.column - 1) + 1 or at.column
+                    found.append(Placed(part, Where(self.page.file, at.line, column)))
+        if not found:
+            return None
+        listed = len(found) > 1 or said.entry.key in ("characters", "ignore_warnings", "tags")
+        return Placed(found, said.where) if listed else found[0]
 
     def _type(self, text: str, where: Where, entry: Entry, body: Body) -> Placed | None:
         found = labels.TYPES.get(labels.canonical(text))
@@ -402,3 +432,9 @@ class Fields:
                     )
                 )
         return found
+
+
+def _skip(text: str, where: Where) -> Placed | None:
+    if text.casefold() in ("no", "false"):
+        return None
+    return Placed(True if text.casefold() in ("yes", "true") else text, where)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from kiebatch.errors import Problem, Problems
 from kiebatch.model import JSON, Document
-from kiebatch.scenefile.markdown.assembly import in_order, settle
 from kiebatch.scenefile.markdown.drafts import SOUNDS
 from kiebatch.scenefile.markdown.prose import SCENE, TOP, Placed, document_of, tree_of
+from kiebatch.scenefile.markdown.settling import settle
+from kiebatch.scenefile.markdown.values import in_order
 
 # --- two files of one film -----------------------------------------------------------------------------
 

@@ -1,0 +1,343 @@
+"""Builds the sections of a file: characters, styles, what to avoid, and defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from kiebatch.errors import Where
+from kiebatch.scenefile.markdown import labels
+from kiebatch.scenefile.markdown.drafts import PROMPTS, Body
+from kiebatch.scenefile.markdown.prose import Block, Placed, flow, inline, tidy, unquoted
+from kiebatch.scenefile.markdown.reader import Reader
+from kiebatch.scenefile.markdown.values import name_of, params_of, put
+
+_DEFAULTS = (
+    *("model", "takes", "style", "negative_prompt", "seed", "fallback", "preset", "enhance"),
+    "extra_params",
+)
+# A fence with one of these marks is no character.
+_LANGUAGES = frozenset(
+    {
+        "bash",
+        "c",
+        "cpp",
+        "cs",
+        "css",
+        "diff",
+        "go",
+        "html",
+        "ini",
+        "java",
+        "javascript",
+        "js",
+        "json",
+        "jsx",
+        "lua",
+    }
+    | {
+        "md",
+        "markdown",
+        "mermaid",
+        "php",
+        "python",
+        "py",
+        "ruby",
+        "rust",
+        "sh",
+        "sql",
+        "swift",
+        "text",
+        "toml",
+    }
+    | {"ts", "tsx", "txt", "typescript", "xml", "yaml", "yml"}
+)
+
+
+class Sections:
+    """Builds the values of the sections, and of the one style that `## Style` gives every prompt of the file."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.marks = reader.marks
+        self.page = reader.page
+        self.problems = reader.problems
+        self.file_style: Placed | None = None
+        self._readers: Mapping[str, Callable[[dict[str, Placed], Where, Sequence[Block]], None]] = {
+            "characters": self._section_characters,
+            "defaults": self._section_defaults,
+            "negative_prompt": self._section_negative_prompt,
+            "style": self._section_style,
+            "styles": self._section_styles,
+        }
+
+    def read(self, top: dict[str, Placed]) -> None:
+        """Put every section of the file into its values."""
+        for name, at, blocks in self.reader.sections:
+            self._readers[name](top, at, blocks)
+
+    def _split(self, blocks: Sequence[Block]) -> list[tuple[Block | None, list[Block]]]:
+        found: list[tuple[Block | None, list[Block]]] = [(None, [])]
+        for block in blocks:
+            if block.kind == "heading":
+                found.append((block, []))
+            else:
+                found[-1][1].append(block)
+        return found
+
+    def _note(self, block: Block) -> None:
+        if block.kind != "hr":
+            self.reader.notes.note(self.page.source(block.first, block.last), self.page.start(block))
+
+    def _gathered(self, blocks: Sequence[Block], at: Where) -> Body:
+        body = Body(at)
+        if blocks:
+            self.reader.bodies.read(blocks, body, scene=None)
+        return body
+
+    def _words_of(self, blocks: Sequence[Block], at: Where) -> tuple[Placed | None, Body]:
+        """Return the one marked text below a heading: a quote, a fence of any kind, or a Prompt field."""
+        plain = [b for b in blocks if not (b.kind == "fence" and not self.marks.fence_key(b))]
+        body = self._gathered(plain, at)
+        words = next((body.fields[p] for p in PROMPTS if p in body.fields), None)
+        for block in blocks:
+            if block not in plain:
+                if words is None:
+                    words = self.marks.fenced(block)
+                else:
+                    self._note(block)
+        return words, body
+
+    def _section_defaults(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
+        defaults = self.marks.mapping(top, "defaults", at)
+        for heading, below in self._split(blocks):
+            if heading is None:
+                self._take_defaults(defaults, defaults, self._gathered(below, at), at)
+                continue
+            modality = labels.TYPES.get(labels.canonical(inline(heading.text)[0]), "")
+            if modality:
+                target = self.marks.mapping(defaults, modality, at)
+                self._take_defaults(defaults, target, self._gathered(below, at), at)
+            else:
+                for block in (heading, *below):
+                    self._note(block)
+
+    def _take_defaults(
+        self, defaults: dict[str, Placed], target: dict[str, Placed], body: Body, at: Where
+    ) -> None:
+        """Put the fields of a body into `target`, which is the defaults or those of one modality."""
+        for kind in ("image", "video", "audio"):
+            if named := body.fields.pop(f"{kind}_model", None):
+                put(self.marks, self.marks.mapping(defaults, kind, named.where), "model", named)
+        for key in _DEFAULTS:
+            if key in body.fields:
+                put(self.marks, target, key, body.fields.pop(key))
+        params = params_of(self.marks, body)
+        if params:
+            whole = self.marks.mapping(target, "params", params.where)
+            for key, value in params.value.items():
+                put(self.marks, whole, key, value)
+        for key, value in body.fields.items():
+            message = f"`{key.replace('_', ' ')}` is not a default; it is kept as a note"
+            self.problems.warning(value.key or value.where, message, code="unknown-key")
+            body.note(f"{key}: {flow(value.plain)}", value.where)
+        if body.notes:
+            self.reader.notes.note(body.notes_text, body.noted or at)
+
+    def _section_style(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
+        for heading, below in self._split(blocks):
+            if heading is not None:
+                self._named_style(top, heading, below)
+                continue
+            words, body = self._words_of(below, at)
+            if words is not None:
+                if self.file_style is not None:
+                    self.marks.twice("style", self.file_style.where, words.where)
+                words.key = at
+                self.file_style = words
+            elif below:
+                self.marks.unmarked("the style", at)
+            if body.notes:
+                self.reader.notes.note(body.notes_text, body.noted or at)
+
+    def _section_styles(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
+        self.marks.mapping(top, "styles", at)
+        for heading, below in self._split(blocks):
+            if heading is not None:
+                self._named_style(top, heading, below)
+                continue
+            for block in below:
+                self._note(block)
+
+    def _named_style(self, top: dict[str, Placed], heading: Block, below: Sequence[Block]) -> None:
+        at = self.page.start(heading)
+        words, body = self._words_of(below, at)
+        name = inline(heading.text)[0]
+        if words is None:
+            self.marks.unmarked(f"the style `{name}`", at)
+        else:
+            self._style(top, name, words, at)
+        if body.notes:
+            self.reader.notes.note(body.notes_text, body.noted or at)
+
+    def _style(self, top: dict[str, Placed], name: str, words: Placed, where: Where) -> None:
+        words.key = where
+        put(self.marks, self.marks.mapping(top, "styles", where), name_of(name), words)
+
+    def _section_negative_prompt(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
+        """Quotes are the words; where there are none a fence is, else the bullets of a list are."""
+        inside = [block for block in blocks if block.kind != "heading"]
+        kinds = {b.kind for b in inside if not (b.kind == "quote" and self.marks.is_callout(b))}
+        found: list[Placed] = []
+        for block in inside:
+            if block.kind == "quote" and (words := self.marks.quoted(block, None)):
+                found.append(words)
+            elif (
+                block.kind == "fence"
+                and ("quote" not in kinds or self.marks.fence_key(block))
+                and block.text.strip()
+            ):
+                found.append(self.marks.fenced(block))
+            elif block.kind == "list" and not kinds & {"quote", "fence"}:
+                found += [self._bullet(item) for item in block.children if item.children[:1]]
+            else:
+                self._note(block)
+        if not found:
+            if blocks:
+                self.marks.unmarked("the negative prompt", at)
+            return
+        old = top.get("negative_prompt")
+        if old is not None:
+            found = [*(old.value if isinstance(old.value, list) else [old]), *found]
+        top["negative_prompt"] = Placed(found, found[0].where) if len(found) > 1 else found[0]
+        top["negative_prompt"].key = at
+
+    def _bullet(self, item: Block) -> Placed:
+        text = " ".join(item.children[0].text.split())
+        entry = self.marks.keys.entry(text, True)
+        if entry and entry[2] == "negative_prompt":
+            text = entry[3]
+        return Placed(unquoted(inline(text)[0]), self.page.start(item))
+
+    def _section_characters(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
+        self.marks.mapping(top, "characters", at)
+        for heading, below in self._split(blocks):
+            if heading is None:
+                self._led_by_names(below, lambda n, w, m, where: self._character(top, n, w, m, where))
+                continue
+            where = self.page.start(heading)
+            words, body = self._words_of(below, where)
+            name = inline(heading.text)[0]
+            media = body.fields.get("references")
+            if words is None and media is None:
+                self.marks.unmarked(f"`{name}`", where)
+                words = Placed("", where)
+            self._character(top, name, words, media, where, notes=body)
+
+    def _character(
+        self,
+        top: dict[str, Placed],
+        name: str,
+        words: Placed | None,
+        media: Placed | None,
+        where: Where,
+        notes: Body | None = None,
+    ) -> None:
+        value: dict[str, Placed] = {}
+        if words is not None:
+            words.key = None
+            value["text"] = words
+        if media is not None:
+            value["references"] = media
+        if notes is not None and notes.notes:
+            value["notes"] = Placed(notes.notes_text, notes.noted or where)
+        put(
+            self.marks,
+            self.marks.mapping(top, "characters", where),
+            name_of(name),
+            Placed(value, where, where),
+        )
+
+    def _led_by_names(
+        self, blocks: Sequence[Block], enter: Callable[[str, Placed, Placed | None, Where], None]
+    ) -> None:
+        """Read `**name** words`, `- **name**: words`, or a fence marked with the name; a quote below has precedence."""
+        name, where = "", Where(self.reader.file)
+        words: Placed | None = None
+        media: list[Placed] = []
+
+        def done() -> None:
+            nonlocal name, words, media
+            if name:
+                enter(
+                    name, words or Placed("", where), Placed(media, media[0].where) if media else None, where
+                )
+            name, words, media = "", None, []
+
+        flat: list[Block] = []
+        for block in blocks:
+            if block.kind == "list" and all(
+                i.children and i.children[0].kind == "para" for i in block.children
+            ):
+                flat += [item.children[0] for item in block.children]
+            else:
+                flat.append(block)
+        for block in flat:
+            lead = re.match(r"(?s)^\*\*([^*\n]{1,60}?)\s*[:：]?\s*\*\*\s*(?:[:：–—-]\s*)?(.*)$", block.text)
+            if block.kind == "para" and lead:
+                done()
+                name, where = lead.group(1).strip(), self.page.start(block)
+                text = unquoted(tidy(inline(" ".join(lead.group(2).split()))[0]))
+                words = Placed(text, where) if text else None
+            elif (
+                block.kind == "fence" and re.fullmatch(r"\w[\w.-]*", block.info) and not self._is_code(block)
+            ):
+                done()
+                name, where = block.info.split()[0], self.page.start(block)
+                words = self.marks.fenced(block)
+                done()
+            elif name and block.kind == "quote" and (quoted := self.marks.quoted(block, None)):
+                words = quoted
+            elif name and block.kind == "fence":
+                words = self.marks.fenced(block)
+            elif name and block.kind == "para" and "![" in block.text:
+                body = Body(where)
+                self.marks.aside = False
+                self.reader.bodies.take_images(block, body)
+                found = body.fields.get("references")
+                media += found.value if found is not None else []
+            else:
+                self._note(block)
+        done()
+
+    def _is_code(self, block: Block) -> bool:
+        return bool(self.marks.fence_key(block)) or block.info.casefold() in _LANGUAGES
+
+    def give_file_style(self, top: dict[str, Placed]) -> None:
+        """`## Style` stands behind every prompt of the file, also of one that has a style of its own."""
+        style = self.file_style
+        if style is None:
+            return
+        words = str(style.value)
+        if " " not in words.strip() and top.get("styles") and words not in top["styles"].value:
+            top["styles"].value[words] = Placed(words, style.where, style.key)
+        defaults = self.marks.mapping(top, "defaults", style.key or style.where)
+        self.join_style(defaults)
+        for kind in ("image", "video"):
+            if (
+                kind in defaults
+                and isinstance(defaults[kind].value, dict)
+                and "style" in defaults[kind].value
+            ):
+                self.join_style(defaults[kind].value)
+
+    def join_style(self, values: dict[str, Placed]) -> None:
+        style = self.file_style
+        if style is None:
+            return
+        own = values.get("style")
+        if own is None:
+            values["style"] = style
+            return
+        listed = own.value if isinstance(own.value, list) else [Placed(own.value, own.where)]
+        values["style"] = Placed([*listed, Placed(style.value, style.where)], own.where, own.key)

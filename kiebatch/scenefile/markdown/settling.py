@@ -1,0 +1,186 @@
+"""Settles what is known only when the whole file is read: `2a take 2` is a shot, and names have one spelling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kiebatch.model import JSON, Slot
+from kiebatch.scenefile.markdown import labels
+from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
+from kiebatch.scenefile.markdown.prose import Literal, Placed, identity
+
+_MEDIA_ENDING = re.compile(
+    r"(?i)\.(png|jpe?g|jfif|webp|gif|avif|bmp|tiff?|heic|svg|mp4|mov|webm|mkv|avi|m4v|mp3|wav|m4a|ogg|flac|aac)$"
+)
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}")
+_SCENE = r"(?:scene|szene|scène|escena|cena)"
+_SHOT = r"(?:shot|einstellung|plan|plano)"
+_SOUND_SHOTS = dict(zip(SOUNDS, ("vo", "music", "sfx"), strict=True))
+
+
+def settle(root: Placed) -> None:
+    """Turn `2a take 2` into the shot it names, and bring names of characters and styles to one spelling."""
+    _Settling.of(root).scenes(root)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """What the names of one file are: characters and styles, media, and shots."""
+
+    names: Mapping[str, str] = field(default_factory=dict)  # by their canonical form
+    media: frozenset[str] = frozenset()
+    slots: Mapping[str, str] = field(default_factory=dict)  # written names by their casefolded form
+
+    @classmethod
+    def of(cls, root: Placed) -> _Settling:
+        top = root.value
+        names: dict[str, str] = {}
+        for key in ("characters", "styles"):
+            if key in top and isinstance(top[key].value, dict):
+                for name in top[key].value:
+                    names[labels.canonical(name)] = names[name] = name
+        media = top["references"].value if "references" in top else {}
+        slots = {written.casefold(): written for scene in _scenes(root) for written in _slots(scene)}
+        return cls(names, frozenset(media) if isinstance(media, dict) else frozenset(), slots)
+
+    def scenes(self, root: Placed) -> None:
+        for scene in _scenes(root):
+            ident = scene.value["id"].value
+            self._shot(scene.value, ident)
+            for shot in scene.value["shots"].value if "shots" in scene.value else ():
+                self._shot(shot.value, ident)
+            for key in SOUNDS:
+                if key in scene.value:
+                    self._sound(scene.value[key], ident)
+
+    def _sound(self, sound: Placed, scene: JSON) -> None:
+        if isinstance(sound.value, dict):
+            self._shot(sound.value, scene)
+        else:
+            sound.value = self._spelled(str(sound.value))
+
+    def _shot(self, one: dict[str, Placed], scene: JSON) -> None:
+        for role in ROLES:
+            if role in one:
+                self._media(one[role], scene)
+        for key in ("prompt", "text"):
+            if key in one and isinstance(one[key].value, str):
+                one[key].value = self._spelled(one[key].value)
+        for key in ("characters", "style"):
+            if key in one:
+                self._named(one[key], may_be_several=key == "style")
+
+    def _media(self, placed: Placed, scene: JSON) -> None:
+        for medium in placed.value if isinstance(placed.value, list) else [placed]:
+            text = medium.value
+            if not isinstance(text, str) or isinstance(text, Literal) or text in self.media:
+                continue
+            found = shot_output(text, self.slots, scene)
+            if found:
+                medium.value = {key: Placed(value, medium.where) for key, value in found.items()}
+
+    def _named(self, placed: Placed, *, may_be_several: bool) -> None:
+        if may_be_several and type(placed.value) is str and "," in placed.value:
+            parts = [part.strip() for part in placed.value.split(",")]
+            if all(labels.canonical(part) in self.names for part in parts):
+                placed.value = [Placed(part, placed.where) for part in parts]
+        for name in placed.value if isinstance(placed.value, list) else [placed]:
+            if isinstance(name.value, str) and not isinstance(name.value, Literal):
+                name.value = self._name(name.value) or name.value
+
+    def _name(self, text: str) -> str:
+        return self.names.get(text) or self.names.get(labels.canonical(text), "")
+
+    def _spelled(self, text: str) -> str:
+        """Return a text with the names in braces as they are spelled where they are defined."""
+
+        def one(match: re.Match[str]) -> str:
+            if match.group(0) in ("{{", "}}"):
+                return match.group(0)
+            found = self._name(match.group(1).strip())
+            return f"{{{found}}}" if found else match.group(0)
+
+        return _PLACEHOLDER.sub(one, text) if "{" in text else text
+
+
+def _scenes(root: Placed) -> list[Placed]:
+    return list(root.value["scenes"].value) if "scenes" in root.value else []
+
+
+def _slots(scene: Placed) -> Iterator[str]:
+    """Yield the written names of a scene and of its shots and sounds."""
+    ident = scene.value["id"].value
+    yield Slot(ident).shot_name
+    for shot in scene.value["shots"].value if "shots" in scene.value else ():
+        yield Slot(ident, shot.value["id"].value).shot_name
+    for key, name in _SOUND_SHOTS.items():
+        if key in scene.value:
+            yield Slot(ident, name).shot_name
+
+
+# --- what another shot makes ---------------------------------------------------------------------------
+
+
+def shot_output(text: str, slots: Mapping[str, str], scene: JSON = None) -> dict[str, JSON] | None:
+    """Return `{shot, take, ...}` for `2a take 2`, `2a last frame`, `Scene 2, Shot b`; None for a path or name.
+
+    `slots` gives the written names of the file's shots by their casefolded form; `scene` is where the text is.
+    """
+    text = text.strip()
+    if re.match(r"(?i)^[a-z][a-z0-9+.-]*:", text):
+        return None
+    if _MEDIA_ENDING.search(text) and text.casefold() not in slots:
+        return None
+    rest, details = _cut_details(text)
+    rest = _without_words(" ".join(rest.replace(",", " ").split()))
+    if " " in rest or "/" in rest or not rest:
+        return None
+    name = _slot_of(rest, slots, scene)
+    looks_like_one = bool(details) or bool(re.fullmatch(r"\d+[A-Za-z]?|\d+\.\w{1,20}", rest))
+    if not name and not looks_like_one:
+        return None
+    return {"shot": name or rest, **details}
+
+
+def _cut_details(text: str) -> tuple[str, dict[str, JSON]]:
+    """Return a text without what it says about take, output, model, frame and task, and these."""
+    details: dict[str, JSON] = {}
+    for key, pattern in (
+        ("model", r"\s+model\s+(.+)$|@(\S+)"),
+        ("frame", r"\b(last|first)\s+frame\b(?:\s+of\b)?"),
+        ("as", r"\bas\s+(task)\b"),
+        ("take", r"(?:#\s*|\btake\s+)(\d+)\b"),
+        ("output", r"\boutput\s+(\d+)\b"),
+    ):
+        match = re.search(pattern, text, re.I)
+        if not match:
+            continue
+        text = (text[: match.start()] + " " + text[match.end() :]).strip()
+        said = next(group for group in match.groups() if group is not None)
+        details[key] = int(said) if key in ("take", "output") else said.strip()
+    for key in ("frame", "as"):
+        if key in details:
+            details[key] = str(details[key]).lower()
+    return text, {key: details[key] for key in ("take", "output", "model", "frame", "as") if key in details}
+
+
+def _without_words(text: str) -> str:
+    """Return `2b` for `Scene 2 Shot b`, `b` for `Shot b`."""
+    if match := re.fullmatch(rf"(?i){_SCENE}\s+(\S+?)(?:\s+{_SHOT}\s+(\S+))?", text):
+        number = identity(match.group(1))
+        return Slot(number, identity(match.group(2))).shot_name if match.group(2) else str(number)
+    if match := re.fullmatch(rf"(?i){_SHOT}\s+(\S+)", text):
+        return match.group(1)
+    return text
+
+
+def _slot_of(text: str, slots: Mapping[str, str], scene: JSON) -> str:
+    """Return the written name of the shot that a text means, empty where there is none."""
+    found = slots.get(text.casefold(), "")
+    if not found and scene is not None and not text[0].isdecimal():
+        # `b` is the scene's own; `1` is scene 1.
+        inner = (Slot(scene, name).shot_name.casefold() for name in (text, identity(text)))
+        found = next((slots[name] for name in inner if name in slots), "")
+    return found or slots.get(text.lstrip("0").casefold(), "")
