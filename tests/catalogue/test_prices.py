@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import yaml
 
 from kiebatch import catalogue
 from kiebatch.catalogue import Catalogue, Model, Schema
 from kiebatch.model import MediaFacts, Price
+from support.places import GOLDEN
 
 BEFORE, AFTER = datetime(2026, 10, 7, 5, 59, tzinfo=UTC), datetime(2026, 10, 7, 6, 1, tzinfo=UTC)
 
@@ -154,3 +156,32 @@ def test_a_tier_that_is_named_sets_the_price(shipped: Catalogue) -> None:
 
     assert tiers == {"veo3_fast": 60, "veo3": 250, "veo3_lite": 30}
     assert what(catalogue.price(veo, {})) == (250, "bound")
+
+
+# --- the golden table
+
+
+GOLDEN_PRICES = yaml.safe_load((GOLDEN / "prices.yaml").read_text(encoding="utf-8"))
+DAY_OF_THE_TABLE = datetime(2026, 11, 27, tzinfo=UTC)
+
+
+def lasting(seconds: float) -> MediaFacts:
+    return MediaFacts(
+        kind="video", media_type="video/mp4", extension=".mp4", width=1024, height=1024, duration_s=seconds
+    )
+
+
+@pytest.mark.parametrize("row", GOLDEN_PRICES, ids=lambda row: f"{row[0]} {row[1]}"[:70])
+def test_every_price_is_the_one_of_the_table(shipped: Catalogue, row: list[Any]) -> None:
+    model, sent, seconds, credits, kind, _ = row
+    media = {ref: lasting(length) for ref, length in seconds.items()}
+
+    assert what(catalogue.price(shipped.resolve(model), sent, media=media, at=DAY_OF_THE_TABLE)) == (
+        credits,
+        kind,
+    )
+
+
+def test_the_table_has_at_least_130_cases_each_with_a_source() -> None:
+    assert len(GOLDEN_PRICES) >= 130
+    assert all(row[5] for row in GOLDEN_PRICES)
