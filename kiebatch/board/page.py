@@ -19,6 +19,7 @@ from kiebatch.board.panel_data import NOTHING, Shown, own_key, panel_data
 from kiebatch.board.wording import clock, credits, label, seconds
 from kiebatch.model import JSON
 from kiebatch.record.notes import Status
+from kiebatch.scenefile import negatives
 
 KINDS: Mapping[str, str] = {"vo": "Voice", "music": "Music", "sfx": "Effects", "shot": "Sound"}
 FILTERS = (
@@ -220,6 +221,7 @@ def _settings(film: Film, review: Review | None) -> JSON:
         "run": bool(review and review.may_run),
         "guest": bool(review and review.guest),
         "statuses": [[status, words] for status, words in STATUSES.items()],
+        "starters": {name: ", ".join(terms) for name, terms in negatives.starters().items()},
         "states": {state: words[:1].upper() + words[1:] for state, words in STATE_WORDS.items()},
     }
 

@@ -22,6 +22,7 @@ from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
 from kiebatch.scenefile.markdown.headings import Headings
 from kiebatch.scenefile.markdown.labels import NOT_IDS
 from kiebatch.scenefile.markdown.prose import SCENE, TOP, Block, escaped, is_nothing, scalar, unquoted
+from kiebatch.scenefile.negatives import written_out
 
 _TEXTS = (
     *("camera", "text_overlay", "transition", "action", "location", "time_of_day", "shot_size", "lens"),
@@ -144,7 +145,7 @@ def to_markdown(document: Document) -> str:
 class _Writer:
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.value: dict[str, JSON] = document.value
+        self.value: dict[str, JSON] = written_out(document.value)
         self.headings = Headings({})
         self.out: list[str] = []
 

@@ -12,7 +12,8 @@ from kiebatch.model import JSON, ROLES, Path, SceneId, ShotId, Slot
 Kind = Literal["shot", "vo", "music", "sfx"]
 SOUNDS: Mapping[str, Kind] = {"voiceover": "vo", "music": "music", "sound_effects": "sfx"}
 INHERITED = (
-    *("model", "params", "extra_params", "takes", "seed", "style", "characters", "negative_prompt"),
+    *("model", "params", "extra_params", "takes", "seed", "style", "characters"),
+    *("negative_prompt", "negative"),
     *("fallback", "type", "preset", "enhance", "tags", "ignore_warnings"),
 )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kiebatch import catalogue as models
 from kiebatch.errors import Problems, Where
 from kiebatch.model import JSON, Document, Modality, Path, RoleMedia, SceneId, ShotId
 from kiebatch.scenefile import validation
+from kiebatch.scenefile.negatives import terms_of
 from kiebatch.scenefile.shots import ShotSpec
 
 PICTURED = ("image", "video")
@@ -175,16 +176,19 @@ class Source:
 
     def negatives(self, spec: ShotSpec, modality: str) -> list[tuple[JSON, Path]]:
         """Return every negative prompt that adds up for a shot, with its place, the nearest first."""
-        key = "negative_prompt"
-        found: list[tuple[JSON, Path]] = [
-            (spec.raw.get(key), (*spec.path, key)),
-            (spec.inherited.get(key), (*spec.inherited_path, key)),
-            (self.defaults_for(modality).get(key), ("defaults", modality, key)),
-        ]
-        if modality in PICTURED:
-            found.append((self.defaults.get(key), ("defaults", key)))
-            found.append((self.value.get(key), (key,)))
+        found: list[tuple[JSON, Path]] = []
+        for values, path in self._negative_places(spec, modality):
+            found.append((values.get("negative_prompt"), (*path, "negative_prompt")))
+            found.append((terms_of(values.get("negative")), (*path, "negative")))
         return [(value, path) for value, path in found if value]
+
+    def _negative_places(self, spec: ShotSpec, modality: str) -> Iterator[tuple[Mapping[str, JSON], Path]]:
+        yield spec.raw, spec.path
+        yield spec.inherited, spec.inherited_path
+        yield self.defaults_for(modality), ("defaults", modality)
+        if modality in PICTURED:
+            yield self.defaults, ("defaults",)
+            yield self.value, ()
 
     def tags(self, spec: ShotSpec) -> tuple[str, ...]:
         found = [values.get("tags") for values in (self.value, spec.inherited, spec.raw)]

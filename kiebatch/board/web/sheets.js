@@ -31,6 +31,7 @@ function help() {
     keysOff = !hit(event).checked;
     stored.set("kiebatch keys off", keysOff);
   };
+  const starter = ([name, terms]) => [h("dt", {}, `negative: ${name}`), h("dd", {}, terms)];
   openDialog(sheet, [
     h("h2", {}, "Keys"),
     h("table", {class: "keys"}, h("tbody", {}, keyHelp.map(row))),
@@ -45,6 +46,9 @@ function help() {
       ),
     ),
     settings.guest ? null : yourName(),
+    h("h3", {}, "What to avoid"),
+    h("p", {}, "Specific words, synonyms for what matters most, 10 to 15 at most, and no `no`. Lists to start from:"),
+    h("dl", {}, Object.entries(settings.starters).flatMap(starter)),
     h(
       "div",
       {class: "row"},

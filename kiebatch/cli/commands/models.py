@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from kiebatch import catalogue, files, workspace
-from kiebatch.catalogue import Catalogue, Model, UnknownModel, generate, manual, reading, refresh
+from kiebatch.catalogue import Catalogue, Model, UnknownModel, generate, manual, reading, refresh, starters
 from kiebatch.cli import console, options
 from kiebatch.errors import Exit, Invalid, Refused, plain
 from kiebatch.model import JSON, ROLES, USD_PER_CREDIT, Request
@@ -70,6 +70,9 @@ def models(
     as_yaml: Annotated[
         bool, typer.Option("--yaml", help="one model's entry, to be edited and put into models/mine.yaml")
     ] = False,
+    negative: Annotated[
+        bool, typer.Option("--negative", help="lists of what to avoid, to start a negative prompt from")
+    ] = False,
     older: Annotated[bool, typer.Option("--all", help="older and withdrawn models, too")] = False,
     check: Annotated[
         bool,
@@ -102,6 +105,10 @@ def models(
     Example: kiebatch models nano-banana-2
     Example: kiebatch models --suggest "text in the image"
     """
+    if negative:
+        value = {name: list(terms) for name, terms in starters.starters().items()}
+        console.answer({"starters": value, "rules": list(starters.RULES)}, _starters, as_json=as_json)
+        return
     if model == "refresh":
         if check:
             _check_derived(as_json=as_json)
@@ -140,6 +147,11 @@ def models(
         wanted = one
     hidden = len(like_that) - len(wanted) if not model else 0
     console.answer([m.as_json() for m in wanted], lambda: _table(found, wanted, hidden), as_json=as_json)
+
+
+def _starters() -> str:
+    lists = [f"negative: {name}\n    {', '.join(terms)}" for name, terms in starters.starters().items()]
+    return "\n".join([*lists, "", *starters.RULES])
 
 
 def _entry(one: Model | list[Model]) -> str:
