@@ -41,9 +41,9 @@ def rows() -> Iterator[str]:
             )
         empty = median_s([PYTHON, "-c", "pass"], film, environment)
         yield f"python -c pass: {empty * 1000:.0f} ms"
-        for words, bound in (("--help", 5), ("status --draft", 8), ("plan scenes.yaml --draft", 10)):
-            taken = median_s([PYTHON, "-m", "kiebatch", *words.split()], film, environment)
-            yield f"{words}: {taken / empty:.1f} times empty (wanted: at most {bound})"
+        for line, bound in (("--help", 5), ("status --draft", 8), ("plan scenes.yaml --draft", 10)):
+            taken = median_s([PYTHON, "-m", "kiebatch", *line.split()], film, environment)
+            yield f"{line}: {taken / empty:.1f} times empty (wanted: at most {bound})"
 
 
 def main() -> None:

@@ -193,6 +193,8 @@ def test_a_pick_stays_with_its_film_and_does_not_show_in_a_draft_or_a_namesake(
     draft = boards.film(tmp_path / "draft")
     (draft / "assets").rename(root / "draft")
     (draft / "assets").mkdir()
+    manifest = root / "draft" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"assets/', '"draft/'))
     opened_draft = boards.load(root, draft=True)
     publish.write(opened_draft, root / "draft.html")
     publish.write(boards.load(root), root / "board.html")

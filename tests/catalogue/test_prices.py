@@ -32,7 +32,7 @@ def priced(*rows: dict[str, Any]) -> Model:
         modality="image",
         task="text-to-image",
         input=Schema(type="object", properties={}),
-        prices=tuple({"per": "job", "as_of": "2026-11", "source": "x", **row} for row in rows),  # type: ignore[misc]
+        prices=tuple({"per": "job", "as_of": "2026-11", "source": "x", **row} for row in rows),  # type: ignore[typeddict-item]
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -467,7 +468,7 @@ def test_pictures_are_filed_in_the_upload_folder_that_was_chosen(
 
 # --- the balance -----------------------------------------------------------------------------------------
 
-GONE = {"kind": "http", "value": "404 Not found", "times": 50}
+GONE: dict[str, Any] = {"kind": "http", "value": "404 Not found", "times": 50}
 
 
 def test_a_second_path_tells_the_balance_where_the_first_is_gone(film: Film) -> None:

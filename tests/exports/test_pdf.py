@@ -71,7 +71,7 @@ def text_of(reader: pypdf.PdfReader) -> str:
 def fonts_of(reader: pypdf.PdfReader) -> list[Any]:
     found = []
     for page in reader.pages:
-        for font in page["/Resources"].get("/Font", {}).values():  # type: ignore[union-attr]
+        for font in page["/Resources"].get("/Font", {}).values():  # type: ignore[attr-defined]
             found.append(font.get_object()["/DescendantFonts"][0].get_object())
     return found
 

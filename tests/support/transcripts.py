@@ -57,6 +57,7 @@ def run(document: Path, folder: Path, environment: Mapping[str, str]) -> list[tu
 def alike(lines: list[str]) -> list[str]:
     """Return lines without what differs each time: digests, times, sizes, and the order in which jobs end."""
     shown = (re.sub(r"\b[0-9a-f]{7,64}\b", "HEX", line) for line in lines)
+    shown = (re.sub(r'\btime="[\d.]+"', 'time="N"', line) for line in shown)
     shown = (re.sub(r"\b(img|vid|aud)-\d{3,}\b", r"\1-N", line) for line in shown)
     shown = (re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d\.\d+Z)?", "TIME", line) for line in shown)
     return sorted(re.sub(r"\(\d+ bytes\)", "(N bytes)", line.rstrip()) for line in shown if line.strip())
