@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import itertools
 import secrets
 import time
 from collections import deque
@@ -96,8 +97,19 @@ class Sessions:
             self._wrong.append(self._now())
             return False
         ends = self._visitors[cookie][1]
-        self._visitors[cookie] = (Visitor(role=self._access.role, name=name), ends)
+        self._visitors[cookie] = (Visitor(role=self._access.role, name=self._free(name, cookie)), ends)
         return True
+
+    def _free(self, name: str, cookie: str) -> str:
+        """Return a name that no other visitor has: a guest may change the notes under their own name."""
+        taken = {
+            visitor.name.casefold()
+            for other, (visitor, _) in self._visitors.items()
+            if visitor and other != cookie
+        }
+        if not name or name.casefold() not in taken:
+            return name
+        return next(f"{name} {n}" for n in itertools.count(2) if f"{name} {n}".casefold() not in taken)
 
 
 def same(given: str, known: str) -> bool:

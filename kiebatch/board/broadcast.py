@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 from starlette.requests import Request
@@ -17,25 +17,34 @@ class Broadcast:
     """Sends named values to all pages that listen."""
 
     def __init__(self) -> None:
-        self._listeners: set[asyncio.Queue[str]] = set()
+        self._listeners: set[asyncio.Queue[tuple[str, str]]] = set()
 
     def send(self, name: str, value: Any) -> None:
         message = _event(name, value)
         for queue in list(self._listeners):
             if queue.qsize() < _MAX_WAITING:
-                queue.put_nowait(message)
+                queue.put_nowait((name, message))
 
     async def stream(
-        self, request: Request, first: tuple[str, Any], over: Callable[[], bool]
+        self,
+        request: Request,
+        first: tuple[str, Any],
+        over: Callable[[], bool],
+        without: Collection[str] = (),
     ) -> AsyncIterator[str]:
-        """Yield events until the page is gone or the review is `over`, beginning with `first`."""
-        queue: asyncio.Queue[str] = asyncio.Queue()
-        queue.put_nowait(_event(*first))
+        """Yield events until the page is gone or the review is `over`, beginning with `first`.
+
+        Events that are called as one of `without` are left out.
+        """
+        queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        queue.put_nowait((first[0], _event(*first)))
         self._listeners.add(queue)
         try:
             while not over() and not await request.is_disconnected():
                 try:
-                    yield await asyncio.wait_for(queue.get(), _BEAT_S)
+                    name, message = await asyncio.wait_for(queue.get(), _BEAT_S)
+                    if name not in without:
+                        yield message
                 except TimeoutError:
                     yield ": still here\n\n"
         finally:

@@ -122,8 +122,11 @@ class _Review:
         return replies.file(path, "image/webp")
 
     async def events(self, request: Request) -> Response:
+        # What goes wrong names files and lines of the project, which are not a guest's business.
+        without = ("problem",) if replies.visitor(request).role is Role.GUEST else ()
+        first = ("run", self.session.making.progress())
         return StreamingResponse(
-            self.broadcast.stream(request, ("run", self.session.making.progress()), self.visitors.expired),
+            self.broadcast.stream(request, first, self.visitors.expired, without),
             media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )

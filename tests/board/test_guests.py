@@ -148,6 +148,15 @@ def test_a_guest_changes_their_own_notes_and_nobody_elses(review: Served) -> Non
     assert review.notes.by_id == {}
 
 
+def test_a_second_guest_of_the_same_name_gets_a_name_of_their_own(review: Served) -> None:
+    first, second = guest(review), guest(review, "kim")
+    id = first.post("/note", json={"slot": "1#1", "text": "too dark"}).json()["id"]
+
+    assert second.post("/note/change", json={"id": id, "text": "fine"}).status_code == 403
+    second.post("/note", json={"slot": "1#1", "text": "no, bright"})
+    assert {note.author for note in review.notes.by_id.values()} == {"Kim (guest)", "kim 2 (guest)"}
+
+
 @pytest.mark.parametrize(
     "body",
     [
