@@ -194,7 +194,10 @@ def state_home(environ: Mapping[str, str] = os.environ) -> Path:
 def _home(kind: Literal["user_config_path", "user_state_path"]) -> Path | None:
     import platformdirs
 
-    found: Path = getattr(platformdirs, kind)("kiebatch")
+    try:
+        found: Path = getattr(platformdirs, kind)("kiebatch")
+    except RuntimeError:  # its later versions say so instead of returning a relative path
+        return None
     return found if found.is_absolute() else None  # without HOME, for a user that the system does not know
 
 

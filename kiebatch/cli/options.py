@@ -19,6 +19,7 @@ from kiebatch.cli.logbook import Logbook
 from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON, Job
+from kiebatch.planning import statuses
 from kiebatch.project import Opened, opening
 from kiebatch.settings import Settings, settings
 
@@ -185,16 +186,20 @@ def opened(
     allow: Sequence[Path] | None = (),
 ) -> Opened:
     """Load a project and show its warnings: in one line, or one by one with `each`.  `allow` is that of `opening.load`: None where nothing is sent."""
-    found = opening.load(
-        scene_file,
-        project=project,
-        assets=assets,
-        state=state,
-        draft=draft,
-        settings=chosen,
-        lint=lint,
-        allow=allow,
-    )
+    try:
+        found = opening.load(
+            scene_file,
+            project=project,
+            assets=assets,
+            state=state,
+            draft=draft,
+            settings=chosen,
+            lint=lint,
+            allow=allow,
+        )
+    except Invalid as invalid:
+        place = opening.located(scene_file, project=project, assets=assets, state=state, draft=draft)
+        raise statuses.with_waiting(invalid, place) from None
     # What a prompt lacks is for who writes: `validate` says it.
     told = [problem for problem in found.problems if problem.code != formula.CODE]
     if each and not quiet:

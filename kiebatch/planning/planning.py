@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kiebatch.planning import planner
 from kiebatch.planning.gathering import gathered
+from kiebatch.planning.lost_manifest import refuse_lost_manifest
 from kiebatch.planning.plans import Plan, Selection
 from kiebatch.project import Opened, peek
 from kiebatch.record import Journal, ResultCache
@@ -36,4 +37,7 @@ def planned(
     now: Callable[[], float],
 ) -> Plan:
     facts = gathered(opened, journal, store, now)
-    return planner.plan(opened.project, opened.manifest, facts, selection)
+    todo = planner.plan(opened.project, opened.manifest, facts, selection)
+    if not selection.force:
+        refuse_lost_manifest(todo, opened)
+    return todo

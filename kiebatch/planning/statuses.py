@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch import files
+from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Attempt, stamp
 from kiebatch.planning.planning import plan
 from kiebatch.planning.plans import Action, Entry, Reason
-from kiebatch.project import load, peek
+from kiebatch.project import load, located, peek
 from kiebatch.provider import lifetimes
+from kiebatch.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,11 @@ def status(
     now: Callable[[], float] = time.time,
 ) -> ProjectStatus:
     """Return what is done, in flight, held or failed.  Sends nothing."""
-    opened = load(path, project=project, assets=assets, state=state, draft=draft, allow=None)
+    try:
+        opened = load(path, project=project, assets=assets, state=state, draft=draft, allow=None)
+    except Invalid as invalid:
+        place = located(path, project=project, assets=assets, state=state, draft=draft)
+        raise with_waiting(invalid, place) from None
     todo = plan(opened, now=now)
     with peek(opened.workspace) as journal:
         attempts = journal.attempts() if journal else []
@@ -139,3 +145,21 @@ def _waiting(attempt: Attempt) -> str:
         return f"{attempt.message} ({since})" if since else attempt.message
     said = f"; the provider says `{attempt.seen_state}`" if attempt.seen_state else ""
     return f"{since or 'paid for, not yet collected'}{said}"
+
+
+def with_waiting(invalid: Invalid, workspace: Workspace) -> Invalid:
+    """Return a file's errors with a warning for each task that is paid for, not collected, and waits behind them."""
+    with peek(workspace) as journal:
+        attempts = journal.attempts(states=("submitted", "lost")) if journal else []
+    waiting = [
+        Problem(
+            where=Where(files.shown(workspace.journal_path)),
+            message=f"`{attempt.slot}`: task {attempt.task_id} is {_waiting(attempt)}"
+            f"; it is kept until {_expires(attempt)}",
+            hint="`kiebatch run` collects it although the scene file has errors",
+            severity="warning",
+            code="waiting",
+        )
+        for attempt in attempts
+    ]
+    return Invalid([*invalid.problems, *waiting]) if waiting else invalid

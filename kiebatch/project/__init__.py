@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kiebatch.project.opening import joined_files as joined_files
     from kiebatch.project.opening import load as load
     from kiebatch.project.opening import load_catalogue as load_catalogue
+    from kiebatch.project.opening import located as located
     from kiebatch.project.opening import open_project as open_project
     from kiebatch.project.opening import peek as peek
     from kiebatch.project.opening import read_document as read_document
@@ -50,6 +51,7 @@ __getattr__, __dir__ = face(
         "joined_files": "opening",
         "load": "opening",
         "load_catalogue": "opening",
+        "located": "opening",
         "local_path": "finding",
         "lock_path": "pins",
         "open_project": "opening",

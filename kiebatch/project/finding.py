@@ -133,7 +133,7 @@ def read_manifest(workspace: Workspace) -> Manifest:
     path = workspace.manifest_path
     if not path.exists():
         return Manifest()
-    return manifest.parse(files.read_text(path), files.shown(path))
+    return manifest.parse_file(files.read_text(path), files.shown(path))
 
 
 def read_picks(workspace: Workspace) -> Picks:

@@ -143,17 +143,17 @@ class _Opener:
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise sqlite3.DatabaseError(damage)
-        connection.execute("SELECT id FROM attempts LIMIT 1").fetchall()
+        try:
+            connection.execute("SELECT id FROM attempts LIMIT 1").fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):  # an empty file is damage, never a fresh journal
+                raise sqlite3.DatabaseError("the file is empty") from None
+            raise
         return version
 
     def _opened(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         try:
-            try:
-                version = self._checked(connection)
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):  # an empty file is damage, never a fresh journal
-                    raise sqlite3.DatabaseError("the file is empty") from None
-                raise
+            version = self._checked(connection)
             _configure(connection)
             journal_schema.migrate(connection, version)
             connection.execute("SELECT film FROM attempts LIMIT 1").fetchall()

@@ -81,7 +81,7 @@ class Picks:
 
     def decision(self, slot: str | Slot) -> Standing:
         """Return what counts for one take: `2a#2`, or `2a` for take 1."""
-        return self._now[1].get(written(str(slot)), UNDECIDED)
+        return self._now[1].get(written(slot), UNDECIDED)
 
     @cached_property
     def _now(self) -> tuple[dict[str, str], dict[str, Standing]]:
@@ -132,8 +132,13 @@ def parts(slot: str) -> tuple[str, str | None, int]:
 
 
 def written(slot: str | Slot) -> str:
-    """Return a slot as `picks.yaml` names it: with its take, also the first."""
-    return _join(*parts(str(slot)))
+    """Return a slot as `picks.yaml` names it: with its take, also the first.
+
+    A `Slot` may come from another tool's entry, with any text as its model, so it is never parsed.
+    """
+    if isinstance(slot, Slot):
+        return _join(slot.shot_name, slot.model, slot.take)
+    return _join(*parts(slot))
 
 
 def _join(shot: str, model: str | None, take: int | None) -> str:

@@ -79,7 +79,7 @@ def fix(workspace: Workspace) -> list[Damage]:
     An altered file is never overwritten, an extra one never removed.  The index of git is left alone.
     """
     repository = Repository.around(workspace.assets.parent)
-    with files.lock(workspace.state / "manifest.lock", wait=True, holder="`kiebatch verify --fix`"):
+    with files.lock(workspace.write_lock, wait=True, holder="`kiebatch verify --fix`"):
         recorded, damage = _read(workspace, repository)
         if recorded is None:
             recorded, joined = _join(workspace, repository)
@@ -109,7 +109,7 @@ def _read(workspace: Workspace, repository: Repository | None) -> tuple[Manifest
     if merging.sides(text) is not None:
         message = "git left conflict markers here: two branches changed one place of the manifest"
         return None, [Damage(kind="merge", file=shown, message=message)]
-    recorded = manifest.parse(text, shown)
+    recorded = manifest.parse_file(text, shown)
     if repository and _lacks_a_side(workspace, repository, recorded):
         message = "git did not join both sides of the merge: entries of one are not here"
         return None, [Damage(kind="merge", file=shown, message=message)]

@@ -176,7 +176,7 @@ class ManifestWriter:
     def _enter_again(self, on_disk: str | None) -> None:
         """Take what is on the disk, and add what this run entered and it lacks."""
         names = {a.id: a.filename for a in self.manifest.assets}
-        self.manifest = manifest.parse(on_disk, files.shown(self.path)) if on_disk is not None else Manifest()
+        self.manifest = _parsed(on_disk, self.path)
         for change in self._changes:
             there = {a.filename: a.id for a in self.manifest.assets}
             new = tuple(
@@ -204,7 +204,11 @@ def _versions_before(recorded: Manifest, asset: Asset) -> list[Asset]:
 def read(path: Path) -> tuple[Manifest, str | None]:
     """Return a manifest and its text; an empty one, and None, where there is no file."""
     text = _text(path)
-    return (Manifest(), None) if text is None else (manifest.parse(text, files.shown(path)), text)
+    return _parsed(text, path), text
+
+
+def _parsed(text: str | None, path: Path) -> Manifest:
+    return Manifest() if text is None else manifest.parse_file(text, files.shown(path))
 
 
 def _text(path: Path) -> str | None:

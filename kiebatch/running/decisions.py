@@ -127,8 +127,14 @@ def adopt(opened: Opened, slot: str, file: Path, *, now: Callable[[], float] = t
     entered: list[Asset] = []
 
     def change(recorded: Manifest) -> Manifest:
+        # The line as it is at this moment: a run may have made the slot meanwhile.
         ids = {a.id for a in replaces}
-        recorded, new = manifest.record(recorded, [asset], [a for a in recorded.assets if a.id in ids])
+        slot, known = job.slot, {a.id for a in current.assets}
+        since = [
+            a for a in recorded.current(slot.scene, slot.shot, slot.take) if a.id not in known or a.id in ids
+        ]
+        line = {a.id: a for a in [*since, *(a for a in recorded.assets if a.id in ids and a.current)]}
+        recorded, new = manifest.record(recorded, [asset], list(line.values()))
         entered.extend(new)
         return recorded
 

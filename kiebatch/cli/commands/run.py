@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,10 @@ from kiebatch.cli import consenting, console, options, shared
 from kiebatch.cli.panels import Command, Panel
 from kiebatch.errors import Invalid
 from kiebatch.planning import planning, saved
+from kiebatch.project import opening
 from kiebatch.record import manifest
 from kiebatch.running import Outcome, session
+from kiebatch.settings import settings
 
 app = typer.Typer()
 
@@ -53,7 +56,11 @@ def run(
         only, force = list(bound.get("only") or ()), bool(bound.get("force"))
         scene_file = scene_file or saved.scene_file_of(bound, plan_file, project=given["project"])
     reading = (bound.get("reading") or {}) if bound else {}
-    opened, chosen = options.open_given(given, scene_file, reading=reading)
+    try:
+        opened, chosen = options.open_given(given, scene_file, reading=reading)
+    except Invalid:
+        _collect_all_the_same(given, scene_file)
+        raise
     todo = planning.plan(opened, only=only, force=force, until_picks=chosen.until_picks, cache=chosen.cache)
     busy = bool(todo.work or todo.collect)
     if busy:
@@ -82,6 +89,19 @@ def run(
     console.answer(value, lambda: summary(outcome, draft=chosen.draft), as_json=given.as_json)
     announce.outcome(value, junit=junit, facts=lambda: facts.facts_of(opened, outcome.run_id))
     console.leave(outcome.exit_code)
+
+
+def _collect_all_the_same(given: shared.Given, scene_file: Path | None) -> None:
+    """Bring home what is paid for although the scene file has errors: results expire while a typo is mended."""
+    place = opening.located(scene_file, **given.where)
+    chosen = settings(given.flags, os.environ, {}, env_file=place.root / ".env")
+    if chosen.draft:
+        return
+    shown = console.Progress(total=0, bar=False)
+    outcome = session.collect_known(place, settings=chosen, emit=shown)
+    if outcome and outcome.assets:
+        names = ", ".join(asset.filename for asset in outcome.assets)
+        console.say(f"collected what was paid for already: {names}")
 
 
 def summary(outcome: Outcome, *, draft: bool = False) -> str:

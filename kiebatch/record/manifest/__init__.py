@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kiebatch.record.manifest.text import dump as dump
     from kiebatch.record.manifest.text import entry as entry
     from kiebatch.record.manifest.text import parse as parse
+    from kiebatch.record.manifest.text import parse_file as parse_file
     from kiebatch.record.manifest.versions import lines as lines
     from kiebatch.record.manifest.versions import slots as slots
 
@@ -55,6 +56,7 @@ __getattr__, __dir__ = face(
         "id_prefix": "ids",
         "lines": "versions",
         "parse": "text",
+        "parse_file": "text",
         "place": "keys",
         "record": "adding",
         "renumbered": "ids",

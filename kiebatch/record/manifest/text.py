@@ -92,6 +92,31 @@ def parse(text: str, file: str) -> Manifest:
     return Manifest(assets, source, value, tuple(replace(repair, where=Where(file)) for repair in repairs))
 
 
+def parse_file(text: str, file: str) -> Manifest:
+    """Return the record of a file that is there; as `parse`, but a file without a list `assets` is not a manifest.
+
+    Unreadable is never missing: an empty file is damage, and a web app's manifest is another program's.  Treated as
+    nothing, everything would be bought again beside the old files.
+    """
+    recorded = parse(text, file)
+    if recorded.assets:
+        return recorded
+    value = formats.strict_json(text.removeprefix("\ufeff")) if text.strip() else {}
+    if isinstance(value, dict) and "assets" in value:
+        return recorded
+    if not value or "kiebatch" in value:
+        raise _invalid(
+            file,
+            "the manifest is empty: it has no list `assets`",
+            f"restore it from git: `git restore {file}`",
+        )
+    raise _invalid(
+        file,
+        "this is another program's file, not a manifest: it has no list `assets`",
+        "name another folder with --assets, or `assets:` in the scene file",
+    )
+
+
 def _check_names(text: str, file: str, entries: Sequence[Mapping[str, JSON]], source: str | None) -> None:
     """Raise `Invalid` with every name in it that can be no file's, or that leads out of the project."""
     problems = []

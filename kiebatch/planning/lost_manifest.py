@@ -1,0 +1,43 @@
+"""A film whose manifest is lost: its files are there, and the plan would buy all of them again."""
+
+from __future__ import annotations
+
+from kiebatch import files
+from kiebatch.errors import Invalid
+from kiebatch.planning.plans import Action, Entry, Plan, Reason
+from kiebatch.project import Opened
+from kiebatch.record.manifest import asset_name
+
+
+def refuse_lost_manifest(todo: Plan, opened: Opened) -> None:
+    """Raise `Invalid` where most of a film's new slots find that their files are there already."""
+    new = [e for e in todo.entries if e.action is Action.GENERATE and e.cause is Reason.NEW]
+    if len(new) < 2 or opened.workspace.draft or not opened.workspace.assets.is_dir():
+        return
+    known = {asset.filename for asset in opened.manifest.assets}
+    taken = [entry for entry in new if _is_there(entry, opened, known)]
+    if 2 * len(taken) <= len(new):
+        return
+    folder = files.shown(opened.workspace.assets)
+    raise Invalid(
+        f"{len(taken)} of {len(new)} new slots find their files in {folder} already, and the manifest does not know "
+        "them: it was lost",
+        hint=f"restore it with `git restore {files.shown(opened.workspace.manifest_path)}`; "
+        "`kiebatch adopt SLOT FILE` enters a file at no cost",
+    )
+
+
+def _is_there(entry: Entry, opened: Opened, known: set[str]) -> bool:
+    if entry.job is None:
+        return False
+    name = asset_name(entry.job, output=1, version=1, sha256="", extension="", taken=lambda _name: False)
+    place = opened.workspace.place(name)
+    return any(
+        opened.workspace.name_of(found) not in known
+        for found in place.parent.glob(f"{_escaped(place.name)}.*")
+        if found.stem == place.name
+    )
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
