@@ -1,4 +1,4 @@
-"""File formats: what the first bytes of a medium say it is, and the JSON Schemas that ship with the package."""
+"""File formats: what the first bytes of a medium say it is, the JSON Schemas that ship, and our dialect of YAML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import json
 import math
 import pathlib
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from kiebatch.model import ASSET_FOLDERS, JSON, Modality
 
@@ -164,3 +166,33 @@ def fits(head: bytes, kind: str) -> bool:
     if kind in ASSET_FOLDERS:
         return modality == kind
     return modality != "text"
+
+
+# --- YAML ----------------------------------------------------------------------------------------------
+
+_TAG = "tag:yaml.org,2002:"
+# The scalars of YAML 1.2, but a number with a leading zero stays text: `16:9`, `no` and `010` are what they look like.
+_SCALARS = (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("int", r"^(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+)$", "-+0123456789"),
+    (
+        "float",
+        r"^[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?"
+        r"|(?:0|[1-9][0-9]*)[eE][-+]?[0-9]+)$",
+        "-+.0123456789",
+    ),
+)
+
+
+@cache
+def yaml_loader() -> Any:
+    """Return the one YAML loader of the program, for scene files and for files of models."""
+    import yaml  # only what reads YAML waits for it
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time
+        yaml_implicit_resolvers: Mapping[str, Any] = {}
+
+    for name, pattern, first in _SCALARS:
+        Loader.add_implicit_resolver(_TAG + name, re.compile(pattern), list(first))
+    return Loader

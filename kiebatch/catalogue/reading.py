@@ -26,27 +26,9 @@ LARGEST_FILE = 200_000  # values in a user's file of models; all shipped files t
 # --- reading -------------------------------------------------------------------------------------------
 
 
-class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML with the scalars of YAML 1.2: `16:9` and `no` are text."""
-
-
-Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|false)$", "tf"),
-    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", "-+0123456789"),
-    (
-        "float",
-        r"^[-+]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
-        "-+.0123456789",
-    ),
-    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
-):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
-
-
 def read_yaml(path: Path) -> JSON:
     """Return the values of a data file."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=formats.yaml_loader())
 
 
 def squash(name: str) -> str:

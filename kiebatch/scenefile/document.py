@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from kiebatch import formats
 from kiebatch.errors import Invalid, Problem, Problems, Where
 from kiebatch.model import JSON, Document, Path
 from kiebatch.scenefile import limits, numbers, slips
@@ -21,23 +21,6 @@ _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 60
 _MAX_REPEATED = 400_000  # values that aliases repeat; an alias bomb has billions
 _TAG = "tag:yaml.org,2002:"
-
-
-class _Loader(_BASE):  # type: ignore[misc]  # the base is chosen at run time
-    yaml_implicit_resolvers: Mapping[str, Any] = {}
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("int", r"^(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+)$", "-+0123456789"),
-    (
-        "float",
-        r"^[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|(?:0|[1-9][0-9]*)[eE][-+]?[0-9]+)$",
-        "-+.0123456789",
-    ),
-):
-    _Loader.add_implicit_resolver(_TAG + _tag, re.compile(_pattern), list(_first))
 
 
 def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) -> Document:
@@ -54,7 +37,7 @@ def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) 
     try:
         _refuse_depths(text, file)
         _refuse_many_scenes(text, file)
-        loader = _Loader(text)
+        loader = formats.yaml_loader()(text)
         try:
             root = loader.get_single_node()
         finally:

@@ -416,13 +416,13 @@ def test_a_users_entry_names_no_host_and_no_place_outside_the_api(tmp_path: Path
     assert caught.value.problems[0].where.file == str(tmp_path / "mine.yaml")
 
 
-def test_data_files_have_the_scalars_of_yaml_1_2(tmp_path: Path) -> None:
+def test_data_files_have_the_scalars_of_scene_files(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "[16:9, no, on, 007, 0x1F, 2026-10-08, 1_000, 12, -3, 0.5, 1e3, true, null, ~]"
     )
 
     assert catalogue.read_yaml(tmp_path / "a.yaml") == [
-        *("16:9", "no", "on", "007", "0x1F", "2026-10-08", "1_000"),
+        *("16:9", "no", "on", "007", 31, "2026-10-08", "1_000"),
         *(12, -3, 0.5, 1000.0, True, None, None),
     ]
 
