@@ -36,7 +36,11 @@ async def make(url: str, key: str, prompts: list[str], folder: Path, window_s: f
             await asyncio.sleep(0.1 * 1.5**tried)
         return None
 
-    async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {key}"}, timeout=TIME_S) as web:
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (
+        aiohttp.ClientSession(url, headers=headers, timeout=TIME_S) as web,
+        aiohttp.ClientSession(timeout=TIME_S) as open_web,
+    ):
 
         async def submit(prompt: str) -> str:
             await start()
@@ -50,7 +54,7 @@ async def make(url: str, key: str, prompts: list[str], folder: Path, window_s: f
             return str(found.split('"')[3])
 
         async def fetch(address: str, path: Path) -> bool:
-            async with web.get(address) as answer:
+            async with open_web.get(address) as answer:
                 answer.raise_for_status()
                 path.write_bytes(await answer.read())
             return True
