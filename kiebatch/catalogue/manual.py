@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import yaml
 
 from kiebatch.catalogue import names, prices, rules, saying
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.naming import names_of
-from kiebatch.catalogue.shapes import PriceRow
+from kiebatch.catalogue.shapes import PriceRow, Rule, Schema
 from kiebatch.errors import plain
 from kiebatch.model import JSON, USD_PER_CREDIT
 
@@ -223,82 +223,128 @@ def _condition(name: str, wanted: JSON) -> str:
 
 def example(model: Model) -> str:
     """Return a scene file that uses the model, as small as it can be."""
-    shot: dict[str, JSON] = {"id": 1}
+    shot: dict[str, JSON] = {"id": 1, "model": model.id}
     target = model.fields.get("prompt")
-    needed = [n for n in model.input.get("required") or () if n not in model.defaults and n not in model.fill]
-    for rule in model.constraints:
-        if rule.get("kind") == "at_least_one" and "if" not in rule and not set(rule["fields"]) & set(needed):
-            needed.append(rule["fields"][0])
-        if rule.get("kind") == "exactly_one" and "if" not in rule:
-            needed += rule["groups"][-1]
-        absent = (rule.get("if") or {}).get("not", {}).get("required") or ()
-        if absent and "then" in rule and not set(absent) & set(needed):
-            said = rule["then"].get("properties") or {}
-            needed += [
-                n for n in rule["then"].get("required") or () if n not in model.defaults and n not in said
-            ]
     if target is not None:
-        most = model.properties.get(target.name, {}).get("maxLength") or 1000
-        speech = model.task in ("text-to-speech", "avatar")
-        shot["prompt"] = (_SPEECH if speech else _PROMPTS[model.modality])[:most]
+        shot["prompt"] = _example_prompt(model, target.name)
     params: dict[str, JSON] = {}
-    for name in dict.fromkeys(needed):
-        role = next(
-            ((r, k) for r, fields in model.roles.items() for k, f in fields.items() if f == name), None
-        )
+    for name in dict.fromkeys(_needed(model)):
+        role = next(((r, k) for r, own in model.roles.items() for k, f in own.items() if f == name), None)
         if target is not None and name == target.name:
             continue
         if role:
-            least = int(model.properties[name].get("minItems") or 1)
-            value = _FILES[role[1]]
-            given = shot.get(role[0])
-            shot[role[0]] = [given, value] if given else [value] * least if role[0] in _LISTS else value
+            _add_medium(shot, role, int(model.properties[name].get("minItems") or 1))
         elif not any(f == "voice" and t.name == name for f, t in model.fields.items()):
             params[name] = _sample(name, model.properties[name])
     if "voice" in model.fields and model.voices:
         shot["voice"] = next(iter(model.voices))
-    if model.modality == "image" and "aspect_ratio" in model.fields and "aspect_ratio" not in params:
-        own = model.fields["aspect_ratio"]
-        if own.name not in params and "16:9" in (own.values or model.properties[own.name].get("enum") or ()):
-            params["aspect_ratio"] = "16:9"
-    shot = {"id": 1, "model": model.id, **{k: v for k, v in shot.items() if k != "id"}}
+    if _makes_wide(model, params):
+        params["aspect_ratio"] = "16:9"
     if params:
         shot["params"] = params
-    scenes = [shot]
-    source = shot.get("source")
-    if _FILES["task"] in (source if isinstance(source, list) else [source]) and model.follows:
-        before = names.load().get(model.follows[0])
-        if before:
-            scenes = [*yaml.safe_load(example(before))["scenes"], {**shot, "id": 2}]
-    document = {"kiebatch": 1, "scenes": scenes}
+    document = {"kiebatch": 1, "scenes": [*_scenes_before(model, shot), shot]}
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100).rstrip()
 
 
-def _sample(name: str, schema: Mapping[str, JSON]) -> JSON:
+def _needed(model: Model) -> list[str]:
+    """Return the fields that a job cannot do without: required ones, and one way through each rule."""
+    given = {*model.defaults, *model.fill}
+    needed = [name for name in model.input.get("required") or () if name not in given]
+    for rule in model.constraints:
+        kind = rule.get("kind") if "if" not in rule else None
+        if kind == "at_least_one" and not set(rule["fields"]) & set(needed):
+            needed.append(rule["fields"][0])
+        if kind == "exactly_one":
+            needed += rule["groups"][-1]
+        if "then" in rule:
+            needed += _needed_without(rule, needed, given)
+    return needed
+
+
+def _needed_without(rule: Rule, needed: Collection[str], given: Collection[str]) -> list[str]:
+    """Return what a rule calls for where another field is left out, and it is."""
+    nothing = rule["if"].get("not") or Schema()
+    absent = nothing.get("required") or []
+    if not absent or set(absent) & set(needed):
+        return []
+    said = rule["then"].get("properties") or {}
+    return [name for name in rule["then"].get("required") or () if name not in given and name not in said]
+
+
+def _example_prompt(model: Model, field: str) -> str:
+    most = model.properties.get(field, Schema()).get("maxLength") or 1000
+    speech = model.task in ("text-to-speech", "avatar")
+    return (_SPEECH if speech else _PROMPTS[model.modality])[:most]
+
+
+def _add_medium(shot: dict[str, JSON], role: tuple[str, str], least: int) -> None:
+    name, kind = role
+    value, given = _FILES[kind], shot.get(name)
+    if given:
+        shot[name] = [given, value]
+    else:
+        shot[name] = [value] * least if name in _LISTS else value
+
+
+def _makes_wide(model: Model, params: Mapping[str, JSON]) -> bool:
+    """Whether the example of a picture should ask for 16:9."""
+    own = model.fields.get("aspect_ratio")
+    if model.modality != "image" or own is None or {"aspect_ratio", own.name} & set(params):
+        return False
+    return "16:9" in (own.values or model.properties[own.name].get("enum") or ())
+
+
+def _scenes_before(model: Model, shot: dict[str, JSON]) -> list[JSON]:
+    """Return the scene whose task the shot starts from, where its model takes one; the shot comes after it."""
+    source = shot.get("source")
+    takes_task = _FILES["task"] in (source if isinstance(source, list) else [source])
+    before = names.load().get(model.follows[0]) if takes_task and model.follows else None
+    if before is None:
+        return []
+    shot["id"] = 2
+    found: list[JSON] = yaml.safe_load(example(before))["scenes"]
+    return found
+
+
+_SECONDS = {
+    "infill_end_s": 20,
+    "vocal_end_s": 20,
+    "infillEndS": 20,
+    "vocalEndS": 20,
+}  # ends lie after their begins
+
+
+def _sample(name: str, schema: Schema) -> JSON:
     """Return a value that a field takes."""
     if "enum" in schema:
-        live = [v for v in schema["enum"] if v not in (schema.get("discontinued") or ())]
-        return live[0]
+        return next(v for v in schema["enum"] if v not in (schema.get("discontinued") or ()))
     kind = schema.get("type")
     if kind == "boolean":
         return False
     if kind in ("integer", "number"):
-        least = float(schema.get("minimum", schema.get("exclusiveMinimum", 0)))
-        value = max(least, 0) + (1 if "exclusiveMinimum" in schema else 0)
-        value += {"infill_end_s": 20, "vocal_end_s": 20, "infillEndS": 20, "vocalEndS": 20}.get(name, 0)
-        return int(value) if value == int(value) else value
+        return _sample_number(name, schema)
     if kind == "array":
-        least_items = max(1, int(schema.get("minItems") or 1))
-        return [_sample(name, schema.get("items") or {}) for _ in range(least_items)]
+        least = max(1, int(schema.get("minItems") or 1))
+        return [_sample(name, schema.get("items") or Schema()) for _ in range(least)]
     if kind == "object":
+        required = schema.get("required") or ()
         return {
-            key: _sample(key, p)
-            for key, p in schema["properties"].items()
-            if key in (schema.get("required") or ())
+            key: _sample(key, p) for key, p in (schema.get("properties") or {}).items() if key in required
         }
+    return _sample_text(name, schema)
+
+
+def _sample_number(name: str, schema: Schema) -> float:
+    above = "exclusiveMinimum" in schema
+    value = max(float(schema.get("minimum", schema.get("exclusiveMinimum", 0))), 0)
+    value += (1 if above else 0) + _SECONDS.get(name, 0)
+    return int(value) if value == int(value) else value
+
+
+def _sample_text(name: str, schema: Schema) -> str:
     if "url" in name.lower() or schema.get("format") == "uri":
         return "https://example.com/medium"
-    if "pattern" in schema and "Speaker" in schema["pattern"]:
+    if "Speaker" in schema.get("pattern", ""):
         return "Speaker 1"
     return "from an earlier task" if name.endswith("id") else "The lighthouse"
 

@@ -106,21 +106,10 @@ class Catalogue:
                 f"`{found[0].id}` makes {_NOUN[found[0].modality]}, and this wants {_NOUN[str(modality)]}",
                 hint=_choices(m for m in self._near(name) if m.modality == modality),
             )
-        for m in fitting:
-            if m.id == keep:
-                return m
-        for status in ("current", "superseded"):
-            left = [m for m in fitting if m.status == status]
-            if len(left) > 1 and pictures is not None:
-                left = _by_pictures(left, pictures, mask) or left
-            if len(left) == 1:
-                return left[0]
-            if left:
-                raise UnknownModel(
-                    f"`{name}` can mean {len(left)} models",
-                    hint="say which: " + ", ".join(f"`{m.id}`" for m in left),
-                    choices=[m.id for m in left],
-                )
+        kept = next((m for m in fitting if m.id == keep), None)
+        chosen = kept or _newest(name, fitting, pictures, mask)
+        if chosen:
+            return chosen
         raise self._withdrawn(fitting[0].id, fitting[0])
 
     def is_chat(self, name: str) -> bool:
@@ -208,6 +197,23 @@ class Catalogue:
             if m[1] == gone.modality and m[3] == "current" and m[4] == gone.task
         ]
         return [m for m in (self.get(i) for i in ids[:4]) if m is not None]
+
+
+def _newest(name: str, models: Sequence[Model], pictures: bool | None, mask: bool) -> Model | None:
+    """Return the only current model, else the only older one; `UnknownModel` where several are left."""
+    for status in ("current", "superseded"):
+        left = [m for m in models if m.status == status]
+        if len(left) > 1 and pictures is not None:
+            left = _by_pictures(left, pictures, mask) or left
+        if len(left) == 1:
+            return left[0]
+        if left:
+            raise UnknownModel(
+                f"`{name}` can mean {len(left)} models",
+                hint="say which: " + ", ".join(f"`{m.id}`" for m in left),
+                choices=[m.id for m in left],
+            )
+    return None
 
 
 def _by_pictures(models: Sequence[Model], given: bool, mask: bool) -> list[Model]:

@@ -275,29 +275,45 @@ def _plain_schema(schema: JSON, *, top: bool = True) -> JSON:
 
 def _input_changes(model: Model, schema: Mapping[str, JSON]) -> list[Change]:
     before, after = _plain_schema(model.input), _plain_schema(schema)
-    words: list[str] = []
     old, new = before.get("properties") or {}, after.get("properties") or {}
-    words += [f"new field `{plain(name, 80)}`" for name in new if name not in old]
+    words = [f"new field `{plain(name, 80)}`" for name in new if name not in old]
     words += [f"field `{name}` is gone" for name in old if name not in new]
     for name in sorted(set(old) & set(new)):
-        for key in _COMPARED:
-            left, right = old[name].get(key), new[name].get(key)
-            if left != right and (
-                right is not None or key in ("enum", "maxLength", "maximum", "minimum", "maxItems")
-            ):
-                words.append(f"`{name}`: {key} was {_shown(left)}, is {_shown(right)}")
-    needed = set(after.get("required") or ()), set(before.get("required") or ())
-    words += [f"`{plain(name, 80)}` is required now" for name in sorted(needed[0] - needed[1])]
-    words += [f"`{name}` is no longer required" for name in sorted(needed[1] - needed[0])]
+        words += _field_words(name, old[name], new[name])
+    needs, needed = set(after.get("required") or ()), set(before.get("required") or ())
+    words += [f"`{plain(name, 80)}` is required now" for name in sorted(needs - needed)]
+    words += [f"`{name}` is no longer required" for name in sorted(needed - needs)]
     if not words:
         return []
     diff = _diff({"id": model.id, "input": before}, {"id": model.id, "input": after}, model)
-    properties = {
+    return [
+        Change(
+            model=model.id, kind="input", words=tuple(words), diff=diff, entry=_patch(model, old, new, schema)
+        )
+    ]
+
+
+# What a schema that does not say them takes away; other keys that are missing say nothing.
+_LOOSENED = ("enum", "maxLength", "maximum", "minimum", "maxItems")
+
+
+def _field_words(name: str, old: Mapping[str, JSON], new: Mapping[str, JSON]) -> list[str]:
+    return [
+        f"`{name}`: {key} was {_shown(old.get(key))}, is {_shown(new.get(key))}"
+        for key in _COMPARED
+        if old.get(key) != new.get(key) and (new.get(key) is not None or key in _LOOSENED)
+    ]
+
+
+def _patch(
+    model: Model, old: Mapping[str, JSON], new: Mapping[str, JSON], schema: Mapping[str, JSON]
+) -> dict[str, JSON]:
+    """Return the correction of an entry that takes over the provider's fields."""
+    properties: dict[str, JSON] = {
         name: _field(name, schema["properties"][name]) for name in new if new[name] != old.get(name)
     }
-    gone: dict[str, JSON] = {name: None for name in old if name not in new}
-    patch = {"id": model.id, "modality": model.modality, "input": {"properties": {**properties, **gone}}}
-    return [Change(model=model.id, kind="input", words=tuple(words), diff=diff, entry=patch)]
+    properties |= {name: None for name in old if name not in new}
+    return {"id": model.id, "modality": model.modality, "input": {"properties": properties}}
 
 
 def _shown(value: JSON) -> str:

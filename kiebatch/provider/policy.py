@@ -47,6 +47,7 @@ class NoReply:
 
 
 Answer = Reply | NoReply
+ReadKind = Literal["ok", "retry", "fail"]
 SubmitKind = Literal["accepted", "later", "refused", "stop", "unknown"]
 
 
@@ -100,7 +101,7 @@ class SubmitVerdict:
 class ReadVerdict:
     """What to do with the answer to a call that costs nothing."""
 
-    kind: Literal["ok", "retry", "fail"]
+    kind: ReadKind
     code: str = ""
     message: str = ""
     retry_after_s: float | None = None
@@ -231,26 +232,8 @@ def read(operation: Operation, answer: Answer) -> ReadVerdict:
     """
     if isinstance(answer, NoReply):
         return ReadVerdict(kind="retry", code="no-answer", message=answer.reason)
-    kind: Literal["ok", "retry", "fail"]
     code = answer.code
-    # A page of the proxy in front, without a code of the API, says little about the key.
-    page = not answer.has_code and (operation == "poll" or code == 403)
-    if code in STOP and not page:
-        kind = "fail"
-    elif _is_too_fast(answer) or code in _BUSY:
-        kind = "retry"
-    elif operation == "download":
-        # 416: what we hold of the file does not fit; the caller starts it anew.
-        kind = "ok" if code in (200, 206) else "retry" if code >= 500 or code in (408, 416, 425) else "fail"
-    elif operation == "poll" and answer.has_code and (code in _TASK_OVER or code == 505 or code < 500):
-        kind = "ok"
-    elif code == 200:
-        kind = "ok" if answer.has_code else "retry"  # a page instead of an answer: a proxy in between
-    elif code in _REFUSED:
-        # A missing record may also come as a bare HTTP 404.
-        kind = "ok" if operation == "poll" and code == 404 else "fail"
-    else:
-        kind = "retry"
+    kind = _read_kind(operation, answer)
     return ReadVerdict(
         kind=kind,
         code=_code(answer),
@@ -258,6 +241,37 @@ def read(operation: Operation, answer: Answer) -> ReadVerdict:
         retry_after_s=_asked(answer),
         too_fast=kind == "retry" and (code in _TOO_FAST or code == 405),
     )
+
+
+def _read_kind(operation: Operation, answer: Reply) -> ReadKind:
+    code = answer.code
+    # A page of the proxy in front, without a code of the API, says little about the key.
+    page = not answer.has_code and (operation == "poll" or code == 403)
+    if code in STOP and not page:
+        return "fail"
+    if _is_too_fast(answer) or code in _BUSY:
+        return "retry"
+    if operation == "download":
+        return _download_kind(code)
+    if operation == "poll" and _says_something(answer):
+        return "ok"
+    if code == 200:
+        return "ok" if answer.has_code else "retry"  # a page instead of an answer: a proxy in between
+    return "fail" if code in _REFUSED else "retry"
+
+
+def _download_kind(code: int) -> ReadKind:
+    if code in (200, 206):
+        return "ok"
+    # 416: what we hold of the file does not fit; the caller begins it again.
+    return "retry" if code >= 500 or code in (408, 416, 425) else "fail"
+
+
+def _says_something(answer: Reply) -> bool:
+    """Whether the answer to a poll says something about the task.  A missing record may be a bare HTTP 404."""
+    if not answer.has_code:
+        return answer.code == 404
+    return answer.code in _TASK_OVER or answer.code == 505 or answer.code < 500
 
 
 def wait_s(attempt: int, rng: random.Random, asked_s: float | None = None) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kiebatch.catalogue import Model
+from kiebatch.catalogue import Model, Schema
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wire import Refusal
 
@@ -34,22 +34,30 @@ def required(sim: Simulator, name: str) -> str:
     return f"{name} is required" if sim.settings.missing_field_code == 500 else "This field is required"
 
 
-def _check_value(name: str, schema: Mapping[str, JSON], value: JSON) -> None:
-    if "enum" in schema and str(value).lower() not in (str(choice).lower() for choice in schema["enum"]):
+def _check_value(name: str, schema: Schema, value: JSON) -> None:
+    options = [str(choice).lower() for choice in schema.get("enum") or ()]
+    if options and str(value).lower() not in options:
         raise Refusal(422, f"{name} is not within the range of allowed options")
     if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
         raise Refusal(422, f"{name} exceeds range: at most {schema['maxLength']} characters")
     if isinstance(value, list):
-        if len(value) > schema.get("maxItems", len(value)):
-            raise Refusal(422, f"{name} exceeds range: at most {schema['maxItems']} items")
-        if len(value) < schema.get("minItems", 0):
-            raise Refusal(422, f"{name} is required")
+        _check_items(name, schema, value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         low, high = schema.get("minimum", value), schema.get("maximum", value)
         if not low <= value <= high:
             raise Refusal(422, f"{name} out of range: {low} to {high}")
-    types = schema.get("type")
-    if types in ("array", "object") and not isinstance(value, list if types == "array" else Mapping):
-        raise Refusal(422, f"{name} does not match: expected {types}")
-    if types == "string" and isinstance(value, list | Mapping):
+    _check_type(name, schema.get("type", ""), value)
+
+
+def _check_items(name: str, schema: Schema, value: list[JSON]) -> None:
+    if len(value) > schema.get("maxItems", len(value)):
+        raise Refusal(422, f"{name} exceeds range: at most {schema['maxItems']} items")
+    if len(value) < schema.get("minItems", 0):
+        raise Refusal(422, f"{name} is required")
+
+
+def _check_type(name: str, wanted: str, value: JSON) -> None:
+    if wanted in ("array", "object") and not isinstance(value, list if wanted == "array" else Mapping):
+        raise Refusal(422, f"{name} does not match: expected {wanted}")
+    if wanted == "string" and isinstance(value, list | Mapping):
         raise Refusal(422, f"{name} does not match: expected string")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,17 +125,8 @@ def models(
     if suggest:
         _suggest(found, suggest, as_json=as_json)
         return
-    like_that = [
-        m
-        for m in found.all()
-        if modality in (None, m.modality)
-        and (task is None or task in m.tasks)
-        and family in (None, m.family)
-        and (maker is None or maker.lower() in m.maker.lower())
-        and all(_takes(m, what) for what in takes or ())
-        and (shape is None or _makes_shape(m, shape))
-        and (below is None or _cheapest(m) <= below)
-    ]
+    asked = _Filter(modality, task, family, maker, tuple(takes or ()), shape, below)
+    like_that = [m for m in found.all() if asked.fits(m)]
     wanted = [m for m in like_that if older or m.status == "current"]
     if model:
         one = _one(found, model, wanted)
@@ -147,6 +139,34 @@ def models(
         wanted = one
     hidden = len(like_that) - len(wanted) if not model else 0
     console.answer([m.as_json() for m in wanted], lambda: _table(found, wanted, hidden), as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """What a listed model must be; None asks for nothing."""
+
+    modality: str | None
+    task: str | None
+    family: str | None
+    maker: str | None
+    takes: tuple[str, ...]
+    shape: str | None
+    below: float | None
+
+    def fits(self, m: Model) -> bool:
+        return self._is_of_kind(m) and self._can(m)
+
+    def _is_of_kind(self, m: Model) -> bool:
+        of_maker = self.maker is None or self.maker.lower() in m.maker.lower()
+        of_task = self.task is None or self.task in m.tasks
+        return (
+            self.modality in (None, m.modality) and self.family in (None, m.family) and of_maker and of_task
+        )
+
+    def _can(self, m: Model) -> bool:
+        in_shape = self.shape is None or _makes_shape(m, self.shape)
+        cheap = self.below is None or _cheapest(m) <= self.below
+        return in_shape and cheap and all(_takes(m, what) for what in self.takes)
 
 
 def _starters() -> str:
