@@ -15,7 +15,7 @@ Catalogue {version}, newest fact of {as_of}, {count} models. Prices are in credi
 `kiebatch plan` shows the price of each job with its date, `kiebatch models MODEL` everything about one model.
 
 A model is named by its id, or by any of its display names and older spellings (`Veo 3.1 Fast`, `flux2/pro-text-to-image`);
-an ambiguous name lists the choices. How to add a model of your own stands in [catalogue.md](catalogue.md).
+an ambiguous name lists the choices. How to add a model of your own is in [catalogue.md](catalogue.md).
 """
 
 

@@ -22,7 +22,7 @@ CODES = {
     "many-edits": "more changes at once than an editing model carries out",
     "drawn-text": "more text to be drawn than the model manages",
     "negative-phrase": "`no ...` or `avoid ...` in a list of things to avoid",
-    "negative-contradicts": "a word stands in the prompt and among what to avoid",
+    "negative-contradicts": "a word is in the prompt and among what to avoid",
     "negative-many": "more to avoid than a model keeps in mind",
     "vague-words": "words that say nothing to a model",
     "no-motion": "a clip's prompt in which nothing moves",
@@ -289,7 +289,7 @@ def _negatives(model: Model, text: str, negative: tuple[str, ...]) -> Iterable[F
         if bare and wanted:
             yield _finding(
                 "negative_prompt",
-                f"`{bare}` stands in the prompt and among what to avoid",
+                f"`{bare}` is in the prompt and among what to avoid",
                 "take it out of one of the two",
                 "negative-contradicts",
             )

@@ -143,7 +143,7 @@ class Catalogue:
             )
         for path, say in self._index["not_models"].items():
             if bare.rstrip("/").endswith(path):
-                return UnknownModel(f"`{name}` is no model", hint=say)
+                return UnknownModel(f"`{name}` is not a model", hint=say)
         path = "/" + re.sub(r"^https?://[^/]+", "", bare).lstrip("/")
         if path.startswith("/api/"):
             ids = self._index["endpoints"].get(path) or []
@@ -152,7 +152,7 @@ class Catalogue:
                 ids = [m.id for m in self.named(tail) if m.status != "withdrawn"]
             today = list(dict.fromkeys(self._today(i) for i in ids))
             return UnknownModel(
-                f"`{name}` is an address of the API, no model",
+                f"`{name}` is an address of the API, not a model",
                 hint="name the model: " + ", ".join(f"`{i}`" for i in today[:6]) if today else "",
                 choices=today,
             )

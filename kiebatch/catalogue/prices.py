@@ -53,7 +53,7 @@ def price(
     disagree the higher counts.
 
     - exact: follows from what is sent, and every row was seen billed
-    - estimate: follows from what is sent, by a price list that nobody compared with a bill
+    - estimate: follows from what is sent, by a price list that was not compared with a bill
     - bound: rests on the most that a thing can be
     - unknown: a row is missing, has ended, or a length has no limit
 
@@ -206,7 +206,7 @@ def _cost(job: _Job, row: PriceRow) -> _Amount:
 
 
 def _times(job: _Job, row: PriceRow) -> _Amount:
-    """Return how often a row's credits are charged; unknown for tokens, which nobody knows before the job has run."""
+    """Return how often a row's credits are charged; unknown for tokens, which are not known before the job has run."""
     measures = {
         "job": lambda: _Amount(1),
         "output": lambda: count(job.model, job.sent),

@@ -362,7 +362,7 @@ def _new(model_id: str, entry: Mapping[str, JSON], schema: Mapping[str, JSON] | 
         "notes": plain(f"prices in words: {entry.get('pricingDesc') or 'none'}", 500),
     }
     if schema is None:
-        del draft["input"]["additionalProperties"]  # nobody knows its fields: they are sent with a warning
+        del draft["input"]["additionalProperties"]  # its fields are not known: they are sent with a warning
     text = yaml.safe_dump([draft], sort_keys=False, allow_unicode=True, width=100)
     head = f"--- /dev/null\n+++ provider/{modality}/{draft['id']}\n"
     return Change(

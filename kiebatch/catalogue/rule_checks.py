@@ -189,7 +189,7 @@ def unique(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Findi
     for value in dict.fromkeys(str(v) for v in values if values.count(v) > 1):
         yield Finding(
             field=names.word(top(rule["path"])),
-            message=f"`{value}` stands twice in `{rule['path']}`",
+            message=f"`{value}` is twice in `{rule['path']}`",
             code="not-together",
         )
 

@@ -1,7 +1,7 @@
 """Judges the rules between a model's fields: plain `if`/`then`, and the kinds of the table below.
 
-A rule's `if` and `then` are JSON Schema over what is sent.  What that cannot say, or can only say so that nobody
-understands the answer, has a `kind`.  `hint` is for what no program can check.
+A rule's `if` and `then` are JSON Schema over what is sent.  What that cannot say, or can only say in an answer that is hard to
+understand, has a `kind`.  `hint` is for what no program can check.
 """
 
 from __future__ import annotations

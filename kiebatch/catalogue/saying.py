@@ -76,7 +76,7 @@ def as_number(value: JSON) -> float | None:
 
 
 def values_at(value: JSON, path: str) -> list[JSON]:
-    """Return what stands at a path such as `text` or `dialogue[].text`, for each item of a list."""
+    """Return what is at a path such as `text` or `dialogue[].text`, for each item of a list."""
     found = [value]
     for step in path.split("."):
         name, is_list = step.removesuffix("[]"), step.endswith("[]")

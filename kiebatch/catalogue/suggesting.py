@@ -24,9 +24,9 @@ def intents() -> tuple[Intent, ...]:
     return tuple(Intent(i["name"], tuple(map(str, i["words"])), i["models"]) for i in head["intents"])
 
 
-def suggest(wish: str) -> tuple[Intent, ...]:
-    """Return the intents that a wish in words speaks of, the best match first; none where nothing fits."""
-    said = set(re.findall(r"[a-z0-9:]+", wish.lower()))
+def suggest(wanted: str) -> tuple[Intent, ...]:
+    """Return the intents that a text speaks of, the best match first; none where nothing fits."""
+    said = set(re.findall(r"[a-z0-9:]+", wanted.lower()))
     scored = []
     for number, intent in enumerate(intents()):
         ways = [set(re.findall(r"[a-z0-9:]+", words.lower())) for words in (intent.name, *intent.words)]

@@ -86,7 +86,7 @@ class SubmitVerdict:
 
     @property
     def held_because(self) -> str:
-        """Why nobody knows whether the job was charged, in words that quote the answer if there was one."""
+        """Why it is not known whether the job was charged, in words that quote the answer if there was one."""
         if self.reply is None:
             return (
                 f"the submission got no answer ({plain(self.message) or self.code}); it may have been charged"
@@ -167,7 +167,7 @@ def _is_too_fast(reply: Reply) -> bool:
 
 
 def _input_was_judged(reply: Reply, request: Request | None) -> bool:
-    # A page of the proxy in front has no code of its own; whatever it says, nobody looked at the input.
+    # A page of the proxy in front has no code of its own; whatever it says, the input was not looked at.
     # A text under `data` that is not a task (`_named_task`) says nothing; details in an object may be half an answer.
     nothing = not reply.data or isinstance(reply.data, str)
     return reply.has_code and nothing and sentences.judged(reply.message, _fields_of(request))
@@ -315,7 +315,7 @@ def _code(reply: Reply) -> str:
 
 def _message(reply: Reply) -> str:
     if reply.code == 200 and not reply.has_code:
-        return reply.message or "an answer that is no JSON"
+        return reply.message or "an answer that is not JSON"
     return reply.message or f"{_code(reply)} without a text"
 
 

@@ -192,7 +192,7 @@ def test_an_alias_stays_with_the_model_that_the_manifest_names(shipped: Catalogu
         ("/api/v1/flux/kontext/generate", "address of the API", "`flux1-kontext`"),
         ("https://api.kie.ai/api/v1/google/imagen-4", "address of the API", "`google/imagen4`"),
         ("/api/v1/ideogram/character", "address of the API", "`ideogram/character`"),
-        ("/api/v2/jobs/createTask", "no model", "no version 2"),
+        ("/api/v2/jobs/createTask", "not a model", "no version 2"),
         ("", "unknown model", ""),
     ],
 )

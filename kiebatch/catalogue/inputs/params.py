@@ -1,4 +1,4 @@
-"""Reads `params` and `extra_params`: friendly names, the model's own fields, and fields that nobody knows."""
+"""Reads `params` and `extra_params`: friendly names, the model's own fields, and fields that the catalogue does not know."""
 
 from __future__ import annotations
 

@@ -235,11 +235,11 @@ def _marks(m: Model) -> str:
     return "yours" if m.origin != "shipped" else "" if m.status == "current" else m.status
 
 
-def _suggest(found: Catalogue, wish: str, *, as_json: bool) -> None:
-    fitting = catalogue.suggest(wish)
+def _suggest(found: Catalogue, wanted: str, *, as_json: bool) -> None:
+    fitting = catalogue.suggest(wanted)
     if not fitting:
         known = ", ".join(f"`{i.name}`" for i in catalogue.intents())
-        raise Invalid(f"nothing to suggest for `{wish}`", hint=f"try one of {known}")
+        raise Invalid(f"nothing to suggest for `{wanted}`", hint=f"try one of {known}")
     value: list[JSON] = []
     lines: list[str] = []
     for intent in fitting:

@@ -331,7 +331,7 @@ def urls(value: JSON) -> list[str]:
 
 
 def as_text(value: JSON) -> str:
-    """Return a result that is no media as the text of a file: words as they are, anything else as JSON."""
+    """Return a result that is not media as the text of a file: words as they are, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 

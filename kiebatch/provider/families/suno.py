@@ -54,7 +54,7 @@ _MIDI_FLAGS = Words(
 
 
 def _music(endpoint: Endpoint, record: Record) -> Status:
-    """Read a music record; `CALLBACK_EXCEPTION` alone is no failure, our address answers to nobody."""
+    """Read a music record; `CALLBACK_EXCEPTION` alone is not a failure: our address answers nothing."""
     status = WORDS.read(endpoint, record, record.get("status"))
     return identified(status, at(record, "response.sunoData"), "audioUrl", "audio_url")
 

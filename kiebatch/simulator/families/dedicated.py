@@ -78,7 +78,7 @@ def parent(sim: Simulator, task_id: JSON, family: str) -> Task:
 
 
 def error_code(task: Task) -> JSON:
-    """Return how a failed task's code stands in a dedicated record: an integer, where it is a number."""
+    """Return a failed task's code as a dedicated record has it: an integer, where it is a number."""
     if task.error is None:
         return None
     code = task.error[0]

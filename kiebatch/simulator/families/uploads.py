@@ -39,7 +39,7 @@ def by_base64(sim: Simulator, call: Call) -> Answer:
     try:
         data = base64.b64decode(text[found.end() :] if found else text, validate=True)
     except binascii.Error:
-        raise UploadRefusal(500, "Base64 decoding failed: the data is no valid base64") from None
+        raise UploadRefusal(500, "Base64 decoding failed: the data is not valid base64") from None
     return _store(sim, call, data, "", str(found[1] or "") if found else "")
 
 
