@@ -24,7 +24,7 @@ _SHAPES = (
     re.compile(rf"(?i)\[(?P<inner>(?:[\w' -]+ )?(?:{_TEMPLATE_WORDS})(?: [\w' -]+)?|\w+_\w+)\](?!\()"),
     re.compile(r"<(?P<inner>[A-Za-z][\w -]{1,40})>"),
     re.compile(r"%(?P<inner>[A-Za-z]\w{1,30})%"),
-    re.compile(r"(?<![\w_])__(?P<inner>[A-Za-z]\w{0,30}?)__(?![\w_])"),
+    re.compile(r"(?<![\w_])__(?P<inner>[A-Z][A-Z0-9_]{0,30}?)__(?![\w_])"),
 )
 _KNOWN_IN_BRACKETS = re.compile(r"\[(?P<inner>[^\[\]\n]{1,60})\]|(?<![\w.])@(?P<at>[^\W\d][\w-]*)")
 _MARKUP = frozenset(["b", "i", "u", "em", "strong", "br", "p", "sup", "sub"])
@@ -50,7 +50,7 @@ def unfilled(prompt: str, known: Collection[str], notes: Sequence[str]) -> list[
     said = {
         _form(text) for note in notes for text in re.findall(r"[\[<@][^\s\]>,.;:]*(?:[^\]>@]*[\]>])?", note)
     }
-    found = {u.written: u for u in _found(prompt, known) if _form(u.written) not in said}
+    found = {u.written: u for u in _found(prompt, known) if not _is_said(u.written, said)}
     return sorted(found.values(), key=lambda u: prompt.index(u.written))
 
 
@@ -69,6 +69,11 @@ def _found(prompt: str, known: Collection[str]) -> Iterator[Unfilled]:
         inner = (match["inner"] or match["at"]).strip()
         if inner in known and match.group(0) not in taken:
             yield Unfilled(match.group(0), match.group(0), inner)
+
+
+def _is_said(written: str, said: Collection[str]) -> bool:
+    """Whether a note names a form: `@image1` covers `@image2`, `@name` every name behind an `@`."""
+    return _form(written) in said or (written.startswith("@") and any(form.endswith("name") for form in said))
 
 
 def _form(text: str) -> str:
