@@ -315,25 +315,8 @@ class _Writer:
             items.append(_field("Skip", "yes" if skip is True else skip))
         if visual:
             items.append(_field("Visual", visual))
-        for key in ("duration", "type"):
-            if shot.get(key) is not None:
-                items.append(f"- **{key.capitalize()}**: {_plain_number(shot[key])}")
-        items += _takes(shot.get("takes"))
-        if shot.get("seed") is not None:
-            items.append(f"- **Seed**: {shot['seed']}")
-        if shot.get("dialogue"):
-            items.append(_field("Dialogue", _dialogue_text(shot["dialogue"])))
-        for key in ("model", "characters", "tags", "ignore_warnings"):
-            if shot.get(key) is not None:
-                items.append(_names(_title(key), shot[key]))
-        for key in ("style", "negative_prompt"):
-            if shot.get(key):
-                items.append(_style_or_negative(_title(key), shot[key]))
-        items += [_field(_title(key), shot[key]) for key in _TEXTS if shot.get(key)]
+        items += _shot_fields(shot)
         items += [_field(_title(key), text) for key, text in (sounds or {}).items() if text.strip()]
-        items += [_media(role, shot[role]) for role in ROLES if shot.get(role)]
-        items += [_param(name, value) for name, value in (shot.get("params") or {}).items()]
-        items += _extra_params(shot.get("extra_params"))
         self.out += _bullets([*items, *loose])
 
     def _heading(self, word: str, ident: JSON, title: JSON) -> tuple[str, bool]:
@@ -380,6 +363,32 @@ class _Writer:
         if sound.get("notes"):
             items.append(f"**Notes**:\n\n{_fence(str(sound['notes']), 'text')}")
         self.out += _bullets(items)
+
+
+def _shot_fields(shot: Mapping[str, JSON]) -> list[str]:
+    """Return the fields of a shot that mean the same wherever they are written."""
+    items = [
+        f"- **{key.capitalize()}**: {_plain_number(shot[key])}"
+        for key in ("duration", "type")
+        if shot.get(key) is not None
+    ]
+    items += _takes(shot.get("takes"))
+    if shot.get("seed") is not None:
+        items.append(f"- **Seed**: {shot['seed']}")
+    if shot.get("dialogue"):
+        items.append(_field("Dialogue", _dialogue_text(shot["dialogue"])))
+    items += [
+        _names(_title(key), shot[key])
+        for key in ("model", "characters", "tags", "ignore_warnings")
+        if shot.get(key) is not None
+    ]
+    items += [
+        _style_or_negative(_title(key), shot[key]) for key in ("style", "negative_prompt") if shot.get(key)
+    ]
+    items += [_field(_title(key), shot[key]) for key in _TEXTS if shot.get(key)]
+    items += [_media(role, shot[role]) for role in ROLES if shot.get(role)]
+    items += [_param(name, value) for name, value in (shot.get("params") or {}).items()]
+    return items + _extra_params(shot.get("extra_params"))
 
 
 def _takes(value: JSON) -> list[str]:

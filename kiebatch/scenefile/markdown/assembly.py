@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown.drafts import PROMPTS, Body, SceneDraft, ShotDraft
-from kiebatch.scenefile.markdown.keys import is_take_prompt
 from kiebatch.scenefile.markdown.prose import SCENE, TOP, Placed, identity
 from kiebatch.scenefile.markdown.reader import Reader
 from kiebatch.scenefile.markdown.sections import Sections
 from kiebatch.scenefile.markdown.sounds import Sounds
 from kiebatch.scenefile.markdown.tools import ToolPrompts
-from kiebatch.scenefile.markdown.values import in_order, params_of, put
+from kiebatch.scenefile.markdown.values import in_order, params_of, put, take_prompts
 
 _BOARD = (
     *("title", "skip", "camera", "text_overlay", "transition", "dialogue", "action", "location"),
@@ -61,21 +60,8 @@ class Assembly:
             out["params"] = params
         if "style" in out:
             self.sections.join_style(out)
-        self._take_prompts(fields, out)
+        take_prompts(fields, out)
         return out
-
-    def _take_prompts(self, fields: Mapping[str, Placed], out: dict[str, Placed]) -> None:
-        """Make of `Take 3 prompt` the third entry of `takes`; the other takes say what the shot says."""
-        own = {int(key.split("_")[1]): value for key, value in fields.items() if is_take_prompt(key)}
-        if not own:
-            return
-        first = own[min(own)]
-        written = out.get("takes")
-        count = int(written.value) if written is not None else 0
-        entries = [Placed(None, first.where) for _ in range(max(count, *own))]
-        for take, words in own.items():
-            entries[take - 1] = Placed({"prompt": words}, words.where)
-        out["takes"] = Placed(entries, first.where, first.key)
 
     def _settle_prompts(self, body: Body) -> None:
         """Of what was marked make the one prompt of a shot; a Visual beside it is a note on the board."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown.drafts import PROMPTS, SOUND_KEYS, SOUNDS, Body, SceneDraft
+from kiebatch.scenefile.markdown.keys import is_take_prompt
 from kiebatch.scenefile.markdown.marks import Marks
 from kiebatch.scenefile.markdown.prose import Placed, flow
-from kiebatch.scenefile.markdown.values import put
+from kiebatch.scenefile.markdown.values import put, take_prompts
 
 
 class Sounds:
@@ -75,6 +76,7 @@ class Sounds:
         text = next((part.fields.pop(p) for p in PROMPTS if p in part.fields), None)
         if text is not None:
             words[name].append(text)
+        own_takes = {key: part.fields.pop(key) for key in list(part.fields) if is_take_prompt(key)}
         for key in list(part.fields):
             value = part.fields.pop(key)
             if key in (*SOUND_KEYS, "duration", "skip"):
@@ -83,6 +85,7 @@ class Sounds:
                 part.note(
                     f"{key.replace('_', ' ').capitalize()}: {flow(value.plain)}", value.where, tight=True
                 )
+        take_prompts(own_takes, target)
         if part.params:
             whole = target.setdefault(
                 "params", Placed({}, next(iter(part.params.values())).where, part.where)

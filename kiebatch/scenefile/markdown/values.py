@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from kiebatch.scenefile.markdown.drafts import Body
+from kiebatch.scenefile.markdown.keys import is_take_prompt
 from kiebatch.scenefile.markdown.marks import Marks
 from kiebatch.scenefile.markdown.pictures import ratio
 from kiebatch.scenefile.markdown.prose import Placed
@@ -43,3 +44,17 @@ def params_of(marks: Marks, body: Body) -> Placed | None:
         return None
     first = next(iter(found.values()))
     return Placed(found, first.where, first.key or first.where)
+
+
+def take_prompts(fields: Mapping[str, Placed], out: dict[str, Placed]) -> None:
+    """Make of `Take 3 prompt` the third entry of `takes`; the other takes say what the shot says."""
+    own = {int(key.split("_")[1]): value for key, value in fields.items() if is_take_prompt(key)}
+    if not own:
+        return
+    first = own[min(own)]
+    written = out.get("takes")
+    count = int(written.value) if written is not None else 0
+    entries = [Placed(None, first.where) for _ in range(max(count, *own))]
+    for take, words in own.items():
+        entries[take - 1] = Placed({"prompt": words}, words.where)
+    out["takes"] = Placed(entries, first.where, first.key)
