@@ -132,7 +132,7 @@ def notes(text: str, file: str, picks: Picks) -> list[Decision]:
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
-        raise Invalid([Problem(where=Where(file), message=f"this is no shot list: {error}")]) from None
+        raise Invalid([Problem(where=Where(file), message=f"this is not a shot list: {error}")]) from None
     names = [name.strip().lower() for name in rows[0]] if rows else []
     if "slot" not in names or "note" not in names:
         raise Invalid(

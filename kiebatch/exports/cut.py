@@ -35,7 +35,7 @@ class Options:
 
     - `columns` and `rows`: of a contact sheet's page; `all_takes` shows every take of a shot instead of one
     - `grid`: columns and rows of a page of the PDF, at most 12 panels; `fields` are those that it prints, empty for all;
-      `author`, `mark` (a version) and `date` stand on every page; `paper` is `a4` or `letter`
+      `author`, `mark` (a version) and `date` are on every page; `paper` is `a4` or `letter`
     - `fps`, `size`: of animatic and timeline; without a size it follows the pictures
     - `slate`: scene, shot, take and time in the animatic; `captions`: what is said, in the picture
     - `web_side` and `thumb_side`: the longest sides of what `web` writes, in pixels
@@ -98,7 +98,7 @@ class Cut:
     shot_size: str = ""
     lens: str = ""
     dialogue: str = ""  # what people say in the picture, one line each: `NAME: words`
-    voice_over: str = ""  # the words of the scene's sounds stand on its first shot, and each on its own sound
+    voice_over: str = ""  # the words of the scene's sounds are on its first shot, and each on its own sound
     sfx: str = ""
     music: str = ""
     camera: str = ""

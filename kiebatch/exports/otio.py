@@ -338,7 +338,7 @@ def compare(edited: Edited, film: Film) -> Edit:
 def _shots_by_file(film: Film) -> dict[str, str]:
     """Return which shot a file of the film belongs to, by its name with and without ending.
 
-    Editing programs call a clip after its file; a file that stands in two shots tells nothing.
+    Editing programs call a clip after its file; a file that two shots use tells nothing.
     """
     found: dict[str, set[str]] = {}
     for shot in film.shots:
@@ -350,7 +350,7 @@ def _shots_by_file(film: Film) -> dict[str, str]:
 
 
 def _longest_kept(before: Sequence[str], after: Sequence[str]) -> set[str]:
-    """Return the most shots that stand in the same order in both: all others were moved."""
+    """Return the most shots that have the same order in both: all others were moved."""
     place = {name: n for n, name in enumerate(before)}
     # The longest rising run, by patience: on top of each pile the lowest place that ends a run of that length.
     tops: list[int] = []

@@ -232,7 +232,7 @@ class _Book:
         return self.film.shape[1] / self.film.shape[0]
 
     def _picture_width(self, wide: float, room: float) -> tuple[bool, float]:
-        """Return whether the words stand beside the picture, and its width: whichever way makes it larger.
+        """Return whether the words go beside the picture, and its width: whichever way makes it larger.
 
         Above its words a picture leaves room for eight lines; beside them, two fifths of the panel.
         """

@@ -1,7 +1,7 @@
 """One shot of an animatic as a piece of video of exactly its frames, made once for the same content.
 
 A piece's name is a digest of all that it shows: the bytes of its picture, its move, words, length and transitions.  So a
-scene that was made anew costs the time of that scene.
+scene that was made again costs the time of that scene.
 """
 
 from __future__ import annotations

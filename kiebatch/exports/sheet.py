@@ -67,7 +67,7 @@ class Page:
         self.all_takes = options.all_takes
         self.wide = (WIDTH - 2 * _MARGIN - _GAP * (self.columns - 1)) / self.columns
         shape = film.shape
-        # A tall picture is no reason for a page of metres: the mat is never higher than it is wide.
+        # The mat is never higher than it is wide, or tall pictures would make a page of metres.
         self.high = self.wide * min(1.0, shape[1] / shape[0])
         self.size = max(15.0, min(30.0, self.wide * 0.045))
         self.words = self.size * 5.9
@@ -101,7 +101,7 @@ class Page:
         )
 
     def reference(self, place: int, source: Path | None, name: str) -> None:
-        """Draw a picture that is no shot: where a character comes from."""
+        """Draw a picture that a character comes from."""
         x, y = self._place(place)
         self._shown(source, x, y, "no picture")
         self._label(x, y, "reference", "")

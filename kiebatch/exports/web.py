@@ -1,7 +1,7 @@
 """What a web page shows of a film: each shot as a small file under a name that stays, with thumbnail and poster.
 
 `2a.webp`, `2a-thumb.webp`; `2b.mp4`, `2b-poster.webp`, `2b-thumb.webp`; `1.vo.m4a`; and `index.json`, which says what each
-is.  A name is that of the shot, not of the version: a shot that is made anew keeps its address.
+is.  A name is that of the shot, not of the version: a shot that is made again keeps its address.
 """
 
 from __future__ import annotations

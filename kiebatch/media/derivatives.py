@@ -54,7 +54,7 @@ _ENDINGS: Mapping[tuple[str, Kind], str] = {
     ("audio", "web"): ".m4a",
     ("audio", "peaks"): ".json",
 }
-# Containers alone: a playlist that names other files is no clip.
+# Containers alone: a playlist names other files.
 _FORMATS = "mov,matroska,webm,avi,gif,mp3,wav,ogg,flac,aac,mpegts"
 
 

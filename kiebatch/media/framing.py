@@ -157,7 +157,7 @@ _PLACES: Mapping[str, re.Pattern[str]] = {
     ),
     "space": _pattern(r"space|planets?|galaxy|orbit of|asteroid|nebula|spaceship"),
 }
-# `bus stop` and `truck driver` are no vehicles.
+# `bus stop` and `truck driver` are not vehicles.
 _ALONE = r"(?![- ](?:stop(?!s)|seats?|drivers?|stations?|tickets?|shelters?|lanes?|doors?|windows?|rides?))"
 _THINGS: Mapping[str, re.Pattern[str]] = {
     "lighthouse": _pattern(r"lighthouse(?! keepers?)|beacon tower"),
@@ -186,7 +186,7 @@ def read(*texts: str) -> Framing:
     Give the `camera` key before the prompt: it was written for this.
     """
     words = " \n ".join(texts)
-    # What the camera does is no part of the picture.
+    # What the camera does cannot be seen in the picture.
     shown = " \n ".join(texts[1:]) or words
     size = _size(texts)
     subject = subjects.subject(shown)

@@ -33,7 +33,7 @@ def facts(path: Path) -> MediaFacts:
             raise Undecodable("the file is empty")
         found = sniff(head)
         if found is None:
-            raise Undecodable("the bytes are no picture, clip or sound")
+            raise Undecodable("the bytes are not a picture, clip or sound")
         kind, media_type, extension = found
         if kind == "image":
             width, height = _picture(path, media_type)

@@ -27,7 +27,7 @@ _NOT_IN_NAMES = re.compile(r"[\s{}@#,\"'`:]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
-    """One line of dialogue.  `direction` is what stands in parentheses before the words."""
+    """One line of dialogue.  `direction` is what the parentheses before the words say."""
 
     speaker: str
     words: str

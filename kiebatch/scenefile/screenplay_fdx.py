@@ -90,7 +90,7 @@ class _Reader:
                 self.beats.append(Beat(action=text))
 
     def close(self) -> None:
-        """End the scene that is open; what stands before the first heading goes to its notes."""
+        """End the scene that is open; what comes before the first heading goes to its notes."""
         if self.slugline is None:
             return
         location, time_of_day = heading(self.slugline)

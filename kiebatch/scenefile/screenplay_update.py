@@ -217,7 +217,7 @@ class _Editor:
         self.text = text
         self.file = file
         self.scenes = copy.deepcopy(list(scenes))
-        self.places = list(range(len(scenes)))  # what stands where in the list now
+        self.places = list(range(len(scenes)))  # the order of the list now
         self.changes: list[Change] = []
 
     def change(self, at: int, scene: ScriptScene, before: ScriptScene | None) -> None:
@@ -325,7 +325,7 @@ class _Editor:
 
 
 def _longest_common(a: Sequence[int], b: Sequence[int]) -> list[int]:
-    """Return the most scenes that stand in the same order in both."""
+    """Return the most scenes that have the same order in both."""
     place = {value: n for n, value in enumerate(a)}
     runs: list[list[int]] = []
     for value in b:

@@ -122,7 +122,7 @@ def with_key(text: str, read: Document, path: Path, key: str, value: JSON, order
     if known is not None:
         first, last = _span(lines, known)
         block = _indented(key, value, known.column - 1)
-        # The first key of an entry stands behind its dash.
+        # The first key of an entry follows its dash.
         block = lines[first][: known.column - 1] + block[known.column - 1 :]
         return "".join(lines[:first]) + block + "".join(lines[last:])
     before = [k for k in order[: order.index(key)] if (*path, k) in read.keys] if key in order else []

@@ -171,7 +171,7 @@ def test_a_list_without_its_columns_or_with_a_broken_slot_is_refused(film: Opene
         csv.notes("a,b\n1,2\n", "s.csv", picks.Picks())
     with pytest.raises(Invalid, match=r"s\.csv:3"):
         csv.notes("slot,note\n1#1,x\n#,y\n", "s.csv", picks.Picks())
-    with pytest.raises(Invalid, match="no shot list"):
+    with pytest.raises(Invalid, match="is not a shot list"):
         csv.notes(f"slot,note\n1#1,{'x' * 200_000}\n", "s.csv", picks.Picks())
 
 

@@ -110,7 +110,7 @@ def test_clips_and_sounds_say_their_type_and_length(
 )
 def test_web_pages_and_unknown_bytes_are_no_media(data: bytes, tmp_path: Path) -> None:
     assert media.sniff(data) is None
-    with pytest.raises(media.Undecodable, match="no picture, clip or sound"):
+    with pytest.raises(media.Undecodable, match="not a picture, clip or sound"):
         media.facts(written(tmp_path, data))
 
 

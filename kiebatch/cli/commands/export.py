@@ -78,7 +78,9 @@ def export(
     fields: Annotated[
         str | None,
         Option(
-            "--fields", help="pdf: what stands beside a panel: action,dialogue,camera,…", show_default=False
+            "--fields",
+            help="pdf: what is printed beside a panel: action,dialogue,camera,…",
+            show_default=False,
         ),
     ] = None,
     author: Annotated[

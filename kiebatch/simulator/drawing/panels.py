@@ -191,7 +191,7 @@ def _tinted(grey: Image.Image, said: Framing) -> Image.Image:
     return Image.merge("RGB", bands)
 
 
-# --- what stands in it ---------------------------------------------------------------------------------
+# --- people and things ---------------------------------------------------------------------------------
 
 
 def _stage(s: Sheet) -> None:
@@ -264,7 +264,7 @@ def _figure(s: Sheet, figure: Figure, x: float, tall: float) -> None:
     near = tall > 1
     beside_others = len(s.said.people) > 1
     shrunk = tall * (figures.CHILD if figure.child and not near else 1.0) * s.chance.uniform(0.96, 1.03)
-    # Where the horizon is, small figures stand on it; large ones stand nearer, their feet below the frame.
+    # Where the horizon is, small figures have their feet; large ones are nearer, their feet below the frame.
     top = 0.32 if figure.child and beside_others else 0.1
     feet = min(0.97, s.horizon + 0.12 + 0.4 * tall) if tall < 0.9 else top + shrunk
     if s.said.angle == "low" and tall < 0.9:
