@@ -41,7 +41,7 @@ def _check_sound(
 ) -> None:
     if "file" in sound and "model" in sound:
         message = f"scene {scene}: `{path[-1]}` has both `file` and `model`"
-        hint = "a file of your own is not made; its words may stand in `text`"
+        hint = "a file of your own is not made; its words may go under `text`"
         source.error((*path, "model"), message, hint=hint)
     through = sound.get("through")
     if through is None or str(scene) not in order:

@@ -88,7 +88,7 @@ def fragment(value: JSON) -> str:
 
 
 def entry(scene: JSON, column: int) -> str:
-    """Return a scene as an entry of a list whose dashes stand at `column`, counted from 0."""
+    """Return a scene as an entry of a list whose dashes are at `column`, counted from 0."""
     text = _yaml([_scene_in_order(scene)])
     inner = len(text) - len(text.lstrip(" "))
     lines = (line[inner:] if line.strip() else line for line in text.splitlines(keepends=True))
