@@ -735,6 +735,8 @@ def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
         "fallback_for": job.fallback_for,
         "price": [job.price.amount, job.price.kind, job.price.as_of],
         "made_from": list(made_from),
+        **({"tags": list(job.tags)} if job.tags else {}),
+        **({"prompt_raw": job.prompt_raw} if job.enhanced else {}),
     }
 
 
@@ -755,6 +757,8 @@ def job_of(record: Mapping[str, JSON]) -> Job:
         price=Price(amount=amount, kind=kind, as_of=as_of),
         expected_s=record["expected_s"],
         fallback_for=record.get("fallback_for", ""),
+        tags=tuple(record.get("tags") or ()),
+        prompt_raw=record.get("prompt_raw", ""),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kiebatch.model import (
     JSON,
@@ -14,6 +14,7 @@ from kiebatch.model import (
     as_before,
     fingerprint,
     fingerprint_as_written,
+    normal,
     recorded_texts,
 )
 
@@ -42,7 +43,9 @@ class Wanted:
     def met_by(self, asset: Asset) -> bool:
         """Whether an asset is what is asked for, or was accepted for it."""
         sent = asset.parameters.get("input")
-        return self._met(asset.fingerprint, sent if isinstance(sent, Mapping) else {})
+        if self._met(asset.fingerprint, sent if isinstance(sent, Mapping) else {}):
+            return True
+        return self._met_before_it_was_better(asset.fingerprint, asset.prompt, asset.extra.get("prompt_raw"))
 
     def accepted(self, asset: Asset) -> bool:
         accepted = asset.extra.get("accepted")
@@ -50,8 +53,29 @@ class Wanted:
 
     def met_by_attempt(self, attempt: Attempt) -> bool:
         """Whether an attempt was made for what is asked for."""
-        sent = attempt.job.get("input") if attempt.job else None
-        return self._met(attempt.fingerprint, sent if isinstance(sent, Mapping) else {})
+        kept = attempt.job or {}
+        sent = kept.get("input")
+        if self._met(attempt.fingerprint, sent if isinstance(sent, Mapping) else {}):
+            return True
+        return self._met_before_it_was_better(
+            attempt.fingerprint, str(kept.get("prompt") or ""), kept.get("prompt_raw")
+        )
+
+    def _met_before_it_was_better(self, recorded: str | None, prompt: str, raw: JSON) -> bool:
+        """Whether the author's prompt is still the same, and only the text that was pinned for it is gone.
+
+        Another text in the lock is another prompt; a lock that lacks the text is no reason to buy anything.
+        """
+        job = self.job
+        if job.enhanced or not isinstance(raw, str) or recorded is None or self.content is None:
+            return False
+        if not job.prompt or normal(raw) != normal(job.prompt_raw or job.prompt):
+            return False
+        authored = {
+            name: text.replace(job.prompt, prompt, 1) if name in job.words and isinstance(text, str) else text
+            for name, text in job.authored.items()
+        }
+        return recorded == fingerprint(replace(job, authored=authored), self.digest)
 
     def _met(self, recorded: str | None, sent: Mapping[str, JSON]) -> bool:
         """Compare by today's fingerprint, then once more with the texts that were recorded (contract section 1)."""

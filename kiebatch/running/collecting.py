@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kiebatch import files, media
-from kiebatch.model import Asset, Done, Job, MediaFacts, Modality, Output, stamp
+from kiebatch.model import JSON, Asset, Done, Job, MediaFacts, Modality, Output, stamp
 from kiebatch.provider import CallFailed, families
 from kiebatch.record import Key, asset_to
 from kiebatch.record.manifest import names, version_after
@@ -101,7 +101,13 @@ class Collector:
     def _asset(self, task: PaidTask, done: Done, one: _Fetched, filename: str) -> Asset:
         job, first = task.job, done.outputs[0].number
         cost = done.credits if done.credits is not None else task.credits
-        extra = {"output_id": one.output.id, "fallback_for": job.fallback_for}
+        extra: dict[str, JSON] = {
+            "output_id": one.output.id,
+            "fallback_for": job.fallback_for,
+            "run": task.run_id or self._context.run_id,
+            "tags": list(dict.fromkeys((*job.tags, *self._context.tags))),
+            "prompt_raw": job.prompt_raw if job.enhanced else "",
+        }
         return Asset(
             id="",
             type=one.facts.kind,

@@ -32,3 +32,4 @@ class RunContext:
     offload: Offload
     emit: Callable[[Event], object]
     rng: random.Random
+    tags: tuple[str, ...] = ()  # kept with every asset of this run

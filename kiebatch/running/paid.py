@@ -26,6 +26,7 @@ class PaidTask:
     made_from: Sequence[str] = ()
     credits: float | None = None
     standing: Standing = "asked"
+    run_id: str = ""  # the run that submitted it; empty for this one
 
     @property
     def asked(self) -> bool:
@@ -45,6 +46,7 @@ def paid_task(attempt: Attempt, job: Job, standing: Standing) -> PaidTask:
         made_from=tuple(attempt.job.get("made_from") or ()),
         credits=attempt.credits,
         standing=standing,
+        run_id=attempt.run_id,
     )
 
 

@@ -387,6 +387,7 @@ class _Session:
             offload=edges.offload,
             emit=self._emit,
             rng=edges.rng,
+            tags=settings.tags,
         )
 
     def _retries(self) -> RetryBudget:

@@ -316,3 +316,27 @@ def test_a_project_without_runs_has_no_bundle(film: Film) -> None:
     (film.folder / ".kiebatch").mkdir()
 
     assert film.command("export", "bundle").code == Exit.INVALID
+
+
+def test_results_name_their_run_and_their_tags(film: Film) -> None:
+    film.write(TWO)
+    run = ran(film, "--tag", "day")
+
+    assert {(a["run"], tuple(a["tags"])) for a in film.manifest} == {(run["id"], ("pilot", "day"))}
+    tagged = film.command("assets", "--tag", "day", "--run", str(run["id"]), "--json").json["assets"]
+    assert len(tagged) == 2
+    groups = film.command("costs", "--by", "tag", "--json").json["groups"]
+    assert set(groups) == {"day", "pilot"}
+    film.command("run", "scenes.yaml", *FAST, "--tag", "night")
+    assert {a["run"] for a in film.manifest} == {run["id"]}
+
+
+def test_runs_are_rebuilt_from_the_manifest_of_a_colleague(film: Film) -> None:
+    film.write(TWO)
+    run = ran(film, "--tag", "day")
+    os.rename(".kiebatch", "away")
+    Path(".kiebatch").mkdir()
+
+    (found,) = film.command("runs", "--rebuild", "--json").json["runs"]
+
+    assert (found["id"], found["tags"]) == (run["id"], ["pilot", "day"])

@@ -291,3 +291,35 @@ def test_validation_and_lint_look_at_the_pinned_text(asked: Film) -> None:
 def test_the_key_is_in_no_file(asked: Film) -> None:
     assert asked.sim.key not in Path("prompts.lock.yaml").read_text(encoding="utf-8")
     assert asked.sim.key not in (asked.folder / ".kiebatch" / "questions.jsonl").read_text(encoding="utf-8")
+
+
+def test_the_manifest_keeps_both_prompts_and_a_lock_that_is_gone_buys_nothing(asked: Film) -> None:
+    asked.command("run", "scenes.yaml", *FAST)
+    entry = next(a for a in asked.manifest if a["scene_id"] == 1)
+    assert (entry["prompt"], entry["prompt_raw"]) == (BETTER, "A small boat nears the lighthouse")
+
+    (asked.folder / "prompts.lock.yaml").unlink()
+
+    assert asked.command("plan", "scenes.yaml", "--check").code == 0
+    asked.edit("enhance: ask", "enhance: 'off'")
+    assert asked.command("plan", "scenes.yaml", "--check").code == 0
+    asked.edit("A small boat nears", "Two small boats near")
+    jobs = asked.command("plan", "scenes.yaml", "--json").json["jobs"]
+    assert [job["action"] for job in jobs] == ["generate", "keep"]
+
+
+def test_another_text_in_the_lock_is_new_work(asked: Film) -> None:
+    asked.command("run", "scenes.yaml", *FAST)
+    path = asked.folder / "prompts.lock.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(BETTER, "My own words."), encoding="utf-8")
+
+    jobs = asked.command("plan", "scenes.yaml", "--json").json["jobs"]
+
+    assert [(job["action"], job["reason"]) for job in jobs] == [("generate", "prompt"), ("keep", "kept")]
+
+
+def test_what_is_made_of_a_raw_prompt_keeps_its_entry_without_a_raw_one(film: Film) -> None:
+    film.write(FILM)
+    film.command("run", "scenes.yaml", *FAST)
+
+    assert [("prompt_raw" in entry) for entry in film.manifest] == [False, False]

@@ -301,7 +301,7 @@ def _other_facts(old: Sequence[Asset], new: Sequence[Asset]) -> dict[str, str]:
                 found[key] = (
                     "" if key == "fingerprint" else f"{_shown(then.get(key))} -> {_shown(now.get(key))}"
                 )
-        for key in sorted({*before.extra, *asset.extra} - {MARK}):
+        for key in sorted({*before.extra, *asset.extra} - {MARK, "run"}):
             if before.extra.get(key) != asset.extra.get(key):
                 found[key] = f"{_shown(before.extra.get(key))} -> {_shown(asset.extra.get(key))}"
     gone = [asset for asset in old if birth(asset) not in {birth(a) for a in new}]
