@@ -215,4 +215,5 @@ def logbook(given: Given, chosen: Settings) -> Logbook | None:
 
 
 def progress_bar(no_progress: bool) -> bool:
-    return not no_progress and streams.is_terminal(sys.stderr)
+    """Whether to show a bar: on a terminal that can move its cursor, which a dumb one cannot."""
+    return not no_progress and streams.is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"

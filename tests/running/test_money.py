@@ -255,6 +255,7 @@ def test_a_cost_of_zero_in_the_records_gives_no_room_back(film: Film) -> None:
     film.write(f"kiebatch: 1\ndefaults: {{model: z-image}}\nscenes:\n{shots.replace('      -', '  -')}\n")
     price = film.plan().entries[0].job.price.amount  # type: ignore[union-attr]
 
+    assert price is not None
     outcome = film.run(max_credits=3 * price, partial=True, in_flight=1)
 
     assert len(film.sim.charges()) == 3
