@@ -186,3 +186,18 @@ def test_a_model_of_tomorrow_is_an_entry_of_ones_own(shipped: Catalogue, tmp_pat
     found: Model = catalogue.load([file]).resolve("Z Image 9")
 
     assert (found.id, found.origin) == ("z-image-9", str(file))
+
+
+def test_prices_in_the_persons_own_folder_are_trusted(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = film.folder.parent / "config"
+    (home / "models").mkdir(parents=True)
+    (home / "models/mine.yaml").write_text(
+        "models: [{id: z-image, prices: [{credits: 0.1}]}]", encoding="utf-8"
+    )
+    monkeypatch.setenv("KIEBATCH_CONFIG_HOME", str(home))
+    film.write(ONE)
+
+    plan = film.command("plan", "scenes.yaml", "--json").json
+
+    assert plan["jobs"][0]["credits"]["amount"] == 0.1
+    assert "reserve" not in plan["jobs"][0]["credits"]

@@ -804,3 +804,13 @@ def test_a_family_or_endpoint_nobody_knows_is_said() -> None:
         families.get("luma")
     with pytest.raises(Invalid, match="no endpoint `/api/v1/dance`"):
         families.get("suno", "/api/v1/dance")
+
+
+def test_a_model_that_is_refused_without_a_callback_gets_a_harmless_one() -> None:
+    jobs = families.get("jobs")
+
+    needs = jobs.request("kling-3.0/motion-control", {}).body or {}
+    other = jobs.request("z-image", {}).body or {}
+
+    assert needs["callBackUrl"].startswith("https://example.com/")
+    assert "callBackUrl" not in other

@@ -174,6 +174,7 @@ def test_the_evidence_tells_a_charge_from_none(tmp_path: Path, sim: Sim) -> None
         says[when] = evidence.says
 
     assert "not charged" in says[""]
+    assert "use --resubmit" in says[""], "nothing else was in the air and the balance did not move"
     assert "was charged" in says["+after"]
 
 

@@ -126,6 +126,7 @@ class Endpoint:
     - `record_path` is None where the answer to the submission is the result itself
     - `current` is the model that replaced a dedicated endpoint, named when it answers 404 or 505
     - `link_path` is the family's own call for fresh links, where it has one
+    - `callback_models` are refused without a callback URL although the endpoint takes others without
     - `body` makes the request's body of the model and its input
     - `find_task` finds the task id in a reply to a submission, `find_record` makes the request that reads it
     """
@@ -140,6 +141,7 @@ class Endpoint:
     body: Callable[[str, Mapping[str, JSON]], dict[str, JSON]] = lambda model, job_input: dict(job_input)
     callback: Literal["optional", "required", "none"] = "optional"
     callback_field: str = "callBackUrl"
+    callback_models: frozenset[str] = frozenset()
     current: str = ""
     link_path: str = ""
     find_task: Callable[[Reply, Mapping[str, JSON]], str | None] = task_id_of
@@ -164,7 +166,7 @@ class Endpoint:
         """
         body = self.body(model, job_input)
         local_paths.refuse(body)
-        if self.callback == "required":
+        if self.callback == "required" or model in self.callback_models:
             callback_url = callback_url or PLACEHOLDER_CALLBACK
         if callback_url and self.callback != "none":
             body[self.callback_field] = callback_url

@@ -75,6 +75,8 @@ ENDPOINTS = (
         record_path="/api/v1/jobs/recordInfo",
         body=_body,
         parse=_parse,
+        # Required by the schema of 2026-08-19 and, by name, on 2026-10-07; an address that answers nothing is harmless.
+        callback_models=frozenset({"kling-3.0/motion-control"}),
         main=places(
             "resultJson.resultUrls",
             "resultJson.result_urls",
