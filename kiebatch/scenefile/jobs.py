@@ -157,8 +157,13 @@ class _Maker:
             return []
         found: list[Job] = []
         asks: dict[Path, Ask | None] = {}
+        alike: dict[Path, Job] = {}  # without a seed the takes of the same words differ in their slot alone
+        seeded = self.source.setting(self.spec, self.model.modality, "seed")[0] is not None
         for take in range(1, self.spec.takes + 1):
             path = self.spec.words(take)[1]
+            if path in alike and not seeded:
+                found.append(replace(alike[path], slot=self.spec.slot(self.model, take)))
+                continue
             if path not in asks:
                 asks[path] = self._ask(take)
                 self._check_ask(asks[path])
@@ -166,6 +171,7 @@ class _Maker:
             job = self._job(ask, take) if ask else None
             if job is None:
                 return []
+            alike[path] = job
             found.append(job)
         return found
 

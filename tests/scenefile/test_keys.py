@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kiebatch.model import Line, fingerprint
@@ -260,3 +262,13 @@ def test_a_file_that_uses_none_of_these_keys_gives_jobs_without_them() -> None:
     job = jobs(HEAD + "scenes: [{id: 1, prompt: x}]\n")["1"]
 
     assert (job.extra_params, job.preset, job.enhance, job.tags) == ({}, "", "off", ())
+
+
+def test_takes_of_the_same_words_differ_in_their_slot_and_their_seed_alone() -> None:
+    plain = jobs(HEAD + "scenes: [{id: 1, prompt: x, takes: 2}]\n")
+    seeded = jobs(
+        "kiebatch: 1\nscenes: [{id: 1, model: ideogram/v3-text-to-image, prompt: x, takes: 2, seed: 5}]\n"
+    )
+
+    assert plain["1#2"] == replace(plain["1"], slot=plain["1#2"].slot)
+    assert [job.input["seed"] for job in seeded.values()] == [5, 6]
