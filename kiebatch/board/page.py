@@ -129,6 +129,20 @@ def _reach(scene: BoardScene) -> int:
     return sum(_grow(p) for p in scene.panels if p.kind == "shot")
 
 
+# Signs that a page does not show and that change what stands beside them: control characters, and those that turn a
+# line around, so that `exe.png` reads as `gnp.exe`.  Letters that run from right to left need none of them.
+_UNSEEN = dict.fromkeys(
+    (*range(9), 11, 12, *range(14, 32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+
+
+def _readable(value: object) -> object:
+    """Return what an expression of a template shows, without the signs that are not seen."""
+    if isinstance(value, Markup):
+        return Markup(str(value).translate(_UNSEEN))
+    return value.translate(_UNSEEN) if isinstance(value, str) else value
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -137,6 +151,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_readable,
     )
     environment.filters.update(
         seconds=seconds,
