@@ -54,11 +54,11 @@ def nearest(options: Sequence[JSON], found: JSON) -> JSON:
 def _size(value: JSON) -> float | None:
     """Return a shape, a resolution or a number as one number that can be compared."""
     text = str(value).lower()
-    ratio = re.fullmatch(r"(\d+(?:\.\d+)?)[:x/](\d+(?:\.\d+)?)", text)
+    ratio = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)[:x/](\d{1,12}(?:\.\d+)?)", text)
     if ratio:
         width, height = float(ratio[1]), float(ratio[2])
         return width / height if width and height else None
-    lines = re.fullmatch(r"(\d+(?:\.\d+)?)(k|p|s)?", text)
+    lines = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)(k|p|s)?", text)
     if lines and float(lines[1]) > 0:
         return float(lines[1]) * (1000 if lines[2] == "k" else 1)
     return None

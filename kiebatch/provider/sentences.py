@@ -93,22 +93,22 @@ _PAUSED = re.compile(r"(?i)temporarily paused|is paused|暂停")
 
 def says_no_credits(text: str) -> bool:
     """Whether a text says that the account's credits do not suffice."""
-    return bool(_NO_CREDITS.search(text))
+    return _found(_NO_CREDITS, text)
 
 
 def says_too_fast(text: str) -> bool:
     """Whether a text says that requests come too fast."""
-    return bool(_TOO_FAST.search(text))
+    return _found(_TOO_FAST, text)
 
 
 def says_later(text: str) -> bool:
     """Whether a text says that the service takes no job at the moment, whatever the job is."""
-    return bool(_HIGH_DEMAND.search(text))
+    return _found(_HIGH_DEMAND, text)
 
 
 def says_paused(text: str) -> bool:
     """Whether a text says that this model is switched off for a time."""
-    return bool(_PAUSED.search(text))
+    return _found(_PAUSED, text)
 
 
 def judged(text: str, fields: Collection[str] = ()) -> bool:
@@ -122,23 +122,23 @@ def judged(text: str, fields: Collection[str] = ()) -> bool:
         return False
     if says_unfetched(text):
         return True
-    if _MODERATION.search(text):
-        return not _HIGH_DEMAND.search(text)
-    if _TROUBLE.search(text):
+    if _found(_MODERATION, text):
+        return not _found(_HIGH_DEMAND, text)
+    if _found(_TROUBLE, text):
         return False
-    if _REQUIREMENT.search(text) or _REQUIREMENT_ELSEWHERE.search(text) or _PAUSED.search(text):
+    if _found(_REQUIREMENT, text) or _found(_REQUIREMENT_ELSEWHERE, text) or _found(_PAUSED, text):
         return True
     return any(re.search(rf"\b{re.escape(name)}\b", text) for name in fields if _technical(name))
 
 
 def says_unfetched(text: str) -> bool:
     """Whether a text says that the provider could not fetch a file that the job named by its address."""
-    return bool(_UNFETCHED.search(text))
+    return _found(_UNFETCHED, text)
 
 
 def says_passing(text: str) -> bool:
     """Whether a text says that the trouble may pass by itself."""
-    return bool(_PASSING.search(text))
+    return _found(_PASSING, text)
 
 
 def says_final(text: str) -> bool:
@@ -148,3 +148,12 @@ def says_final(text: str) -> bool:
 
 def _technical(name: str) -> bool:
     return "_" in name or bool(re.search(r"[a-z][A-Z]", name))
+
+
+_READ = (
+    2000  # characters of a sentence; beyond that it is none, and some of these patterns take quadratic time
+)
+
+
+def _found(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.search(text[:_READ]) is not None

@@ -15,7 +15,7 @@ import pytest
 
 from kiebatch import addresses
 from kiebatch.errors import CallFailed
-from kiebatch.provider import Client
+from kiebatch.provider import Client, sentences
 from support.raw_server import Say, Seen, envelope, serving
 
 ZEROS = bytes(64 * 2**20)
@@ -285,3 +285,12 @@ def test_an_address_that_cannot_be_sent_says_why(url: str) -> None:
 )
 def test_an_honest_address_can_be_sent(url: str) -> None:
     assert addresses.url_problem(url) == ""
+
+
+def test_a_message_is_judged_by_its_beginning() -> None:
+    """One of 70,000 letters took a minute and a half: some patterns take quadratic time."""
+    said = "image_urls must be a list of at most 4 items"
+    assert sentences.judged(said)
+
+    assert not sentences.judged("x " * 1000 + said)
+    assert not sentences.judged("a" * 10_000_000)
