@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from kiebatch import formats
 from kiebatch.errors import Exit
 from support.film import Film
 from support.places import ROOT
+from support.waiting import until
 
 TWO = """\
 kiebatch: 1
@@ -113,10 +113,11 @@ def test_a_run_that_was_killed_is_listed_as_unfinished(film: Film) -> None:
         stderr=subprocess.PIPE,
     )
     records = film.folder / ".kiebatch" / "runs"
-    deadline = time.monotonic() + 30
-    while not any('"submitted"' in p.read_text(encoding="utf-8") for p in records.glob("*.jsonl")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
+    until(
+        lambda: any('"submitted"' in p.read_text(encoding="utf-8") for p in records.glob("*.jsonl")),
+        "the submission",
+    )
+    assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.communicate()
 

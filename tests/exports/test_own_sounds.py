@@ -16,7 +16,7 @@ from kiebatch.exports import otio as timelines
 from kiebatch.project import Opened
 from support import made_film
 
-needs_ffmpeg = pytest.mark.skipif(media.find_ffmpeg() is None, reason="needs ffmpeg; CI has it")
+needs_ffmpeg = pytest.mark.needs("ffmpeg")
 SCENES = """\
 kiebatch: 1
 defaults: {model: nano-banana-2, audio: {model: elevenlabs/text-to-speech-multilingual-v2}}

@@ -14,7 +14,7 @@ from kiebatch.exports import web
 from kiebatch.project import Opened
 from support import made_film
 
-pytestmark = pytest.mark.skipif(media.find_ffmpeg() is None, reason="needs ffmpeg; CI has it")
+pytestmark = pytest.mark.needs("ffmpeg")
 
 
 @pytest.fixture
