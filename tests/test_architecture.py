@@ -25,7 +25,7 @@ FACES = {
     "catalogue": {"chat_models", "formula", "generate", "inputs", "lint", "manual", "media_limits", "migrating", "refresh", "saying", "starters"},
     "scenefile": {"build", "convert", "document", "explaining", "intake", "lengths", "markdown", "migration", "negatives", "screenplay", "screenplay_update", "yaml_text"},
     "prompts": {"chat", "choosing", "lock"},
-    "project": {"finding", "opening", "scripts", "snapshots"},
+    "project": {"finding", "foreign", "opening", "scripts", "snapshots"},
     "planning": {"file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"cleaning", "decisions", "enhancing", "events", "holding", "rebuilding", "session", "single"},
     "exports": {"bundle", "csv", "cut", "otio", "pdf", "retime"},

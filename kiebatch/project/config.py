@@ -39,7 +39,7 @@ class ForeignUrls(StrEnum):
     """What happens to a web address that a scene file names as a picture, clip or sound."""
 
     SEND = "send"  # the provider fetches it
-    UPLOAD = "upload"  # this machine fetches it and uploads the file
+    UPLOAD = "upload"  # the upload host copies it first, and the copy is sent
     REFUSE = "refuse"
 
 

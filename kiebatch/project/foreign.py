@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kiebatch.errors import Problem
 from kiebatch.model import JSON, Media, Project, WebURL
 from kiebatch.project.config import ForeignUrls, UserConfig
+
+if TYPE_CHECKING:
+    from kiebatch.project.opening import Opened
 
 _ORDER = tuple(ForeignUrls)  # from lenient to strict
 # Results and uploads of the provider's own; it reads them anyway.
@@ -29,6 +33,13 @@ def is_foreign(url: str, trusted: Collection[str]) -> bool:
     if names & {name.lower() for name in trusted}:
         return False
     return not any(host == own or host.endswith(f".{own}") for own in _PROVIDERS)
+
+
+def is_copied_first(url: str, opened: Opened) -> bool:
+    """Whether the policy has an address copied to the upload host before it is sent."""
+    config = opened.config
+    copies = policy(config, opened.project.run) is ForeignUrls.UPLOAD
+    return copies and is_foreign(url, config.trusted_hosts)
 
 
 def refused(project: Project, config: UserConfig) -> list[Problem]:

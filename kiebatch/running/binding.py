@@ -112,7 +112,7 @@ class Binder:
     async def _address(self, medium: Media, uploads: list[str]) -> str:
         ref = medium.ref
         if isinstance(ref, WebURL):
-            return ref.url
+            return await self._copied(ref.url) if self._context.copies_first(ref.url) else ref.url
         if isinstance(ref, ShotOutput):
             known = await self._known_address(ref)
             if known:
@@ -122,6 +122,12 @@ class Binder:
         url = await self._upload(path)
         uploads.append(url)
         return url
+
+    async def _copied(self, url: str) -> str:
+        """Have the upload host copy a foreign address, once in a run, and return the copy's."""
+        if url not in self._uploads:
+            self._uploads[url] = asyncio.ensure_future(self._context.client.upload_from_url(url))
+        return await asyncio.shield(self._uploads[url])
 
     async def _known_address(self, ref: ShotOutput) -> str | None:
         """Return what names another shot's output at the provider: its id, its task, or a link that lives."""

@@ -33,3 +33,5 @@ class RunContext:
     emit: Callable[[Event], object]
     rng: random.Random
     tags: tuple[str, ...] = ()  # kept with every asset of this run
+    # Whether a web address of the scene file is copied to the upload host before it is sent.
+    copies_first: Callable[[str], bool] = lambda _url: False

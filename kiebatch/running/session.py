@@ -21,7 +21,7 @@ from kiebatch import files
 from kiebatch.errors import Refused
 from kiebatch.model import JSON, Request
 from kiebatch.planning import Action, Plan, Reason, Selection, planning, saved
-from kiebatch.project import Opened, finding, opening
+from kiebatch.project import Opened, finding, foreign, opening
 from kiebatch.provider import (
     CallFailed,
     Client,
@@ -388,6 +388,7 @@ class _Session:
             emit=self._emit,
             rng=edges.rng,
             tags=settings.tags,
+            copies_first=lambda url: foreign.is_copied_first(url, self._opened),
         )
 
     def _retries(self) -> RetryBudget:

@@ -80,3 +80,22 @@ def test_the_file_cannot_name_hosts(film: Film) -> None:
     film.write(FILM.replace("foreign_urls: RUN", "trusted_hosts: [cdn.example]"))
 
     assert film.command("validate", "scenes.yaml").code == Exit.INVALID
+
+
+def test_an_address_that_cannot_be_copied_first_is_never_sent_itself(film: Film) -> None:
+    film.write(FILM.replace("RUN", "upload"))  # the simulator, like the provider, cannot fetch that host
+
+    said = film.command("run", "scenes.yaml", "--yes", "--poll-interval", "0.01")
+
+    assert said.code == Exit.FAILED
+    assert "Failed to fetch the file from the URL" in said.err
+    assert film.sim.stats()["requests"]["upload"] >= 1
+    assert film.sim.charges() == []
+
+
+def test_a_trusted_address_is_sent_as_it_is(film: Film) -> None:
+    set_config("trusted_hosts: [cdn.example]\nforeign_urls: upload")
+    film.write(FILM.replace("run: {foreign_urls: RUN}\n", ""))
+
+    assert film.command("run", "scenes.yaml", "--yes", "--poll-interval", "0.01").code == 0
+    assert film.sim.charges()[0]["input"]["image_input"] == ["https://cdn.example/a.png"]
