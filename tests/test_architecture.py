@@ -59,7 +59,8 @@ class Import:
 def arrows() -> dict[str, set[str]]:
     """Return which folder may import which, as the table in the architecture page says."""
     found = {}
-    for line in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for line in page.partition("## Where to look")[0].splitlines():
         match = re.match(r"\| `([a-z]+)` \| [^|]+ \|([^|]*)\|$", line)
         if match:
             found[match[1]] = set(re.findall(r"`([a-z]+)`", match[2]))

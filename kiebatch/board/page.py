@@ -129,7 +129,7 @@ def _reach(scene: BoardScene) -> int:
     return sum(_grow(p) for p in scene.panels if p.kind == "shot")
 
 
-# Signs that a page does not show and that change what stands beside them: control characters, and those that turn a
+# Signs that a page does not show and that change what lies beside them: control characters, and those that turn a
 # line around, so that `exe.png` reads as `gnp.exe`.  Letters that run from right to left need none of them.
 _UNSEEN = dict.fromkeys(
     (*range(9), 11, 12, *range(14, 32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))

@@ -64,7 +64,7 @@ class Wanted:
     def _met_before_it_was_better(self, recorded: str | None, prompt: str, raw: JSON) -> bool:
         """Whether the author's prompt is still the same, and only the text that was pinned for it is gone.
 
-        Another text in the lock is another prompt; a lock that lacks the text is no reason to buy anything.
+        Another text in the lock is another prompt; a lock that lacks the text does not make anything out of date.
         """
         job = self.job
         if job.enhanced or not isinstance(raw, str) or recorded is None or self.content is None:

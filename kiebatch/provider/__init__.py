@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kiebatch.provider.gate import Gate as Gate
     from kiebatch.provider.gate import path_for as path_for
     from kiebatch.provider.reads import Reads as Reads
+    from kiebatch.provider.reply import is_of as is_of
     from kiebatch.provider.reply import read_reply as read_reply
     from kiebatch.provider.retries import RetryBudget as RetryBudget
     from kiebatch.provider.sqlite_gate import SqliteGate as SqliteGate
@@ -45,6 +46,7 @@ __getattr__, __dir__ = face(
         "Wait": "waiting",
         "WaitLimits": "waiting",
         "no_hook": "conduct",
+        "is_of": "reply",
         "path_for": "gate",
         "read_reply": "reply",
     },

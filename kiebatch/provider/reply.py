@@ -68,3 +68,14 @@ def _whole_number(value: JSON) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_of(reply: Reply, task_id: str) -> bool:
+    """Whether a record is that of a task, as far as it says: one that names another task is not an answer.
+
+    The provider's word is evidence: a record of somebody else's task would give three slots one picture.
+    """
+    if not isinstance(reply.data, Mapping):
+        return True
+    named = reply.data.get("taskId") or reply.data.get("task_id")
+    return not isinstance(named, str) or named in task_id.split("/")

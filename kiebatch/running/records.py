@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kiebatch.errors import Refused
 from kiebatch.model import Absent, Done, Job, Status
-from kiebatch.provider import CallFailed, families
+from kiebatch.provider import CallFailed, families, is_of
 from kiebatch.running.context import RunContext
 
 
@@ -32,4 +32,4 @@ class TaskRecords:
             reply = await self._context.reads.read(endpoint.record(task_id))
         except (CallFailed, Refused):
             return None
-        return endpoint.status(reply)
+        return endpoint.status(reply) if is_of(reply, task_id) else None

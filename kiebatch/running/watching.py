@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from kiebatch.errors import Refused
 from kiebatch.model import Absent, Done, Job, Running, Status
-from kiebatch.provider import CallFailed, Reads, Wait, WaitLimits, polling
+from kiebatch.provider import CallFailed, Reads, Wait, WaitLimits, is_of, polling
 from kiebatch.provider import Ended as Ended
 from kiebatch.provider import GaveUp as GaveUp
 from kiebatch.provider.families import Endpoint
@@ -177,7 +177,7 @@ class Watch:
             if failure.retryable:
                 return None
             return Absent(message=failure.message)
-        return endpoint.status(reply)
+        return endpoint.status(reply) if is_of(reply, task_id) else None
 
 
 async def _sleep(seconds: float, nudged: asyncio.Event) -> None:

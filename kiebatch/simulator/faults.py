@@ -45,6 +45,9 @@ TASK = {
     "callback-exception": "the state at the end is CALLBACK_EXCEPTION (Suno)",
     "outputs": "so many outputs (value: number)",
     "extension": "its result links end in another extension (value: the extension)",
+    "costs": "its record says that it cost so many credits (value: a number)",
+    "same-id": "the answer names the first task of the account in place of the new one (Market)",
+    "other-id": "its record names another task (Market)",
     "links-die": "its result links stop working after so long (value: seconds)",
 }
 # ... to a download ...

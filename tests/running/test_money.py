@@ -256,10 +256,33 @@ def test_a_cost_of_zero_in_the_records_gives_no_room_back(film: Film) -> None:
     price = film.plan().entries[0].job.price.amount  # type: ignore[union-attr]
 
     assert price is not None
+    film.sim.fault("submit%1=costs:0")
+
     outcome = film.run(max_credits=3 * price, partial=True, in_flight=1)
 
     assert len(film.sim.charges()) == 3
     assert outcome.exit_code == Exit.REFUSED
+
+
+def test_a_task_id_that_another_slot_has_is_held(film: Film) -> None:
+    film.write(TWO)
+    film.sim.fault("submit@2=same-id")
+
+    outcome = film.run(in_flight=1)
+
+    assert (outcome.succeeded, len(outcome.held)) == (1, 1)
+    assert "already" in outcome.held[0].reason
+    assert len(film.manifest) == 1
+
+
+def test_a_record_of_another_task_is_not_an_answer(film: Film) -> None:
+    film.write(TWO)
+    film.sim.fault("submit@1=other-id")
+
+    outcome = film.run(timeout_s=dict.fromkeys(("image", "video", "audio", "text"), 0.3))
+
+    assert [f.code for f in outcome.failures] == ["timeout"]
+    assert len(film.manifest) == 1
 
 
 def test_a_forced_version_that_was_in_flight_is_not_bought_twice(film: Film) -> None:

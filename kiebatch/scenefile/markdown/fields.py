@@ -37,7 +37,7 @@ ReadList = Callable[[Block, Body], Entry | None]
 
 @dataclass(slots=True)
 class _Said:
-    """What stands behind and below a key: texts with their places.  `literal` texts mean themselves."""
+    """What comes after and below a key: texts with their places.  `literal` texts mean themselves."""
 
     entry: Entry
     pieces: list[tuple[str, Where]] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Fields:
         body.note(self._noted(entry, children), self.page.start_of(entry.first), tight=True)
 
     def warn_near_prompt(self, label: str, where: Where) -> None:
-        """Warn about a label that ends in `prompt` and is no key: it may be the writer's own, or meant to be sent."""
+        """Warn about a label that ends in `prompt` and is not a key: it may be the writer's own, or meant to be sent."""
         self.marks.problems.warning(
             where,
             f"`{label}` is not a key kiebatch knows, so it is not sent",

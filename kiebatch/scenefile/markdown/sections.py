@@ -16,7 +16,7 @@ _DEFAULTS = (
     *("model", "takes", "style", "negative_prompt", "seed", "fallback", "preset", "enhance"),
     "extra_params",
 )
-# A fence with one of these marks is no character.
+# Code fences with these info strings are code, never a character description.
 _LANGUAGES = frozenset(
     {
         "bash",
@@ -314,7 +314,7 @@ class Sections:
         return bool(self.marks.fence_key(block)) or block.info.casefold() in _LANGUAGES
 
     def give_file_style(self, top: dict[str, Placed]) -> None:
-        """`## Style` stands behind every prompt of the file, also of one that has a style of its own."""
+        """`## Style` is appended to every prompt of the file, also of one that has a style of its own."""
         style = self.file_style
         if style is None:
             return

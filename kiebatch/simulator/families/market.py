@@ -39,7 +39,8 @@ def create(sim: Simulator, call: Call) -> Answer:
     if given.get("return_last_frame") and task.outputs and not task.error:
         frame = replace(task.outputs[0], kind="image", format="png", part="last_frame")
         task.facts["lastFrameUrl"] = sim.publish(task, frame)
-    return ok({"taskId": task.id, "recordId": task.id})
+    named = next(iter(sim.tasks)) if "same-id" in task.quirks else task.id
+    return ok({"taskId": named, "recordId": named})
 
 
 def read(sim: Simulator, call: Call) -> Answer:
@@ -64,7 +65,7 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     phase = task.phase(now)
     over = phase in ("done", "failed")
     data: dict[str, JSON] = {
-        "taskId": task.id,
+        "taskId": "0" * 32 if "other-id" in task.quirks else task.id,
         "model": task.model,
         "state": _state(sim, task, now),
         "param": task.facts.get("param") or _param(task),
@@ -81,6 +82,8 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
         data["creditsConsumed"] = (
             (0 if task.error and sim.settings.refunds else task.charge.credits) if over else None
         )
+    if "costs" in task.quirks and over:
+        data["creditsConsumed"] = float(task.quirks["costs"])
     return data
 
 
