@@ -83,12 +83,13 @@ def test_the_file_cannot_name_hosts(film: Film) -> None:
 
 
 def test_an_address_that_cannot_be_copied_first_is_never_sent_itself(film: Film) -> None:
-    film.write(FILM.replace("RUN", "upload"))  # the simulator, like the provider, cannot fetch that host
+    film.write(FILM.replace("RUN", "upload"))
+    film.sim.fault(on="upload", kind="code", value="400 That host says no", times=9)
 
     said = film.command("run", "scenes.yaml", "--yes", "--poll-interval", "0.01")
 
     assert said.code == Exit.FAILED
-    assert "Failed to fetch the file from the URL" in said.err
+    assert "That host says no" in said.err
     assert film.sim.stats()["requests"]["upload"] >= 1
     assert film.sim.charges() == []
 
