@@ -62,6 +62,7 @@ def shared(folder: Path, seed: int) -> Shared:
 
         async def both() -> None:
             busy = asyncio.create_task(neighbour(account, seed, others))
+            await asyncio.sleep(RATE.window_s)  # the other one was there before us
             try:
                 await account.run(path, canary=False)
             finally:
@@ -72,7 +73,7 @@ def shared(folder: Path, seed: int) -> Shared:
         end = first + WINDOWS * RATE.window_s
         taken = sum(task.made_at < end for task in account.sim.tasks.values())
         sent = sum(operation == "submit" and at < end for at, operation, _ in account.sim.calls)
-        return Shared(taken, sent - taken, sum(EPOCH + at < end for at in others))
+        return Shared(taken, sent - taken, sum(first <= EPOCH + at < end for at in others))
 
 
 def main() -> None:
