@@ -61,7 +61,7 @@ def root(tmp_path: Path) -> Path:
         "title": EVERYTHING,
         "notes": EVERYTHING,
         "defaults": {"model": "nano-banana-2"},
-        "scenes": [{**scene, "prompt": scene["prompt"].replace("{", "{{")} for scene in scenes],
+        "scenes": [{**scene, "prompt": str(scene["prompt"]).replace("{", "{{")} for scene in scenes],
     }
     root = tmp_path / "film"
     root.mkdir()
