@@ -18,6 +18,7 @@ from kiebatch.media.ffmpeg import Undecodable, probed
 from kiebatch.model import MediaFacts
 
 MOST_PIXELS = 200_000_000  # an 8K frame has 33 million; what has more than this is a bomb
+_MOST_SECONDS = 86_400.0
 _HEAD = 4096
 
 
@@ -48,6 +49,8 @@ def facts(path: Path) -> MediaFacts:
         if kind == "text":
             return MediaFacts(kind=kind, media_type=media_type, extension=extension, size_bytes=size)
         pixels, seconds, pictures = _stream_facts(stream, path, media_type, size)
+    if seconds is not None and not 0 <= seconds <= _MOST_SECONDS:
+        seconds = None  # a broken head: the medium may be whole all the same, and it is paid for
     if media_type == "video/mp4" and not pictures:
         kind, media_type, extension = "audio", "audio/mp4", ".m4a"
     return MediaFacts(
