@@ -1,7 +1,7 @@
 """Writes a document as YAML or as Markdown, so that both give the same jobs.
 
 Markdown says a thing in the plainest form that reads back as exactly that thing: words in a quote where they
-survive one, else in a fence.  What no heading or bullet can hold stands in the front matter.
+survive one, else in a fence.  What no heading or bullet can hold goes into the front matter.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SOUND_TITLES = {"voiceover": "Voiceover", "music": "Music", "sound_effects": "S
 
 
 class _Flow(dict[str, JSON]):
-    """A mapping short enough to stand on one line."""
+    """A mapping short enough for one line."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -121,7 +121,7 @@ def _scene_in_order(scene: JSON) -> JSON:
 
 
 def _compact(value: JSON) -> JSON:
-    """Return a value in which each reference to a shot stands on one line."""
+    """Return a value in which each reference to a shot is on one line."""
     if isinstance(value, list):
         return [_compact(v) for v in value]
     if not isinstance(value, dict):
@@ -137,7 +137,7 @@ def _compact(value: JSON) -> JSON:
 def to_markdown(document: Document) -> str:
     """Return a document as a Markdown scene file; reading that gives the same jobs.
 
-    `Invalid` where the document is no whole scene file: an unknown key, a value of the wrong type.
+    `Invalid` where the document is not a whole scene file: an unknown key, a value of the wrong type.
     """
     return _Writer(document).text()
 
@@ -428,7 +428,7 @@ def _heading(text: str) -> Block:
 
 
 def _bullets(items: Sequence[str]) -> list[str]:
-    """Return bullets as one list, and what is no bullet as blocks of its own behind it."""
+    """Return bullets as one list, and what is not a bullet as blocks of its own behind it."""
     found: list[str] = []
     together: list[str] = []
     blocks: list[str] = []
@@ -445,7 +445,7 @@ def _headline(text: str) -> str:
 
 
 def _on_a_line(text: str) -> str | None:
-    """Return text as it can stand behind `- **Key**: `, or None when only a fence holds it."""
+    """Return text as it is written behind `- **Key**: `, or None when only a fence holds it."""
     if text != " ".join(text.split()) or not text.isprintable() or not text:
         return None
     plain = escaped(text)
@@ -479,7 +479,7 @@ def _words(text: str, info: str) -> str:
 
 
 def _note_survives(text: str, *, top: bool = False) -> bool:
-    """Whether prose can stand as it is: it reads back as a note and as nothing else."""
+    """Whether prose can be written as it is: it reads back as a note and as nothing else."""
     if not text.strip() or text != text.strip() or "\t" in text or "\r" in text or not _printable(text):
         return False
     scene = {"id": 1, "prompt": "x"}
@@ -537,7 +537,7 @@ def _media(role: str, value: JSON) -> str:
 
 
 def _medium(value: JSON) -> str | None:
-    """Return a medium as it stands on a line: a path in back-ticks is no shot."""
+    """Return a medium as it is written on a line: a path in back-ticks is not a shot."""
     if not isinstance(value, dict):
         text = str(value)
         whole = text == text.strip() and text.isprintable() and "`" not in text and "  " not in text

@@ -26,7 +26,7 @@ _TAG = "tag:yaml.org,2002:"
 def read(text: str, file: str, *, line_offset: int = 0, column_offset: int = 0) -> Document:
     """Return the values of a YAML text with their places.
 
-    `line_offset` shifts places for YAML that stands inside another file.  Raises `Invalid` with every
+    `line_offset` shifts places for YAML inside another file.  Raises `Invalid` with every
     duplicate key, or with the one syntax error, at its place.
     """
 
@@ -122,7 +122,7 @@ class _Lines:
         self.starts.extend(found.end() for found in re.finditer("\n", text))
 
     def rest(self, line: int, column: int) -> str:
-        """Return what stands in a line from a column on, its beginning at least."""
+        """Return what is in a line from a column on, its beginning at least."""
         if line >= len(self.starts):
             return ""
         start = self.starts[line] + column
@@ -201,7 +201,7 @@ class _Walk:
                 return
             own = self.places[path]
             found.update(self.value(source, path, depth + 1))
-            self.places[path] = own  # the mapping stands where it stands, not where it borrows from
+            self.places[path] = own  # a mapping is where it is written, not where it borrows from
 
     def note_comment(self, node: Any, path: Path) -> None:
         """Remember a text without quotes that goes on, for a person, behind ` #`."""

@@ -82,6 +82,6 @@ def _form(text: str) -> str:
 
 
 def _name(inner: str) -> str:
-    """Return the name that could stand for what is in the brackets: `$json.light` is `light`."""
+    """Return a name for what is in the brackets: `$json.light` is `light`."""
     last = re.split(r"[.$]", inner)[-1] or inner
     return re.sub(r"[^\w]+", "_", last).strip("_").lower() or "name"

@@ -172,7 +172,7 @@ class _Prompt:
             message = f"shot `{self.spec.name}`: there is no style, character or variable called `{name}`"
             self.source.error(self.path or self.spec.path, message, hint=hint, code="unknown-name")
 
-    # -- what stands around the text
+    # -- what goes around the text
 
     def _characters_named(self) -> list[tuple[str, Path]] | None:
         """Return the characters that the shot lists, each with its place; None when one is unknown."""

@@ -49,7 +49,7 @@ class Assembly:
         return Placed(in_order(top, TOP), self.start)
 
     def _values(self, body: Body) -> dict[str, Placed]:
-        """Return the keys of one shot from what stands in its body; prompts are settled already."""
+        """Return the keys of one shot from what its body holds; prompts are settled already."""
         fields = dict(body.fields)
         size_body = Body(
             body.where, fields={k: fields.pop(k) for k in ("size",) if k in fields}, params=body.params

@@ -45,7 +45,7 @@ class Bodies:
     ) -> None:
         """Gather what is marked in the blocks below one heading.
 
-        Under a heading that is not ours (`aside`) a quote is no prompt; under one that is a key (`label`) the quote
+        Under a heading that is not ours (`aside`) a quote is not a prompt; under one that is a key (`label`) the quote
         or fence is that key's value.
         """
         self.marks.aside = aside
@@ -150,7 +150,7 @@ class Bodies:
         return known
 
     def read_list(self, block: Block, body: Body) -> Entry | None:
-        """Read a list of fields; return the last one when its value may stand below the list."""
+        """Read a list of fields; return the last one when its value may follow below the list."""
         waiting: Entry | None = None
         for i, item in enumerate(block.children):
             waiting = None

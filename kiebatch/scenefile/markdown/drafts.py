@@ -29,7 +29,7 @@ SOUND_KEYS = (
 
 @dataclass(slots=True)
 class Body:
-    """What stands under one heading: fields by their key, the model's own fields, and the rest as notes."""
+    """What is written under one heading: fields by their key, the model's own fields, and the rest as notes."""
 
     where: Where
     fields: dict[str, Placed] = field(default_factory=dict)

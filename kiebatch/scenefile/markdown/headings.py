@@ -40,8 +40,8 @@ class Heading:
     duration: float | int | None = None
     struck: bool = False
     name: str = ""  # of a section, part or label
-    exact: bool = False  # its id stands in quotes, and is meant to the letter
-    inner: bool = False  # its word, Frame or Beat, is a shot's when it stands in a scene
+    exact: bool = False  # its id is in quotes, and is meant to the letter
+    inner: bool = False  # its word, Frame or Beat, is a shot's inside a scene
     nearly: bool = False  # it begins like a scene, or as one in another kind of file, and opens none
     numbered: bool = False  # it opens a scene only in a file that has no `Scene` or `Shot` heading
 
@@ -67,7 +67,7 @@ class Headings:
         )
 
     def read(self, block: Block, depth: str) -> Heading:
-        """`depth` says where the heading stands: `top`, `group` or `scene`."""
+        """`depth` says where the heading is: `top`, `group` or `scene`."""
         raw = block.text.strip()
         struck = bool(re.fullmatch(r"~~.*~~\s*[:：]?", raw))
         written = inline(raw.replace("~~", "") if struck else raw)[0]

@@ -90,7 +90,7 @@ class Keys:
                 near = labels.misspelt(str(target.value), labels.ENGLISH_KEYS)
                 self.problems.error(
                     target.where,
-                    f"`labels` names `{target.value}`, which is no key",
+                    f"`labels` names `{target.value}`, which is not a key",
                     hint=f"did you mean `{near}`?" if near else "",
                     code="unknown-key",
                 )

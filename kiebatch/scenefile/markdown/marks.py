@@ -147,7 +147,7 @@ class Marks:
             )
 
     def unmarked(self, what: str, at: Where) -> None:
-        """Say that words stand where a person may have meant them to be sent, and nothing marks them."""
+        """Warn about words that a person may have meant to be sent, and that nothing marks."""
         self.problems.warning(
             at,
             f"{what} has no words: nothing below it is marked",

@@ -84,7 +84,7 @@ class Outline:
             self._open_other(heading, block, at)
 
     def _opens_shot(self, scene: SceneDraft, heading: Heading, level: int) -> bool:
-        if heading.numbered:  # below a scene that is no shot itself
+        if heading.numbered:  # below a scene without a prompt of its own
             return level > scene.level and not scene.body.asks
         if heading.inner:  # frames in a scene are its shots, unless the scenes themselves are frames
             return level > scene.level and not scene.of_frames

@@ -52,7 +52,7 @@ class Outside:
         for where in self._marked(block):
             self.marks.problems.warning(
                 where,
-                "this prompt stands in no scene, so it is not sent",
+                "this prompt is in no scene, so it is not sent",
                 hint="put it below a heading such as `## Scene 1: Arrival`",
                 code="outside-scene",
             )

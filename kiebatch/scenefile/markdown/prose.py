@@ -66,7 +66,7 @@ class Placed:
 
 
 class Literal(str):
-    """Text that means itself: a path in an image or in back-ticks is no shot, words in a fence no list of names."""
+    """Text that means itself: a path in an image or in back-ticks is not a shot, words in a fence are not a list of names."""
 
     __slots__ = ()
 
@@ -145,7 +145,7 @@ class _Parser(MarkdownIt):
 def block_parser() -> _Parser:
     parser = _Parser("commonmark")
     parser.enable(["table", "strikethrough"])
-    # Writers indent whole lists by a tab; to them that is no program code.
+    # Writers indent whole lists by a tab; to them that is not program code.
     parser.disable(["code", "reference"])
     parser.use(front_matter_plugin)
     parser.core.ruler.enableOnly(["normalize", "block"])  # words are read only where a value needs it
@@ -265,7 +265,7 @@ def escaped(text: str) -> str:
 
 
 def unquoted(text: str) -> str:
-    """Return text without the one pair of quotes, straight or typographic, that it stands wholly inside of."""
+    """Return text without the one pair of quotes, straight or typographic, that it is wholly inside of."""
     text = text.strip()
     if len(text) < 2 or text[0] not in _QUOTES or text[-1] not in _QUOTES[text[0]]:
         return text
@@ -292,7 +292,7 @@ def is_nothing(text: str) -> bool:
 def scalar(text: str, where: Where) -> Placed:
     """Return a raw value by the rules of the YAML form: `5`, `true` and `[a, b]`, but `16:9` and `010` are text.
 
-    Raises `Invalid` where text in brackets is no YAML.
+    Raises `Invalid` where text in brackets is not YAML.
     """
     text = text.strip()
     flow = text[:1] in ("[", "{") and text[-1:] in ("]", "}")

@@ -60,7 +60,7 @@ class Tables:
         if scene is None:
             self.marks.problems.warning(
                 self.page.start(block),
-                "the prompts of this table stand in no scene, so they are not sent",
+                "the prompts of this table are in no scene, so they are not sent",
                 hint="put the table below a heading of its own, or of a scene",
                 code="outside-scene",
             )
