@@ -23,7 +23,7 @@ FACES = {
     "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "queries", "runs", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
     "catalogue": {"chat_models", "formula", "generate", "inputs", "lint", "manual", "media_limits", "migrating", "refresh", "saying", "starters"},
-    "scenefile": {"build", "convert", "document", "explaining", "intake", "lengths", "markdown", "migration", "negatives", "screenplay", "screenplay_update", "yaml_text"},
+    "scenefile": {"build", "convert", "document", "explaining", "intake", "lengths", "markdown", "migration", "moved_lines", "negatives", "screenplay", "screenplay_update", "yaml_text"},
     "prompts": {"chat", "choosing", "lock"},
     "project": {"finding", "foreign", "opening", "scripts", "snapshots"},
     "planning": {"file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},

@@ -82,6 +82,24 @@ def test_renumbered_scenes_keep_their_results_and_the_plan_names_the_lines(film:
     assert len(film.sim.charges()) == 3
 
 
+def test_the_lines_of_a_renumbered_file_can_be_written_into_it(film: Film) -> None:
+    film.write(TWO)
+    film.run()
+    film.edit(
+        "  - {id: 1, prompt: The boat}\n",
+        "  - {id: 1, prompt: New}  # first\n  - {id: 2, prompt: The boat}\n",
+    )
+    film.edit("{id: 2, prompt: The lamp}", "{id: 3, prompt: The lamp}")
+
+    said = film.command("plan", "scenes.yaml", "--write-moved")
+
+    assert said.code == Exit.OK, said.err
+    text = film.scene_file.read_text(encoding="utf-8")
+    assert "# first" in text
+    assert "moved" in text
+    assert film.reasons() == {"1": "generate: new", "2": "keep: kept", "3": "keep: kept"}
+
+
 def test_taking_a_moved_line_out_again_buys_nothing(film: Film) -> None:
     film.write(TWO)
     film.run()

@@ -18,6 +18,8 @@ from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, plain
 from kiebatch.model import JSON, Project, Slot
 from kiebatch.planning import Assessment, Entry, Plan, assess, jobs_as_json, planning, price_of, save_plan
+from kiebatch.project import Opened
+from kiebatch.scenefile import moved_lines
 
 app = typer.Typer()
 
@@ -35,6 +37,12 @@ def plan(
         bool, typer.Option("--quiet", "-q", help="print nothing: the exit code of --check is the answer")
     ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="list what is kept, too")] = False,
+    write_moved: Annotated[
+        bool,
+        typer.Option(
+            "--write-moved", help="write the `moved:` lines that carry versions along into the file"
+        ),
+    ] = False,
 ) -> None:
     """Show what a run would do, why, and what it would cost.  Sends nothing.
 
@@ -45,6 +53,8 @@ def plan(
     opened, chosen = options.open_given(given, scene_file, quiet=quiet, each=True)
     only, force = given.only, given.force
     todo = planning.plan(opened, only=only, force=force, until_picks=chosen.until_picks, cache=chosen.cache)
+    if write_moved:
+        _write_moved(opened, todo)
     if out:
         saved = save_plan(opened, todo, only=only, force=force)
         files.replace(out, json.dumps(saved, ensure_ascii=False, indent=2) + "\n")
@@ -70,6 +80,16 @@ def plan(
         held = any(e.selected and e.reason == "held" for e in todo.entries)
         work = Exit.DIFFERS if todo.status == "work" else Exit.OK
         console.leave(Exit.HELD if held else work)
+
+
+def _write_moved(opened: Opened, todo: Plan) -> None:
+    """Write the `moved:` lines of what was found by its content into the scene file."""
+    path = opened.workspace.scene_file
+    if path is None or not todo.moved:
+        console.say("no slot moved")
+        return
+    files.replace(path, moved_lines.with_moved(files.read_text(path), opened.document, todo.moved))
+    console.say(f"wrote `{moved_lines.shown(todo.moved)}` into {files.shown(path)}")
 
 
 def _on_the_board_alone(project: Project) -> list[str]:
@@ -104,6 +124,11 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
     for entry in shown:
         if entry.note and entry.action in ("missing", "altered", "blocked"):
             lines.append(f"{entry.slot}: {plain(entry.note)}")
+    if todo.moved:
+        lines.append(
+            f"found by content: `{moved_lines.shown(todo.moved)}` carries the versions along "
+            "(`kiebatch plan --write-moved` writes it)"
+        )
     if todo.collect:
         lines.append(f"{len(todo.collect)} task(s) paid for earlier will be collected, at no cost")
     kept = sum(1 for e in entries if e.action == "keep")
