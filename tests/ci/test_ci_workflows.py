@@ -81,7 +81,10 @@ def test_nothing_that_the_workflows_commit_starts_them_again() -> None:
     pushes = workflows.load(GITHUB)["on"]["push"]
     rules = workflows.load(GITLAB)["kiebatch run"]["rules"]
 
-    assert not any(path.startswith(("assets", "*", ".")) for path in [*pushes["paths"], *rules[0]["changes"]])
+    starts = {*pushes["paths"], *rules[0]["changes"]} - {
+        "assets/picks.yaml"
+    }  # which people write, and no run
+    assert not any(path.startswith(("assets", "*", ".")) for path in starts)
     assert "[skip ci]" in GITHUB.read_text(encoding="utf-8")
     assert "-o ci.skip" in GITLAB.read_text(encoding="utf-8")
 
