@@ -90,6 +90,7 @@ def written(film: Film) -> Film:
     return film
 
 
+@pytest.mark.slow
 def test_an_agent_drafts_looks_and_picks_without_a_credit(written: Film) -> None:
     async def conversation(session: ClientSession) -> dict[str, Any]:
         found: dict[str, Any] = {"tools": {tool.name for tool in (await session.list_tools()).tools}}
@@ -248,6 +249,7 @@ def test_a_cancelled_run_stops_submitting_and_collects_what_is_paid_for(written:
     assert answer["left_of_cap"] == 100 - 2 * PRICE
 
 
+@pytest.mark.slow
 def test_what_is_for_a_person_is_not_offered(written: Film) -> None:
     async def conversation(session: ClientSession) -> tuple[list[types.Tool], list[str]]:
         await call(session, "run", scene_file="scenes.yaml")
@@ -265,6 +267,7 @@ def test_what_is_for_a_person_is_not_offered(written: Film) -> None:
     assert len(written.sim.charges()) == 3, "nothing is made a second time"
 
 
+@pytest.mark.slow
 def test_files_outside_the_project_are_refused(written: Film) -> None:
     outside = written.folder.parent / "other.yaml"
     outside.write_text(SCENES, encoding="utf-8")
