@@ -114,7 +114,8 @@ class Entry:
     `current` are the slot's assets of today, which a new version supersedes; for a slot that was found by its content
     (`Reason.MOVED`) those that it keeps.  `attempt` is the known task that a `restore` collects, `older` the
     superseded version that it makes current again.  `fingerprint` is None while something it starts from is not made;
-    `key` then has no content either.  `note` is a sentence for people.
+    `key` then has no content either.  `note` is a sentence for people.  `seen` is the highest attempt for its contents
+    that was known at the last look before a purchase.
     """
 
     slot: Slot
@@ -130,6 +131,7 @@ class Entry:
     older: tuple[Asset, ...] = ()
     selected: bool = True
     note: str = ""
+    seen: int | None = None
 
     @property
     def reason(self) -> str:

@@ -36,6 +36,7 @@ class Database:
         self.path = path
         self.hook = hook
         self._gathering: list[str] | None = None
+        self._afterwards: list[Callable[[], None]] = []
 
     @contextlib.contextmanager
     def write(self, point: str) -> Iterator[sqlite3.Connection]:
@@ -52,12 +53,22 @@ class Database:
     def together(self) -> Iterator[None]:
         """Gather the writes inside into one transaction: all of them are durable at the end, or none."""
         points: list[str] = []
+        self._afterwards = []
         with self._transaction(points):
             self._gathering = points
             try:
                 yield
             finally:
                 self._gathering = None
+        for work in self._afterwards:
+            work()
+
+    def once_durable(self, work: Callable[[], None]) -> None:
+        """Do something when what was just written is durable: now, or once at the end of a gathered transaction."""
+        if self._gathering is None:
+            work()
+        elif work not in self._afterwards:
+            self._afterwards.append(work)
 
     @contextlib.contextmanager
     def _transaction(self, points: Sequence[str]) -> Iterator[None]:

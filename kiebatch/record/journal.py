@@ -55,11 +55,13 @@ class Journal:
         self._now = now
 
     def close(self) -> None:
-        with contextlib.suppress(
-            KieBatchError
-        ):  # a full disk: the mark is a lower bound, the older one holds
-            self.mark()
+        self._mark_again()
         self.database.connection.close()
+
+    def _mark_again(self) -> None:
+        # On a full disk the older mark holds: it is a lower bound.
+        with contextlib.suppress(KieBatchError):
+            self.mark()
 
     @property
     def uuid(self) -> str:
@@ -106,9 +108,9 @@ class Journal:
                 f" ({', '.join('?' * len(_PAID))}) ORDER BY edition DESC, id DESC",
                 (self.film, key.content, key.take, key.twin, *_PAID),
             ).fetchall()
-            on_its_way = [row for row in found if row["state"] != "saved"]
-            if on_its_way:
-                return Taken(_attempt(on_its_way[0]))
+            in_the_way = [row for row in found if row["state"] != "saved" or _since(row, intent)]
+            if in_the_way:
+                return Taken(_attempt(in_the_way[0]))
             edition = found[0]["edition"] + 1 if found else 0
             row = db.execute(
                 "INSERT INTO attempts (run_id, film, slot, scene, model, family, fingerprint, take, twin, edition, state,"
@@ -130,6 +132,8 @@ class Journal:
                     intent.balance,
                 ),
             )
+        # Before anything is sent, so that a copy of the journal from before this intent is found to be one.
+        self.database.once_durable(self._mark_again)
         return Claimed(int(row.lastrowid or 0), edition)
 
     def submitted(self, attempt: int, task_id: str, outputs: Sequence[Output] = ()) -> None:
@@ -341,6 +345,11 @@ class Journal:
             "SELECT 1 FROM attempts WHERE model = ? AND state = 'saved' LIMIT 1", (model,)
         )
         return row.fetchone() is not None
+
+
+def _since(row: sqlite3.Row, intent: Intent) -> bool:
+    """Whether a row is newer than what the decision to send knew of."""
+    return intent.seen is not None and row["id"] > intent.seen
 
 
 def _attempt(row: sqlite3.Row) -> Attempt:

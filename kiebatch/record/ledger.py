@@ -28,7 +28,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A job that is about to be sent: what is written down before the request leaves.  Credits; None if unknown."""
+    """A job that is about to be sent: what is written down before the request leaves.  Credits; None if unknown.
+
+    `seen` is the highest attempt that whoever decided to send it knew of; what was saved since answers it.
+    """
 
     run_id: str
     slot: Slot
@@ -38,6 +41,7 @@ class Intent:
     job: Mapping[str, JSON]  # `model.job_record`
     credits: float | None
     balance: float | None = None
+    seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The same content is on its way already, or nobody knows whether it is: nothing may be sent."""
+    """The same content is on its way or was saved meanwhile, or nobody knows whether it is: nothing may be sent."""
 
     by: Attempt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from kiebatch.errors import plain
@@ -38,10 +39,11 @@ class LateDecision:
         assert job is not None
         want = wanted(job, self._binder.digest)
         line = self._slots[entry.slot].line
+        known = await self._context.ledger.find(want.contents)
         there = There(
             line=line,
             superseded=self._superseded(entry.slot),
-            attempts=tuple(await self._attempts(entry.slot, want)),
+            attempts=tuple(self._own(known, entry.slot)),
             elsewhere=self._elsewhere(entry, want),
             recorded={a.task_id for a in self._context.manifest.manifest.assets if a.task_id},
         )
@@ -51,7 +53,8 @@ class LateDecision:
             ended_now=frozenset(self._concluder.ended_now),
         )
         asked = Asked(forced=entry.cause is Reason.FORCED, failed_too=entry.cause is Reason.FAILED_BEFORE)
-        return decide(job, want, there, facts, asked, entry.twin)
+        decided = decide(job, want, there, facts, asked, entry.twin)
+        return replace(decided, seen=max((a.id for a in known), default=0))
 
     def _digest(self, asset: Asset) -> str | None:
         """Return a file's sha256 as the plan read it, or as it was made; None where it is gone by now."""
@@ -67,9 +70,8 @@ class LateDecision:
         then = self._assignment.superseded(slot) if self._assignment else ()
         return (*now, *(a for a in then if a.filename not in named))
 
-    async def _attempts(self, slot: Slot, want: Wanted) -> list[Attempt]:
-        """Return the slot's attempts for what is asked for; with an earlier plan's whatever is undecided was told."""
-        found = await self._context.ledger.find(want.contents)
+    def _own(self, found: Iterable[Attempt], slot: Slot) -> list[Attempt]:
+        """Return the attempts that are a slot's, by its name of today."""
         if self._assignment is None:
             return [a for a in found if a.slot == slot]
         return [a for a in found if self._assignment.slot_of(a) == slot]

@@ -164,7 +164,9 @@ class Maker:
         except (media.Undecodable, OSError) as error:
             return failure_of(job, "bad-input", str(error), retryable=False)
         endpoint = families.get(job.family, job.endpoint)
-        order = Order(slot=entry.slot, job=job, endpoint=endpoint, rank=rank, twin=entry.twin)
+        order = Order(
+            slot=entry.slot, job=job, endpoint=endpoint, rank=rank, twin=entry.twin, seen=entry.seen
+        )
         sent = await self._submit(order, bound)
         if isinstance(sent, Attempt):
             await self._settled(self._parts.late.taken(entry, sent))

@@ -62,13 +62,14 @@ class Turnstile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One job to be sent: its place in the order, and its number among jobs of equal content."""
+    """One job to be sent: its place in the order, its number among jobs of equal content, and what was known of it."""
 
     slot: Slot
     job: Job
     endpoint: families.Endpoint
     rank: int
     twin: int
+    seen: int | None = None  # `Intent.seen`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,7 @@ class Submitter:
             job=job_record(order.job, bound.made_from),
             credits=order.job.price.amount,
             balance=self._spending.expected_balance,
+            seen=order.seen,
         )
 
     async def _book_again(self, attempt: int) -> Booking:

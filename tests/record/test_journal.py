@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from bench import lives
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import Output, Slot
-from kiebatch.record import Claimed, Intent, Journal, Key, journal_schema, open_journal
+from kiebatch.record import Claimed, Intent, Journal, Key, Taken, journal_schema, open_journal
+from kiebatch.record.journal_mark import path_of
 from support import rights
 from support.records import an_asset
 
@@ -51,6 +53,45 @@ def test_an_intent_of_a_run_that_died_is_held(tmp_path: Path) -> None:
         (attempt,) = journal.attempts()
 
     assert (attempt.state, attempt.message) == ("held", "it died")
+
+
+def test_a_copy_from_before_the_last_intent_is_found_to_be_one(tmp_path: Path) -> None:
+    path, kept = tmp_path / "journal.sqlite", tmp_path / "kept"
+    with opened(path) as journal:
+        intended(journal, 1)
+        shutil.copy(path, kept)
+        intended(journal, 2)
+        mark = path_of(path).read_bytes()  # as a process leaves it that is killed now
+    shutil.copy(kept, path)
+    path_of(path).write_bytes(mark)
+
+    with opened(path) as journal:
+        assert journal.incomplete
+
+
+def test_a_claim_is_answered_by_what_was_saved_since_the_decision(tmp_path: Path) -> None:
+    intent = Intent(
+        run_id="r",
+        slot=Slot(1),
+        key=Key("sha256:1"),
+        model="z-image",
+        family="jobs",
+        job={"prompt": "x"},
+        credits=4,
+        seen=0,
+    )
+    with opened(tmp_path / "j") as journal:
+        attempt = intended(journal)
+        journal.submitted(attempt, "t")
+        journal.saved(attempt)
+
+        late = journal.claim(intent)
+        again = journal.claim(replace(intent, seen=attempt))
+
+    assert isinstance(late, Taken)
+    assert late.by.id == attempt
+    assert isinstance(again, Claimed)
+    assert again.edition == 1
 
 
 def test_outputs_of_an_answer_are_written_with_the_task_id(tmp_path: Path) -> None:
