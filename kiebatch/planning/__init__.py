@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kiebatch._lazy import face
 
 if TYPE_CHECKING:
+    from kiebatch.planning.contents import NotMade as NotMade
     from kiebatch.planning.contents import Wanted as Wanted
     from kiebatch.planning.contents import wanted as wanted
     from kiebatch.planning.decision import Asked as Asked
@@ -56,6 +57,7 @@ __getattr__, __dir__ = face(
         "SlotStatus": "statuses",
         "There": "decision",
         "Verdict": "verdicts",
+        "NotMade": "contents",
         "Wanted": "contents",
         "assess": "verdicts",
         "check_bound": "saved",

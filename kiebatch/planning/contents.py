@@ -37,7 +37,7 @@ class Wanted:
         """The contents under which it may be recorded, today's first; that of its text as written was 0.1's."""
         found = [self.content, self.fallback]
         for job in self._forms():
-            found += [fingerprint(job, self.digest), fingerprint_as_written(job, self.digest)]
+            found += [_print(job, self.digest, fingerprint), _print(job, self.digest, fingerprint_as_written)]
         return tuple(dict.fromkeys(p for p in found if p is not None))
 
     def met_by(self, asset: Asset) -> bool:
@@ -107,8 +107,12 @@ def wanted(job: Job, digest: Callable[[Ref], str]) -> Wanted:
     return Wanted(job, _print(job, digest), _print(job.fallback, digest) if job.fallback else None, digest)
 
 
-def _print(job: Job, digest: Callable[[Ref], str]) -> str | None:
+def _print(
+    job: Job,
+    digest: Callable[[Ref], str],
+    form: Callable[[Job, Callable[[Ref], str]], str] = fingerprint,
+) -> str | None:
     try:
-        return fingerprint(job, digest)
+        return form(job, digest)
     except NotMade:
         return None

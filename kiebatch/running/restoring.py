@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kiebatch import files, media
 from kiebatch.errors import plain
-from kiebatch.model import Asset, Attempt, Done, Job, Slot
-from kiebatch.planning import Entry, Reason, Wanted, stored_key
+from kiebatch.model import Asset, Attempt, Done, Job, Ref, Slot
+from kiebatch.planning import Entry, NotMade, Reason, Wanted, stored_key
 from kiebatch.provider import families
 from kiebatch.record import Stored
 from kiebatch.record.manifest import names, version_after
@@ -24,6 +24,7 @@ from kiebatch.running.outcome import Outcome
 from kiebatch.running.paid import PaidTask, Standing, job_for, paid_task
 from kiebatch.running.records import TaskRecords
 from kiebatch.running.slots import SlotBook
+from kiebatch.running.stop import Unsent
 from kiebatch.running.watching import Ended, GaveUp, Watch
 
 
@@ -197,10 +198,17 @@ class Restorer:
         cache, job = self._context.cache, entry.job
         if cache is None or job is None or entry.key is None:
             return []
-        want = Wanted(job, entry.fingerprint, None, self._binder.digest)
+        want = Wanted(job, entry.fingerprint, None, self._digest)
         key = stored_key(want, entry.key, cache.has)
         found: list[Stored] = await self._context.offload(cache.get, key) if key else []
         return found
+
+    def _digest(self, ref: Ref) -> str:
+        """Return the content of a medium; `NotMade` where it is a shot whose result is not here yet."""
+        try:
+            return self._binder.digest(ref)
+        except Unsent as missing:
+            raise NotMade from missing
 
     async def _placed(self, stored: Stored, entry: Entry) -> Asset:
         """Copy a stored file to the name that this slot gives it, and return its entry for this slot."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from kiebatch.model import Slot
-from kiebatch.planning import Action, Entry, upstream_first
+from kiebatch.planning import Action, Entry, Reason, upstream_first
 from kiebatch.running.canaries import Canaries
 from kiebatch.running.context import RunContext
 from kiebatch.running.durations import Durations
@@ -110,6 +110,10 @@ class Schedule:
         return False
 
     def _ready(self, entry: Entry) -> bool:
+        if entry.job and entry.cause is Reason.PAID:
+            # Its entry names what it was made from, so that comes first.
+            needs = entry.job.needs
+            return not self._slots.waits_for(needs) or self._slots.lacks(needs) is not None
         if entry.action is not Action.GENERATE or not entry.job or self._why_not(entry):
             return True
         return not self._canaries.holds_back(entry.job.model) and not self._slots.waits_for(entry.job.needs)

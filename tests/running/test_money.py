@@ -538,6 +538,24 @@ def test_a_rebuild_from_a_cache_is_priced_along_its_chains_and_needs_no_key(
     assert (outcome.status, len(film.sim.charges())) == ("success", 2)
 
 
+def test_a_rebuild_from_a_cache_makes_no_shot_before_what_it_starts_from(film: Film, tmp_path: Path) -> None:
+    film.write(CHAIN)
+    film.run(cache=tmp_path / "cache")
+    shutil.rmtree(film.assets)
+    shutil.rmtree(film.folder / ".kiebatch")
+
+    film.edit("The boat", "A ship")
+    killed_in_flight(film)  # its task is collected first, and the shot that starts from it must wait
+    film.edit("A ship", "The boat")
+
+    outcome = film.run(cache=tmp_path / "cache")
+    boat = next(a for a in film.manifest if a["prompt"] == "The boat")
+    closer = next(a for a in film.manifest if a["prompt"] == "Closer")
+
+    assert (outcome.status, len(film.sim.charges())) == ("success", 3)
+    assert closer["made_from"] == [boat["id"]]
+
+
 @pytest.mark.parametrize(
     "entry",
     [
