@@ -32,7 +32,7 @@ import httpx
 
 from kiebatch import api, files
 from kiebatch.errors import Refused
-from kiebatch.model import Rate
+from kiebatch.model import Asset, Attempt, Rate
 from kiebatch.project import Opened
 from kiebatch.record import Journal, manifest, open_journal
 from kiebatch.running import Outcome
@@ -47,7 +47,7 @@ EPOCH = 1_790_000_000.0
 RATE = Rate(starts=8, window_s=10.0)  # less than the film has jobs, so that the window is met all the time
 POLLS = Rate(starts=8, window_s=1.0)
 RUNS = 5  # of one life, at most, before its weather clears
-STUCK_AFTER_S = 6 * 3600.0
+HOME_WITHIN_S = 4 * 3600.0  # once the troubles have stopped: a stuck task waits ten minutes in each run
 
 
 class Broken(AssertionError):
@@ -188,6 +188,7 @@ class Life:
     kills: int = 0
     violated: str = ""  # a limit of the account that was not kept
     charges: int = 0
+    home_s: float = 0.0  # virtual seconds that the way home took once the troubles had stopped
     jumped_s: float = 0.0  # how far the wall clock was set
     jumps: list[float] = field(default_factory=list)
     words: Counter[str] = field(default_factory=Counter)  # prompts that the user said to send again
@@ -235,14 +236,32 @@ class Life:
                 break
         await self.come_home(opened)
 
-    def placed(self, opened: Opened) -> Opened:
+    def placed(self, opened: Opened, film: str = "assets") -> Opened:
         workspace = Workspace(
             root=self.folder,
-            assets=self.folder / "assets",
+            assets=self.folder / film,
             state=self.folder / "state",
             scene_file=opened.workspace.scene_file,
+            default=film == "assets",
         )
         return dataclasses.replace(opened, workspace=workspace)
+
+    # -- what other lives change
+
+    @property
+    def films(self) -> tuple[str, ...]:
+        """The assets folders that this life has."""
+        return ("assets",)
+
+    def asked(self, opened: Opened) -> dict[str, Any]:
+        """Return how a run is asked for, beside its settings."""
+        return {}
+
+    def more_settings(self) -> dict[str, Any]:
+        return {}
+
+    def beside(self, point: str) -> None:
+        """What somebody else does while a run is at a point."""
 
     def weather(self, rain: float) -> None:
         """Let it rain trouble: the share of calls that each kind of it spoils."""
@@ -301,6 +320,7 @@ class Life:
             in_flight=lot.choice([300, 7]),
             order=lot.choice(["file", "fastest"]),
             canary=lot.random() < 0.5,
+            **self.more_settings(),
         )
         edges = api.Edges(
             now=self._wall,
@@ -319,7 +339,8 @@ class Life:
             edges = dataclasses.replace(edges, open_journal=_forgetful)
         outcome = None
         try:
-            outcome = await api.run_async(opened, settings=settings, emit=self._event, edges=edges)
+            asked = {} if fair else self.asked(opened)
+            outcome = await api.run_async(opened, settings=settings, emit=self._event, edges=edges, **asked)
             self.log(f"run {self.runs}: {outcome.status} {outcome.stopped_because}")
         except Killed:
             self.kills += 1
@@ -355,7 +376,7 @@ class Life:
         if not path.exists():
             return
         document = json.loads(path.read_text(encoding="utf-8"))
-        heads = [a for a in document["assets"] if "superseded_by" not in a and a["version"] == 1]
+        heads = [a for a in document["assets"] if "superseded_by" not in a and a.get("version") == 1]
         self.log(f"  the manifest goes back: {len(heads) // 2} entries are gone")
         document["assets"] = heads[: len(heads) // 2]
         path.write_text(json.dumps(document), encoding="utf-8")
@@ -363,9 +384,13 @@ class Life:
 
     def resolve_all(self, *, honest: bool) -> None:
         """Decide what is held, as a user does who looks at the provider's own log of tasks."""
-        with self._journal() as journal:
+        known = {a.task_id for a in self.attempts()}
+        for film in self.films:
+            self._resolve_all(film, known, honest=honest)
+
+    def _resolve_all(self, film: str, known: set[str | None], *, honest: bool) -> None:
+        with self._journal(film) as journal:
             journal.hold_unfinished("the program ended")
-            known = {a.task_id for a in journal.attempts()}
             for attempt in journal.attempts(states=("held",)):
                 prompt = str(attempt.job["prompt"])
                 strays = [
@@ -385,8 +410,26 @@ class Life:
                 else:
                     journal.decide(attempt.id, self.lot.choice(["resubmit", "forget"]))
 
-    def _journal(self) -> Journal:
-        return open_journal(self.folder / "state" / "journal.sqlite", now=self._wall)
+    def _journal(self, film: str = "assets") -> Journal:
+        owner = self.placed(self.film.before, film).workspace.owner
+        return open_journal(self.folder / "state" / "journal.sqlite", now=self._wall, film=owner)
+
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts of all films."""
+        found = []
+        for film in self.films:
+            with self._journal(film) as journal:
+                found += journal.attempts()
+        return found
+
+    def recorded(self) -> list[Asset]:
+        """Return the assets of all films."""
+        found: list[Asset] = []
+        for film in self.films:
+            path = self.folder / film / "manifest.json"
+            if path.exists():
+                found += manifest.parse(path.read_text(encoding="utf-8"), "manifest.json").assets
+        return found
 
     def _wall(self) -> float:
         return EPOCH + self.loop.time() + self.jumped_s
@@ -415,35 +458,42 @@ class Life:
         """Check what must hold after every run, however it ended."""
         if self.violated:
             raise Broken(self.violated)
-        self._check_manifest()
+        for film in self.films:
+            self._check_manifest(film)
         charges: Counter[str] = Counter()
         for charge in self.sim.ledger:
             task = self.sim.tasks[charge.task_id]
             if not task.error:
                 charges[str(charge.input.get("prompt", charge.input.get("text")))] += 1
         for prompt, count in charges.items():
-            allowed = self.film.takes[prompt] + self.words[prompt] + (prompt in self.film.remade)
+            asked = self.film.takes[prompt] + (prompt in self.film.remade)
+            allowed = len(self.films) * asked + self.words[prompt]
             if count > allowed:
                 raise Broken(f"`{prompt}` was paid for {count} times; {allowed} were asked for")
-        with self._journal() as journal:
-            known = {a.task_id for a in journal.attempts() if a.task_id}
-            unsure = Counter(str(a.job["prompt"]) for a in journal.attempts() if a.undecided)
-        strays = Counter(
-            str(c.input.get("prompt", c.input.get("text"))) for c in self.sim.ledger if c.task_id not in known
-        )
-        for prompt, count in strays.items():
+        attempts = self.attempts()
+        unsure = Counter(str(a.job["prompt"]) for a in attempts if a.undecided)
+        for prompt, count in Counter(self.strays(attempts)).items():
             if count > unsure[prompt] + self.words[prompt]:
                 raise Broken(f"a charge for `{prompt}` is not known to anybody")
         self.charges = len(self.sim.ledger)
 
-    def _check_manifest(self) -> None:
-        path = self.folder / "assets" / "manifest.json"
+    def strays(self, attempts: Collection[Attempt]) -> list[str]:
+        """Return the prompts of charges whose task no attempt has."""
+        known = {a.task_id for a in attempts if a.task_id}
+        return [
+            str(c.input.get("prompt", c.input.get("text"))) for c in self.sim.ledger if c.task_id not in known
+        ]
+
+    def _check_manifest(self, film: str) -> None:
+        path = self.folder / film / "manifest.json"
         if not path.exists():
             return
         record = manifest.parse(path.read_text(encoding="utf-8"), "manifest.json")
         if record.repairs:
             raise Broken(f"the manifest needs repairs: {record.repairs[0]}")
         for asset in record.assets:
+            if asset.sha256 is None:
+                continue  # an entry of another tool
             file = self.folder / asset.filename
             if not file.exists() or files.sha256(file) != asset.sha256:
                 raise Broken(f"{asset.filename} is not what the manifest says")
@@ -455,18 +505,18 @@ class Life:
         """
         self.sim.faults.clear()
         self.sim.balance = 10_000.0
+        began = self.loop.time()
         for _ in range(4):
             self.resolve_all(honest=True)
             outcome = await self.run(opened, kills=False, fair=True)
             if outcome is not None and outcome.status == "success":
                 break
+        self.home_s = max(self.home_s, self.loop.time() - began)
+        if self.home_s > HOME_WITHIN_S:
+            raise Broken(f"the way home took {self.home_s / 60:.0f} virtual minutes")
         self._check()
-        record = manifest.parse(
-            (self.folder / "assets/manifest.json").read_text(encoding="utf-8"), "manifest.json"
-        )
-        saved = {a.task_id for a in record.assets}
-        with self._journal() as journal:
-            attempts = {a.task_id: a for a in journal.attempts() if a.task_id}
+        saved = {a.task_id for a in self.recorded()}
+        attempts = {a.task_id: a for a in self.attempts() if a.task_id}
         for charge in self.sim.ledger:
             attempt = attempts.get(charge.task_id)
             if charge.task_id in saved or (attempt and (attempt.state == "failed" or attempt.open)):
@@ -475,8 +525,16 @@ class Life:
                 continue  # git took its entry back, and today's film does not ask for it
             if self.words[str(charge.input.get("prompt", charge.input.get("text")))]:
                 continue
+            if attempt and attempt.film != opened.workspace.film:
+                continue  # the other film comes home by itself
             raise Broken(f"task {charge.task_id} was paid for and is nowhere: {attempt}")
-        todo = api.plan(dataclasses.replace(opened, manifest=record), now=self._wall)
+        path = opened.workspace.manifest_path
+        record = manifest.parse(path.read_text(encoding="utf-8"), "manifest.json")
+        todo = api.plan(
+            dataclasses.replace(opened, manifest=record),
+            now=self._wall,
+            cache=self.more_settings().get("cache"),
+        )
         wanted = [e for e in todo.entries if e.action not in ("keep", "orphan")]
         waiting = [e for e in wanted if not (e.attempt and (e.attempt.open or e.attempt.state == "failed"))]
         waiting = [e for e in waiting if e.fingerprint is not None or not (e.job and e.job.needs)]
@@ -499,6 +557,7 @@ class _Killer:
     def __call__(self, point: str) -> None:
         if self.dead:
             raise Killed
+        self.life.beside(point)
         self.left -= 1
         if self.left == 0:
             self.dead, self.last = True, point
@@ -542,7 +601,11 @@ def _film() -> Film:
 
 
 def lives(
-    seeds: range, *, sabotage: Sabotage = Sabotage(), log: Callable[[str], object] = lambda _line: None
+    seeds: range,
+    *,
+    sabotage: Sabotage = Sabotage(),
+    log: Callable[[str], object] = lambda _line: None,
+    kind: Callable[..., Life] = Life,
 ) -> Iterator[tuple[Life, BaseException | None]]:
     """Live one life per seed; yield each with what broke it, if anything did."""
     # A killed run leaves tasks that end in `Killed`, which asyncio reports.
@@ -554,7 +617,7 @@ def lives(
         for seed in seeds:
             home = Path(folder) / str(seed)
             home.mkdir()
-            life = Life(seed, film, home, sabotage, log)
+            life = kind(seed, film, home, sabotage, log)
             try:
                 life.live()
                 yield life, None
@@ -568,12 +631,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="0-999", help="a seed or a range, both ends included")
     parser.add_argument("--verbose", action="store_true", help="every event of every life")
+    parser.add_argument("--hardship", help="a new kind of trouble, or `any` (see bench/hardships.py)")
     chosen = parser.parse_args()
+    kind: Callable[..., Life] = Life
+    if chosen.hardship:
+        from bench import hardships
+
+        kind = hardships.named(chosen.hardship)
     first, _, last = chosen.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     broken, began = 0, time.perf_counter()
     runs = kills = charges = 0
-    for life, error in lives(seeds, log=print if chosen.verbose else lambda _line: None):
+    virtual_s = home_s = 0.0
+    for life, error in lives(seeds, log=print if chosen.verbose else lambda _line: None, kind=kind):
+        virtual_s, home_s = virtual_s + life.loop.time(), max(home_s, life.home_s)
         runs, kills, charges = runs + life.runs, kills + life.kills, charges + life.charges
         if error is not None:
             broken += 1
@@ -583,7 +654,8 @@ def main() -> None:
     took_s = time.perf_counter() - began
     print(
         f"{len(seeds)} lives of {JOBS} jobs, {runs} runs, {kills} kills, {charges} charges: "
-        f"{broken} broken; {took_s:.0f} s, {took_s / len(seeds) * 1000:.0f} ms a life"
+        f"{broken} broken; {took_s:.0f} s, {took_s / len(seeds) * 1000:.0f} ms a life; "
+        f"{virtual_s / took_s:,.0f} virtual seconds a second, home within {home_s / 60:.0f} virtual minutes"
     )
     sys.exit(1 if broken else 0)
 

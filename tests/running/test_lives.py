@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from bench import lives
+from bench.hardships import HardLife, Hardship
 from bench.lives import Sabotage
 
 
@@ -16,6 +19,22 @@ def _broken(seeds: range, **taken_out: bool) -> list[str]:
 @pytest.mark.parametrize("first", range(0, 25, 5))
 def test_no_life_pays_twice_or_loses_what_it_paid_for(first: int) -> None:
     assert _broken(range(first, first + 5)) == []
+
+
+@pytest.mark.parametrize("hardship", Hardship)
+def test_no_hardship_makes_a_life_pay_twice_or_lose_anything(hardship: Hardship) -> None:
+    found = list(lives.lives(range(3), kind=partial(HardLife, hardship=hardship)))
+
+    assert [f"seed {life.seed}: {error!r}" for life, error in found if error is not None] == []
+    assert all(life.home_s for life, _ in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hardship", Hardship)
+def test_more_hardships(hardship: Hardship) -> None:
+    found = lives.lives(range(3, 40), kind=partial(HardLife, hardship=hardship))
+
+    assert [f"seed {life.seed}: {error!r}" for life, error in found if error is not None] == []
 
 
 @pytest.mark.slow
