@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kiebatch import files
 from kiebatch.errors import Invalid
+from kiebatch.model import Attempt
 from kiebatch.planning.plans import Action, Entry, Plan, Reason
 from kiebatch.project import Opened
 from kiebatch.record.manifest import asset_name
 
 
-def refuse_lost_manifest(todo: Plan, opened: Opened) -> None:
-    """Raise `Invalid` where most of a film's new slots find that their files are there already."""
-    new = [e for e in todo.entries if e.action is Action.GENERATE and e.cause is Reason.NEW]
+def refuse_lost_manifest(todo: Plan, attempts: Sequence[Attempt], opened: Opened) -> None:
+    """Raise `Invalid` where most of a film's new slots find that their files are there already.
+
+    A slot whose paid result the journal knows is not counted: the run takes it from there at no cost.
+    """
+    saved = {attempt.slot for attempt in attempts if attempt.state == "saved" or attempt.open}
+    new = [e for e in todo.entries if e.action is Action.GENERATE and e.cause is Reason.NEW and e.slot not in saved]
     if len(new) < 2 or opened.workspace.draft or not opened.workspace.assets.is_dir():
         return
     known = {asset.filename for asset in opened.manifest.assets}

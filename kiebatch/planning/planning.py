@@ -39,5 +39,5 @@ def planned(
     facts = gathered(opened, journal, store, now)
     todo = planner.plan(opened.project, opened.manifest, facts, selection)
     if not selection.force:
-        refuse_lost_manifest(todo, opened)
+        refuse_lost_manifest(todo, facts.attempts, opened)
     return todo
