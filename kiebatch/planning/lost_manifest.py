@@ -18,7 +18,8 @@ def refuse_lost_manifest(todo: Plan, attempts: Sequence[Attempt], opened: Opened
     A slot whose paid result the journal knows is not counted: the run takes it from there at no cost.
     """
     saved = {attempt.slot for attempt in attempts if attempt.state == "saved" or attempt.open}
-    new = [e for e in todo.entries if e.action is Action.GENERATE and e.cause is Reason.NEW and e.slot not in saved]
+    bought = [e for e in todo.entries if e.action is Action.GENERATE and e.cause is Reason.NEW]
+    new = [entry for entry in bought if entry.slot not in saved]
     if len(new) < 2 or opened.workspace.draft or not opened.workspace.assets.is_dir():
         return
     known = {asset.filename for asset in opened.manifest.assets}
