@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from kiebatch import files
@@ -16,6 +17,12 @@ from kiebatch.workspace import Workspace
 
 def clock() -> datetime:
     return datetime.now(UTC)
+
+
+def _writing(workspace: Workspace, holder: str) -> AbstractContextManager[None]:
+    """Hold the lock of the assets folder, which all writers share whatever their `--state` says."""
+    files.state_folder(workspace.write_lock.parent)
+    return files.lock(workspace.write_lock, wait=True, holder=holder, timeout_s=30)
 
 
 def decide(
@@ -30,7 +37,7 @@ def decide(
     `allowed` sees what is there at the moment of writing, and raises where the new ones do not fit it any more.
     """
     path = workspace.picks_path
-    with files.lock(workspace.state / "picks.lock", wait=True, holder="a decision", timeout_s=30):
+    with _writing(workspace, "a decision"):
         text = files.read_text(path) if path.exists() else ""
         allowed(picks.parse(text, files.shown(path)))
         if decisions:
@@ -48,7 +55,7 @@ def annotate(
 ) -> Notes:
     """Append changes to the project's notes and return all of them as they are now; `allowed` as for `decide`."""
     path = workspace.notes_path
-    with files.lock(workspace.state / "picks.lock", wait=True, holder="a note", timeout_s=30):
+    with _writing(workspace, "a note"):
         text = files.read_text(path) if path.exists() else ""
         allowed(notes.parse(text, files.shown(path)))
         if changes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from kiebatch.errors import Invalid
 from kiebatch.model import Slot
-from kiebatch.record import line_file, picks
+from kiebatch.record import line_file, picks, picks_file
 from kiebatch.record.picks import Decision, Picks, Standing
+from kiebatch.workspace import Workspace
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -262,3 +264,18 @@ def test_keys_of_a_newer_version_are_written_back_as_they_were() -> None:
 def test_an_alias_in_an_unknown_key_is_refused_in_words(value: str) -> None:
     with pytest.raises(Invalid, match="alias"):
         picks.parse(f"- {{slot: 1, mood: {value}}}\n", "picks.yaml")
+
+
+def test_two_who_decide_at_once_with_other_state_folders_lose_nothing(tmp_path: Path) -> None:
+    def decides(state: str) -> None:
+        workspace = Workspace(root=tmp_path, assets=tmp_path / "assets", state=tmp_path / state)
+        for number in range(15):
+            picks_file.decide(workspace, [Decision(slot=f"{state}{number}#1", choice="pick")])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(decides, ("a", "b")))
+
+    text = (tmp_path / "assets" / "picks.yaml").read_text(encoding="utf-8")
+    assert {d.slot for d in picks.parse(text, "picks.yaml").decisions} == {
+        f"{state}{n}#1" for state in "ab" for n in range(15)
+    }
