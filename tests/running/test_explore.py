@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.explore import Without, explore
+from bench.explore import explore
+from bench.protocol import Without
 
 
 @pytest.mark.parametrize(
