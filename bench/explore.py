@@ -389,7 +389,7 @@ class World:
 
 
 # More troubles with fewer runs at once, and the other way round: what grows is the product of the two.
-WORLDS = (World(2, 2, 2, 1), World(1, 2, 3, 3), World(3, 1, 2, 1), World(2, 1, 2, 2), World(1, 1, 3, 4))
+WORLDS = (World(2, 2, 2, 1), World(1, 2, 3, 3), World(2, 1, 2, 2), World(1, 1, 3, 3))
 
 
 def _explored(world: World, without: Without | None, most: int) -> Explored:
