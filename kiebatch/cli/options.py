@@ -121,6 +121,12 @@ def open_given(
     return found, settings_for(given, found)
 
 
+def looked_at(given: Given, scene_file: Path | None) -> Opened:
+    """Open a project for a command that sends nothing."""
+    chosen = settings(given.flags, {}, {})
+    return opened(scene_file, **given.where, chosen=chosen, quiet=given.as_json, allow=None)
+
+
 def with_key(chosen: Settings) -> Settings:
     """Ask for the key on a terminal when none was found."""
     if chosen.api_key or chosen.draft:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from kiebatch import files
+from kiebatch import files, settings
 from kiebatch.cli.panels import Panel
 from kiebatch.errors import Invalid
 from kiebatch.settings import ENVIRONMENT, Consent
@@ -548,6 +548,22 @@ def named(*names: str) -> tuple[Shared, ...]:
 def without(options: Iterable[Shared], *names: str) -> tuple[Shared, ...]:
     """Return shared options but those that a command has in a form of its own."""
     return tuple(option for option in options if option.name not in names)
+
+
+# Of commands that look at a film and send nothing: where it lies, and how its file is read.
+LOOKING: tuple[Shared, ...] = (
+    Shared(
+        name="draft",
+        type=bool,
+        flags=("--draft",),
+        help="the draft/ folder instead of assets/",
+        panel=Panel.FILES,
+        default=False,
+    ),
+    *named(
+        "project", "assets", "state", "as_json", "fold_negative", "allow_unknown_model", *settings.READING
+    ),
+)
 
 
 def takes(options: Sequence[Shared]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -14,6 +14,7 @@ from kiebatch.planning.planning import plan
 from kiebatch.planning.plans import Action, Entry, Reason
 from kiebatch.project import load, located, peek
 from kiebatch.provider import lifetimes
+from kiebatch.settings import Settings
 from kiebatch.workspace import Workspace
 
 
@@ -48,11 +49,17 @@ def status(
     assets: Path | None = None,
     state: Path | None = None,
     draft: bool = False,
+    settings: Settings | None = None,
     now: Callable[[], float] = time.time,
 ) -> ProjectStatus:
-    """Return what is done, in flight, held or failed.  Sends nothing."""
+    """Return what is done, in flight, held or failed.  Sends nothing.
+
+    Of the `settings` only those count by which a scene file is read, such as `variables`.
+    """
     try:
-        opened = load(path, project=project, assets=assets, state=state, draft=draft, allow=None)
+        opened = load(
+            path, project=project, assets=assets, state=state, draft=draft, settings=settings, allow=None
+        )
     except Invalid as invalid:
         place = located(path, project=project, assets=assets, state=state, draft=draft)
         raise with_waiting(invalid, place) from None

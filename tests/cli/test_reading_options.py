@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.film import Film
 
 FAST = ("--poll-interval", "0.01")
@@ -45,3 +47,33 @@ def test_validate_takes_the_same_options_and_names_a_variable_that_fills_nothing
 
 def test_a_variable_without_a_value_is_refused(film: Film) -> None:
     assert "--var takes NAME=VALUE" in film.command("plan", "scenes.yaml", "--var", "light").err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status", "scenes.yaml"),
+        ("board", "scenes.yaml"),
+        ("export", "csv", "scenes.yaml"),
+        ("pick", "1", "--file", "scenes.yaml"),
+        ("accept", "1", "--file", "scenes.yaml"),
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_what_looks_at_a_film_reads_it_as_the_run_did(film: Film, command: tuple[str, ...]) -> None:
+    film.scene_file.write_text(NO_MODEL)
+    reading = ("--model", "nano-banana-2", "--var", "light=noon")
+    film.command("run", "scenes.yaml", *reading, *FAST, "--yes")
+
+    alone = film.command(*command)
+    told = film.command(*command, *reading)
+
+    assert (alone.code, told.code) == (2, 0)
+
+
+def test_status_says_done_of_a_shot_that_the_command_line_gave_its_model(film: Film) -> None:
+    film.scene_file.write_text(NO_MODEL)
+    reading = ("--model", "nano-banana-2", "--var", "light=noon")
+    film.command("run", "scenes.yaml", *reading, *FAST, "--yes")
+
+    assert film.command("status", "scenes.yaml", *reading, "--json").json["counts"] == {"done": 1}

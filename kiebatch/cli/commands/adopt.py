@@ -7,32 +7,30 @@ from typing import Annotated
 
 import typer
 
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
+from kiebatch.cli.panels import Command
 from kiebatch.record import manifest
 from kiebatch.running import decisions
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Command)
+@shared.takes(shared.LOOKING)
 def adopt(
+    given: shared.Given,
     slot: Annotated[str, typer.Argument(help="the slot, as the plan writes it")],
     file: Annotated[Path, typer.Argument(help="the file made elsewhere")],
     scene_file: Annotated[Path | None, typer.Option("--file", help="the scene file")] = None,
-    project: options.Project = None,
-    draft: options.DraftFolder = False,
-    assets: options.Assets = None,
-    state: options.State = None,
-    as_json: options.Json = False,
 ) -> None:
     """Enter a file made elsewhere into the manifest as the slot's newest version, at no cost.
 
     Example: kiebatch adopt 2b retouched.png
     """
-    opened = options.opened(scene_file, project=project, draft=draft, assets=assets, state=state, allow=None)
+    opened = options.looked_at(given, scene_file)
     asset = decisions.adopt(opened, slot, file)
     console.answer(
         manifest.entry(asset),
         f"{slot}: {asset.filename}, version {asset.version} ({asset.id})",
-        as_json=as_json,
+        as_json=given.as_json,
     )

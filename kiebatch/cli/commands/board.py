@@ -10,13 +10,16 @@ from tqdm import tqdm
 
 from kiebatch import files
 from kiebatch.board import publish
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
+from kiebatch.cli.panels import Command
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Command)
+@shared.takes(shared.LOOKING)
 def board(
+    given: shared.Given,
     scene_file: options.MaybeSceneFile = None,
     output: Annotated[
         Path | None,
@@ -26,22 +29,15 @@ def board(
         bool, typer.Option("--embed", help="put reduced media inside, so that the one file can be mailed")
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
-    project: options.Project = None,
-    draft: options.DraftFolder = False,
-    assets: options.Assets = None,
-    state: options.State = None,
-    as_json: options.Json = False,
 ) -> None:
     """Write the storyboard as one self-contained HTML page.
 
     Example: kiebatch board scenes.yaml --embed
     """
-    opened = options.opened(
-        scene_file, project=project, assets=assets, state=state, draft=draft, quiet=as_json, allow=None
-    )
+    opened = options.looked_at(given, scene_file)
     target = output or opened.workspace.root / "board.html"
     # Small pictures of a long film take a while the first time; a bar shows up after a second.
-    with tqdm(unit=" previews", delay=1, leave=False, disable=True if as_json else None) as bar:
+    with tqdm(unit=" previews", delay=1, leave=False, disable=True if given.as_json else None) as bar:
         made = publish.write(opened, target, embed=embed, done=bar.update)
     value = {
         "status": "success",
@@ -55,6 +51,6 @@ def board(
         console.say(
             f"{made.without_preview} files have no preview: they cannot be read, or ffmpeg is not installed"
         )
-    console.answer(value, f"{files.shown(made.path)}: {made.shots} shots, {size}", as_json=as_json)
+    console.answer(value, f"{files.shown(made.path)}: {made.shots} shots, {size}", as_json=given.as_json)
     if open_:
         typer.launch(made.path.resolve().as_uri())

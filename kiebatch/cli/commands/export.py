@@ -16,7 +16,8 @@ import typer
 from typer import Argument, Option
 
 from kiebatch import files, git
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
+from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid, plain
 from kiebatch.exports import ENDINGS, bundle, cut, otio, retime
 from kiebatch.exports import csv as shot_list
@@ -45,8 +46,10 @@ Kind = Literal[
 _TIMELINES = ("otio", "edl", "fcp7", "fcpxml")
 
 
-@app.command()
+@app.command(cls=Command)
+@shared.takes(shared.LOOKING)
 def export(
+    given: shared.Given,
     kind: Annotated[Kind, Argument(help="what to write")],
     scene_file: Annotated[
         Path | None,
@@ -140,12 +143,7 @@ def export(
         Option("--write", help="with --import: put it into the scene file (timelines) or picks.yaml (csv)"),
     ] = False,
     as_zip: Annotated[bool, Option("--zip", help="bundle: one zip file, not a folder")] = False,
-    project: options.Project = None,
-    draft: options.DraftFolder = False,
-    assets: options.Assets = None,
-    state: options.State = None,
     no_progress: Annotated[bool, Option("--no-progress", help="no bar on stderr")] = False,
-    as_json: options.Json = False,
 ) -> None:
     """Write a contact sheet, storyboard PDF, animatic, timeline, cut list, shot list or Remotion data.
 
@@ -154,21 +152,19 @@ def export(
     Example: kiebatch export animatic scenes.yaml --slate
     """
     if kind == "bundle":
-        workspace = finding.find(project=project, draft=draft, assets=assets, state=state)
-        _bundle(workspace, str(scene_file or ""), output, as_zip=as_zip, as_json=as_json)
+        workspace = finding.find(**given.where)
+        _bundle(workspace, str(scene_file or ""), output, as_zip=as_zip, as_json=given.as_json)
         return
     if as_zip:
         raise Invalid("--zip goes with `export bundle`")
-    opened = options.opened(
-        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json, allow=None
-    )
+    opened = options.looked_at(given, scene_file)
     if import_ and (only or picked):
         raise Invalid("--import reads the whole film; leave out --only and --picked")
     if import_:
         if kind in _TIMELINES:
-            _import_timeline(opened, import_, _fps(fps), write=write, as_json=as_json)
+            _import_timeline(opened, import_, _fps(fps), write=write, as_json=given.as_json)
         elif kind == "csv":
-            _import_notes(opened, import_, write=write, as_json=as_json)
+            _import_notes(opened, import_, write=write, as_json=given.as_json)
         else:
             raise Invalid(
                 f"--import reads a timeline ({', '.join(_TIMELINES)}) or a shot list (csv), not `{kind}`"
@@ -179,7 +175,7 @@ def export(
     name = "web" if kind == "web" else f"{opened.workspace.root.name}{ENDINGS[kind]}"
     target = output or opened.workspace.root / "export" / name
     module = importlib.import_module(f"kiebatch.exports.{kind}")
-    with _bar(kind, show=options.progress_bar(no_progress) and not as_json) as progress:
+    with _bar(kind, show=options.progress_bar(no_progress) and not given.as_json) as progress:
         chosen = cut.Options(
             output=target.absolute(),
             progress=progress,
@@ -208,7 +204,7 @@ def export(
         )
     value = {"status": "success", "file": files.shown(written[0]), "files": [files.shown(p) for p in written]}
     shown = [f"{files.shown(target)}: {len(written)} files"] if kind == "web" else value["files"]
-    console.answer(value, lambda: "\n".join(shown), as_json=as_json)
+    console.answer(value, lambda: "\n".join(shown), as_json=given.as_json)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from kiebatch import files
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
+from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid, plain
 from kiebatch.model import Slot, parse_slot
 from kiebatch.project import Opened
@@ -22,8 +23,10 @@ from kiebatch.record.picks import Choice, Decision
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Command)
+@shared.takes(shared.LOOKING)
 def pick(
+    given: shared.Given,
     slots: Annotated[
         list[str] | None,
         typer.Argument(help="takes: 2a#3, or 2a where there is one take", show_default=False),
@@ -40,11 +43,6 @@ def pick(
         str | None, typer.Option("--author", help="who decides [default: git's user.name]")
     ] = None,
     scene_file: Annotated[Path | None, typer.Option("--file", help="the scene file")] = None,
-    project: options.Project = None,
-    draft: options.DraftFolder = False,
-    assets: options.Assets = None,
-    state: options.State = None,
-    as_json: options.Json = False,
 ) -> None:
     """Choose a take, or reject one.
 
@@ -52,9 +50,7 @@ def pick(
 
     Example: kiebatch pick 2a#3 --note "the look back"
     """
-    opened = options.opened(
-        scene_file, project=project, draft=draft, assets=assets, state=state, quiet=as_json, allow=None
-    )
+    opened = options.looked_at(given, scene_file)
     if bool(slots) == bool(from_):
         raise Invalid("name a take such as `2a#3`, or a list with --from")
     if reject and none:
@@ -81,7 +77,7 @@ def pick(
         "file": files.shown(opened.workspace.picks_path),
         "decisions": list(map(_json, new)),
     }
-    console.answer(value, lambda: "\n".join(map(_said, new)) or "nothing new", as_json=as_json)
+    console.answer(value, lambda: "\n".join(map(_said, new)) or "nothing new", as_json=given.as_json)
 
 
 def _listed(path: Path) -> tuple[tuple[Decision, ...], str]:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import typer
 
 from kiebatch.ci import announce
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
+from kiebatch.cli.panels import Command
 from kiebatch.errors import plain
 from kiebatch.planning import statuses
+from kiebatch.settings import settings
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Command)
+@shared.takes(shared.LOOKING)
 def status(
+    given: shared.Given,
     scene_file: options.MaybeSceneFile = None,
-    project: options.Project = None,
-    draft: options.DraftFolder = False,
-    assets: options.Assets = None,
-    state: options.State = None,
-    as_json: options.Json = False,
 ) -> None:
     """Show what is done, in flight, held or failed, and what expires soon.
 
     Example: kiebatch status
     """
-    found = statuses.status(scene_file, project=project, draft=draft, assets=assets, state=state)
+    found = statuses.status(scene_file, **given.where, settings=settings(given.flags, {}, {}))
     value = {"slots": [s.as_json() for s in found.slots], "counts": found.counts}
 
     def text() -> str:
@@ -42,4 +41,4 @@ def status(
         return "\n".join(parts)
 
     announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
-    console.answer(value, text, as_json=as_json)
+    console.answer(value, text, as_json=given.as_json)
