@@ -34,7 +34,7 @@ import asyncio, json, sys
 from pathlib import Path
 from kiebatch import api
 from kiebatch.errors import Refused
-from kiebatch.quota import Rate
+from kiebatch.model import Rate
 
 async def sleep(seconds):
     await asyncio.sleep(seconds / 50)

@@ -323,5 +323,5 @@ TestAnyOrder = AnyOrder.TestCase
 @pytest.mark.slow
 class TestAnyOrderForLong(AnyOrder.TestCase):  # type: ignore[valid-type,misc]
     settings = settings(
-        max_examples=150, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
     )
