@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,17 @@ def film(tmp_path: Path) -> Path:
 
 
 def tried(hooks: Path, film: Path, hook: str) -> subprocess.CompletedProcess[str]:
-    command = ["pre-commit", "try-repo", str(hooks), hook, "--all-files", "--verbose", "--color=never"]
+    command = [
+        sys.executable,
+        "-m",
+        "pre_commit",
+        "try-repo",
+        str(hooks),
+        hook,
+        "--all-files",
+        "--verbose",
+        "--color=never",
+    ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PRE_COMMIT_HOME"] = str(hooks.parent / "pre-commit")
     return subprocess.run(command, cwd=film, env=environment, capture_output=True, text=True, check=False)

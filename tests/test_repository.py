@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -119,7 +120,10 @@ def test_a_release_is_refused_when_the_tag_is_not_the_version(tag: str, code: in
 @pytest.mark.slow
 def test_the_hooks_of_the_repository_are_a_valid_configuration() -> None:
     done = subprocess.run(
-        ["pre-commit", "validate-config", ".pre-commit-config.yaml"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "pre_commit", "validate-config", ".pre-commit-config.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 0, done.stdout
