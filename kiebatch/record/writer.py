@@ -136,6 +136,25 @@ class ManifestWriter:
                 continue
             for one in (*_versions_before(self.manifest, asset), asset):
                 self.manifest = manifest.changed(self.manifest, one, scene_id=slot.scene, shot=slot.shot)
+            self._supersede_rivals(asset.id, slot)
+
+    def _supersede_rivals(self, given_back: str, slot: Slot) -> None:
+        """Put what bore the slot's name until now behind the asset that the slot was found to have."""
+        asset = self.manifest.by_id[given_back]
+        rivals = [
+            a
+            for a in self.manifest.current(slot.scene, slot.shot, slot.take)
+            if a.id != asset.id
+            and (a.model, a.output) == (asset.model, asset.output)
+            and a.sha256 is not None
+            and a.filename not in self._displaced
+        ]
+        if not asset.current or not rivals:
+            return
+        for rival in rivals:
+            self.manifest = manifest.changed(self.manifest, rival, superseded_by=asset.id)
+        version = max(asset.version, *(rival.version + 1 for rival in rivals))
+        self.manifest = manifest.changed(self.manifest, self.manifest.by_id[asset.id], version=version)
 
     @property
     def due_in_s(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from kiebatch.errors import plain
@@ -29,6 +29,8 @@ class LateDecision:
         self._context = context
         self._facts = plan.facts
         self._assignment = plan.assignment
+        # What the plan restores or collects comes by itself, and is nobody else's.
+        self._coming = {e.attempt.id for e in plan.entries if e.attempt} | {a.id for a in plan.collect}
         self._slots = slots
         self._binder = binder
         self._concluder = concluder
@@ -40,12 +42,13 @@ class LateDecision:
         want = wanted(job, self._binder.digest)
         line = self._slots[entry.slot].line
         known = await self._context.ledger.find(want.contents)
+        recorded = {a.task_id for a in self._context.manifest.manifest.assets if a.task_id}
         there = There(
             line=line,
             superseded=self._superseded(entry.slot),
             attempts=tuple(self._own(known, entry.slot)),
-            elsewhere=self._elsewhere(entry, want),
-            recorded={a.task_id for a in self._context.manifest.manifest.assets if a.task_id},
+            elsewhere=self._elsewhere(entry, want, recorded),
+            recorded=recorded,
         )
         facts = replace(
             self._facts,
@@ -76,16 +79,26 @@ class LateDecision:
             return [a for a in found if a.slot == slot]
         return [a for a in found if self._assignment.slot_of(a) == slot]
 
-    def _elsewhere(self, entry: Entry, want: Wanted) -> Found | None:
+    def _elsewhere(self, entry: Entry, want: Wanted, recorded: Collection[str]) -> Found | None:
         """Look by content once more where the plan did not know the content."""
         if entry.fingerprint is not None or self._assignment is None or entry.cause is Reason.FORCED:
             return None
         for found in self._assignment.elsewhere(entry.slot, want.contents):
-            usable = all((self._facts.draft or not a.draft) and self._facts.intact(a) for a in found.assets)
-            if found.attempt is None and usable:
-                self._assignment.keep(entry.slot, found.assets)
+            if self._usable(found, recorded):
+                self._assignment.keep(entry.slot, found.assets, found.attempt)
                 return found
         return None
+
+    def _usable(self, found: Found, recorded: Collection[str]) -> bool:
+        """Whether files are whole, or a result is known to be saved that the manifest has lost.
+
+        What is in flight or held under another name stands in the way of the claim, which finds it there.
+        """
+        attempt = found.attempt
+        if attempt is None:
+            return all((self._facts.draft or not a.draft) and self._facts.intact(a) for a in found.assets)
+        lost = attempt.state == "saved" and bool(attempt.job) and attempt.task_id not in recorded
+        return lost and attempt.id not in self._coming
 
     def taken(self, entry: Entry, by: Attempt) -> Entry:
         """Return what is to happen where another attempt has the same content already."""

@@ -226,6 +226,21 @@ def test_a_manifest_that_git_took_back_is_mended_at_no_cost(tmp_path: Path, sim:
     assert len(reel.assets(project)) == 3
 
 
+def test_a_chain_that_was_renamed_after_git_took_the_manifest_back_costs_nothing(
+    tmp_path: Path, sim: Sim
+) -> None:
+    project = reel.write(tmp_path, shots=3, chained=True)
+    reel.run(project, sim)
+    (tmp_path / "assets" / "manifest.json").unlink()
+    text = project.read_text(encoding="utf-8")
+    project.write_text(text.replace("s1", "t1").replace("s2", "t2").replace("s3", "t3"), encoding="utf-8")
+
+    outcome = reel.run(project, sim)
+
+    assert (outcome.status, outcome.spent, len(sim.charges())) == ("success", 0, 3)
+    assert sorted(reel.current(project)) == ["t1", "t2", "t3"]
+
+
 def test_a_fallbacks_task_in_flight_is_collected_and_its_shot_not_sent_again(
     tmp_path: Path, sim: Sim
 ) -> None:
