@@ -100,6 +100,7 @@ class _Opener:
                 _declare_lost(journal)
                 journal.warnings.append(self._gone())
             return journal
+        self._undo_what_a_killed_run_began()
         try:
             with contextlib.closing(connect(self.path, read_only=True)) as found:
                 version = self._checked(found)
@@ -119,6 +120,14 @@ class _Opener:
         except sqlite3.DatabaseError as error:
             return self._rebuilt(str(error))
         return journal
+
+    def _undo_what_a_killed_run_began(self) -> None:
+        """Let SQLite take back a transaction that a kill cut off: a connection that may not write cannot read past it."""
+        begun = self.path.with_name(f"{self.path.name}-journal")
+        if not begun.exists() or not begun.stat().st_size:
+            return
+        with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(connect(self.path)) as found:
+            found.execute("SELECT name FROM sqlite_master").fetchone()
 
     def _make_folder(self) -> None:
         state_folder(self.path.parent)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -206,6 +208,23 @@ def test_a_rebuilding_that_a_crash_cut_off_is_finished_by_the_next_run(tmp_path:
     with pytest.raises(KeyboardInterrupt):
         opened(path, hook=dies)
     with opened(path) as journal:
+        assert [a.task_id for a in journal.attempts()] == ["paid-for"]
+
+
+def test_a_journal_in_whose_writing_a_run_was_killed_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with opened(path) as journal:
+        journal.submitted(intended(journal), "paid-for")
+    begun = (
+        "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "db.execute('PRAGMA cache_size = 1'); db.execute('BEGIN IMMEDIATE');"
+        "db.execute('CREATE TABLE big AS SELECT randomblob(200000) AS b');"
+        "db.execute('UPDATE attempts SET task_id = NULL'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", begun, str(path)], check=False)
+    assert path.with_name("journal.sqlite-journal").stat().st_size
+
+    with opened(path, read_only=True) as journal:
         assert [a.task_id for a in journal.attempts()] == ["paid-for"]
 
 
