@@ -92,7 +92,7 @@ class LateDecision:
     def _usable(self, found: Found, recorded: Collection[str]) -> bool:
         """Whether files are whole, or a result is known to be saved that the manifest has lost.
 
-        What is in flight or held under another name stands in the way of the claim, which finds it there.
+        What is in flight or held under another name is found by the claim, which refuses then.
         """
         attempt = found.attempt
         if attempt is None:
