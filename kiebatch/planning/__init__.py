@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kiebatch.planning.decision import decide as decide
     from kiebatch.planning.decision import failed_for_good as failed_for_good
     from kiebatch.planning.decision import stored_key as stored_key
+    from kiebatch.planning.decision import unrecorded as unrecorded
+    from kiebatch.planning.decision import whole as whole
     from kiebatch.planning.file_warnings import jobs_as_json as jobs_as_json
     from kiebatch.planning.order import levels as levels
     from kiebatch.planning.order import output_of as output_of
@@ -75,7 +77,9 @@ __getattr__, __dir__ = face(
         "save_plan": "saved",
         "status": "statuses",
         "stored_key": "decision",
+        "unrecorded": "decision",
         "upstream_first": "order",
         "wanted": "contents",
+        "whole": "decision",
     },
 )

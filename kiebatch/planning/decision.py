@@ -58,6 +58,16 @@ def fits(job: Job, wanted: Wanted, line: Sequence[Asset], facts: Facts) -> Reaso
     return None
 
 
+def whole(assets: Iterable[Asset], facts: Facts) -> bool:
+    """Whether all files of a result are here, as they were made, and good enough for this film."""
+    return all((facts.draft or not a.draft) and facts.intact(a) for a in assets)
+
+
+def unrecorded(attempt: Attempt, recorded: Collection[str]) -> bool:
+    """Whether a result was saved and the manifest, whose task ids `recorded` holds, lacks it."""
+    return attempt.state == "saved" and bool(attempt.job) and attempt.task_id not in recorded
+
+
 def _could_be(asset: Asset, job: Job, facts: Facts) -> bool:
     return facts.same_model(asset.model, job.model) or facts.could_be(asset.model, job.model)
 
@@ -144,13 +154,11 @@ class _Case:
 
     def _saved(self) -> Entry | None:
         # A crash came before the manifest was written, or git took the manifest back.
-        unrecorded = [a for a in self.there.attempts if self._unrecorded(a) and self.wanted.met_by_attempt(a)]
-        if unrecorded and not self.asked.forced:
-            return self._entry(Action.RESTORE, Reason.SAVED, attempt=unrecorded[-1])
+        recorded = self.there.recorded
+        saved = [a for a in self.there.attempts if unrecorded(a, recorded) and self.wanted.met_by_attempt(a)]
+        if saved and not self.asked.forced:
+            return self._entry(Action.RESTORE, Reason.SAVED, attempt=saved[-1])
         return None
-
-    def _unrecorded(self, attempt: Attempt) -> bool:
-        return attempt.state == "saved" and bool(attempt.job) and attempt.task_id not in self.there.recorded
 
     def _elsewhere(self) -> Entry | None:
         found = self.there.elsewhere

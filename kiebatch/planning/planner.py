@@ -9,7 +9,7 @@ from dataclasses import replace
 from kiebatch.model import Asset, Attempt, Job, LocalFile, Project, Ref, ShotOutput, Slot
 from kiebatch.planning import selection as selecting
 from kiebatch.planning.contents import NotMade, Wanted, wanted
-from kiebatch.planning.decision import Asked, There, decide, failed_for_good, fits
+from kiebatch.planning.decision import Asked, There, decide, failed_for_good, fits, unrecorded, whole
 from kiebatch.planning.order import levels, output_of
 from kiebatch.planning.plans import Action, Entry, Facts, Plan, Reason, Selection
 from kiebatch.project import Assignment, Found, claimed_by
@@ -100,9 +100,8 @@ class Planner:
     def _usable(self, found: Found) -> bool:
         attempt = found.attempt
         if attempt is None:
-            return all((self._facts.draft or not a.draft) and self._facts.intact(a) for a in found.assets)
-        unrecorded = attempt.state == "saved" and bool(attempt.job) and attempt.task_id not in self._recorded
-        return attempt.undecided or attempt.open or unrecorded
+            return whole(found.assets, self._facts)
+        return attempt.undecided or attempt.open or unrecorded(attempt, self._recorded)
 
     def _entry(self, job: Job, want: Wanted, found: Found | None) -> Entry:
         there = There(

@@ -7,7 +7,19 @@ from dataclasses import replace
 
 from kiebatch.errors import plain
 from kiebatch.model import Asset, Attempt, Slot
-from kiebatch.planning import Action, Asked, Entry, Plan, Reason, There, Wanted, decide, wanted
+from kiebatch.planning import (
+    Action,
+    Asked,
+    Entry,
+    Plan,
+    Reason,
+    There,
+    Wanted,
+    decide,
+    unrecorded,
+    wanted,
+    whole,
+)
 from kiebatch.project import Found
 from kiebatch.running.binding import Binder
 from kiebatch.running.concluding import Concluder
@@ -96,9 +108,8 @@ class LateDecision:
         """
         attempt = found.attempt
         if attempt is None:
-            return all((self._facts.draft or not a.draft) and self._facts.intact(a) for a in found.assets)
-        lost = attempt.state == "saved" and bool(attempt.job) and attempt.task_id not in recorded
-        return lost and attempt.id not in self._coming
+            return whole(found.assets, self._facts)
+        return unrecorded(attempt, recorded) and attempt.id not in self._coming
 
     def taken(self, entry: Entry, by: Attempt) -> Entry:
         """Return what is to happen where another attempt has the same content already."""
