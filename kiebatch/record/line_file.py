@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -182,6 +182,19 @@ def quoted(text: str) -> str:
     )
 
 
+def extended(text: str, head: str, lines: Iterable[str]) -> str:
+    """Return a file's text with lines behind those there are, which stay as they are, to the byte.
+
+    `head` begins a file that is empty.
+    """
+    before = text.removeprefix("\ufeff")
+    if not before.strip():
+        before = head
+    elif not before.endswith("\n"):
+        before += "\n"
+    return before + "".join(lines)
+
+
 # --- times ---------------------------------------------------------------------------------------------
 
 
@@ -196,6 +209,16 @@ def sortable(time: str) -> str:
     except ValueError:
         return time
     return time_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def times(given: Iterable[str], newest: str, now: datetime) -> Iterator[str]:
+    """Yield the times of new lines: as given, else `now`, or a moment after the newest line where that is later."""
+    for time in given:
+        if time:
+            yield time
+        else:
+            newest = later_than(newest, now)
+            yield newest
 
 
 def later_than(newest: str, now: datetime) -> str:

@@ -367,19 +367,12 @@ def append(text: str, new: Iterable[Change], now: datetime) -> str:
 
     Lines without a time get `now`, or a moment after the newest line where that is later.
     """
-    head = text.removeprefix("\ufeff")
-    newest = max((sortable(c.time) for c in parse(head, "notes.yaml").changes), default="")
-    lines = []
-    for change in new:
-        time = change.time
-        if not time:
-            time = newest = line_file.later_than(newest, now)
-        lines.append(line(replace(change, time=time)))
-    if not head.strip():
-        head = HEAD
-    elif not head.endswith("\n"):
-        head += "\n"
-    return head + "".join(lines)
+    lines = list(new)
+    there = parse(text.removeprefix("\ufeff"), "notes.yaml").changes
+    newest = max((sortable(c.time) for c in there), default="")
+    times = line_file.times((c.time for c in lines), newest, now)
+    written_down = (line(replace(change, time=time)) for change, time in zip(lines, times, strict=True))
+    return line_file.extended(text, HEAD, written_down)
 
 
 def line(change: Change) -> str:

@@ -225,19 +225,15 @@ def append(text: str, new: Iterable[Decision], now: datetime) -> str:
 
     Lines without a time get `now`, or a moment after the newest line where that is later.
     """
-    head = text.removeprefix("\ufeff")
-    newest = max((sortable(d.time) for d in parse(head, "picks.yaml").decisions), default="")
-    lines = []
-    for decision in new:
-        time = decision.time
-        if not time:
-            time = newest = line_file.later_than(newest, now)
-        lines.append(line(replace(decision, slot=written(decision.slot), time=time)))
-    if not head.strip():
-        head = HEAD
-    elif not head.endswith("\n"):
-        head += "\n"
-    return head + "".join(lines)
+    lines = list(new)
+    there = parse(text.removeprefix("\ufeff"), "picks.yaml").decisions
+    newest = max((sortable(d.time) for d in there), default="")
+    times = line_file.times((d.time for d in lines), newest, now)
+    written_down = (
+        line(replace(decision, slot=written(decision.slot), time=time))
+        for decision, time in zip(lines, times, strict=True)
+    )
+    return line_file.extended(text, HEAD, written_down)
 
 
 def line(decision: Decision) -> str:
