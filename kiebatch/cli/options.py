@@ -39,26 +39,6 @@ Assets = Annotated[
 State = Annotated[
     Path | None, Option("--state", help="where the journal lives [default: .kiebatch in the project]")
 ]
-Strict = Annotated[bool, Option("--strict", help="warnings are errors, the same ones in every command")]
-FoldNegative = Annotated[
-    bool,
-    Option(
-        "--fold-negative", help="put negative prompts into the prompt where a model has no field for them"
-    ),
-]
-AllowUnknown = Annotated[
-    bool, Option("--allow-unknown-model", help="send models that the catalogue does not know")
-]
-Allow = Annotated[
-    list[Path] | None,
-    Option(
-        "--allow",
-        metavar="DIR",
-        help="let files of this folder outside the project be sent; repeat for more "
-        "[default: `allow` in the config]",
-        show_default=False,
-    ),
-]
 ApiKey = Annotated[
     str | None,
     Option(
