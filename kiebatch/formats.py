@@ -7,7 +7,7 @@ import json
 import math
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -59,6 +59,18 @@ def lenient_json(text: str | bytes) -> JSON:
         raise ValueError("it is nested too deeply") from None
 
 
+def texts_in(value: JSON) -> Iterator[str]:
+    """Yield the texts in a value, however deep; keys are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from texts_in(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts_in(one)
+
+
 _MOST_DIGITS = 300
 
 
@@ -89,51 +101,59 @@ def _whole_or_none(text: str) -> int | None:
 # --- media ---------------------------------------------------------------------------------------------
 
 
-def sniff(head: bytes) -> tuple[Modality, str, str] | None:
+Sniffed = tuple[Modality, str, str]
+
+# The bytes at some offsets of a file, and what the file is then; the first row that fits counts.
+_SIGNATURES: tuple[tuple[Mapping[int, bytes], Sniffed], ...] = (
+    ({0: b"\x89PNG\r\n\x1a\n"}, ("image", "image/png", ".png")),
+    ({0: b"\xff\xd8\xff"}, ("image", "image/jpeg", ".jpg")),
+    ({0: b"RIFF", 8: b"WEBP"}, ("image", "image/webp", ".webp")),
+    ({0: b"GIF87a"}, ("image", "image/gif", ".gif")),
+    ({0: b"GIF89a"}, ("image", "image/gif", ".gif")),
+    ({0: b"II*\x00"}, ("image", "image/tiff", ".tiff")),
+    ({0: b"MM\x00*"}, ("image", "image/tiff", ".tiff")),
+    ({0: b"BM", 6: b"\0\0\0\0", 26: b""}, ("image", "image/bmp", ".bmp")),
+    ({4: b"ftypavif"}, ("image", "image/avif", ".avif")),
+    ({4: b"ftypavis"}, ("image", "image/avif", ".avif")),
+    ({4: b"ftypheic"}, ("image", "image/heic", ".heic")),
+    ({4: b"ftypheix"}, ("image", "image/heic", ".heic")),
+    ({4: b"ftypmif1"}, ("image", "image/heic", ".heic")),
+    ({4: b"ftypM4A "}, ("audio", "audio/mp4", ".m4a")),
+    ({4: b"ftypM4B "}, ("audio", "audio/mp4", ".m4a")),
+    ({4: b"ftypqt  "}, ("video", "video/quicktime", ".mov")),
+    ({4: b"ftyp"}, ("video", "video/mp4", ".mp4")),
+    ({0: b"RIFF", 8: b"WAVE"}, ("audio", "audio/wav", ".wav")),
+    ({0: b"RIFF", 8: b"AVI "}, ("video", "video/x-msvideo", ".avi")),
+    ({0: b"OggS"}, ("audio", "audio/ogg", ".ogg")),
+    ({0: b"fLaC"}, ("audio", "audio/flac", ".flac")),
+    ({0: b"ID3"}, ("audio", "audio/mpeg", ".mp3")),
+)
+_MATROSKA = b"\x1aE\xdf\xa3"
+
+
+def sniff(head: bytes) -> Sniffed | None:
     """Return kind, media type and extension by the first bytes; None for web pages and what is unknown."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image", "image/png", ".png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image", "image/jpeg", ".jpg"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image", "image/webp", ".webp"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "image", "image/gif", ".gif"
-    if head.startswith((b"II*\x00", b"MM\x00*")):
-        return "image", "image/tiff", ".tiff"
-    if head.startswith(b"BM") and len(head) > 26 and head[6:10] == b"\0\0\0\0":
-        return "image", "image/bmp", ".bmp"
-    if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        if brand in (b"avif", b"avis"):
-            return "image", "image/avif", ".avif"
-        if brand in (b"heic", b"heix", b"mif1"):
-            return "image", "image/heic", ".heic"
-        if brand in (b"M4A ", b"M4B "):
-            return "audio", "audio/mp4", ".m4a"
-        if brand == b"qt  ":
-            return "video", "video/quicktime", ".mov"
-        return "video", "video/mp4", ".mp4"
-    if head.startswith(b"\x1aE\xdf\xa3"):
-        if b"webm" in head[:64]:
-            return "video", "video/webm", ".webm"
-        return "video", "video/x-matroska", ".mkv"
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return "audio", "audio/wav", ".wav"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "video", "video/x-msvideo", ".avi"
-    if head.startswith(b"OggS"):
-        return "audio", "audio/ogg", ".ogg"
-    if head.startswith(b"fLaC"):
-        return "audio", "audio/flac", ".flac"
-    if head.startswith(b"ID3") or (len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2):
+    for parts, what in _SIGNATURES:
+        if all(len(head) > at and head.startswith(bytes_, at) for at, bytes_ in parts.items()):
+            return what
+    if head.startswith(_MATROSKA):
+        is_webm = b"webm" in head[:64]
+        return ("video", "video/webm", ".webm") if is_webm else ("video", "video/x-matroska", ".mkv")
+    return _frames(head) or _text(head)
+
+
+def _frames(head: bytes) -> Sniffed | None:
+    """Judge a stream of sound frames, which has no header."""
+    if len(head) < 3 or head[0] != 0xFF:
+        return None
+    if head[1] & 0xE6 == 0xE2:
         return "audio", "audio/mpeg", ".mp3"
-    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+    if head[1] & 0xF6 == 0xF0:
         return "audio", "audio/aac", ".aac"
-    return _text(head)
+    return None
 
 
-def _text(head: bytes) -> tuple[Modality, str, str] | None:
+def _text(head: bytes) -> Sniffed | None:
     try:
         # Not final: a character may be cut at the end of the head.
         said = codecs.getincrementaldecoder("utf-8-sig")().decode(head)

@@ -143,7 +143,13 @@ class ShotOutput:
         suffix = f"/{self.output}" if self.output > 1 else ""
         if self.frame:
             suffix += f"/frame:{self.frame}"
-        return f"{'id' if self.as_id else 'task' if self.as_task else 'shot'}:{self.slot}{suffix}"
+        return f"{self._what}:{self.slot}{suffix}"
+
+    @property
+    def _what(self) -> str:
+        if self.as_id:
+            return "id"
+        return "task" if self.as_task else "shot"
 
 
 Ref = LocalFile | WebURL | ShotOutput

@@ -147,13 +147,9 @@ def _with_models(schema: JSON) -> JSON:
 
 def _about(m: Model) -> str:
     cost = prices.cheapest(m)
-    state = (
-        f", older form of {m.superseded_by}"
-        if m.superseded_by
-        else ", older form"
-        if m.status != "current"
-        else ""
-    )
+    state = "" if m.status == "current" else ", older form"
+    if m.superseded_by:
+        state = f", older form of {m.superseded_by}"
     return f"{m.title}: {m.task}{state}" + (f", {cost}" if cost else "")
 
 

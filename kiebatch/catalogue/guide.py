@@ -86,7 +86,9 @@ def _sizes(m: Model) -> str:
     if not target:
         return ""
     options = [str(o) for o in (target.values or _options(m, target.name)) if str(o).lower() != "auto"]
-    return f"{options[0]} to {options[-1]}" if len(options) > 1 else options[0] if options else ""
+    if len(options) < 2:
+        return "".join(options)
+    return f"{options[0]} to {options[-1]}"
 
 
 def _pictures_in(m: Model) -> str:

@@ -152,9 +152,13 @@ def _media(model: Model) -> list[str]:
             single = schema.get("type") != "array" or role in ("start_frame", "end_frame", "mask")
             most = 1 if single else schema.get("maxItems")
             limits = list(_limits(schema.get("media") or _nested(schema)))
-            count = singular[kind] if most == 1 else f"{words[kind]}, at most {most}" if most else words[kind]
-            shared = sum(name in others.values() for others in model.roles.values()) > 1
-            needed = "" if name not in required else ", one of these required" if shared else ", required"
+            count = f"{words[kind]}, at most {most}" if most else words[kind]
+            if most == 1:
+                count = singular[kind]
+            needed = ""
+            if name in required:
+                shared = sum(name in others.values() for others in model.roles.values()) > 1
+                needed = ", one of these required" if shared else ", required"
             lines.append(f"{role}: {', '.join([count, *limits])}{needed}, sent as `{name}`")
     return lines
 

@@ -241,7 +241,9 @@ _NOUN = {"image": "pictures", "video": "clips", "audio": "sound", "text": "text"
 
 def _choices(found: Iterable[Model]) -> str:
     ids = [f"`{m.id}`" for m in found]
-    return f"did you mean {ids[0]}?" if len(ids) == 1 else f"there is {', '.join(ids)}" if ids else ""
+    if len(ids) == 1:
+        return f"did you mean {ids[0]}?"
+    return f"there is {', '.join(ids)}" if ids else ""
 
 
 def load(extra: Sequence[Path] = (), *, trusted: Sequence[Path] = ()) -> Catalogue:

@@ -27,7 +27,9 @@ def bare(word: str) -> str:
 def any_of(words: Iterable[str]) -> str:
     """Return `a, b or c`."""
     listed = list(words)
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} or {listed[-1]}" if listed else ""
+    if len(listed) < 2:
+        return "".join(listed)
+    return f"{', '.join(listed[:-1])} or {listed[-1]}"
 
 
 def options_hint(options: Sequence[JSON], found: JSON = None) -> str:

@@ -90,9 +90,8 @@ def _width(text: str) -> int:
         return len(text)
     import unicodedata
 
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    bases = [c for c in text if not unicodedata.combining(c)]
+    return len(bases) + sum(unicodedata.east_asian_width(c) in "WF" for c in bases)
 
 
 def short(text: str, width: int = 48) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiebatch import files
+from kiebatch import files, formats
 from kiebatch.errors import Invalid
 from kiebatch.media import Derivatives
 from kiebatch.model import JSON, Asset
@@ -112,7 +112,7 @@ class _Bundle:
 
     def _inputs(self, asset: Asset) -> Iterator[str]:
         """Copy the local files that a job was made from, where they are still in the project."""
-        for text in dict.fromkeys(_texts(asset.parameters.get("input"))):
+        for text in dict.fromkeys(formats.texts_in(asset.parameters.get("input"))):
             if not text.startswith("file:"):
                 continue
             path = (self.workspace.root / text.removeprefix("file:")).resolve()
@@ -177,10 +177,3 @@ class _Bundle:
         if decision.choice == "none":
             return [""]
         return ["", f"{decision.choice}: {decision.note}" if decision.note else str(decision.choice), ""]
-
-
-def _texts(value: JSON) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        yield from _texts(one)

@@ -181,8 +181,11 @@ def _described(before: str, after: str, words: str) -> Figure:
     age = _age(both)
     sitting = bool(_SITTING.search(after))
     asleep = bool(_ASLEEP.search(after))
-    lying = not sitting and (asleep or bool(_LYING.search(after)))
-    posture = Posture.SITTING if sitting else Posture.LYING if lying else Posture.STANDING
+    posture = Posture.STANDING
+    if sitting:
+        posture = Posture.SITTING
+    elif asleep or _LYING.search(after):
+        posture = Posture.LYING
     return Figure(
         child=bool(_CHILDREN.search(before)) or (age is not None and age <= 12),
         old=bool(_OLD_BEFORE.search(before) or _OLD.search(after) or _ELDERS.search(before))

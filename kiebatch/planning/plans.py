@@ -142,6 +142,23 @@ class Entry:
         return f"{words}: {self.detail}" if self.detail else words
 
     @property
+    def asset(self) -> Asset | None:
+        """What the slot has; the first output of a task that gave several."""
+        return self.current[0] if self.current else None
+
+    @property
+    def model(self) -> str:
+        """The model of its job, else the one that made what it has."""
+        source = self.job or self.asset
+        return source.model if source else ""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt of its job, else the one that made what it has."""
+        source = self.job or self.asset
+        return source.prompt if source else ""
+
+    @property
     def key(self) -> Key | None:
         """What the slot's job is paid for as; None while its content is not known."""
         return Key(self.fingerprint, self.slot.take, self.twin) if self.fingerprint else None
@@ -159,13 +176,12 @@ class Entry:
     def as_json(self) -> dict[str, JSON]:
         """Return the keys of contract section 8, `plan`."""
         job = self.job
-        asset = self.current[0] if self.current else None
         return {
             "slot": str(self.slot),
             "scene_id": self.slot.scene,
             "shot": self.slot.shot,
             "take": self.slot.take,
-            "model": job.model if job else (asset.model if asset else None),
+            "model": self.model or None,
             "endpoint": job.endpoint if job else None,
             "action": self.action.value,
             "reason": self.reason,

@@ -208,7 +208,9 @@ class _Reader:
 
     def _words(self, name: str) -> tuple[str, ...]:
         value = self.value.get(name)
-        listed = value if isinstance(value, list) else [] if value is None else [value]
+        if value is None:
+            return ()
+        listed = value if isinstance(value, list) else [value]
         if any(isinstance(one, dict | list) or one is None for one in listed):
             self._error(name, f"`{name}` must be a list of words")
             return ()

@@ -176,10 +176,15 @@ def line(fields: Iterable[tuple[str, str]]) -> str:
 
 def quoted(text: str) -> str:
     """Return a text in quotes.  JSON's quotes are YAML's, but YAML wants more invisible characters escaped."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() if ord(c) > 0xFF else f"\\u{ord(c):04x}"
-        for c in json.dumps(text.encode("utf-8", "replace").decode(), ensure_ascii=False)
-    )
+    return "".join(map(_escaped, json.dumps(text.encode("utf-8", "replace").decode(), ensure_ascii=False)))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    if ord(character) > 0xFF:
+        return character.encode("unicode_escape").decode()
+    return f"\\u{ord(character):04x}"
 
 
 def extended(text: str, head: str, lines: Iterable[str]) -> str:

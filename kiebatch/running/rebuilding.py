@@ -54,9 +54,12 @@ def _run(workspace: Workspace, run_id: str, attempts: list[Attempt]) -> Run:
     charged = [
         a for a in attempts if a.state in ("submitted", "saved", "lost") or (a.state == "failed" and a.billed)
     ]
-    status = RunStatus.HELD if held else RunStatus.FAILED if failed else RunStatus.SUCCESS
-    if len(saved) + len(failed) + len(held) < len(attempts):
-        status = RunStatus.UNFINISHED if not held and not failed else status
+    if held:
+        status = RunStatus.HELD
+    elif failed:
+        status = RunStatus.FAILED
+    else:
+        status = RunStatus.SUCCESS if len(saved) == len(attempts) else RunStatus.UNFINISHED
     return Run(
         id=run_id,
         started_at=stamp(min(a.intended_at for a in attempts)),

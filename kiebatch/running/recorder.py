@@ -7,11 +7,12 @@ import contextlib
 import os
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
+from kiebatch import formats
 from kiebatch.errors import KieBatchError
 from kiebatch.git import Repository
 from kiebatch.model import JSON, Job, Reply, Request, canonical_url, stamp
@@ -197,16 +198,9 @@ class Recorder:
 def _is_of(talk: _Talk, job: Job) -> bool:
     """Whether a submission was that of a job: it says the same words to the same model, or at the same endpoint."""
     body = talk.request["body"]
-    texts = set(_texts(body))
+    texts = set(formats.texts_in(body))
     prompt = not job.prompt or _plain_urls(job.prompt) in texts
     return prompt and (job.model in texts or talk.request["path"] == job.endpoint)
-
-
-def _texts(value: JSON) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    for one in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        yield from _texts(one)
 
 
 def _plain_urls(text: str) -> str:

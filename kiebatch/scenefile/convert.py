@@ -237,7 +237,8 @@ class _Writer:
             if not isinstance(one, dict) or not _name_fits(name):
                 return ""
             words, pictures, notes = one.get("text"), one.get("references"), one.get("notes")
-            pictures = [] if pictures is None else pictures if isinstance(pictures, list) else [pictures]
+            if not isinstance(pictures, list):
+                pictures = [] if pictures is None else [pictures]
             plain = all(
                 isinstance(p, str) and re.fullmatch(r"[\w./:?&=%+@~-]+", p) and "%" not in p for p in pictures
             )

@@ -92,7 +92,9 @@ class _Walk:
             return inherited
         self._seen.add(id(node))
         model = _child(node, "model")
-        way = self._model(model) if isinstance(model, yaml.ScalarNode) else (None if model else inherited)
+        way = None if model else inherited
+        if isinstance(model, yaml.ScalarNode):
+            way = self._model(model)
         for spare in (_child(node, "fallback"),):
             if isinstance(spare, yaml.ScalarNode):
                 self._model(spare)

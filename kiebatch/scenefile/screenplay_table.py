@@ -116,7 +116,9 @@ def _seconds(text: str) -> float | int | None:
         if not found:
             return None
         value = float(found[1].replace(",", "."))
-    return None if value <= 0 else int(value) if value == int(value) else value
+    if value <= 0:
+        return None
+    return int(value) if value == int(value) else value
 
 
 def _scene(number: str, told: Mapping[str, str], beats: list[Beat]) -> ScriptScene:

@@ -72,7 +72,9 @@ def _name(path: Path) -> str:
     if not path:
         return ""
     last = path[-1]
-    return last if isinstance(last, str) else str(path[-2]) if len(path) > 1 else ""
+    if isinstance(last, str):
+        return last
+    return str(path[-2]) if len(path) > 1 else ""
 
 
 def _words(error: Any) -> tuple[str, str]:

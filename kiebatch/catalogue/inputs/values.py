@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from kiebatch import formats
 from kiebatch.catalogue.saying import as_number, say
 from kiebatch.catalogue.shapes import Schema
 from kiebatch.model import JSON, LocalFile, RoleMedia, ShotOutput, WebURL, canonical_url
@@ -56,7 +57,7 @@ def lasting(value: JSON) -> JSON:
 
 def files_in(value: JSON) -> Iterable[str]:
     """Yield the texts in a value that name a file of the user's, by their ending."""
-    for text in _texts(value):
+    for text in formats.texts_in(value):
         found = re.fullmatch(r"\S+\.(\w+)", text.strip())
         has_scheme = re.match(r"(?i)^[a-z][a-z0-9+.-]*:", text.strip())
         if found and not has_scheme and found[1].lower() in _KIND_OF_ENDING:
@@ -65,17 +66,9 @@ def files_in(value: JSON) -> Iterable[str]:
 
 def addresses_in(value: JSON) -> Iterable[str]:
     """Yield the texts in a value that are addresses of any scheme: `https://...`, `file:///...`, `data:...`."""
-    for text in _texts(value):
+    for text in formats.texts_in(value):
         if re.match(r"(?i)^\s*(?:[a-z][a-z0-9+.-]*://|data:|file:)", text):
             yield text.strip()
-
-
-def _texts(value: JSON) -> Iterable[str]:
-    if isinstance(value, Mapping | list):
-        for one in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(one)
-    elif isinstance(value, str):
-        yield value
 
 
 def urls_in(value: JSON) -> Iterable[str]:

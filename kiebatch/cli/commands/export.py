@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -268,6 +268,12 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return wide, high
 
 
+def _import_status(found: Sized, *, written: bool) -> str:
+    if not found:
+        return "same"
+    return "written" if written else "different"
+
+
 def _import_timeline(opened: Opened, path: Path, fps: Fraction, *, write: bool, as_json: bool) -> None:
     if not path.is_file():
         raise Invalid(f"there is no file {files.shown(path)}")
@@ -286,7 +292,7 @@ def _import_timeline(opened: Opened, path: Path, fps: Fraction, *, write: bool, 
         text = scene_file.read_bytes().decode("utf-8")
         files.replace(scene_file, retime.apply(text, files.shown(scene_file), film, edit))
     value = {
-        "status": "same" if not edit.changes else "written" if write and changed else "different",
+        "status": _import_status(edit.changes, written=write and changed),
         "changes": [change.as_json() for change in edit.changes],
     }
 
@@ -316,7 +322,7 @@ def _import_notes(opened: Opened, path: Path, *, write: bool, as_json: bool) -> 
         who = picks_file.author(opened.workspace)
         picks_file.decide(opened.workspace, [replace(d, author=who) for d in found])
     value = {
-        "status": "same" if not found else "written" if write else "different",
+        "status": _import_status(found, written=write),
         "notes": [{"slot": d.slot, "note": d.note} for d in found],
     }
 

@@ -91,18 +91,17 @@ def _versions(line: tuple[Asset, ...]) -> list[JSON]:
     return [{**manifest.entry(asset), "changes": _words(line, asset)} for asset in line]
 
 
+def _cost(asset: Asset) -> str:
+    if asset.draft:
+        return "draft"
+    return "" if asset.credits is None else f"{console.number(asset.credits)} credits"
+
+
 def _story(slot: Slot, line: tuple[Asset, ...], decided: str) -> str:
     rows = [f"{slot}" + (f"  ({plain(decided)})" if decided else "")]
     for asset in line:
         name = f"version {asset.version}" + (f", output {asset.output}" if asset.output > 1 else "")
-        facts = [asset.id, asset.created_at[:16].replace("T", " "), asset.model]
-        facts.append(
-            "draft"
-            if asset.draft
-            else f"{console.number(asset.credits)} credits"
-            if asset.credits is not None
-            else ""
-        )
+        facts = [asset.id, asset.created_at[:16].replace("T", " "), asset.model, _cost(asset)]
         facts.append(f"task {asset.task_id}" if asset.task_id else "")
         state = f"superseded by {asset.superseded_by}" if asset.superseded_by else "current"
         rows.append(f"  {name}, {state}: " + plain(", ".join(fact for fact in facts if fact)))

@@ -111,6 +111,12 @@ def _same_model(name: str, old: set[str], catalogue: Catalogue) -> bool:
         return bool(old & set(unknown.choices)) or any(m.id in old for m in catalogue.named(name))
 
 
+def _status(changes: Sequence[migration.Change], *, written: bool) -> str:
+    if not changes:
+        return "ok"
+    return "changed" if written else "work"
+
+
 def _answer(
     ways: _Ways, changes: Sequence[migration.Change], kept: Sequence[str], *, written: bool, as_json: bool
 ) -> None:
@@ -136,7 +142,7 @@ def _answer(
         lines.append("written; `kiebatch plan` shows what is new and what it costs")
     console.answer(
         {
-            "status": "changed" if changes and written else "ok" if not changes else "work",
+            "status": _status(changes, written=written),
             "changes": rows,
             "kept": list(kept),
         },

@@ -232,7 +232,9 @@ def _table(found: Catalogue, wanted: Iterable[Model], hidden: int = 0) -> str:
 
 
 def _marks(m: Model) -> str:
-    return "yours" if m.origin != "shipped" else "" if m.status == "current" else m.status
+    if m.origin != "shipped":
+        return "yours"
+    return "" if m.status == "current" else m.status
 
 
 def _suggest(found: Catalogue, wanted: str, *, as_json: bool) -> None:

@@ -66,7 +66,9 @@ def pick(
         known = set(opened.picks.decisions)
         new = [d for d in new if d not in known]
     else:
-        choice: Choice | None = "reject" if reject else "none" if none else "pick"
+        choice: Choice | None = "none" if none else "pick"
+        if reject:
+            choice = "reject"
         new = [
             Decision(slot=slot, choice=choice, note=note, star=star, author=who)
             for slot in [_named(opened, text) for text in slots or ()]

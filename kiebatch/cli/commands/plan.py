@@ -203,7 +203,6 @@ def _is_old(as_of: str) -> bool:
 
 def _row(entry: Entry) -> list[str]:
     job = entry.job
-    asset = entry.current[0] if entry.current else None
     price = ""
     if job and entry.action == "generate":
         most = price_of(job)
@@ -216,7 +215,7 @@ def _row(entry: Entry) -> list[str]:
         str(entry.slot),
         entry.action,
         entry.reason,
-        job.model if job else (asset.model if asset else ""),
+        entry.model,
         price,
-        console.short(job.prompt if job else (asset.prompt if asset else "")),
+        console.short(entry.prompt),
     ]

@@ -55,7 +55,8 @@ class Body:
     def notes_text(self) -> str:
         parts: list[str] = []
         for i, (text, tight) in enumerate(self.notes):
-            parts.append(("\n" if tight and self.notes[i - 1][1] else "\n\n") if i else "")
+            if i:
+                parts.append("\n" if tight and self.notes[i - 1][1] else "\n\n")
             parts.append(text)
         return "".join(parts)
 

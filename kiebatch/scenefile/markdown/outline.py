@@ -56,10 +56,15 @@ class Outline:
     def _stays_in_section(self, block: Block) -> bool:
         return block.level > self.section_level and self.reader.heading(block, "top").kind != "scene"
 
+    def _depth(self, block: Block) -> str:
+        """Return what a heading is part of."""
+        if self.scene is not None and block.level > self.scene.level:
+            return "scene"
+        return "group" if self.group and block.level > self.group_level else "top"
+
     def _heading(self, block: Block) -> None:
         self.flush()
-        inside = self.scene is not None and block.level > self.scene.level
-        depth = "scene" if inside else "group" if self.group and block.level > self.group_level else "top"
+        depth = self._depth(block)
         heading = self.reader.heading(block, depth)
         at = self.page.start(block)
         self.label, self.aside = "", False
@@ -78,7 +83,7 @@ class Outline:
             self.shot_level, self.target = block.level, self.shot.body
         elif heading.kind in ("scene", "shot"):
             self._open_scene(heading, block.level, at)
-        elif inside and self.scene is not None:
+        elif depth == "scene" and self.scene is not None:
             self._open_inner(self.scene, heading, block, at)
         else:
             self._open_other(heading, block, at)

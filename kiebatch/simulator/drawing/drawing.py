@@ -38,14 +38,22 @@ def _is_music(wanted: Wanted) -> bool:
     return any(word in wanted.model.lower() for word in ("suno", "music", "sound-effect", "lyria"))
 
 
+def _shape(wanted: Wanted) -> str:
+    if wanted.width == wanted.height:
+        return "1x1"
+    return "16x9" if wanted.width > wanted.height else "9x16"
+
+
 def _shipped_clip(wanted: Wanted) -> bytes:
-    shape = "1x1" if wanted.width == wanted.height else "16x9" if wanted.width > wanted.height else "9x16"
+    shape = _shape(wanted)
     length = "10s" if wanted.seconds > 7 and shape == "16x9" else "5s"
     return _stamped_mp4((_MEDIA / f"clip-{shape}-{length}.mp4").read_bytes(), wanted)
 
 
 def _shipped_sound(wanted: Wanted) -> bytes:
-    length = "2s" if wanted.seconds < 3.5 else "5s" if wanted.seconds < 12 else "20s"
+    length = "20s"
+    if wanted.seconds < 12:
+        length = "2s" if wanted.seconds < 3.5 else "5s"
     return _stamped_mp3((_MEDIA / f"sound-{length}.mp3").read_bytes(), wanted)
 
 

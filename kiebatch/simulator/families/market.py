@@ -79,9 +79,9 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     if sim.settings.extra_keys:
         data["updateTime"] = millis(min(now, task.ends_at))
         data["progress"] = int(100 * task.progress(now))
-        data["creditsConsumed"] = (
-            (0 if task.error and sim.settings.refunds else task.charge.credits) if over else None
-        )
+        refunded = task.error and sim.settings.refunds
+        charged = 0 if refunded else task.charge.credits
+        data["creditsConsumed"] = charged if over else None
     if "costs" in task.quirks and over:
         data["creditsConsumed"] = float(task.quirks["costs"])
     return data

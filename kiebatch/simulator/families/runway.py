@@ -101,9 +101,11 @@ def detail(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
 def _state(task: Task, phase: str, progress: float) -> str:
     if phase in ("done", "failed"):
         return "success" if phase == "done" else "fail"
-    return task.quirks.get("state") or (
-        "wait" if progress < 0.2 else "queueing" if progress < 0.4 else "generating"
-    )
+    if "state" in task.quirks:
+        return str(task.quirks["state"])
+    if progress < 0.2:
+        return "wait"
+    return "queueing" if progress < 0.4 else "generating"
 
 
 def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:

@@ -325,9 +325,14 @@ class Conversion:
             self.field: self.result(sim, task, origin) if phase == "done" else None,
             "successFlag": self._flag(sim, task, phase),
             "createTime": blank_separated(task.made_at),
-            "errorCode": dedicated.error_code(task) if phase == "failed" else (200 if over else None),
+            "errorCode": self._error_code(task, phase),
             "errorMessage": task.error[1] if phase == "failed" and task.error else "",
         }
+
+    def _error_code(self, task: Task, phase: str) -> JSON:
+        if phase == "failed":
+            return dedicated.error_code(task)
+        return 200 if phase == "done" else None
 
     def _flag(self, sim: Simulator, task: Task, phase: str) -> JSON:
         if self.number_flags:

@@ -77,8 +77,10 @@ def answer(sim: Simulator, call: Call) -> Answer:
 def _model_of(sim: Simulator, call: Call) -> str:
     """Return the model that a call is about: the one it names, or its task's; empty where it has none."""
     named = call.body.get("model") if isinstance(call.body, Mapping) else None
+    if isinstance(named, str):
+        return named
     task = sim.tasks.get(call.query.get("taskId", ""))
-    return named if isinstance(named, str) else task.model if task else ""
+    return task.model if task else ""
 
 
 def _handle(sim: Simulator, call: Call) -> Answer:
