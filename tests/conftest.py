@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support import simulated, tools
+from support import postgres, simulated, tools
 from support.film import Film
 from support.places import GOLDEN
 
@@ -67,6 +67,18 @@ def sim(_running: simulated.Sim) -> Iterator[simulated.Sim]:
     assert _running.stats()["bugs"] == []
 
 
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[postgres.Server]:
+    with postgres.server() as running:
+        yield running
+
+
+@pytest.fixture
+def team_url(_postgres: postgres.Server) -> str:
+    """Return the address of an empty schema of this test's own.  Its test needs `postgres`."""
+    return postgres.new_schema(_postgres.url)
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Compare a text with `tests/golden/<name>`; `--update-golden` writes it instead."""
@@ -100,6 +112,8 @@ def _places_of_our_own(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "KIE_BASE_URL",
         "KIE_UPLOAD_URL",
         "KIE_WEBHOOK_KEY",
+        "KIEBATCH_TEAM",
+        "KIEBATCH_ACCOUNT",
         "GITHUB_STEP_SUMMARY",
         "CI",
     ):

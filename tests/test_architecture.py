@@ -22,6 +22,7 @@ FACES = {
     "media": {"clean_art", "framing", "lettering", "subjects"},
     "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "queries", "runs", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
+    "team": {"schema"},
     "catalogue": {"chat_models", "formula", "generate", "inputs", "lint", "manual", "media_limits", "migrating", "refresh", "saying", "starters"},
     "scenefile": {"build", "convert", "document", "explaining", "intake", "lengths", "markdown", "migration", "moved_lines", "negatives", "screenplay", "screenplay_update", "yaml_text"},
     "prompts": {"chat", "choosing", "lock"},

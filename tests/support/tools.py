@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kiebatch import media
+from support import postgres
 
 # The tests themselves run without it; see tests/conftest.py.
 IN_CI = bool(os.environ.get("CI"))
@@ -26,6 +27,7 @@ FINDERS: Mapping[str, Callable[[], str | None]] = {
     "chromium": chromium,
     "git-lfs": lambda: shutil.which("git-lfs"),
     "npm": lambda: shutil.which("npm"),
+    "postgres": lambda: postgres.program("initdb"),
 }
 
 

@@ -1,0 +1,2 @@
+-- Nothing older than version 1 needs anything taken away.
+SELECT 1;
