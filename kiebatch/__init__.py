@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kiebatch.errors import CallFailed, Interrupted, Invalid, KieBatchError, Problem, Refused
     from kiebatch.media.derivatives import Derivatives
     from kiebatch.model import Asset, Rate
+    from kiebatch.planning.approvals import effects_of
     from kiebatch.planning.planning import plan
     from kiebatch.planning.plans import Plan
     from kiebatch.planning.saved import read_plan, save_plan
@@ -76,6 +77,7 @@ __getattr__, __dir__ = face(
         "adopt": "running.decisions",
         "assess": "planning.verdicts",
         "collect": "running.single",
+        "effects_of": "planning.approvals",
         "diff": "project.snapshots",
         "generate": "running.single",
         "held": "running.holding",
@@ -117,6 +119,7 @@ __all__ = [  # noqa: RUF022  # by what people use first
     "adopt",
     "verify",
     "diff",
+    "effects_of",
     "presets",
     "runs",
     "run_record",

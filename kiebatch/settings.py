@@ -95,6 +95,7 @@ class Settings:
     max_credits: float | None = None  # the user's own cap, which is consent up to it
     film_cap: float | None = None  # the scene file's `max_credits`: it lowers the cap, and is not consent
     consent: Consent = Consent.NONE
+    approved: str = ""  # the effect digest of what may be bought; consent to exactly that
     warn_above: float | None = None
     confirm_above: float | None = None
     reject_above: float | None = None
@@ -177,6 +178,7 @@ class SettingsOptions(TypedDict, total=False):
     max_credits: float | None
     film_cap: float | None
     consent: Consent
+    approved: str
     warn_above: float | None
     confirm_above: float | None
     reject_above: float | None
@@ -334,12 +336,23 @@ def _upload_folder(value: str) -> str:
     return value
 
 
+def _effect_digest(value: str) -> str:
+    match = re.fullmatch(r"\s*(?:sha256:)?([0-9a-f]{64})\s*", value)
+    if not match:
+        raise Invalid(
+            f"`{value[:80]}` cannot be an effect digest",
+            hint="`kiebatch plan` ends with it: `sha256:` and 64 digits",
+        )
+    return f"sha256:{match[1]}"
+
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "rate": _rate,
     "poll_rate": _rate,
     "timeout_s": _timeouts,
     "callback_url": _callback_url,
     "upload_folder": _upload_folder,
+    "approved": _effect_digest,
 }
 
 

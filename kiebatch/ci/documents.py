@@ -147,6 +147,7 @@ def _plan_summary(plan: Mapping[str, JSON]) -> str:
         f"{totals.get('jobs', 0)} jobs, **{_number(totals.get('credits', 0))} credits** "
         f"(about {_number(totals.get('usd', 0))} USD){unpriced}"
     )
+    parts += digest_line(plan)
     rows = [
         [
             code(job.get("slot")),
@@ -161,6 +162,14 @@ def _plan_summary(plan: Mapping[str, JSON]) -> str:
     if rows:
         parts.append(table(["slot", "action", "reason", "model", "credits"], rows))
     return bounded(parts)
+
+
+def digest_line(plan: Mapping[str, JSON]) -> list[str]:
+    """Return the line that names the effect digest of a plan's document; none where it buys nothing."""
+    effects: Mapping[str, JSON] = plan.get("effects") or {}
+    if not effects.get("purchases"):
+        return []
+    return [f"Effect digest, for `kiebatch run --approved`: {code(effects.get('digest'))}"]
 
 
 def _slot_of(asset: Mapping[str, JSON]) -> str:

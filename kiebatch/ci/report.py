@@ -69,6 +69,7 @@ def markdown(
         f"## kiebatch: {documents.code(old)} → {documents.code(new)}",
         f"{_counted(counts)}; {_money('spent', spent)}{_planned(plan)}",
     ]
+    parts += documents.digest_line(plan or {})
     if picture and changes:
         parts.append(f"![before and after]({picture})")
     if held:

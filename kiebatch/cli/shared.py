@@ -255,6 +255,15 @@ _SPENDING = (
         more={"min": 0},
     ),
     Shared(
+        name="approved",
+        type=str | None,
+        flags=("--approved",),
+        help="buy exactly the plan with this effect digest, or nothing; consent to that, up to its total",
+        panel=Panel.SPENDING,
+        setting="approved",
+        more={"metavar": "DIGEST"},
+    ),
+    Shared(
         name="partial",
         type=bool,
         flags=("--partial",),

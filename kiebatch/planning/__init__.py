@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kiebatch.planning.decision import stored_key as stored_key
     from kiebatch.planning.decision import unrecorded as unrecorded
     from kiebatch.planning.decision import whole as whole
+    from kiebatch.planning.effects import Approval as Approval
+    from kiebatch.planning.effects import Effects as Effects
     from kiebatch.planning.file_warnings import jobs_as_json as jobs_as_json
     from kiebatch.planning.order import levels as levels
     from kiebatch.planning.order import output_of as output_of
@@ -47,8 +49,10 @@ __getattr__, __dir__ = face(
     __name__,
     {
         "Action": "plans",
+        "Approval": "effects",
         "Asked": "decision",
         "Assessment": "verdicts",
+        "Effects": "effects",
         "Entry": "plans",
         "Facts": "plans",
         "Plan": "plans",

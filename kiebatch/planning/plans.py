@@ -60,6 +60,7 @@ class Reason(StrEnum):
     FILE_ALTERED = "file altered"
     HELD = "held"
     UNPICKED = "waits for a pick"
+    APPROVED_ONCE = "bought under this approval already"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from pathlib import Path
 from kiebatch import files, formats
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON
+from kiebatch.planning import effects
+from kiebatch.planning.approvals import effects_of
 from kiebatch.planning.plans import Action, Entry, Plan, price_of
 from kiebatch.project import Opened
 from kiebatch.record import Journal
@@ -30,6 +32,7 @@ def save_plan(
         "nonce": secrets.token_hex(8),
         "digest": todo.digest(),
         "credits": todo.credits(),
+        "effects": effects_of(opened, todo).as_json(),
         "jobs": [{**e.as_json(), "current": [a.filename for a in e.current]} for e in todo.work],
     }
 
@@ -156,5 +159,6 @@ _SHAPE: Mapping[str, Callable[[JSON], bool]] = {
     "reading": lambda value: isinstance(value, dict),
     "nonce": _is_text,
     "digest": _is_text,
+    "effects": lambda value: effects.read_effects(value) is not None,
     "jobs": _are_jobs,
 }

@@ -138,7 +138,7 @@ def _consent(todo: Plan, settings: Settings, balance: float | None) -> Iterator[
             message=f"the balance is {balance:g} credits and the plan needs up to {need:g}",
             limit=balance,
         )
-    if settings.consent is Consent.NONE and settings.max_credits is None:
+    if settings.consent is Consent.NONE and settings.max_credits is None and not settings.approved:
         yield Rule(
             name="consent",
             verdict=Verdict.CONFIRM,
@@ -149,7 +149,7 @@ def _consent(todo: Plan, settings: Settings, balance: float | None) -> Iterator[
 
 def _unless_typed(settings: Settings) -> Verdict:
     """What a person typed for this very run is an answer; what is exported for every run is not."""
-    typed = settings.consent is Consent.TYPED or settings.max_credits is not None
+    typed = settings.consent is Consent.TYPED or settings.max_credits is not None or settings.approved
     return Verdict.WARN if typed else Verdict.CONFIRM
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kiebatch.planning import Approval
 from kiebatch.provider import Client, Gate, Reads
 from kiebatch.record import ResultCache, SqliteLedger
 from kiebatch.running.events import Event
@@ -33,5 +34,6 @@ class RunContext:
     emit: Callable[[Event], object]
     rng: random.Random
     tags: tuple[str, ...] = ()  # kept with every asset of this run
+    approval: Approval | None = None  # what this run may buy, where a person approved a plan
     # Whether a web address of the scene file is copied to the upload host before it is sent.
     copies_first: Callable[[str], bool] = lambda _url: False

@@ -20,7 +20,7 @@ import httpx
 from kiebatch import files
 from kiebatch.errors import Refused
 from kiebatch.model import JSON, Request
-from kiebatch.planning import Action, Plan, Reason, Selection, planning, saved
+from kiebatch.planning import Action, Approval, Plan, Reason, Selection, approvals, planning, saved
 from kiebatch.project import Opened, finding, foreign, opening
 from kiebatch.provider import (
     CallFailed,
@@ -146,10 +146,14 @@ async def run_async(
             cache = ResultCache(settings.cache) if settings.cache else None
             selection = Selection(only=tuple(only), force=force, until_picks=settings.until_picks)
             todo = planning.planned(fresh, held.journal, selection, cache, edges.now)
-            if bound is not None:
+            approval = None
+            if settings.approved:
+                todo, approval = approvals.approve(fresh, todo, settings, bound)
+                settings = approvals.limited(settings, todo)
+            elif bound is not None:
                 todo = saved.check_bound(bound, todo, held.journal)
             recorder.planned(todo)
-            session = _Session(fresh, held, settings, emit, edges, cache)
+            session = _Session(fresh, held, settings, emit, edges, cache, approval)
             outcome = await session.carry_out(todo, confirm, signals=signals)
             if settings.draft:  # the simulator's credits are nobody's
                 outcome.spent = outcome.billed_for_failures = 0.0
@@ -262,12 +266,14 @@ class _Session:
         emit: Callable[[Event], object],
         edges: Edges,
         cache: ResultCache | None,
+        approval: Approval | None = None,
     ) -> None:
         self._opened = opened
         self._journal = held.journal
         self._settings = settings
         self._edges = edges
         self._cache = cache
+        self._approval = approval
         self._outcome = Outcome(run_id=held.run_id)
         self._emit_to = emit
 
@@ -388,6 +394,7 @@ class _Session:
             emit=self._emit,
             rng=edges.rng,
             tags=settings.tags,
+            approval=self._approval,
             copies_first=lambda url: foreign.is_copied_first(url, self._opened),
         )
 

@@ -108,6 +108,9 @@ class Submitter:
 
         Returns the other attempt where the same content is on its way already.  `Unsent` when the run stops first.
         """
+        approval = self._context.approval
+        if approval is not None and not approval.covers(order.job, bound.fingerprint):
+            raise Unsent("it is not what was approved")
         uploaded_again = False
         while True:
             booking, booked_at = await self._book(order)
@@ -162,13 +165,17 @@ class Submitter:
             twin += 1
 
     def _intent(self, order: Order, bound: Bound, twin: int) -> Intent:
+        approval = self._context.approval
+        record = job_record(order.job, bound.made_from)
+        if approval is not None:
+            record |= approval.record(order.slot)
         return Intent(
             run_id=self._context.run_id,
             slot=order.slot,
             key=Key(bound.fingerprint, order.slot.take, twin),
             model=order.job.model,
             family=order.job.family,
-            job=job_record(order.job, bound.made_from),
+            job=record,
             credits=order.job.price.amount,
             balance=self._spending.expected_balance,
             seen=order.seen,

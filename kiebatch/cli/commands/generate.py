@@ -23,7 +23,7 @@ _Paths = list[str] | None
 
 
 @app.command(cls=Command)
-@shared.takes(shared.without(shared.ALL, *READING))
+@shared.takes(shared.without(shared.ALL, "approved", *READING))
 def generate(
     given: shared.Given,
     prompt: Annotated[

@@ -17,7 +17,17 @@ from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, plain
 from kiebatch.model import JSON, Project, Slot
-from kiebatch.planning import Assessment, Entry, Plan, assess, jobs_as_json, planning, price_of, save_plan
+from kiebatch.planning import (
+    Assessment,
+    Entry,
+    Plan,
+    approvals,
+    assess,
+    jobs_as_json,
+    planning,
+    price_of,
+    save_plan,
+)
 from kiebatch.project import Opened
 from kiebatch.scenefile import moved_lines
 
@@ -55,6 +65,10 @@ def plan(
     todo = planning.plan(opened, only=only, force=force, until_picks=chosen.until_picks, cache=chosen.cache)
     if write_moved:
         _write_moved(opened, todo)
+    if chosen.approved:
+        todo, _ = approvals.approve(opened, todo, chosen)
+    buys = approvals.effects_of(opened, todo)
+    approvals.remember(opened.workspace, buys)
     if out:
         saved = save_plan(opened, todo, only=only, force=force)
         files.replace(out, json.dumps(saved, ensure_ascii=False, indent=2) + "\n")
@@ -63,6 +77,7 @@ def plan(
         "status": todo.status,
         "jobs": jobs_as_json(todo, opened),
         "totals": todo.totals(),
+        "effects": buys.as_json(),
         "preflight": str(verdict.verdict),
         "preflight_rules": [rule.as_json() for rule in verdict.rules],
         "problems": [problem.as_json() for problem in opened.problems],
@@ -72,7 +87,12 @@ def plan(
         console.answer(
             value,
             lambda: "\n".join(
-                [table(todo, show_all=show_all), *_on_the_board_alone(opened.project), *_rules(verdict)]
+                [
+                    table(todo, show_all=show_all),
+                    *_on_the_board_alone(opened.project),
+                    *_rules(verdict),
+                    *([f"`run --approved {buys.digest}` buys exactly this"] if buys.purchases else []),
+                ]
             ),
             as_json=given.as_json,
         )

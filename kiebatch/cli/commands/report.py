@@ -13,7 +13,7 @@ from kiebatch.cli import console, options
 from kiebatch.cli.commands.diff import New, Old
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
-from kiebatch.planning import planning, statuses
+from kiebatch.planning import approvals, planning, statuses
 from kiebatch.project import opening, snapshots
 from kiebatch.record.manifest.differences import totals
 from kiebatch.workspace import Workspace
@@ -74,6 +74,7 @@ def report(
         "slots": [c.as_json() for c in changes],
         "totals": totals(changes),
         "planned": (plan or {}).get("totals"),
+        "effects": (plan or {}).get("effects"),
     }
     console.answer(value, "" if output else text.rstrip("\n"), as_json=as_json)
     if output:
@@ -96,7 +97,8 @@ def _outlook(workspace: Workspace, *, draft: bool) -> tuple[dict[str, JSON] | No
         opened = opening.load(
             workspace.scene_file, draft=draft, assets=None if draft else workspace.assets, allow=None
         )
-        plan = {"totals": planning.plan(opened).totals()}
+        todo = planning.plan(opened)
+        plan = {"totals": todo.totals(), "effects": approvals.effects_of(opened, todo).as_json()}
         standing = statuses.status(
             workspace.scene_file, draft=draft, assets=None if draft else workspace.assets
         )

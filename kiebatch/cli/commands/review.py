@@ -28,7 +28,7 @@ app = typer.Typer()
 
 
 @app.command(cls=Command)
-@shared.takes(shared.without(shared.ALL, "listen"))
+@shared.takes(shared.without(shared.ALL, "listen", "approved"))
 def review(
     given: shared.Given,
     scene_file: options.MaybeSceneFile = None,

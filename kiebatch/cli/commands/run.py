@@ -85,6 +85,8 @@ def run(
             bound=bound,
         )
     value = outcome.as_json(manifest.entry)
+    if chosen.approved:
+        value["approved"] = chosen.approved
     # The answer first: what comes after it may fail, and a run that was paid for has told what it made.
     console.answer(value, lambda: summary(outcome, draft=chosen.draft), as_json=given.as_json)
     announce.outcome(value, junit=junit, facts=lambda: facts.facts_of(opened, outcome.run_id))

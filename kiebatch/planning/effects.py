@@ -1,0 +1,271 @@
+"""What a plan would buy, as a value with a digest: what a person approves, and what a run then may buy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import rfc8785
+
+from kiebatch.errors import Invalid, Problem, Where
+from kiebatch.model import JSON, Attempt, Job, LocalFile, Ref, ShotOutput, Slot, fingerprint
+from kiebatch.planning.order import output_of
+from kiebatch.planning.plans import Action, Entry, Plan, Reason, most, price_of
+
+_SHOWN = 50  # differences of one refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One thing that a plan buys.
+
+    `content` is the fingerprint; where a job starts from a shot that is made first, it names that shot,
+    whose own purchase says what it will be.  Credits are the most that the job or its fallback costs, `reserve` is
+    what a cap puts aside; None where no price is known.  `instead` is the fallback, as model and content.
+    """
+
+    slot: str
+    model: str
+    content: str
+    credits: float | None
+    reserve: float | None
+    instead: tuple[str, str] | None = None
+
+    def as_json(self) -> dict[str, JSON]:
+        found: dict[str, JSON] = {
+            "slot": self.slot,
+            "model": self.model,
+            "content": self.content,
+            "credits": self.credits,
+            "reserve": self.reserve,
+        }
+        return found | ({"instead": list(self.instead)} if self.instead else {})
+
+    def __str__(self) -> str:
+        price = "an unknown price" if self.credits is None else f"{self.credits:g} credits"
+        spare = f" or {self.instead[0]}" if self.instead else ""
+        return f"{self.model}{spare} for {price}, {self.content.removeprefix('sha256:')[:12]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What a plan buys at most: its purchases by slot, and the cap.  Neither order nor time is part of it."""
+
+    purchases: Mapping[str, Purchase]
+    cap: float | None = None
+
+    @property
+    def digest(self) -> str:
+        """Return the effect digest, `sha256:...` over the canonical JSON of the purchases and the cap."""
+        lines = [self.purchases[slot].as_json() for slot in sorted(self.purchases)]
+        text = rfc8785.dumps({"effects": 1, "cap": self.cap, "purchases": lines})
+        return "sha256:" + hashlib.sha256(text).hexdigest()
+
+    def as_json(self) -> dict[str, JSON]:
+        lines = [self.purchases[slot].as_json() for slot in sorted(self.purchases)]
+        return {"digest": self.digest, "cap": self.cap, "purchases": lines}
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An approval that a run goes by: its digest, and the purchases that it covers."""
+
+    digest: str
+    purchases: Mapping[str, Purchase]
+
+    def record(self, slot: Slot) -> dict[str, JSON]:
+        """Return what the journal keeps with an attempt: enough to go on after an interruption."""
+        return {"approved": {"digest": self.digest, "purchase": self.purchases[str(slot)].as_json()}}
+
+    def covers(self, job: Job, content: str) -> bool:
+        """Whether a job that is about to be sent was approved.
+
+        The content of one that starts from another shot was not known beforehand; what it starts from was approved.
+        """
+        purchase = self.purchases.get(str(job.slot))
+        if purchase is None:
+            return False
+        allowed = {purchase.model: purchase.content}
+        if purchase.instead:
+            allowed.setdefault(*purchase.instead)
+        return job.model in allowed and (bool(job.needs) or allowed[job.model] == content)
+
+
+def read_effects(value: JSON) -> Effects | None:
+    """Return effects that were written as JSON; None for what are none."""
+    try:
+        purchases = [_purchase(line) for line in value["purchases"]]
+        cap = None if value["cap"] is None else float(value["cap"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Effects(purchases={purchase.slot: purchase for purchase in purchases}, cap=cap)
+
+
+def _purchase(line: JSON) -> Purchase:
+    instead = line.get("instead")
+    return Purchase(
+        slot=str(line["slot"]),
+        model=str(line["model"]),
+        content=str(line["content"]),
+        credits=None if line["credits"] is None else float(line["credits"]),
+        reserve=None if line["reserve"] is None else float(line["reserve"]),
+        instead=(str(instead[0]), str(instead[1])) if instead else None,
+    )
+
+
+def of_plan(todo: Plan, *, cap: float | None = None) -> Effects:
+    """Return what a plan would buy, under a cap in credits."""
+    return _effects(todo, cap, _Bought(purchases={}, tasks=frozenset(), spent={}))
+
+
+def approved(
+    todo: Plan, digest: str, *, cap: float | None = None, then: Effects | None = None
+) -> tuple[Plan, Approval]:
+    """Return what a run may still do of a plan under an approval, and the approval.
+
+    What was bought under it before counts as part of the plan, and is not bought again.  `then` is what was approved,
+    where that is known: it is shown beside what the plan is now.  `Invalid` where the plan is another one.  A plan that
+    buys nothing needs no approval.
+    """
+    bought = _bought_under(digest, todo.facts.attempts)
+    now = _effects(todo, cap, bought)
+    if todo.generate and now.digest != digest:
+        raise Invalid(_differences(now, digest, then))
+    entries = tuple(_once(entry, bought) for entry in todo.entries)
+    return replace(todo, entries=entries), Approval(digest, now.purchases)
+
+
+# --- what was bought under an approval -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bought:
+    """What the journal knows of an approval: its purchases, their tasks, and the slots that cannot be bought again."""
+
+    purchases: Mapping[str, Purchase]
+    tasks: frozenset[str]
+    spent: Mapping[str, Attempt]
+
+
+def _bought_under(digest: str, attempts: Sequence[Attempt]) -> _Bought:
+    purchases: dict[str, Purchase] = {}
+    tasks = set()
+    spent = {}
+    for attempt in attempts:
+        record = attempt.job.get("approved") or {}
+        if record.get("digest") != digest:
+            continue
+        purchase = _purchase(record["purchase"])
+        purchases[purchase.slot] = purchase
+        if attempt.task_id:
+            tasks.add(attempt.task_id)
+        if _perhaps_paid(attempt):
+            spent[purchase.slot] = attempt
+    return _Bought(purchases=purchases, tasks=frozenset(tasks), spent=spent)
+
+
+def _perhaps_paid(attempt: Attempt) -> bool:
+    """Whether an attempt may have cost something: an approval is for one purchase of each slot."""
+    certainly_free = attempt.state == "refused" or (attempt.state == "failed" and attempt.billed is False)
+    return not (certainly_free or attempt.may_resubmit)
+
+
+def _once(entry: Entry, bought: _Bought) -> Entry:
+    """Return what is to happen with a slot that the plan would buy, where it was bought under the approval before."""
+    attempt = bought.spent.get(str(entry.slot))
+    if attempt is None or entry.action is not Action.GENERATE:
+        return entry
+    if entry.cause is Reason.FORCED and attempt.state == "saved":
+        return replace(entry, action=Action.KEEP, cause=Reason.KEPT)
+    return replace(entry, action=Action.BLOCKED, cause=Reason.APPROVED_ONCE, attempt=attempt)
+
+
+# --- the effects of a plan -------------------------------------------------------------------------------
+
+
+def _effects(todo: Plan, cap: float | None, bought: _Bought) -> Effects:
+    naming = _Naming(todo, bought.tasks)
+    now = {str(e.slot): _to_buy(e, e.job, naming) for e in todo.generate if e.job}
+    return Effects(purchases={**bought.purchases, **now}, cap=cap)
+
+
+def _to_buy(entry: Entry, job: Job, naming: _Naming) -> Purchase:
+    spare = job.fallback
+    return Purchase(
+        slot=str(entry.slot),
+        model=job.model,
+        content=fingerprint(job, naming),
+        credits=price_of(job).amount,
+        reserve=most(job),
+        instead=(spare.model, fingerprint(spare, naming)) if spare else None,
+    )
+
+
+class _Naming:
+    """Names a medium by its content; a shot that is made first, or was under the approval, by its own name."""
+
+    def __init__(self, todo: Plan, tasks: frozenset[str]) -> None:
+        self._entries = {entry.slot: entry for entry in todo.entries}
+        self._facts = todo.facts
+        self._tasks = tasks
+
+    def __call__(self, ref: Ref) -> str:
+        if isinstance(ref, LocalFile):
+            return self._facts.media.get(ref.path) or str(ref)
+        if isinstance(ref, ShotOutput) and ref.slot in self._entries:
+            return self._shot(self._entries[ref.slot], ref)
+        return str(ref)
+
+    def _shot(self, entry: Entry, ref: ShotOutput) -> str:
+        if entry.selected and entry.action is Action.GENERATE:
+            return str(ref)
+        if entry.action is Action.RESTORE and entry.attempt:
+            task = entry.attempt.task_id
+            return str(ref) if task in self._tasks else f"{ref} of {task}"
+        if entry.action is Action.RESTORE and entry.cause is Reason.PAID and entry.key and self._facts.stored:
+            return self._facts.stored.digests(entry.key).get(ref.output) or str(ref)
+        asset = output_of(entry.older or entry.current, ref)
+        if asset is None or asset.task_id in self._tasks:
+            return str(ref)
+        return asset.sha256 or str(ref)
+
+
+# --- two plans side by side ------------------------------------------------------------------------------
+
+
+def _differences(now: Effects, digest: str, then: Effects | None) -> list[Problem]:
+    """Return why a plan is not the one that was approved, a line for each purchase that differs."""
+    known = then if then is not None and then.digest == digest else None
+    message = (
+        f"the plan is not the one that was approved; nothing was sent (approved {digest}, now {now.digest})"
+    )
+    if replace(now, cap=known.cap if known else None).digest == digest:
+        message += (
+            f"; only the cap differs: it is {_cap(now.cap)}, and was {_cap(known.cap if known else None)}"
+        )
+    hint = "look at it with `kiebatch plan`; who agrees runs it with `--approved` and the digest of today"
+    first = Problem(where=Where(), message=message, hint=hint, code="not-approved")
+    lines = _beside(known, now) if known else [f"{slot}: now {line}" for slot, line in _sorted(now)]
+    shown = lines[:_SHOWN]
+    if len(lines) > _SHOWN:
+        shown.append(f"and {len(lines) - _SHOWN} more")
+    return [first, *(Problem(where=Where(), message=line, code="not-approved") for line in shown)]
+
+
+def _beside(then: Effects, now: Effects) -> list[str]:
+    slots = sorted({*then.purchases, *now.purchases})
+    pairs = [(slot, then.purchases.get(slot), now.purchases.get(slot)) for slot in slots]
+    return [
+        f"{slot}: approved {before or 'nothing'}; now {after or 'nothing'}"
+        for slot, before, after in pairs
+        if before != after
+    ]
+
+
+def _sorted(found: Effects) -> list[tuple[str, Purchase]]:
+    return sorted(found.purchases.items())
+
+
+def _cap(cap: float | None) -> str:
+    return "none" if cap is None else f"{cap:g} credits"
