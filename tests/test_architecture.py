@@ -19,7 +19,8 @@ GROUND = "(root)"
 PUBLIC = {"__init__", "__main__", "api"}
 # Modules that belong to the face of their folder: others import these, or a name of the folder's `__init__`.
 FACES = {
-    "media": {"clean_art", "framing", "lettering", "subjects"},
+    "media": {"clean_art", "derivatives", "framing", "lettering", "subjects"},
+    "units": set(),
     "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "queries", "runs", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
     "team": {"schema"},

@@ -9,24 +9,36 @@ what is still missing then is its last frame, held.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 from kiebatch import media
 from kiebatch.errors import Invalid, install_hint
 from kiebatch.exports import captions, cut, pieces, soundtrack
-from kiebatch.exports.captions import Cue
 from kiebatch.exports.cut import Film, Options
-from kiebatch.exports.pieces import Look, Piece, Store
+from kiebatch.exports.pieces import Look, Store
 from kiebatch.model import Project
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
+from kiebatch.units import (
+    Context,
+    Cue,
+    Failed,
+    Folder,
+    LocalQueue,
+    NoRows,
+    Order,
+    Piece,
+    WorkQueue,
+    even,
+    segment,
+)
 from kiebatch.workspace import Workspace
 
 LONG_SIDE = 1280  # pixels, where no size was asked for
@@ -69,15 +81,7 @@ class _Animatic:
         self.done = 0
 
     def make(self) -> Path:
-        # What blends out of the shot before needs that one's last frame, so those come second, in their order.
-        first = [n for n, piece in enumerate(self.pieces) if not piece.blended]
-        with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-            for _ in pool.map(self._piece, first):
-                self._tick()
-        for number, piece in enumerate(self.pieces):
-            if piece.blended:
-                self._piece(number)
-                self._tick()
+        asyncio.run(self._encode())
         self.store.clear(time.time())
         return self._joined()
 
@@ -85,13 +89,26 @@ class _Animatic:
         self.done += 1
         self.options.progress(self.done, len(self.pieces) + 1)
 
-    def _piece(self, number: int) -> None:
-        piece = self.pieces[number]
-        if self.store.has(piece):
-            return
-        before = self.store.path(self.pieces[number - 1]) if piece.blended else None
-        with tempfile.TemporaryDirectory(prefix="piece-", dir=self.folder) as folder:
-            pieces.make(piece, self.film.shots[number], self.look, self.store, before, Path(folder))
+    async def _encode(self) -> None:
+        shelf = Folder(self.store.folder, ending=f".{os.getpid()}.part.mp4")
+        context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread)
+        queue = LocalQueue(context, {"segment": min(4, os.cpu_count() or 1)})
+        # What blends out of the shot before needs that one's last frame, so those come second, in their order.
+        first = [n for n, piece in enumerate(self.pieces) if not piece.blended]
+        await asyncio.gather(*(self._piece(number, queue, shelf) for number in first))
+        for number, piece in enumerate(self.pieces):
+            if piece.blended:
+                await self._piece(number, queue, shelf)
+
+    async def _piece(self, number: int, queue: WorkQueue, shelf: Folder) -> None:
+        piece, shot = self.pieces[number], self.film.shots[number]
+        if not self.store.has(piece):
+            if shot.shown and shot.shown.path:
+                shelf.point(f"sha256/{piece.source}", shot.shown.path)
+            ended = await queue.result(Order(unit=segment(piece, pieces.source(shot))))
+            if isinstance(ended, Failed):
+                raise Invalid(f"shot {shot.name} cannot be encoded: {ended.message}")
+        self._tick()
 
     def _joined(self) -> Path:
         (self.folder / "pieces.txt").write_text(_listed(self.store, self.pieces), encoding="utf-8")
@@ -136,4 +153,4 @@ def _escaped(text: str) -> str:
 
 def _size(shape: tuple[int, int]) -> tuple[int, int]:
     factor = LONG_SIDE / max(shape)
-    return pieces.even(shape[0] * factor), pieces.even(shape[1] * factor)
+    return even(shape[0] * factor), even(shape[1] * factor)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch import files
@@ -18,20 +17,12 @@ from kiebatch.model import Project
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
 from kiebatch.scenefile.lengths import speaking_s
+from kiebatch.units import Cue
 from kiebatch.workspace import Workspace
 
 _LINE = 42  # characters of a line, and two lines at a time: what broadcasters ask for
 _MOST = 2 * _LINE
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
-    """One caption.  Times are seconds of the film."""
-
-    start_s: float
-    end_s: float
-    text: str
 
 
 def export(

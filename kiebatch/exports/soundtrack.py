@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kiebatch import media
 from kiebatch.exports.cut import Cut, Film, Take
+from kiebatch.units import fitting
 
-SLOWEST = 2.0  # times a clip's own length
 _TIMEOUT_S = 900.0
 _LOUDNESS = {"vo": 1.0, "music": 0.3, "sfx": 0.6, "shot": 0.7, "mixed": 1.0}
 _AT_ONCE = 48  # sounds that one run of ffmpeg mixes: each is an open file and a piece of the command line
@@ -27,14 +27,6 @@ class Sound:
     kind: str
     tempo: float = 1.0
     looped: bool = False
-
-
-def fitting(have_s: float, want_s: float) -> tuple[float, float]:
-    """Return how a clip fills its shot: the factor it is slowed by, and the seconds its last frame is held."""
-    if have_s <= 0:
-        return 1.0, want_s
-    slowed = min(SLOWEST, max(1.0, want_s / have_s))
-    return slowed, max(0.0, want_s - have_s * slowed)
 
 
 def seconds(path: Path, known: float | None) -> float:

@@ -38,8 +38,8 @@ SIDES: Mapping[str, int] = {"thumb": 384, "poster": 1280, "web": 1600}
 VIDEO_SIDE = 1280
 PEAKS = 120
 MAX_PIXELS = 120_000_000  # a picture that claims more is refused before it is decoded
-_RECIPE = 1  # goes up when the same content shall give other bytes
-_TIMEOUT_S = 300.0
+RECIPE = 1  # goes up when the same content shall give other bytes
+TIMEOUT_S = 300.0
 _WORKERS = min(8, os.cpu_count() or 2)
 _AT_ONCE = threading.BoundedSemaphore(
     _WORKERS
@@ -54,6 +54,8 @@ _ENDINGS: Mapping[tuple[str, Kind], str] = {
     ("audio", "web"): ".m4a",
     ("audio", "peaks"): ".json",
 }
+# What Pillow raises over a file that it cannot read.
+_UNREADABLE = (Image.DecompressionBombError, ValueError, SyntaxError, EOFError, MemoryError, OSError)
 # Containers alone: a playlist names other files.
 _FORMATS = "mov,matroska,webm,avi,gif,mp3,wav,ogg,flac,aac,mpegts"
 
@@ -77,6 +79,11 @@ class Wanted:
         usual = VIDEO_SIDE if (self.modality, self.kind) == ("video", "web") else SIDES.get(self.kind, 0)
         return self.side or usual
 
+    @property
+    def name(self) -> str:
+        """What it is called wherever it is kept: by content, kind and recipe."""
+        return f"{self.sha256}-{self.kind}{self.side or ''}-{RECIPE}{_ENDINGS[self.modality, self.kind]}"
+
 
 class Unmakeable(Exception):
     """There is no such derivative of this file: not readable, too large, or a tool is missing."""
@@ -84,7 +91,7 @@ class Unmakeable(Exception):
 
 def wanted(asset: Asset, path: Path, kind: Kind, side: int | None = None) -> Wanted | None:
     """Return the wish for an asset's derivative; None where its file is gone or its type has no such kind."""
-    if (asset.type, kind) not in _ENDINGS:
+    if not exists(asset.type, kind):
         return None
     try:
         size = path.stat().st_size
@@ -92,6 +99,17 @@ def wanted(asset: Asset, path: Path, kind: Kind, side: int | None = None) -> Wan
         return Wanted(path, known or files.sha256(path), asset.type, kind, side)
     except OSError:
         return None
+
+
+def exists(modality: str, kind: Kind) -> bool:
+    """Whether files of a modality have a derivative of a kind."""
+    return (modality, kind) in _ENDINGS
+
+
+def render(wish: Wanted, target: Path) -> None:
+    """Make a derivative into a file, which it replaces in one step; `Unmakeable` says why there is none."""
+    with _AT_ONCE:
+        _MAKERS[wish.modality, wish.kind](wish, target)
 
 
 class Derivatives:
@@ -102,9 +120,7 @@ class Derivatives:
 
     def path(self, wish: Wanted) -> Path:
         """Return where a derivative lies once it is made."""
-        kind = f"{wish.kind}{wish.side or ''}"
-        name = f"{wish.sha256}-{kind}-{_RECIPE}{_ENDINGS[wish.modality, wish.kind]}"
-        return self.folder / wish.sha256[:2] / name
+        return self.folder / wish.sha256[:2] / wish.name
 
     def of(self, asset: Asset, path: Path, kind: Kind) -> Path | None:
         """Return an asset's derivative, made now unless it is there.  `path` is where the asset's file lies.
@@ -121,8 +137,7 @@ class Derivatives:
             return target
         try:
             files.private_folder(target.parent)
-            with _AT_ONCE:
-                _MAKERS[wish.modality, wish.kind](wish, target)
+            render(wish, target)
         except (Unmakeable, KieBatchError, OSError):
             return None
         return target
@@ -150,8 +165,15 @@ def _picture(wish: Wanted, target: Path) -> None:
     try:
         with Image.open(wish.path) as image:
             files.replace(target, _webp(image, side))
-    except (Image.DecompressionBombError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        raise Unmakeable(f"{wish.path.name}: {error}") from None
+    except _UNREADABLE as error:
+        raise _unmakeable(wish, error) from None
+
+
+def _unmakeable(wish: Wanted, error: Exception) -> Exception:
+    """Return what a decoder's error means; a disk's error stays what it is."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    return Unmakeable(f"{wish.path.name}: {error}")
 
 
 def _webp(image: Image.Image, side: int) -> bytes:
@@ -181,8 +203,8 @@ def _frame(wish: Wanted, target: Path) -> None:
     try:
         with Image.open(io.BytesIO(picture)) as image:
             files.replace(target, _webp(image, side))
-    except (Image.DecompressionBombError, ValueError, SyntaxError, EOFError) as error:
-        raise Unmakeable(f"{wish.path.name}: {error}") from None
+    except _UNREADABLE as error:
+        raise _unmakeable(wish, error) from None
 
 
 def _web_video(wish: Wanted, target: Path) -> None:
@@ -236,7 +258,7 @@ def _ffmpeg(path: Path, arguments: list[str]) -> bytes:
     careful = ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", _FORMATS]
     command = [program, *careful, "-i", f"file:{path}", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         raise Unmakeable(f"ffmpeg took too long over {path.name}") from None
     if done.returncode != 0:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kiebatch.record.ledger import Key as Key
     from kiebatch.record.ledger import Taken as Taken
     from kiebatch.record.ledger import TaskKnown as TaskKnown
+    from kiebatch.record.sqlite_ledger import Offload as Offload
     from kiebatch.record.sqlite_ledger import SqliteLedger as SqliteLedger
     from kiebatch.record.verification import verify as verify
     from kiebatch.record.writer import ManifestWriter as ManifestWriter
@@ -32,6 +33,7 @@ __getattr__, __dir__ = face(
         "Journal": "journal",
         "Key": "ledger",
         "ManifestWriter": "writer",
+        "Offload": "sqlite_ledger",
         "ResultCache": "cache",
         "SavedOutput": "journal",
         "SqliteLedger": "sqlite_ledger",

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from kiebatch import files, media
+from kiebatch import files, media, units
+from kiebatch.errors import CallFailed
 from kiebatch.model import JSON, Asset, Job, LocalFile, Media, Ref, ShotOutput, WebURL, fingerprint
 from kiebatch.planning import output_of
 from kiebatch.provider import lifetimes
@@ -17,6 +18,9 @@ from kiebatch.running.context import RunContext
 from kiebatch.running.events import Noticed
 from kiebatch.running.slots import SlotBook
 from kiebatch.running.stop import Lacking, Unsent
+from kiebatch.units import Failed, Order
+
+_UPLOAD_S = 6 * 3600.0  # with all attempts of a file of gigabytes; each call has a limit of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +198,12 @@ class Binder:
         return await asyncio.shield(self._uploads[digest])
 
     async def _send_file(self, path: Path, digest: str, host: str) -> str:
-        facts = await self._context.offload(media.facts, path)
-        url = await self._context.client.upload(path, f"{digest[:32]}{facts.extension}", facts.media_type)
+        self._context.shelf.point(f"sha256/{digest}", path)
+        unit = units.upload(digest, host, timeout_s=_UPLOAD_S)
+        ended = await self._context.queue.result(Order(unit=unit))
+        if isinstance(ended, Failed):
+            raise CallFailed(ended.code, ended.message, retryable=ended.retryable)
+        url = str(ended.value["url"])
         await self._context.ledger.uploaded(digest, host, url)
         self._context.emit(Noticed(message=f"uploaded {files.shown(path)}", level="debug"))
         return url

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kiebatch import files, media
-from kiebatch.model import JSON, Asset, Done, Job, MediaFacts, Modality, Output, stamp
+from kiebatch import files, units
+from kiebatch.model import JSON, Asset, Done, Job, MediaFacts, Output, stamp
 from kiebatch.provider import CallFailed, families
 from kiebatch.record import Key, asset_to
 from kiebatch.record.manifest import names, version_after
@@ -20,8 +18,8 @@ from kiebatch.running.events import Downloaded, Saved
 from kiebatch.running.paid import PaidTask
 from kiebatch.running.records import TaskRecords
 from kiebatch.running.slots import SlotBook
+from kiebatch.units import Made, Order, Unit
 
-CAP_BYTES: Mapping[str, int] = {"image": 200 << 20, "video": 4 << 30, "audio": 1 << 30, "text": 16 << 20}
 _TRIES = 3
 
 
@@ -51,25 +49,23 @@ class Collector:
         self._slots = slots
         self._records = records
         self._names = asyncio.Lock()
-        self._downloading = asyncio.Semaphore(context.limits.downloads)
 
     async def collect(self, task: PaidTask, done: Done) -> tuple[Asset, ...] | Lost:
         """Bring a task's outputs home: onto the disk, into the ledger and into the manifest, in that order."""
-        async with self._downloading:
-            known = await self._context.ledger.outputs(task.attempt, done.outputs, done.credits)
-            kept = {s.output.number: s.asset for s in known if s.asset and self._in_place(s.asset)}
-            fetched: list[_Fetched] = []
-            for output in done.outputs:
-                if output.number in kept:
-                    continue
-                one = await self._fetch(str(task.attempt), task.job, task.task_id, output)
-                if isinstance(one, Lost):
-                    await self._context.ledger.lost(task.attempt, one.code, one.message)
-                    return one
-                fetched.append(one)
-                size = one.facts.size_bytes
-                self._context.emit(Downloaded(slot=task.slot, task_id=task.task_id, size_bytes=size))
-            entered = await self._enter(task, done, kept, fetched)
+        known = await self._context.ledger.outputs(task.attempt, done.outputs, done.credits)
+        kept = {s.output.number: s.asset for s in known if s.asset and self._in_place(s.asset)}
+        fetched: list[_Fetched] = []
+        for output in done.outputs:
+            if output.number in kept:
+                continue
+            one = await self._fetch(str(task.attempt), task.job, task.task_id, output)
+            if isinstance(one, Lost):
+                await self._context.ledger.lost(task.attempt, one.code, one.message)
+                return one
+            fetched.append(one)
+            size = one.facts.size_bytes
+            self._context.emit(Downloaded(slot=task.slot, task_id=task.task_id, size_bytes=size))
+        entered = await self._enter(task, done, kept, fetched)
         for asset in entered:
             self._context.emit(Saved(slot=task.slot, task_id=task.task_id, asset=asset))
         await self._keep_in_cache(task, entered)
@@ -146,9 +142,7 @@ class Collector:
         output = next((o for o in done.outputs if o.number == asset.output), None)
         if output is None:
             return Lost("gone", "the provider names no such output any more")
-        async with self._downloading:
-            origin = f"again-{re.sub(r'[^0-9A-Za-z-]', '-', asset.id)}"
-            one = await self._fetch(origin, job, asset.task_id or "", output)
+        one = await self._fetch(f"again-{asset.id}", job, asset.task_id or "", output)
         if isinstance(one, Lost):
             return one
         if asset.sha256 and one.sha256 != asset.sha256:
@@ -192,44 +186,45 @@ class Collector:
     # -- one output
 
     async def _fetch(self, origin: str, job: Job, task_id: str, output: Output) -> _Fetched | Lost:
-        part = self._part(origin, task_id, output)
-        try:
-            files.private_folder(part.parent)
-            if output.url is None:
-                part.write_text(output.text or "", encoding="utf-8")
-                return await self._check(job, output, part, text=True)
-        except OSError as error:
-            raise files.unwritable(part, error) from None
+        limit_s = self._context.limits.download_s
+        unit = units.download(origin, task_id, output, job.modality, timeout_s=limit_s)
+        if output.url is None:
+            return await self._written(unit, output)
         lost = Lost("no-url", "the task names no address")
         url = output.url
         for number in range(_TRIES):
-            try:
-                await self._context.client.download(url, part, cap_bytes=CAP_BYTES[job.modality])
-                return await self._check(job, output, part)
-            except CallFailed as failure:
-                lost = Lost(failure.code, failure.message)
-                if not failure.retryable and failure.code != "gone":
+            ended = await self._context.queue.result(Order(unit=unit, address=url))
+            if isinstance(ended, Made):
+                return await self._taken(unit, output, ended)
+            lost = Lost(ended.code, ended.message)
+            if ended.code == "gone":
+                fresh = await self._fresh(job, task_id, output, number)
+                if fresh is None:
                     break
-                if failure.code == "gone":
-                    fresh = await self._fresh(job, task_id, output, number)
-                    if fresh is None:
-                        break
-                    url = fresh
-            except media.Undecodable as error:
-                part.unlink(missing_ok=True)
-                lost = Lost("not-media", str(error))
-            except OSError as error:
-                raise files.unwritable(part, error) from None
+                url = fresh
+            elif not ended.retryable:
+                break
         return lost
 
-    def _part(self, origin: str, task_id: str, output: Output) -> Path:
-        """Return where a download in progress lies.
+    async def _taken(self, unit: Unit, output: Output, made: Made) -> _Fetched:
+        sha256 = str(made.value["sha256"])
+        part = await self._context.shelf.take(unit, sha256)
+        return _Fetched(output, part, MediaFacts(**made.value["facts"]), sha256)
 
-        Its name says task, output and address: after a journal was lost, a part of another task must not be gone on
-        with, which would join the head of one picture and the tail of another.
-        """
-        named = hashlib.sha256(f"{task_id}\0{output.number}\0{output.url or ''}".encode()).hexdigest()
-        return self._context.workspace.state / "parts" / f"{origin}-{output.number}-{named[:16]}.part"
+    async def _written(self, unit: Unit, output: Output) -> _Fetched:
+        """Write an output that is a text into a part file."""
+        text = output.text or ""
+        part = self._context.shelf.scratch(unit)
+        try:
+            part.write_text(text, encoding="utf-8")
+            sha256 = await self._context.offload(files.sha256, part)
+        except OSError as error:
+            raise files.unwritable(part, error) from None
+        size = part.stat().st_size
+        facts = MediaFacts(kind="text", media_type="text/plain", extension=".txt", size_bytes=size)
+        if text.lstrip().startswith(("{", "[")):
+            facts = replace(facts, media_type="application/json", extension=".json")
+        return _Fetched(output, part, facts, sha256)
 
     async def _fresh(self, job: Job, task_id: str, output: Output, attempt_number: int) -> str | None:
         """Return another address for a dead one: the record's own first, then the download-url call's."""
@@ -244,26 +239,6 @@ class Collector:
             return await self._context.client.fresh_url(url, endpoint.fresh_link(task_id, url))
         except CallFailed:
             return None
-
-    async def _check(self, job: Job, output: Output, part: Path, *, text: bool = False) -> _Fetched:
-        """Return a part file's facts.  `media.Undecodable` when it is no medium, or not what the model makes."""
-        if text:
-            facts = MediaFacts(
-                kind="text", media_type="text/plain", extension=".txt", size_bytes=part.stat().st_size
-            )
-            if (output.text or "").lstrip().startswith(("{", "[")):
-                facts = replace(facts, media_type="application/json", extension=".json")
-        else:
-            facts = await self._context.offload(media.facts, part)
-            allowed = _kinds(job.modality)
-            if not output.label and facts.kind not in allowed:
-                raise media.Undecodable(f"{facts.media_type} came where the model makes {job.modality}")
-        return _Fetched(output, part, facts, await self._context.offload(files.sha256, part))
-
-
-def _kinds(modality: Modality) -> set[str]:
-    # Suno's tree gives music videos and MIDI from an audio model; a transcription may come as a file.
-    return {"audio": {"audio", "video", "text", "image"}, "text": {"text", "audio"}}.get(modality, {modality})
 
 
 def parameters(job: Job) -> dict[str, Any]:

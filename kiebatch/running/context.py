@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from kiebatch.planning import Approval
 from kiebatch.provider import Client, Gate, Reads
-from kiebatch.record import ResultCache, SqliteLedger
+from kiebatch.record import Offload, ResultCache, SqliteLedger
 from kiebatch.running.events import Event
-from kiebatch.running.offload import Offload
 from kiebatch.running.outcome import Limits
 from kiebatch.running.recording import Recording
+from kiebatch.units import Parts, WorkQueue
 from kiebatch.workspace import Workspace
 
 
@@ -28,6 +28,8 @@ class RunContext:
     ledger: SqliteLedger
     manifest: Recording
     cache: ResultCache | None
+    queue: WorkQueue  # who fetches results and uploads references
+    shelf: Parts  # where their files are
     limits: Limits
     now: Callable[[], float]
     offload: Offload

@@ -31,6 +31,7 @@ class Limits:
     callback_url: str | None = None
     net_s: float | None = None  # with callbacks: how far apart a task is read all the same
     downloads: int = 8
+    download_s: float = 3600.0
     until_picks: bool = False
 
 

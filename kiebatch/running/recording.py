@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from kiebatch.errors import KieBatchError
 from kiebatch.model import Asset, Slot
-from kiebatch.record import ManifestWriter, SqliteLedger
+from kiebatch.record import ManifestWriter, Offload, SqliteLedger
 from kiebatch.record.manifest import Manifest
-from kiebatch.running.offload import Offload
 
 
 class Recording:

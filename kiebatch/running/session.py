@@ -17,7 +17,7 @@ from typing import Any, Unpack
 
 import httpx
 
-from kiebatch import files
+from kiebatch import files, units
 from kiebatch.errors import Refused
 from kiebatch.model import JSON, Request
 from kiebatch.planning import Action, Approval, Plan, Reason, Selection, approvals, planning, saved
@@ -34,13 +34,12 @@ from kiebatch.provider import (
     path_for,
 )
 from kiebatch.provider.policy import Answer
-from kiebatch.record import Hook, Journal, ManifestWriter, ResultCache, SqliteLedger, open_journal
+from kiebatch.record import Hook, Journal, ManifestWriter, Offload, ResultCache, SqliteLedger, open_journal
 from kiebatch.running.binding import References
 from kiebatch.running.budget import check_budget, check_key, check_room
 from kiebatch.running.context import RunContext
 from kiebatch.running.engine import Engine
 from kiebatch.running.events import Event, Finished, Noticed
-from kiebatch.running.offload import Offload
 from kiebatch.running.outcome import Limits, Outcome
 from kiebatch.running.recorder import Recorder
 from kiebatch.running.recording import Recording
@@ -379,6 +378,11 @@ class _Session:
             source=workspace.scene_file.name if workspace.scene_file else None,
             hook=edges.hook,
         )
+        limits = _limits(settings)
+        shelf = units.Folder(workspace.state / "parts")
+        here = units.Context(
+            shelf=shelf, rows=units.NoRows(), offload=edges.offload, fetch=client.download, send=client.upload
+        )
         return RunContext(
             run_id=self._outcome.run_id,
             workspace=workspace,
@@ -388,7 +392,9 @@ class _Session:
             ledger=ledger,
             manifest=Recording(writer, ledger, edges.offload),
             cache=self._cache,
-            limits=_limits(settings),
+            queue=units.LocalQueue(here, {"download": limits.downloads}),
+            shelf=shelf,
+            limits=limits,
             now=edges.now,
             offload=edges.offload,
             emit=self._emit,
@@ -479,6 +485,7 @@ def _limits(settings: Settings) -> Limits:
         patience=Patience(interval_s=settings.poll_interval_s, timeout_s=settings.timeout_s),
         expected_scale=settings.expected_scale,
         callback_url=settings.callback_url,
+        download_s=settings.download_timeout_s,
         net_s=_NET * settings.poll_interval_s if settings.callback_url and settings.listens else None,
     )
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from kiebatch.cli import app
 from kiebatch.exports import captions, cut
-from kiebatch.exports.captions import Cue
 from kiebatch.exports.cut import Cut, Film
+from kiebatch.units import Cue
 from support import made_film
 
 SHOT = Cut(name="1", scene=1, shot=None, kind="shot", start=0, frames=96)

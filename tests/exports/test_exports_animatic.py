@@ -17,6 +17,7 @@ from kiebatch.project import Opened
 from kiebatch.record.manifest import Manifest
 from kiebatch.simulator.drawing import panels
 from kiebatch.simulator.drawing.wanted import Wanted
+from kiebatch.units import fitting
 from support import made_film
 
 pytestmark = pytest.mark.needs("ffmpeg")
@@ -246,7 +247,7 @@ def test_other_rates_and_a_slate(film: Opened, fps: Fraction, tmp_path: Path) ->
     [(5, 3, 1, 0), (5, 5, 1, 0), (4, 6, 1.5, 0), (2, 7, 2, 3), (0, 2, 1, 2)],
 )
 def test_a_clip_is_cut_slowed_or_held(have: float, want: float, slowed: float, held: float) -> None:
-    assert soundtrack.fitting(have, want) == pytest.approx((slowed, held))
+    assert fitting(have, want) == pytest.approx((slowed, held))
 
 
 @pytest.mark.parametrize(
