@@ -54,7 +54,7 @@ async def fetched(order: Order, context: Context) -> Ended:
 
 
 def _checked(part: Path, modality: str, labelled: bool) -> tuple[MediaFacts, str]:
-    """Return a file's facts and digest.  `Undecodable` when it is no medium, or not what the model makes."""
+    """Return a file's facts and digest.  `Undecodable` where it cannot be decoded, or is of another kind than the model makes."""
     facts = media.facts(part)
     if not labelled and facts.kind not in _KINDS.get(modality, {modality}):
         raise media.Undecodable(f"{facts.media_type} came where the model makes {modality}")

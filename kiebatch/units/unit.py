@@ -68,7 +68,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A unit that somebody wants, with what is known of it today and is no part of it.
+    """A unit that somebody wants, with what is known of it today and may change.
 
     `address` is where its input can be fetched now, until about `dies_at` (seconds since the epoch; None: for good).
     """
