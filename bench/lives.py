@@ -34,7 +34,7 @@ from kiebatch import api, files
 from kiebatch.errors import Refused
 from kiebatch.model import Asset, Attempt, Rate
 from kiebatch.project import Opened
-from kiebatch.record import Journal, manifest, open_journal
+from kiebatch.record import SqliteJournal, manifest, open_journal
 from kiebatch.running import Outcome
 from kiebatch.running.events import Event
 from kiebatch.settings import Settings
@@ -410,7 +410,7 @@ class Life:
                 else:
                     journal.decide(attempt.id, self.lot.choice(["resubmit", "forget"]))
 
-    def _journal(self, film: str = "assets") -> Journal:
+    def _journal(self, film: str = "assets") -> SqliteJournal:
         owner = self.placed(self.film.before, film).workspace.owner
         return open_journal(self.folder / "state" / "journal.sqlite", now=self._wall, film=owner)
 
@@ -570,7 +570,7 @@ async def _in_place(work: Callable[..., Any], /, *args: Any) -> Any:
     return work(*args)
 
 
-class _NoIntents(Journal):
+class _NoIntents(SqliteJournal):
     """A journal that forgets an intent when the process dies: as if nobody had written it down."""
 
     def hold_unfinished(self, reason: str) -> int:
@@ -578,7 +578,7 @@ class _NoIntents(Journal):
             return db.execute("DELETE FROM attempts WHERE state = 'intended'").rowcount
 
 
-def _forgetful(*args: Any, **kwargs: Any) -> Journal:
+def _forgetful(*args: Any, **kwargs: Any) -> SqliteJournal:
     journal = open_journal(*args, **kwargs)
     journal.__class__ = _NoIntents
     return journal

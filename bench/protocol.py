@@ -14,7 +14,7 @@ from kiebatch.planning import Facts, Plan, Selection
 from kiebatch.planning.contents import Wanted
 from kiebatch.planning.planner import Planner
 from kiebatch.project import Found
-from kiebatch.record import Journal, Key, ManifestWriter, journal_schema, manifest
+from kiebatch.record import Key, ManifestWriter, SqliteJournal, journal_schema, manifest
 from kiebatch.record.database import connect
 from kiebatch.record.ledger import Claimed, Intent, Taken
 
@@ -169,14 +169,14 @@ class Parts:
     films: tuple[Project, ...]
     folder: Path
     without: Without | None = None
-    _journal: Journal = field(init=False)
+    _journal: SqliteJournal = field(init=False)
     _kept: dict[Any, Kept] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         connection = connect(None)
         journal_schema.make(connection)
         connection.execute("PRAGMA synchronous = OFF")
-        self._journal = Journal(connection, now=lambda: 0.0)
+        self._journal = SqliteJournal(connection, now=lambda: 0.0)
         self.write = functools.cache(self._write)
         self.claim = functools.cache(self._claim)
         self.attempts = functools.cache(self._attempts)
@@ -194,7 +194,7 @@ class Parts:
 
     # -- the journal
 
-    def _load(self, rows: Kept) -> Journal:
+    def _load(self, rows: Kept) -> SqliteJournal:
         db = self._journal.database.connection
         db.execute("DELETE FROM attempts")
         if rows.value:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from kiebatch.record.journal import asset_to as asset_to
     from kiebatch.record.journal_file import open_journal as open_journal
     from kiebatch.record.ledger import Claimed as Claimed
+    from kiebatch.record.ledger import Fenced as Fenced
     from kiebatch.record.ledger import Intent as Intent
     from kiebatch.record.ledger import Key as Key
+    from kiebatch.record.ledger import NoRoom as NoRoom
     from kiebatch.record.ledger import Taken as Taken
     from kiebatch.record.ledger import TaskKnown as TaskKnown
-    from kiebatch.record.sqlite_ledger import Offload as Offload
-    from kiebatch.record.sqlite_ledger import SqliteLedger as SqliteLedger
+    from kiebatch.record.off_loop import Ledger as Ledger
+    from kiebatch.record.off_loop import Offload as Offload
+    from kiebatch.record.sqlite_journal import SqliteJournal as SqliteJournal
     from kiebatch.record.verification import verify as verify
     from kiebatch.record.writer import ManifestWriter as ManifestWriter
 
@@ -28,15 +31,18 @@ __getattr__, __dir__ = face(
     __name__,
     {
         "Claimed": "ledger",
+        "Fenced": "ledger",
         "Hook": "database",
         "Intent": "ledger",
         "Journal": "journal",
         "Key": "ledger",
+        "Ledger": "off_loop",
         "ManifestWriter": "writer",
-        "Offload": "sqlite_ledger",
+        "NoRoom": "ledger",
+        "Offload": "off_loop",
         "ResultCache": "cache",
         "SavedOutput": "journal",
-        "SqliteLedger": "sqlite_ledger",
+        "SqliteJournal": "sqlite_journal",
         "Stored": "cache",
         "TaskKnown": "ledger",
         "Taken": "ledger",

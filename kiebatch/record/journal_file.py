@@ -19,8 +19,8 @@ from kiebatch.files import shown, state_folder, sync_folder, unwritable
 from kiebatch.model import Asset, Slot, stamp
 from kiebatch.record import journal_mark, journal_schema
 from kiebatch.record.database import Hook, connect, no_hook
-from kiebatch.record.journal import Journal
 from kiebatch.record.journal_mark import Mark
+from kiebatch.record.sqlite_journal import SqliteJournal
 from kiebatch.workspace import Film
 
 _REBUILT = ".rebuilt"
@@ -37,7 +37,7 @@ def open_journal(
     hook: Hook = no_hook,
     rebuild: Assets = tuple,
     read_only: bool = False,
-) -> Journal:
+) -> SqliteJournal:
     """Open a project's journal for one film, making or migrating it.
 
     Without a `film` it is the folder `assets` beside the state folder.  `rebuild` gives the assets of the film's
@@ -68,7 +68,7 @@ class _Opener:
         self.read_only = read_only
         self.mark = journal_mark.read(path)
 
-    def open(self) -> Journal:
+    def open(self) -> SqliteJournal:
         if self.read_only:
             return self._look()
         self._make_folder()
@@ -91,7 +91,7 @@ class _Opener:
             journal.warnings.append(behind)
         return journal
 
-    def _look(self) -> Journal:
+    def _look(self) -> SqliteJournal:
         """Open for a reader: a file of today as it is, anything else as a copy in memory."""
         if not self.path.exists():
             journal = self._journal(_empty())
@@ -171,18 +171,18 @@ class _Opener:
             raise
         return connection
 
-    def _journal(self, connection: sqlite3.Connection) -> Journal:
-        journal = Journal(connection, now=self.now, film=self.film.name, hook=self.hook, path=self.path)
+    def _journal(self, connection: sqlite3.Connection) -> SqliteJournal:
+        journal = SqliteJournal(connection, now=self.now, film=self.film.name, hook=self.hook, path=self.path)
         if not self.read_only:
             journal.mark = lambda: self._write_mark(journal)
         return journal
 
-    def _write_mark(self, journal: Journal) -> None:
+    def _write_mark(self, journal: SqliteJournal) -> None:
         journal_mark.write(self.path, Mark(journal.uuid, journal.highest, self.now()))
 
     # -- a journal that is new, or lost
 
-    def _anew(self) -> Journal:
+    def _anew(self) -> SqliteJournal:
         """Make a journal whole under another name and move it into place, so that no reader sees half of one."""
         making = self.path.with_name(f"{self.path.name}.making-{os.getpid()}")
         making.unlink(missing_ok=True)
@@ -216,7 +216,7 @@ class _Opener:
         when = f" since {stamp(mark.written_at)}" if mark.written_at else ""
         return f"tasks that were submitted{when} are not known here any more: look for them at kie.ai/logs"
 
-    def _behind(self, journal: Journal) -> str:
+    def _behind(self, journal: SqliteJournal) -> str:
         """Say how the journal differs from what its mark says of it; nothing when it fits."""
         mark = self.mark
         if mark is None:
@@ -232,7 +232,7 @@ class _Opener:
 
     # -- films
 
-    def _take_rows(self, journal: Journal) -> None:
+    def _take_rows(self, journal: SqliteJournal) -> None:
         """Give films the rows of a journal of 0.1, and this one those of a folder that was renamed."""
         db, film = journal.database.connection, self.film
         rows = db.execute("SELECT id, task_id FROM attempts WHERE film IS NULL").fetchall()
@@ -269,10 +269,10 @@ class _Opener:
 
     # -- damage
 
-    def _fill_from_manifest(self, journal: Journal) -> None:
+    def _fill_from_manifest(self, journal: SqliteJournal) -> None:
         _fill(journal.database.connection, {}, self.rebuild(), self.film.name, self.now())
 
-    def _rebuilt(self, damage: str) -> Journal:
+    def _rebuilt(self, damage: str) -> SqliteJournal:
         """Set a damaged journal aside and begin a new one from what it still says and from the manifest.
 
         The new one is made whole under another name before the damaged one is touched, so that a crash loses nothing.
@@ -328,7 +328,7 @@ def _empty() -> sqlite3.Connection:
     return connection
 
 
-def _declare_lost(journal: Journal) -> None:
+def _declare_lost(journal: SqliteJournal) -> None:
     journal.database.connection.execute(f"PRAGMA application_id = {_LOST}")
 
 

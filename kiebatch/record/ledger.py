@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kiebatch.errors import Refused
 from kiebatch.model import JSON, Attempt, Slot
 
 
@@ -30,7 +31,8 @@ class Key:
 class Intent:
     """A job that is about to be sent: what is written down before the request leaves.  Credits; None if unknown.
 
-    `seen` is the highest attempt that whoever decided to send it knew of; what was saved since answers it.
+    `seen` is the highest attempt that whoever decided to send it knew of; what was saved since answers it.  `forced`
+    asks for a new edition, whatever other films of the account have.
     """
 
     run_id: str
@@ -42,6 +44,7 @@ class Intent:
     credits: float | None
     balance: float | None = None
     seen: int | None = None
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,17 @@ class Taken:
     """The same content is on its way or was saved meanwhile, or nobody knows whether it is: nothing may be sent."""
 
     by: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The account's cap leaves no room for the price.  Credits."""
+
+    cap: float
+
+
+class Fenced(Refused):
+    """Another program has taken over what this run was about to write: it was silent for too long, or is a copy."""
 
 
 class TaskKnown(Exception):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kiebatch.planning import Approval
 from kiebatch.provider import Client, Gate, Reads
-from kiebatch.record import Offload, ResultCache, SqliteLedger
+from kiebatch.record import Ledger, Offload, ResultCache
 from kiebatch.running.events import Event
 from kiebatch.running.outcome import Limits
 from kiebatch.running.recording import Recording
@@ -25,7 +25,7 @@ class RunContext:
     client: Client
     gate: Gate
     reads: Reads
-    ledger: SqliteLedger
+    ledger: Ledger
     manifest: Recording
     cache: ResultCache | None
     queue: WorkQueue  # who fetches results and uploads references

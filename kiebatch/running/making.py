@@ -7,7 +7,7 @@ import asyncio
 from kiebatch import media
 from kiebatch.errors import plain
 from kiebatch.model import Attempt, Done, Job
-from kiebatch.planning import Action, Entry
+from kiebatch.planning import Action, Entry, Reason
 from kiebatch.provider import CallFailed, families
 from kiebatch.provider.policy import SubmitVerdict
 from kiebatch.running.binding import Binder, Bound
@@ -165,7 +165,13 @@ class Maker:
             return failure_of(job, "bad-input", str(error), retryable=False)
         endpoint = families.get(job.family, job.endpoint)
         order = Order(
-            slot=entry.slot, job=job, endpoint=endpoint, rank=rank, twin=entry.twin, seen=entry.seen
+            slot=entry.slot,
+            job=job,
+            endpoint=endpoint,
+            rank=rank,
+            twin=entry.twin,
+            seen=entry.seen,
+            forced=entry.cause is Reason.FORCED,
         )
         sent = await self._submit(order, bound)
         if isinstance(sent, Attempt):

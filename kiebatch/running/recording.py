@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from kiebatch.errors import KieBatchError
 from kiebatch.model import Asset, Slot
-from kiebatch.record import ManifestWriter, Offload, SqliteLedger
+from kiebatch.record import Ledger, ManifestWriter, Offload
 from kiebatch.record.manifest import Manifest
 
 
 class Recording:
     """One owner of the `ManifestWriter`: nothing is entered while the file is written."""
 
-    def __init__(self, writer: ManifestWriter, ledger: SqliteLedger, offload: Offload) -> None:
+    def __init__(self, writer: ManifestWriter, ledger: Ledger, offload: Offload) -> None:
         self._writer = writer
         self._ledger = ledger
         self._offload = offload

@@ -34,7 +34,7 @@ from kiebatch.provider import (
     path_for,
 )
 from kiebatch.provider.policy import Answer
-from kiebatch.record import Hook, Journal, ManifestWriter, Offload, ResultCache, SqliteLedger, open_journal
+from kiebatch.record import Hook, Journal, Ledger, ManifestWriter, Offload, ResultCache, open_journal
 from kiebatch.running.binding import References
 from kiebatch.running.budget import check_budget, check_key, check_room
 from kiebatch.running.context import RunContext
@@ -370,7 +370,7 @@ class _Session:
         )
         account = settings.account or self._opened.config.account
         gate = stack.enter_context(_open_gate(settings, account, edges))
-        ledger = SqliteLedger(self._journal, edges.offload)
+        ledger = Ledger(self._journal, edges.offload)
         writer = ManifestWriter(
             workspace.manifest_path,
             lock=workspace.write_lock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from kiebatch.errors import KieBatchError, plain
 from kiebatch.model import Attempt, Done, Job, Slot, job_record
 from kiebatch.provider import Booking, callbacks, families, policy
 from kiebatch.provider.policy import SubmitVerdict
-from kiebatch.record import Claimed, Intent, Key, Taken, TaskKnown
+from kiebatch.record import Claimed, Intent, Key, NoRoom, Taken, TaskKnown
 from kiebatch.running.binding import Binder, Bound
 from kiebatch.running.canaries import Canaries
 from kiebatch.running.context import RunContext
@@ -21,6 +22,7 @@ from kiebatch.running.spending import Spending
 from kiebatch.running.stop import Stop, StopCause, Unsent
 
 _GRACE_S = 0.5  # grace period for an in-flight reply on the second Ctrl-C
+_AWAKE: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while the machine sleeps
 _FRESH = 0.02  # fraction of the rate window after which a booked start is stale
 
 
@@ -70,6 +72,7 @@ class Order:
     rank: int
     twin: int
     seen: int | None = None  # `Intent.seen`
+    forced: bool = False  # `Intent.forced`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,20 @@ class Sent:
     verdict: SubmitVerdict
     bound: Bound
     twin: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A job that may leave now: its attempt, its twin, and its start."""
+
+    attempt: int
+    twin: int
+    booking: Booking
+
+
+def _awake_s() -> float:
+    """Return seconds on a clock that nobody sets."""
+    return time.clock_gettime(_AWAKE) if _AWAKE is not None else time.monotonic()
 
 
 class Submitter:
@@ -113,18 +130,15 @@ class Submitter:
             raise Unsent("it is not what was approved")
         uploaded_again = False
         while True:
-            booking, booked_at = await self._book(order)
-            claimed, twin = await self._claim(order, bound)
-            if isinstance(claimed, Taken):
-                return claimed.by
-            if asyncio.get_running_loop().time() - booked_at > _FRESH * self._context.limits.rate.window_s:
-                booking = await self._book_again(claimed.attempt)
-            verdict = await self._send(order, claimed.attempt, bound)
+            ready = await self._ready(order, bound)
+            if isinstance(ready, Attempt):
+                return ready
+            verdict = await self._send(order, ready.attempt, bound)
             if verdict.reply is not None:
                 await self._context.gate.answered(
-                    booking, refused=verdict.too_fast, retry_after_s=verdict.retry_after_s
+                    ready.booking, refused=verdict.too_fast, retry_after_s=verdict.retry_after_s
                 )
-            sent = Sent(attempt=claimed.attempt, verdict=verdict, bound=bound, twin=twin)
+            sent = Sent(attempt=ready.attempt, verdict=verdict, bound=bound, twin=ready.twin)
             if verdict.kind in ("accepted", "unknown"):
                 return sent
             if verdict.kind == "later":
@@ -138,25 +152,68 @@ class Submitter:
                     continue
             return sent
 
-    async def _book(self, order: Order) -> tuple[Booking, float]:
-        """Wait for the job's turn and a start in the rate window; return it with the loop's time then."""
-        loop = asyncio.get_running_loop()
+    async def _ready(self, order: Order, bound: Bound) -> _Ready | Attempt:
+        """Claim the job and book a start for it; return the other attempt where its key is taken."""
+        if self._context.ledger.claims_first:
+            return await self._claim_first(order, bound)
         async with self._turnstile.turn(order.rank):
-            await self._stop.or_stopped(asyncio.sleep(self._closed_until - loop.time()))
-            booking = await self._stop.or_stopped(self._context.gate.start(self._context.limits.rate))
+            booking, booked_at = await self._book(order)
+        claimed, twin = await self._claim(order, bound)
+        if isinstance(claimed, Taken):
+            return claimed.by
+        if not self._is_fresh(booked_at):
+            booking = await self._book_again(claimed.attempt)
+        return _Ready(claimed.attempt, twin, booking)
+
+    async def _claim_first(self, order: Order, bound: Bound) -> _Ready | Attempt:
+        async with self._turnstile.turn(order.rank):
+            await self._stop.or_stopped(asyncio.sleep(0))
+            claimed, twin = await self._claim(order, bound)
+            if isinstance(claimed, Taken):
+                return claimed.by
+            try:
+                booking = await self._cleared(order, claimed.attempt)
+            except (Unsent, asyncio.CancelledError) as unsent:
+                reason = unsent.reason if isinstance(unsent, Unsent) else "interrupted"
+                await self._context.ledger.refused(claimed.attempt, "not-sent", reason)
+                raise
+        return _Ready(claimed.attempt, twin, booking)
+
+    async def _cleared(self, order: Order, attempt: int) -> Booking:
+        """Book a start for a claimed job and write its intent, again until both are fresh when it leaves."""
+        while True:
+            booking, booked_at = await self._book(order)
+            began_s = _awake_s()
+            within_s = await self._context.ledger.intended(attempt)
+            if self._is_fresh(booked_at) and _awake_s() - began_s < within_s:
+                return booking
+
+    def _is_fresh(self, booked_at: float) -> bool:
+        age_s = asyncio.get_running_loop().time() - booked_at
+        return age_s <= _FRESH * self._context.limits.rate.window_s
+
+    async def _book(self, order: Order) -> tuple[Booking, float]:
+        """Wait for a start in the rate window, in the job's turn; return it with the loop's time then."""
+        loop = asyncio.get_running_loop()
+        await self._stop.or_stopped(asyncio.sleep(self._closed_until - loop.time()))
+        booking = await self._stop.or_stopped(self._context.gate.start(self._context.limits.rate))
         paused = self._canaries.paused(order.job.model)
         if paused:
             raise Unsent(paused)
         return booking, loop.time()
 
     async def _claim(self, order: Order, bound: Bound) -> tuple[Claimed | Taken, int]:
-        """Write the intent; return what came of it and the twin it was written for.
+        """Claim the job's key; return what came of it and the twin that it was claimed for.
 
         A job of this run with the same content that the plan could not see is a twin: a purchase of its own.
         """
         twin = order.twin
         while True:
             claimed = await self._context.ledger.claim(self._intent(order, bound, twin))
+            if isinstance(claimed, NoRoom):
+                because = f"the account's cap of {claimed.cap:g} credits is reached"
+                self._stop.submitting(StopCause.BUDGET, because)
+                raise Unsent(because)
             if isinstance(claimed, Claimed):
                 return claimed, twin
             other = claimed.by
@@ -179,6 +236,7 @@ class Submitter:
             credits=order.job.price.amount,
             balance=self._spending.expected_balance,
             seen=order.seen,
+            forced=order.forced,
         )
 
     async def _book_again(self, attempt: int) -> Booking:

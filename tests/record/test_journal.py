@@ -20,17 +20,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from bench import lives
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import Output, Slot
-from kiebatch.record import Claimed, Intent, Journal, Key, Taken, journal_schema, open_journal
+from kiebatch.record import Claimed, Intent, Key, SqliteJournal, Taken, journal_schema, open_journal
 from kiebatch.record.journal_mark import path_of
 from support import rights
 from support.records import an_asset
 
 
-def opened(path: Path, **options: object) -> Journal:
+def opened(path: Path, **options: object) -> SqliteJournal:
     return open_journal(path, now=lambda: 1000.0, **options)  # type: ignore[arg-type]
 
 
-def intended(journal: Journal, scene: int = 1) -> int:
+def intended(journal: SqliteJournal, scene: int = 1) -> int:
     claimed = journal.claim(
         Intent(
             run_id="r",

@@ -1,7 +1,7 @@
 """The journal, written off the event loop: what comes while a commit runs goes into the next one.
 
-Every call is durable when it returns.  All of a run's use of the SQLite file goes through one queue, so that the loop
-never waits for a disk, and one commit serves all jobs that came meanwhile.
+Every call is durable when it returns.  All of a run's use of its journal goes through one queue, so that the loop
+never waits for a disk or a server, and one commit serves all jobs that came meanwhile.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from kiebatch.model import JSON, Attempt, Output
+from kiebatch.model import JSON, Attempt, Output, Slot
 from kiebatch.record.journal import Journal, SavedOutput
-from kiebatch.record.ledger import Claimed, Intent, Taken
+from kiebatch.record.ledger import Claimed, Intent, NoRoom, Taken
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -32,8 +32,8 @@ class _Wish:
     writes: bool
 
 
-class SqliteLedger:
-    """The ledger of one machine: a `Journal` behind one writer."""
+class Ledger:
+    """A journal behind one writer."""
 
     def __init__(self, journal: Journal, offload: Offload) -> None:
         self._journal = journal
@@ -42,10 +42,17 @@ class SqliteLedger:
         self._worker: asyncio.Task[None] | None = None
         self.commits = 0  # transactions so far
 
+    @property
+    def claims_first(self) -> bool:
+        return self._journal.claims_first
+
     # -- attempts, in the order of a job's life
 
-    async def claim(self, intent: Intent) -> Claimed | Taken:
+    async def claim(self, intent: Intent) -> Claimed | Taken | NoRoom:
         return await self._write(self._journal.claim, intent)
+
+    async def intended(self, attempt: int) -> float:
+        return await self._write(self._journal.intended, attempt)
 
     async def submitted(self, attempt: int, task_id: str, outputs: Sequence[Output] = ()) -> None:
         await self._write(self._journal.submitted, attempt, task_id, outputs)
@@ -120,6 +127,12 @@ class SqliteLedger:
     async def attempt_of_task(self, task_id: str) -> Attempt | None:
         return await self._read(self._journal.attempt_of_task, task_id)
 
+    async def others(self, contents: Sequence[str]) -> list[Attempt]:
+        return await self._read(self._journal.others, contents)
+
+    async def adopt(self, attempt: int, slot: Slot) -> bool:
+        return await self._write(self._journal.adopt, attempt, slot)
+
     # -- the notebook
 
     async def upload(self, sha256: str, host: str, *, max_age_s: float) -> str | None:
@@ -174,7 +187,7 @@ class SqliteLedger:
         self.commits += 1
         if len(batch) > 1:
             try:
-                with self._journal.database.together():
+                with self._journal.together():
                     return [(wish.work(), None) for wish in batch]
             except Exception:
                 self.commits += len(batch)
