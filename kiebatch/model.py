@@ -254,7 +254,7 @@ class Job:
 
     `input` is what would be sent, with each medium as the text of its `Ref` (`file:...`, `shot:...`);
     `media` says where those stand.  `authored` is what the author asked for, without media: it and the
-    content of the media make the fingerprint.  What the catalogue filled in stands in `input` alone.
+    content of the media make the fingerprint.  What the catalogue filled in is part of `input` alone.
     """
 
     slot: Slot
@@ -276,7 +276,7 @@ class Job:
     defaulted: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fallback: Job | None = None
-    fallback_for: str = ""  # the model that this job stands in for
+    fallback_for: str = ""  # the model that this job replaces
     unpicked: tuple[str, ...] = ()  # shots it starts from, of which nobody has picked a take yet
     extra_params: Mapping[str, JSON] = field(default_factory=dict)  # part of `input` and `authored`, too
     preset: str = ""  # the key of a prompt preset
@@ -344,7 +344,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One scene, in the order of the file.  `group` is the act or sequence it stands under."""
+    """One scene, in the order of the file.  `group` is its act or sequence."""
 
     id: SceneId
     title: str = ""
@@ -428,7 +428,7 @@ def fingerprint_as_written(
 
 
 def as_before(job: Job) -> Job | None:
-    """Return a job as 0.1 took it; None where that is no different."""
+    """Return a job as 0.1 took it; None where that is the same."""
     return None if job.authored_before is None else replace(job, authored=job.authored_before)
 
 

@@ -26,7 +26,7 @@ class Variable:
     meaning: str
 
 
-# `docs/commands.md` shows this table.  API paths are no settings: they would be a way to send the key elsewhere.
+# `docs/commands.md` shows this table.  API paths are not settings: they would be a way to send the key elsewhere.
 VARIABLES = (
     Variable("KIE_API_KEY", "api_key", "the API key; else the line KIE_API_KEY=… of the project's `.env`"),
     Variable("KIE_BASE_URL", "base_url", "the API [https://api.kie.ai]"),
@@ -249,7 +249,7 @@ def settings(
 
     `flags` are keyed by the names of `Settings`, None where the user gave none; rates may be text, `timeout_s`
     one number for all modalities.  Of `env_file` only KIE_API_KEY is read.  `config` holds the values of the user's
-    config.yaml; `film` is how messages call the scene file that `run` stands in.  KIEBATCH_SPEED says how many times
+    config.yaml; `film` is how messages call the scene file that `run` is part of.  KIEBATCH_SPEED says how many times
     faster than the provider a simulator on this machine is, so that nobody waits for the usual durations.
     """
     found = {RUN_KEYS[key]: value for key, value in run.items() if key in RUN_KEYS}

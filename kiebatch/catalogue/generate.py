@@ -154,7 +154,7 @@ def _about(m: Model) -> str:
 
 
 def _params(m: Model) -> JSON:
-    """Return what may stand under `params` for one model: its own fields and the friendly names."""
+    """Return what `params` may hold for one model: its own fields and the friendly names."""
     properties: dict[str, JSON] = {}
     for name, target in m.fields.items():
         own = m.properties.get(target.name)

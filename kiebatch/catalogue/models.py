@@ -70,9 +70,7 @@ class Model:
     confidence: str = ""
     notes: str = ""
     origin: str = "shipped"  # or the file of a user
-    floors: tuple[
-        Model, ...
-    ] = ()  # shipped models that this one stands in for: a cap reserves their price, too
+    floors: tuple[Model, ...] = ()  # shipped models that this one replaces: a cap reserves their price, too
     provenance: Mapping[str, Fact] = field(
         default_factory=dict
     )  # facts that come from elsewhere, by their path

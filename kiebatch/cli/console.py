@@ -70,7 +70,7 @@ def leave(code: Exit) -> None:
 
 
 def table(rows: Sequence[Sequence[object]], head: Sequence[str], *, right: Sequence[int] = ()) -> str:
-    """Return rows as aligned columns; `right` are the columns whose cells stand at the right."""
+    """Return rows as aligned columns; `right` are the columns whose cells are aligned to the right."""
     cells = [[plain(c) for c in row] for row in rows]
     widths = [max(_width(r[i]) for r in [list(head), *cells]) for i in range(len(head))]
 

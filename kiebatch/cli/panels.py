@@ -1,4 +1,4 @@
-"""Help whose options stand in panels, for commands that have many."""
+"""Help whose options are grouped in panels, for commands that have many."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Asked:
     forced: bool = False
     failed_too: bool = False  # `--only failed`: also what would fail again
     blocked: Entry | None = None  # why its upstream keeps it back, as an entry without the slot's own facts
-    upstream: tuple[Slot, ...] = ()  # slots it starts from that are made anew, or were since
+    upstream: tuple[Slot, ...] = ()  # slots it starts from that are made again, or were since
 
 
 def decide(job: Job, wanted: Wanted, there: There, facts: Facts, asked: Asked, twin: int = 1) -> Entry:

@@ -238,10 +238,10 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
     """Read a scene file of either form, known by its content.  `Invalid` when it is none."""
     shown = files.shown(path)
     if path.suffix.lower() not in (*_MARKDOWN, ".yaml", ".yml", ".json", ".txt", "") and path.exists():
-        raise Invalid(f"{shown} is no scene file: those are YAML or Markdown")
+        raise Invalid(f"{shown} is not a scene file: those are YAML or Markdown")
     text = files.read_text(path, longest=MAX_SCENE_FILE)
     named_markdown = path.suffix.lower() in _MARKDOWN
-    # In a Markdown file the line `kiebatch: 1` may stand in the front matter.
+    # In a Markdown file the line `kiebatch: 1` may be part of the front matter.
     if _OURS.search(text) and not (named_markdown and text.lstrip("\ufeff \n").startswith("---")):
         return document.read(text, shown), []
 

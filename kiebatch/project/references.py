@@ -65,7 +65,7 @@ def _is_in(target: Path, folders: Iterable[Path]) -> bool:
 
 
 def _is_private(target: Path) -> bool:
-    """Whether a file holds settings or keys by its name: a dotfile that is no medium, or part of git's own folder."""
+    """Whether a file holds settings or keys by its name: a dotfile that is not a medium, or part of git's own folder."""
     if ".git" in target.parts:
         below = target.parts[target.parts.index(".git") + 1 :]
         return not below or below[0] not in _GIT_CONTENT

@@ -38,7 +38,7 @@ VARIABLES: Mapping[str, str] = {
     "scene_title": "the scene's title",
     "camera": "the shot's camera, else the scene's",
     "style": "the style of the shot",
-    "characters": "who is in it",
+    "characters": "the people in it",
 }
 _VARIABLE = re.compile(r"\{\{([^{}\n]*)\}\}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*")

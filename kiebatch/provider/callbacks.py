@@ -154,7 +154,7 @@ async def listening(
     """
     host, _, port = address.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
-        raise Invalid(f"`{address}` is no HOST:PORT", hint="for instance `127.0.0.1:8765`")
+        raise Invalid(f"`{address}` is not HOST:PORT", hint="for instance `127.0.0.1:8765`")
     host = host.strip("[]") or "127.0.0.1"
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:

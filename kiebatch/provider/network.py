@@ -67,7 +67,7 @@ def _checked(proxy: str) -> str:
         httpx.URL(proxy)
     except (ValueError, httpx.InvalidURL):
         raise Invalid("the environment names a proxy that is not an address", hint=_PROXY_HINT) from None
-    shown = plain(f"{scheme}://{host or ''}", 100)  # never the password that may stand before the host
+    shown = plain(f"{scheme}://{host or ''}", 100)  # never the password that may come before the host
     if scheme not in ("http", "https", *_SOCKS) or not host:
         raise Invalid(
             f"the proxy `{shown}` cannot be used: only http, https and socks5 are known", hint=_PROXY_HINT

@@ -23,7 +23,7 @@ _HIGH_DEMAND = re.compile(
     r"(?i)high demand|(currently|temporarily) (unavailable|overloaded)|at capacity|\boverloaded\b|系统繁忙|服务繁忙"
 )
 
-# Words of a service that is in trouble.  They win over everything below: such a text can stand on an answer that
+# Words of a service that is in trouble.  They win over everything below: such a text can come with an answer that
 # was sent after the task was made and charged.
 _TROUBLE = re.compile(
     r"(?i)\b(internal|server|system|service|gateway|upstream|network|database|unknown|unexpected)"

@@ -17,7 +17,7 @@ from kiebatch.record.manifest.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One finished task's assets, and what they take the place of, or stand behind."""
+    """One finished task's assets, and what they replace, or what replaces them."""
 
     new: tuple[Asset, ...]
     replaces: tuple[Asset, ...]
@@ -33,7 +33,7 @@ class ManifestWriter:
     `enter` enters assets in memory at once; `flush` writes them, `interval_s` after the last write at the
     earliest.  When something else changed the file meanwhile (another program, git), what this run entered and
     the file lacks is entered again.  The journal covers the gap: `flush` returns the attempts that
-    the file holds from now on.  An asset is known by its file name, since ids are given anew when a file is merged or goes back.
+    the file holds from now on.  An asset is known by its file name, since ids are given again when a file is merged or goes back.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ class Enhanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Who is asked: a chat model of the account, or a command that reads JSON and prints text."""
+    """What is asked: a chat model of the account, or a command that reads JSON and prints text."""
 
     model: ChatModel | None = None
     command: tuple[str, ...] = ()

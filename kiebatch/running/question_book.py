@@ -24,7 +24,7 @@ class QuestionBook:
 
     @classmethod
     def read(cls, path: Path) -> QuestionBook:
-        """Read the book; a question without an end, as after a crash, counts as lost.  A torn last line is no end."""
+        """Read the book; a question without an end, as after a crash, counts as lost.  A torn last line does not end one."""
         text = files.read_text(path) if path.exists() else ""
         book = cls(path=path, _torn=bool(text) and not text.endswith("\n"))
         for line in text.splitlines():

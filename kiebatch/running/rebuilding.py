@@ -1,4 +1,4 @@
-"""What was run here; and the index of runs made anew, from records, journal and manifest."""
+"""What was run here; and the index of runs, rebuilt from records, journal and manifest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run_record(opened: Opened, run_id: str) -> RunRecord:
 
 
 def rebuild(workspace: Workspace) -> list[Run]:
-    """Write the index of a film's runs anew and return them.  Records that are there are left as they are."""
+    """Rebuild the index of a film's runs and return them.  Records that are there are left as they are."""
     folder = workspace.state / "runs"
     files.private_folder(folder)
     with peek(workspace) as journal:

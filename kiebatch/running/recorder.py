@@ -58,7 +58,7 @@ class Recorder:
     # -- the run
 
     def __enter__(self) -> Self:
-        # A record that cannot be written is no reason to stop a run: what was paid for goes into journal and manifest.
+        # A record that cannot be written does not stop a run: what was paid for goes into journal and manifest.
         with contextlib.suppress(OSError):
             self._file = RunFile(self._opened.workspace.state / "runs", self._run)
         return self

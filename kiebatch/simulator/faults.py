@@ -19,7 +19,7 @@ TRANSPORT = {
     "http": "the same with a real HTTP status (value: code)",
     "html": "an HTML page of the proxy (value: HTTP status)",
     "empty": "HTTP 200 and an empty body",
-    "garbage": "HTTP 200 and something that is no JSON object (value: list, number, text, broken)",
+    "garbage": "HTTP 200 and something that is not a JSON object (value: list, number, text, broken)",
     "no-data": "code 200 with `data` null",
     "cut": "the connection is cut without an answer",
     "cut-early": "the connection is cut before the request's body is read",
@@ -40,7 +40,7 @@ TASK = {
     "tracks": "resultJson holds a list of tracks under `data` in place of `resultUrls` (Market music)",
     "snake": "result keys in snake_case (4o: `result_urls`)",
     "urls-as-text": "lists of URLs as a text (Veo; value: json or brackets)",
-    "top-level": "the results stand beside `response` (Veo)",
+    "top-level": "the results come beside `response` (Veo)",
     "flag-as-text": "flags as numeric texts",
     "callback-exception": "the state at the end is CALLBACK_EXCEPTION (Suno)",
     "outputs": "so many outputs (value: number)",
@@ -115,7 +115,7 @@ class Fault:
         found = _TEXT.fullmatch(text.strip())
         if found is None:
             raise Invalid(
-                f"`{text}` is no fault", hint="like `submit@3=html:502+after` or `poll%0.05=code:500`"
+                f"`{text}` is not a fault", hint="like `submit@3=html:502+after` or `poll%0.05=code:500`"
             )
         part = found.groupdict()
         return cls(

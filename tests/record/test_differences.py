@@ -68,7 +68,7 @@ def test_the_same_request_made_again_was_generated_anew() -> None:
     old = made(Manifest(), an_asset(1, fingerprint="sha256:1"))
 
     assert told(old, made(old, an_asset(1, minute=1, fingerprint="sha256:1"))) == [
-        "1: version 2 instead of 1 (generated anew), +4 credits"
+        "1: version 2 instead of 1 (generated again), +4 credits"
     ]
 
 
@@ -175,7 +175,7 @@ def test_a_version_of_another_branch_is_not_told_as_generated_anew() -> None:
     both, _ = merge(base, ours, theirs)
 
     assert between(ours, both)[0].summary.startswith("version 3 instead of 2 (came by a merge)")
-    assert between(base, ours)[0].summary.startswith("version 2 instead of 1 (generated anew)")
+    assert between(base, ours)[0].summary.startswith("version 2 instead of 1 (generated again)")
 
 
 def test_a_draft_costs_nothing() -> None:

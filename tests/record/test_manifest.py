@@ -101,7 +101,7 @@ def test_empty_text_is_an_empty_record() -> None:
             "this manifest has format 2, this kiebatch reads format 1\nhint: install a newer",
         ),
         ('{"kiebatch": true}', "this manifest has format true"),
-        ('{\n  "assets": [,]}', "manifest.json:2:14: this is no JSON: Expecting value"),
+        ('{\n  "assets": [,]}', "manifest.json:2:14: this is not JSON: Expecting value"),
         ('{"assets": [{"credits": NaN}]}', "`NaN` is not a JSON number"),
         ("[" * 100_000, "nested too deeply"),
         (

@@ -338,7 +338,7 @@ def test_a_bare_dotted_number_below_an_act_is_a_scene() -> None:
 
 
 def test_a_shot_of_another_scene_is_an_error() -> None:
-    assert said("## Scene 2\n### Shot 3a\n> x\n")[0] == "SCENES.md:2:1: shot `3a` stands in scene 2"
+    assert said("## Scene 2\n### Shot 3a\n> x\n")[0] == "SCENES.md:2:1: shot `3a` is written in scene 2"
 
 
 def test_a_picture_and_a_clip_in_one_scene_need_to_say_whose_model_it_is() -> None:

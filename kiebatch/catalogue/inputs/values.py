@@ -72,7 +72,7 @@ def addresses_in(value: JSON) -> Iterable[str]:
 
 
 def urls_in(value: JSON) -> Iterable[str]:
-    """Yield the texts in a nested value that stand under a key that names an address."""
+    """Yield the texts in a nested value whose key names an address."""
     if isinstance(value, Mapping):
         for key, one in value.items():
             if re.search(r"(?i)url", str(key)):

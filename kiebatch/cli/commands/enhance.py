@@ -38,7 +38,7 @@ def enhance(
     ] = "",
     chat_model: Annotated[
         str | None,
-        typer.Option("--chat-model", help="who is asked [default: gpt-5-6-luna]", show_default=False),
+        typer.Option("--chat-model", help="the model to ask [default: gpt-5-6-luna]", show_default=False),
     ] = None,
     command: Annotated[
         str | None,

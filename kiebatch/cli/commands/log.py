@@ -84,7 +84,7 @@ def _words(line: tuple[Asset, ...], asset: Asset) -> list[str]:
     found = [words for lines in compared(before, asset).values() for words in lines]
     if merged(asset):
         found.append("came by a merge: the other branch made a version of the same number")
-    return found or ["generated anew"]
+    return found or ["generated again"]
 
 
 def _versions(line: tuple[Asset, ...]) -> list[JSON]:

@@ -124,7 +124,7 @@ def _on_the_board_alone(project: Project) -> list[str]:
 
 
 def _rules(verdict: Assessment) -> list[str]:
-    """Return what a person should know before running it; that a run asks first is no news."""
+    """Return what a person should know before running it."""
     return [f"{rule.verdict}: {rule.message}" for rule in verdict.rules if rule.name != "consent"]
 
 

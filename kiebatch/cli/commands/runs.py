@@ -34,7 +34,7 @@ def runs(
     latest: Annotated[bool, typer.Option("--latest", help="only the newest one that fits")] = False,
     rebuild: Annotated[
         bool,
-        typer.Option("--rebuild", help="make the index anew from the records, the journal and the manifest"),
+        typer.Option("--rebuild", help="rebuild the index from the records, the journal and the manifest"),
     ] = False,
     project: options.Project = None,
     draft: options.DraftFolder = False,

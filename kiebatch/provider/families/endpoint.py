@@ -87,7 +87,7 @@ def made_at_once(reply: Reply, _input: Mapping[str, JSON]) -> str | None:
 def by_record(endpoint: Endpoint, reply: Reply) -> Status:
     """Return what a reply says by its record, and by the envelope where that alone speaks.
 
-    A failure may stand in the envelope's code with no record (501, 408, 531: protocol 3.3); no record under
+    A failure may be told by the envelope's code with no record (501, 408, 531: protocol 3.3); no record under
     any other code means that the task is not visible (3.4).
     """
     seen = endpoint.parse(endpoint, reply.data) if isinstance(reply.data, Mapping) and reply.data else None
@@ -162,7 +162,7 @@ class Endpoint:
         """Return the submission of one job.
 
         Where the API refuses a job without a callback URL, a harmless one on a reserved domain is sent.  `Invalid` where
-        a path of this machine stands in place of an address.
+        a path of this machine is sent for an address.
         """
         body = self.body(model, job_input)
         local_paths.refuse(body)

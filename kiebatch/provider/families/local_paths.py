@@ -1,4 +1,4 @@
-"""Refuses a request in which a path of this machine stands where an address belongs: the last look before it is sent."""
+"""Refuses a request in which a path of this machine takes the place of an address: the last look before it is sent."""
 
 from __future__ import annotations
 

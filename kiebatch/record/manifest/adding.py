@@ -23,7 +23,7 @@ def version_after(replaces: Iterable[Asset]) -> int:
 def record(
     manifest: Manifest, new: Sequence[Asset], replaces: Sequence[Asset] = ()
 ) -> tuple[Manifest, tuple[Asset, ...]]:
-    """Enter the outputs of one finished task; return the new record and the new entries as they stand in it.
+    """Enter the outputs of one finished task; return the new record and the new entries as it has them.
 
     Ids (the next free number of the type) and versions (one more than the newest of `replaces`) are given
     here, whatever `new` says.  Each of `replaces` is superseded by the new asset of the same output number,

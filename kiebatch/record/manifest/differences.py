@@ -75,7 +75,7 @@ class SlotChange:
         reasons = [f"{_listed(self.what)} changed"] if self.what else []
         if merged(self.new[0]):
             reasons.append("came by a merge")
-        return f"version {now} instead of {then} ({', '.join(reasons) or 'generated anew'})"
+        return f"version {now} instead of {then} ({', '.join(reasons) or 'generated again'})"
 
 
 def merged(asset: Asset) -> bool:

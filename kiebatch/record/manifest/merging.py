@@ -19,7 +19,7 @@ from kiebatch.record.manifest.text import asset_of, entry
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """One fact that both branches changed, differently: what stands in the merged record, and what does not.
+    """One fact that both branches changed, differently: what the merged record has, and what does not.
 
     `asset` is the entry's id in the merged record, or empty for a key of the manifest itself; `key` is
     `deleted` where one branch removed an entry that the other changed, which stays.

@@ -58,7 +58,7 @@ _ALWAYS = frozenset(
 def parse(text: str, file: str) -> Manifest:
     """Return the record that `text` holds; empty text is an empty one.  `file` is its name in messages.
 
-    Raises `Invalid` for text that is no manifest of a format we know, and for conflict markers of a merge.
+    Raises `Invalid` for text that is not a manifest of a format we know, and for conflict markers of a merge.
     Duplicate and missing ids, links to nowhere and two newest versions of one line are repaired and noted.
     """
     text = text.removeprefix("\ufeff")
@@ -170,8 +170,8 @@ def _unreadable(text: str, file: str, error: ValueError) -> Invalid:
         "restore it from git, or from a copy; kiebatch writes this file whole, so something else changed it"
     )
     if isinstance(error, json.JSONDecodeError):
-        return _invalid(file, f"this is no JSON: {error.msg}", hint, error.lineno, error.colno)
-    return _invalid(file, f"this is no JSON: {error}", hint)
+        return _invalid(file, f"this is not JSON: {error.msg}", hint, error.lineno, error.colno)
+    return _invalid(file, f"this is not JSON: {error}", hint)
 
 
 def asset_of(entry: Mapping[str, JSON]) -> Asset:

@@ -249,7 +249,7 @@ class Assembly:
         if text[:1].isdecimal() and not text.isdecimal():
             self.problems.error(
                 shot.where,
-                f"shot `{text}` stands in scene {prefix}",
+                f"shot `{text}` is written in scene {prefix}",
                 hint=f"name it {prefix}a, or simply a",
                 code="bad-id",
             )

@@ -138,7 +138,7 @@ overview list lists breakdown index summary notes plan order structure template 
 size sizes ratio description descriptions details outline table
 """
 NOT_IDS = frozenset(_NOT_IDS.split())
-"""Words behind `Scene` or `Frame` that are no id."""
+"""Words behind `Scene` or `Frame` that are not an id."""
 
 
 @lru_cache(maxsize=4096)
