@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
-.PHONY: demo shell test test-all lint types docs bench lock generate dist check-dist check-tag clean
+.PHONY: demo shell test test-all lint types docs bench lock audit generate dist check-dist check-tag clean
 
 # The stamps make each install happen once, and again when what it installs from has changed.
 $(BIN)/python:
@@ -65,6 +65,11 @@ lock: | $(BIN)/python
 	$(PIP) install uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra e2e --universal --generate-hashes \
 	  --no-emit-index-url --no-header --output-file requirements-dev.txt
+
+# Known weaknesses of the locked versions.  It asks the package index, and fails where that cannot say.
+audit: | $(BIN)/python
+	$(PIP) install pip-audit
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements-dev.txt
 
 dist: $(VENV)/installed-dev
 	rm -rf dist

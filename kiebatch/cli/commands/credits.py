@@ -43,4 +43,4 @@ async def _balance(settings: Settings) -> float:
         try:
             return await client.balance()
         except CallFailed as failure:
-            raise Refused(f"the provider cannot be reached: {failure.message}") from None
+            raise Refused(f"the provider cannot be reached: {failure.message}", hint=failure.hint) from None

@@ -344,7 +344,7 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
                 schemas[model_id] = answer.data
             prices = await _price_rows(client)
         except CallFailed as failure:
-            raise Refused(f"the provider cannot be asked: {failure.message}") from None
+            raise Refused(f"the provider cannot be asked: {failure.message}", hint=failure.hint) from None
     today = datetime.now(UTC).date().isoformat()
     kept = _kept_words()
     _keep_words({**kept, **refresh.price_words(listed)})
