@@ -552,6 +552,7 @@ class TaskFailed:
     message: str
     retryable: bool = False
     refunded: bool | None = None
+    credits: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

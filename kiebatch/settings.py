@@ -56,6 +56,9 @@ RUN_KEYS: Mapping[str, str] = {
     "timeout": "timeout_s",
     "max_credits": "film_cap",
 }
+OVERCHARGE_FROM = (
+    50.0  # credits of a plan from which on a run stops at the first job that costs more than its price
+)
 THRESHOLDS = ("warn_above", "confirm_above", "reject_above")
 TIMEOUTS_S: Mapping[str, float] = {"image": 600.0, "video": 3600.0, "audio": 1200.0, "text": 1200.0}
 
@@ -102,6 +105,7 @@ class Settings:
     said_by: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
     canary: bool = True
+    stop_on_overcharge: bool | None = None  # None: where the plan is above `OVERCHARGE_FROM`
     wait: bool = True
     until_picks: bool = False
     strict: bool = False
@@ -185,6 +189,7 @@ class SettingsOptions(TypedDict, total=False):
     said_by: Mapping[str, str]
     partial: bool
     canary: bool
+    stop_on_overcharge: bool | None
     wait: bool
     until_picks: bool
     strict: bool

@@ -6,6 +6,7 @@ writer: a manifest is text that others edit, and a pull request may bring one.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -189,6 +190,12 @@ def state_home(environ: Mapping[str, str] = os.environ) -> Path:
     if runtime and _can_write(Path(runtime)):
         return Path(runtime) / "kiebatch"
     return Path(tempfile.gettempdir()) / f"kiebatch-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+def account_digest(api_key: str, base_url: str, account: str = "") -> str:
+    """Return what files on this machine call an account: a digest of its name, or of the key where it has no name."""
+    whose = f"account {account}" if account else api_key
+    return hashlib.sha256(f"kiebatch gate\n{base_url}\n{whose}".encode()).hexdigest()[:16]
 
 
 def _home(kind: Literal["user_config_path", "user_state_path"]) -> Path | None:

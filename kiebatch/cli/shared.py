@@ -313,6 +313,15 @@ _SPENDING = (
         value=_flag,
     ),
     Shared(
+        name="stop_on_overcharge",
+        type=bool | None,
+        flags=("--stop-on-overcharge/--no-stop-on-overcharge",),
+        help="send nothing more once a job has cost more than its price, and exit 4 "
+        f"[default: for plans above {settings.OVERCHARGE_FROM:g} credits]",
+        panel=Panel.SPENDING,
+        setting="stop_on_overcharge",
+    ),
+    Shared(
         name="no_canary",
         type=bool,
         flags=("--no-canary",),

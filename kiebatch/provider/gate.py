@@ -6,7 +6,6 @@ all processes of one machine.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,7 +60,5 @@ def path_for(
     It is named by a digest of the account's name, or of the key where the account has no name; never by either.
     `KIEBATCH_STATE_HOME` moves it.
     """
-    folder = workspace.state_home(environ)
-    whose = f"account {account}" if account else api_key
-    digest = hashlib.sha256(f"kiebatch gate\n{base_url}\n{whose}".encode()).hexdigest()
-    return folder / f"account-{digest[:16]}.sqlite3"
+    digest = workspace.account_digest(api_key, base_url, account)
+    return workspace.state_home(environ) / f"account-{digest}.sqlite3"

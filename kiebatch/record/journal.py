@@ -133,6 +133,10 @@ class Journal(Protocol):
         """Return attempts, oldest first; of some states or of one scene alone when given."""
         ...
 
+    def of_every_film(self) -> list[Attempt]:
+        """Return the attempts of every film whose attempts lie here, oldest first."""
+        ...
+
     def find(self, contents: Iterable[str]) -> list[Attempt]:
         """Return the attempts of some contents, oldest first, whatever slot they were made for."""
         ...

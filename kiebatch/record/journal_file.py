@@ -165,6 +165,7 @@ class _Opener:
             version = self._checked(connection)
             _configure(connection)
             journal_schema.migrate(connection, version)
+            journal_schema.complete(connection)
             connection.execute("SELECT film FROM attempts LIMIT 1").fetchall()
         except BaseException:
             connection.close()

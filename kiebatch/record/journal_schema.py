@@ -38,6 +38,13 @@ CREATE INDEX durations_by_model ON durations (model);
 CREATE TABLE plans (digest TEXT PRIMARY KEY, at REAL NOT NULL);
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+# Tables that a file of this version may lack: they came later, and an older kiebatch leaves them alone.
+_EVIDENCE = """
+CREATE TABLE IF NOT EXISTS balances (
+  asked_at REAL NOT NULL, at REAL NOT NULL, balance REAL NOT NULL, account TEXT NOT NULL, run_id TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS said_costs (attempt INTEGER PRIMARY KEY, credits REAL NOT NULL);
+"""
 
 
 def _to_version_2(db: sqlite3.Connection) -> None:
@@ -74,8 +81,19 @@ MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_version
 
 def make(db: sqlite3.Connection) -> None:
     """Make the tables in an empty file, whole or not at all."""
-    db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    db.executescript(f"BEGIN; {SCHEMA} {_EVIDENCE} PRAGMA user_version = {VERSION}; COMMIT;")
     name_it(db)
+
+
+def complete(db: sqlite3.Connection) -> None:
+    """Make the tables that a file of today's version may lack."""
+    if not (has_table(db, "balances") and has_table(db, "said_costs")):
+        db.executescript(f"BEGIN IMMEDIATE; {_EVIDENCE} COMMIT;")
+
+
+def has_table(db: sqlite3.Connection, name: str) -> bool:
+    found = db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone()
+    return found is not None
 
 
 def migrate(

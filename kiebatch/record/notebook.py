@@ -1,10 +1,23 @@
-"""What this machine has learnt and may forget: digests of files, uploads, durations, plans that were spent."""
+"""What this machine has learnt and may forget: digests of files, uploads, durations, balances, plans that were spent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from kiebatch.record import journal_schema
 from kiebatch.record.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What an account held at a moment between `asked_at` and `at`, as a run was told.  `account` is a digest."""
+
+    asked_at: float
+    at: float
+    balance: float
+    account: str
+    run_id: str
 
 
 class Notebook:
@@ -57,6 +70,33 @@ class Notebook:
             "SELECT seconds FROM durations WHERE model = ? ORDER BY rowid DESC LIMIT ?", (model, limit)
         )
         return sorted(float(r["seconds"]) for r in rows)
+
+    def balance_read(self, balance: float, *, asked_at: float, account: str, run_id: str) -> None:
+        """Write down what the account held."""
+        with self._database.write("balance_read") as db:
+            db.execute(
+                "INSERT INTO balances VALUES (?, ?, ?, ?, ?)",
+                (asked_at, self._now(), balance, account, run_id),
+            )
+
+    def balances(self) -> list[Reading]:
+        """Return every reading of a balance, in the order in which they were written."""
+        db = self._database.connection
+        if not journal_schema.has_table(db, "balances"):
+            return []
+        return [Reading(**row) for row in db.execute("SELECT * FROM balances ORDER BY rowid")]
+
+    def said_cost(self, attempt: int, credits: float) -> None:
+        """Write down what a task's own record says that it cost."""
+        with self._database.write("said_cost") as db:
+            db.execute("INSERT OR REPLACE INTO said_costs VALUES (?, ?)", (attempt, credits))
+
+    def said_costs(self) -> dict[int, float]:
+        """Return what the records of tasks said that they cost, by attempt; silent ones are not in it."""
+        db = self._database.connection
+        if not journal_schema.has_table(db, "said_costs"):
+            return {}
+        return {row["attempt"]: row["credits"] for row in db.execute("SELECT * FROM said_costs")}
 
     def spend_plan(self, digest: str) -> bool:
         """Mark a saved plan as carried out; False when it already was."""

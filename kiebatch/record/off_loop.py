@@ -147,6 +147,14 @@ class Ledger:
     async def took(self, model: str, seconds: float) -> None:
         await self._write(self._journal.notebook.took, model, seconds)
 
+    async def said_cost(self, attempt: int, credits: float) -> None:
+        await self._write(self._journal.notebook.said_cost, attempt, credits)
+
+    async def balance_read(self, balance: float, *, asked_at: float, account: str, run_id: str) -> None:
+        await self._write(
+            self._journal.notebook.balance_read, balance, asked_at=asked_at, account=account, run_id=run_id
+        )
+
     # -- the one queue
 
     def _write(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> Awaitable[T]:

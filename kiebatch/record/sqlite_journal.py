@@ -248,6 +248,11 @@ class SqliteJournal:
         )
         return [_attempt(row) for row in cursor]
 
+    def of_every_film(self) -> list[Attempt]:
+        """Return the attempts of every film in the file, oldest first."""
+        rows = self.database.connection.execute("SELECT * FROM attempts ORDER BY id")
+        return [_attempt(row) for row in rows]
+
     def find(self, contents: Iterable[str]) -> list[Attempt]:
         """Return the attempts of some contents, oldest first, whatever slot they were made for."""
         wanted = list(contents)

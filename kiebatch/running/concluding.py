@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kiebatch.errors import plain
 from kiebatch.model import Done, Job, TaskFailed
 from kiebatch.provider import policy
@@ -14,7 +16,7 @@ from kiebatch.running.events import JobFailed, Noticed
 from kiebatch.running.outcome import Outcome
 from kiebatch.running.paid import PaidTask
 from kiebatch.running.slots import SlotBook
-from kiebatch.running.spending import Spending
+from kiebatch.running.spending import ROUNDING, Spending, unbelievable
 from kiebatch.running.stop import Stop, StopCause
 from kiebatch.running.watching import Ended, GaveUp
 
@@ -48,14 +50,33 @@ class Concluder:
         if isinstance(ended, GaveUp):
             await self._gave_up(task, ended)
             return None
+        ended = self._believed(task, ended)
+        if ended.credits is not None:
+            await self._context.ledger.said_cost(task.attempt, ended.credits)
+            self._spending.learned(task.task_id, ended.credits)
+            self._compare(task, ended.credits)
         if isinstance(ended, TaskFailed):
             return await self._failed(task, ended)
-        if ended.credits is not None:
-            warning = self._spending.learned(task.task_id, ended.credits)
-            if warning:
-                self._context.emit(Noticed(message=f"{task.slot}: {warning}", level="warning"))
         await self._collect(task, ended)
         return None
+
+    def _believed(self, task: PaidTask, ended: Done | TaskFailed) -> Done | TaskFailed:
+        """Return an end without what its record says of the cost where that cannot be."""
+        if ended.credits is None or not unbelievable(ended.credits):
+            return ended
+        says = f"the provider says that task {plain(task.task_id)} cost {ended.credits:g} credits"
+        self._context.emit(Noticed(message=f"{task.slot}: {says}; that is not believed", level="warning"))
+        return replace(ended, credits=None)
+
+    def _compare(self, task: PaidTask, credits: float) -> None:
+        """Say that a job cost more than its price; send nothing more where the person wants that."""
+        price = task.job.price.amount
+        if price is None or credits <= price + ROUNDING:
+            return
+        says = f"{task.slot} ({task.job.model}) cost {credits:g} credits, and its price was {price:g}"
+        self._context.emit(Noticed(message=says, level="warning"))
+        if self._context.limits.stop_on_overcharge and self._spending.is_ours(task.task_id):
+            self._stop.submitting(StopCause.OVERCHARGE, says)
 
     async def _gave_up(self, task: PaidTask, ended: GaveUp) -> None:
         if ended.code == "refused":
@@ -71,7 +92,11 @@ class Concluder:
             await self._binder.forget_uploads(task.job)
         billed = None if ended.refunded is None else not ended.refunded
         await self._context.ledger.failed(
-            task.attempt, ended.code, ended.message, retryable=ended.retryable, billed=billed
+            task.attempt,
+            ended.code,
+            ended.message,
+            retryable=ended.retryable,
+            billed=billed,
         )
         self.ended_now.add(task.attempt)
         self._spending.failed(task.task_id, billed=billed)

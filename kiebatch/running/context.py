@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kiebatch.planning import Approval
 from kiebatch.provider import Client, Gate, Reads
 from kiebatch.record import Ledger, Offload, ResultCache
+from kiebatch.running.balances import Balances
 from kiebatch.running.events import Event
 from kiebatch.running.outcome import Limits
 from kiebatch.running.recording import Recording
@@ -26,6 +27,7 @@ class RunContext:
     gate: Gate
     reads: Reads
     ledger: Ledger
+    balances: Balances
     manifest: Recording
     cache: ResultCache | None
     queue: WorkQueue  # who fetches results and uploads references

@@ -118,7 +118,7 @@ class Engine:
                 task.cancel()
             await self._context.manifest.flush(force=True)
         self._fail_what_was_not_made(entries)
-        await self._settle_failures()
+        await self._settle()
         self._close()
         return self.outcome
 
@@ -245,16 +245,23 @@ class Engine:
         needs = entry.job.needs if entry.job else ()
         return self._slots[entry.slot].missing or any(self._slots[slot].missing for slot in needs)
 
-    async def _settle_failures(self) -> None:
-        """Ask the balance whether failed tasks were refunded, where the provider did not say (protocol 2.4)."""
-        if not self._spending.unsure() or self.stop.cause is not None or self.outcome.held:
+    async def _settle(self) -> None:
+        """Read the balance once more where this run has paid: `audit` needs it, and it may tell what failures cost."""
+        if not self._spending.paid or self.stop.cause in (StopCause.INTERRUPTED, StopCause.KEY):
+            return
+        if self._context.balances.nobodys:
             return
         try:
-            after = await self._context.client.balance()
+            after = await self._context.balances.read(attempts=1)
         except (CallFailed, Refused):
             return
+        if self.stop.cause is None and not self.outcome.held:
+            await self._settle_failures(after)
+
+    async def _settle_failures(self, balance: float) -> None:
+        """Take from the balance whether failed tasks were refunded, where the provider did not say (protocol 2.4)."""
         unsure = self._spending.unsure()
-        billed = self._spending.settled_by(after)
+        billed = self._spending.settled_by(balance) if unsure else None
         if billed is None:
             return
         await self._context.ledger.settle([f.task_id for f in unsure if f.task_id], billed=billed)

@@ -25,6 +25,7 @@ class Limits:
     canary: bool = True
     canary_from: int = 20  # jobs of one model that make a batch large
     canary_s: float = 60.0
+    stop_on_overcharge: bool = True  # at the first job that costs more than its price
     quota_patience_s: float = 600.0  # without one acceptance
     patience: Patience = field(default_factory=Patience)
     expected_scale: float = 1.0

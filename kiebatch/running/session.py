@@ -35,6 +35,7 @@ from kiebatch.provider import (
 )
 from kiebatch.provider.policy import Answer
 from kiebatch.record import Hook, Journal, Ledger, ManifestWriter, Offload, ResultCache, open_journal
+from kiebatch.running.balances import Balances, without_balance
 from kiebatch.running.binding import References
 from kiebatch.running.budget import check_budget, check_key, check_room
 from kiebatch.running.context import RunContext
@@ -45,8 +46,8 @@ from kiebatch.running.recorder import Recorder
 from kiebatch.running.recording import Recording
 from kiebatch.running.stop import StopCause
 from kiebatch.running.watching import Patience
-from kiebatch.settings import Settings, SettingsOptions
-from kiebatch.workspace import Workspace
+from kiebatch.settings import OVERCHARGE_FROM, Settings, SettingsOptions
+from kiebatch.workspace import Workspace, account_digest
 
 _NET = 30  # with callbacks, a task is read so many poll intervals apart: once a minute
 
@@ -283,8 +284,8 @@ class _Session:
     async def carry_out(self, todo: Plan, confirm: Confirm | None, *, signals: bool) -> Outcome:
         self._check(todo)
         async with contextlib.AsyncExitStack() as stack:
-            context = await self._context(stack)
-            balance = await self._balance(todo, context.client)
+            context = await self._context(todo, stack)
+            balance = await self._balance(todo, context)
             self._consent(todo, balance, confirm)
             engine = self._engine(todo, context, balance)
             await self._listen(todo, engine, stack)
@@ -324,16 +325,16 @@ class _Session:
         asks = any(e.action is not Action.RESTORE or e.cause not in local for e in todo.work)
         return asks or bool(todo.collect)
 
-    async def _balance(self, todo: Plan, client: Client) -> float | None:
+    async def _balance(self, todo: Plan, context: RunContext) -> float | None:
         # The balance after an unknown submission is evidence, so it is read although nothing else is to be done.
         evidence = bool(self._settings.api_key) and self._journal.unsettled()
         if not (self._touches(todo) or evidence):
             return None
         try:
-            balance = await client.balance(attempts=2)  # fail fast when the network is down
+            balance = await context.balances.read(attempts=2)  # fail fast when the network is down
         except CallFailed as failure:
             if todo.generate:
-                _without_balance(failure, self._settings, self._emit)
+                without_balance(failure, self._settings, self._emit)
             return None
         self._journal.balance_seen(balance)
         return balance
@@ -350,7 +351,7 @@ class _Session:
 
     # -- the edges
 
-    async def _context(self, stack: contextlib.AsyncExitStack) -> RunContext:
+    async def _context(self, todo: Plan, stack: contextlib.AsyncExitStack) -> RunContext:
         edges, settings, workspace = self._edges, self._settings, self._opened.workspace
         client = await stack.enter_async_context(
             Client(
@@ -369,6 +370,7 @@ class _Session:
             )
         )
         account = settings.account or self._opened.config.account
+        digest = account_digest(settings.api_key, settings.base_url, account)
         gate = stack.enter_context(_open_gate(settings, account, edges))
         ledger = Ledger(self._journal, edges.offload)
         writer = ManifestWriter(
@@ -378,7 +380,7 @@ class _Session:
             source=workspace.scene_file.name if workspace.scene_file else None,
             hook=edges.hook,
         )
-        limits = _limits(settings)
+        limits = _limits(settings, todo)
         shelf = units.Folder(workspace.state / "parts")
         here = units.Context(
             shelf=shelf, rows=units.NoRows(), offload=edges.offload, fetch=client.download, send=client.upload
@@ -390,6 +392,13 @@ class _Session:
             gate=gate,
             reads=Reads(client, gate, settings.poll_rate, self._retries()),
             ledger=ledger,
+            balances=Balances(
+                client,
+                ledger,
+                edges.now,
+                account="" if workspace.draft else digest,
+                run_id=self._outcome.run_id,
+            ),
             manifest=Recording(writer, ledger, edges.offload),
             cache=self._cache,
             queue=units.LocalQueue(here, {"download": limits.downloads}),
@@ -437,27 +446,6 @@ class _Session:
         self._emit(Noticed(message=f"taking callbacks at {address}{unsigned}"))
 
 
-def _without_balance(failure: CallFailed, settings: Settings, emit: Callable[[Event], object]) -> None:
-    """Go on without knowing the balance only where the provider answers and the user has named a cap."""
-    if failure.code != "no-balance":
-        raise Refused(
-            f"the provider cannot be reached: {failure.message}",
-            hint=f"nothing was sent; {failure.hint or 'run again later'}",
-        ) from None
-    if settings.max_credits is None:
-        raise Refused(
-            f"the balance is not known: {failure.message}; nothing was sent",
-            hint="--max-credits N lets the run go without it, up to that cap",
-        ) from None
-    emit(
-        Noticed(
-            message=f"the balance is not known ({failure.message}); going on up to the cap of "
-            f"{settings.max_credits:g} credits",
-            level="warning",
-        )
-    )
-
-
 def _times(settings: Settings) -> Times:
     return Times(
         connect_s=settings.connect_timeout_s,
@@ -474,7 +462,10 @@ def _open_gate(settings: Settings, account: str, edges: Edges) -> SqliteGate:
     return SqliteGate(path, reads_path, now=edges.now, sleep=edges.sleep, rng=edges.rng)
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings, todo: Plan) -> Limits:
+    stop_on_overcharge = settings.stop_on_overcharge
+    if stop_on_overcharge is None:
+        stop_on_overcharge = todo.reserved() > OVERCHARGE_FROM
     return Limits(
         rate=settings.rate,
         poll_rate=settings.poll_rate,
@@ -482,6 +473,7 @@ def _limits(settings: Settings) -> Limits:
         order=settings.order,
         max_credits=settings.cap,
         canary=settings.canary and not settings.draft,
+        stop_on_overcharge=stop_on_overcharge,
         patience=Patience(interval_s=settings.poll_interval_s, timeout_s=settings.timeout_s),
         expected_scale=settings.expected_scale,
         callback_url=settings.callback_url,

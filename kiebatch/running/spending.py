@@ -11,6 +11,14 @@ from kiebatch.running.stop import Stop, StopCause, Unsent
 _ABSURD = 1_000_000.0  # credits for one task: 5,000 dollars
 
 
+ROUNDING = 0.01  # credits: what two sums may differ by and still agree
+
+
+def unbelievable(credits: float) -> bool:
+    """Whether no task can have cost that."""
+    return not math.isfinite(credits) or credits < 0 or credits > _ABSURD
+
+
 class Spending:
     """The cap of a run and its account.
 
@@ -47,19 +55,20 @@ class Spending:
         self._outcome.spent += price or 0.0
         self._ours[task_id] = price or 0.0
 
+    @property
+    def paid(self) -> bool:
+        """Whether this run has paid for anything."""
+        return bool(self._ours)
+
     def is_ours(self, task_id: str) -> bool:
         return task_id in self._ours
 
-    def learned(self, task_id: str, credits: float) -> str:
-        """Take what a record says that a task cost; return a warning where that cannot be."""
+    def learned(self, task_id: str, credits: float) -> None:
+        """Take what a record says that a task cost."""
         before = self._ours.get(task_id)
-        if before is None:
-            return ""
-        if not math.isfinite(credits) or credits < 0 or credits > _ABSURD:
-            return f"the provider says that task {task_id} cost {credits:g} credits; that is not believed"
-        self._outcome.spent += credits - before
-        self._ours[task_id] = credits
-        return ""
+        if before is not None:
+            self._outcome.spent += credits - before
+            self._ours[task_id] = credits
 
     def failed(self, task_id: str, *, billed: bool | None) -> None:
         """Note that a task is over without a result; `billed` None where nobody says whether it was refunded."""

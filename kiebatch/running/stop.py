@@ -19,6 +19,7 @@ class StopCause(StrEnum):
     BUDGET = "budget"
     QUOTA = "quota"
     TROUBLE = "trouble"
+    OVERCHARGE = "overcharge"
 
 
 class Unsent(Exception):

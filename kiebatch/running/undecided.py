@@ -59,7 +59,7 @@ class Undecided:
             self._report(slot, attempt, reason)
         balance = None
         with contextlib.suppress(CallFailed, Refused):
-            balance = await self._context.client.balance()
+            balance = await self._context.balances.read()
         if balance is not None:
             await self._context.ledger.held(attempt, reason, balance)
         if not self._listens:

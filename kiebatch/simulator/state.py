@@ -127,6 +127,7 @@ class Simulator:
         self._reads: deque[float] = deque()
         self._made: Counter[str] = Counter()
         self._unsettled: list[tuple[float, str]] = []
+        self.elsewhere = 0.0  # what somebody else has spent of the account's credits
         self._counter = 0
         self._ids = 0
 
@@ -152,10 +153,15 @@ class Simulator:
     def _settle(self) -> None:
         now = self.clock()
         while self._unsettled and self._unsettled[0][0] <= now:
-            charge = self.tasks[heapq.heappop(self._unsettled)[1]].charge
-            if self.settings.refunds and not charge.refunded:
+            task = self.tasks[heapq.heappop(self._unsettled)[1]]
+            charge = task.charge
+            if self.gives_back(task) and not charge.refunded:
                 charge.refunded = True
                 self._balance = round(self._balance + charge.credits, 4)
+
+    def gives_back(self, task: Task) -> bool:
+        """Whether a task that fails gets its credits back."""
+        return self.settings.refunds and "billed" not in task.quirks
 
     def admit(self) -> None:
         """Take one submission into the account's sliding window; `Refusal` 429 when it is full."""
@@ -237,8 +243,8 @@ class Simulator:
         for fault in self.faults.strike("submit", call.path, known.id, TASK):
             ttl_s = _apply(fault, task, ttl_s)
         self.tasks[task.id] = task
-        self.ledger.append(charge)
-        self._balance = round(self._balance - credits, 4)
+        self.charge(charge)
+        self.spend_elsewhere(float(task.quirks.get("elsewhere", 0)))
         if task.error:
             heapq.heappush(self._unsettled, (task.ends_at, task.id))
         else:
@@ -256,6 +262,11 @@ class Simulator:
         """Write down a charge for an answer that came at once."""
         self.ledger.append(charge)
         self._balance = round(self._balance - charge.credits, 4)
+
+    def spend_elsewhere(self, credits: float) -> None:
+        """Let somebody else spend credits of the account: they are in no charge."""
+        self.elsewhere = round(self.elsewhere + credits, 4)
+        self._balance = round(self._balance - credits, 4)
 
     def known(self, model: str) -> Model:
         """Return what is known of a dedicated endpoint's model."""
@@ -381,6 +392,8 @@ def _apply(fault: Fault, task: Task, ttl_s: float) -> float:
         task.error = (code, text or TEXTS.get(int(code) if code.isdecimal() else 0, "Generation failed"))
         if fault.kind == "fail-envelope":
             task.quirks["fail-envelope"] = code
+    elif fault.kind == "price":
+        task.charge.credits = float(fault.value)
     elif fault.kind == "stuck":
         task.ends_at = math.inf
     elif fault.kind == "lasts":

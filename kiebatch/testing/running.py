@@ -64,6 +64,10 @@ class Sim:
         """End the result links that work now."""
         self._post("expire", {"uploads": uploads})
 
+    def spend_elsewhere(self, credits: float) -> None:
+        """Let somebody else spend credits of the account."""
+        self._post("elsewhere", {"credits": credits})
+
     @property
     def balance(self) -> float:
         return float(self._get("balance")["balance"])

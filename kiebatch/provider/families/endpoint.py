@@ -271,6 +271,7 @@ def failure(record: Record, state: str = "") -> TaskFailed:
         message=message,
         retryable=transient(code, message),
         refunded=True if code == "531" or credits_of(record) == 0 else None,
+        credits=credits_of(record),
     )
 
 

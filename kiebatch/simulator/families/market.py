@@ -79,7 +79,7 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     if sim.settings.extra_keys:
         data["updateTime"] = millis(min(now, task.ends_at))
         data["progress"] = int(100 * task.progress(now))
-        refunded = task.error and sim.settings.refunds
+        refunded = task.error and sim.gives_back(task)
         charged = 0 if refunded else task.charge.credits
         data["creditsConsumed"] = charged if over else None
     if "costs" in task.quirks and over:
@@ -149,7 +149,7 @@ def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
         return {"code": 200, "msg": "Playground task completed successfully.", "data": data}
     kept = ("taskId", "model", "state", "failCode", "failMsg", "completeTime")
     failed = {key: data[key] for key in kept} | {
-        "consumeCredits": 0 if sim.settings.refunds else task.charge.credits
+        "consumeCredits": 0 if sim.gives_back(task) else task.charge.credits
     }
     return {"code": 501, "msg": "Playground task failed.", "data": failed}
 

@@ -37,6 +37,7 @@ def _stats(sim: Simulator) -> JSON:
         "charges": len(sim.ledger),
         "charged": sim.charged,
         "balance": sim.balance,
+        "elsewhere": sim.elsewhere,
         "uploads": len(sim.uploads),
         "key_leaks": sim.key_leaks,
         "bugs": sim.bugs,
@@ -90,6 +91,11 @@ def _balance(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settin
     return {"balance": sim.balance}
 
 
+def _elsewhere(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
+    sim.spend_elsewhere(float(body["credits"]))
+    return {"balance": sim.balance, "elsewhere": sim.elsewhere}
+
+
 def _settings(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
     sim.settings = replace(sim.settings, **_plain(body))
     return asdict(sim.settings)
@@ -134,6 +140,7 @@ _ACT: Mapping[str, Any] = {
     "faults/clear": _clear_faults,
     "storm": _storm,
     "balance": _balance,
+    "elsewhere": _elsewhere,
     "settings": _settings,
     "reset": _reset,
     "captions": _captions,
