@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import rfc8785
 
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Attempt, Job, LocalFile, Ref, ShotOutput, Slot, fingerprint
+from kiebatch.model import JSON, Attempt, Job, LocalFile, Ref, ShotOutput, Slot, fingerprint, stamp
 from kiebatch.planning.order import output_of
 from kiebatch.planning.plans import Action, Entry, Plan, Reason, most, price_of
 
 _SHOWN = 50  # differences of one refusal
+_LATE = 64  # tasks that may have been in flight when a plan was approved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ def _purchase(line: JSON) -> Purchase:
 
 def of_plan(todo: Plan, *, cap: float | None = None) -> Effects:
     """Return what a plan would buy, under a cap in credits."""
-    return _effects(todo, cap, _Bought(purchases={}, tasks=frozenset(), spent={}))
+    return _effects(todo, cap, _Bought(purchases={}, tasks=frozenset(), spent={}), frozenset())
 
 
 def approved(
@@ -129,7 +130,7 @@ def approved(
     buys nothing needs no approval.
     """
     bought = _bought_under(digest, todo.facts.attempts)
-    now = _effects(todo, cap, bought)
+    now = _as_approved(todo, digest, cap, bought)
     if todo.generate and now.digest != digest:
         raise Invalid(_differences(now, digest, then))
     entries = tuple(_once(entry, bought) for entry in todo.entries)
@@ -184,8 +185,37 @@ def _once(entry: Entry, bought: _Bought) -> Entry:
 # --- the effects of a plan -------------------------------------------------------------------------------
 
 
-def _effects(todo: Plan, cap: float | None, bought: _Bought) -> Effects:
-    naming = _Naming(todo, bought.tasks)
+def _as_approved(todo: Plan, digest: str, cap: float | None, bought: _Bought) -> Effects:
+    """Return a plan's effects, as of the approval where that can be.
+
+    What was in flight then may be here now, and the tasks that ended last are those: each number of them is tried.
+    """
+    used = {ref.slot for e in todo.generate if e.job for ref in _shots(e.job)}
+    ended = {task: at for e in todo.entries if e.slot in used for task, at in _ended(e)}
+    late = sorted(ended, key=lambda task: ended[task], reverse=True)[:_LATE]
+    today = _effects(todo, cap, bought, frozenset())
+    then = (_effects(todo, cap, bought, frozenset(late[:count])) for count in range(1, len(late) + 1))
+    return next((one for one in (today, *then) if one.digest == digest), today)
+
+
+def _ended(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield the tasks whose results a slot has, with the time at which each came."""
+    for asset in (*entry.current, *entry.older):
+        if asset.task_id:
+            yield asset.task_id, asset.created_at
+    attempt = entry.attempt
+    if attempt and attempt.task_id and attempt.ended_at:
+        yield attempt.task_id, stamp(attempt.ended_at)
+
+
+def _shots(job: Job) -> Iterator[ShotOutput]:
+    for medium in (*job.media, *(job.fallback.media if job.fallback else ())):
+        if isinstance(medium.ref, ShotOutput):
+            yield medium.ref
+
+
+def _effects(todo: Plan, cap: float | None, bought: _Bought, late: frozenset[str]) -> Effects:
+    naming = _Naming(todo, bought.tasks, late)
     now = {str(e.slot): _to_buy(e, e.job, naming) for e in todo.generate if e.job}
     return Effects(purchases={**bought.purchases, **now}, cap=cap)
 
@@ -203,12 +233,16 @@ def _to_buy(entry: Entry, job: Job, naming: _Naming) -> Purchase:
 
 
 class _Naming:
-    """Names a medium by its content; a shot that is made first, or was under the approval, by its own name."""
+    """Names a medium by its content, and a shot that is made first, or was under the approval, by its own name.
 
-    def __init__(self, todo: Plan, tasks: frozenset[str]) -> None:
+    A shot whose task is in flight is named by the task, and so are those whose tasks `late` holds.
+    """
+
+    def __init__(self, todo: Plan, tasks: frozenset[str], late: frozenset[str]) -> None:
         self._entries = {entry.slot: entry for entry in todo.entries}
         self._facts = todo.facts
         self._tasks = tasks
+        self._late = late
 
     def __call__(self, ref: Ref) -> str:
         if isinstance(ref, LocalFile):
@@ -221,14 +255,17 @@ class _Naming:
         if entry.selected and entry.action is Action.GENERATE:
             return str(ref)
         if entry.action is Action.RESTORE and entry.attempt:
-            task = entry.attempt.task_id
-            return str(ref) if task in self._tasks else f"{ref} of {task}"
+            task = entry.attempt.task_id or ""
+            return self._of_task(ref, task, self._facts.saved.get((task, ref.output)))
         if entry.action is Action.RESTORE and entry.cause is Reason.PAID and entry.key and self._facts.stored:
             return self._facts.stored.digests(entry.key).get(ref.output) or str(ref)
         asset = output_of(entry.older or entry.current, ref)
-        if asset is None or asset.task_id in self._tasks:
+        return str(ref) if asset is None else self._of_task(ref, asset.task_id or "", asset.sha256)
+
+    def _of_task(self, ref: ShotOutput, task: str, sha256: str | None) -> str:
+        if task in self._tasks:
             return str(ref)
-        return asset.sha256 or str(ref)
+        return f"{ref} of {task}" if sha256 is None or task in self._late else sha256
 
 
 # --- two plans side by side ------------------------------------------------------------------------------

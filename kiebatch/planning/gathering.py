@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kiebatch.errors import Invalid
-from kiebatch.model import Asset
+from kiebatch.model import Asset, Attempt
 from kiebatch.planning.plans import Facts
 from kiebatch.project import Digests, Opened
 from kiebatch.provider import lifetimes
@@ -35,10 +35,12 @@ def gathered(
             return False
         return now() - _seconds(asset.created_at) < lifetimes.RESULT.kept_s
 
+    attempts = journal.attempts() if journal else []
     return Facts(
         digests=found,
         media={path: digest for path, (digest, _) in opened.media.items()},
-        attempts=journal.attempts() if journal else (),
+        attempts=attempts,
+        saved=_unrecorded(journal, attempts, opened) if journal else {},
         stored=store,
         retrievable=retrievable,
         collectable=lambda attempt: now() - (attempt.submitted_at or 0.0) < lifetimes.RESULT.kept_s,
@@ -62,6 +64,18 @@ def _digests_of_current(opened: Opened, digests: Digests) -> dict[str, str | Non
         except OSError:
             found[asset.filename] = ""  # unreadable is not missing: it counts as altered
     return found
+
+
+def _unrecorded(journal: Journal, attempts: Sequence[Attempt], opened: Opened) -> dict[tuple[str, int], str]:
+    """Return the digests of results that were saved and that the manifest lacks."""
+    recorded = {asset.task_id for asset in opened.manifest.assets}
+    lacking = [a for a in attempts if a.state == "saved" and a.task_id and a.task_id not in recorded]
+    return {
+        (attempt.task_id, output.asset.output): output.asset.sha256
+        for attempt in lacking
+        for output in journal.outputs_of(attempt.id)
+        if attempt.task_id and output.asset and output.asset.sha256
+    }
 
 
 class _Models:

@@ -105,6 +105,8 @@ class Facts:
     could_be: Callable[[str, str], bool] = lambda a, b: a == b
     draft: bool = False
     intact: Callable[[Asset], bool] = lambda _asset: False
+    # Of results that the journal has and the manifest lacks: task id and output number -> sha256.
+    saved: Mapping[tuple[str, int], str] = field(default_factory=dict)
     ended_now: frozenset[int] = frozenset()  # attempts that came to nothing in this run: not sent again in it
 
 
