@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
+# The tests start many interpreters; each would compile the whole program anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo shell test test-all lint types docs bench lock audit generate dist check-dist check-tag clean
 
 # The stamps make each install happen once, and again when what it installs from has changed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 import re
@@ -69,11 +70,16 @@ def arrows() -> dict[str, set[str]]:
     return found
 
 
-def imports() -> Iterator[Import]:
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _imports() -> Iterator[Import]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).parts
         folder = parts[0] if len(parts) > 1 else GROUND
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import):
                 assert not any(a.name.startswith("kiebatch") for a in node.names), f"{path}: import kiebatch…"
             elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kiebatch":
@@ -83,7 +89,12 @@ def imports() -> Iterator[Import]:
 
 
 DRAWN = arrows()
-FOUND = list(imports())
+
+
+@functools.cache
+def imports() -> tuple[Import, ...]:
+    """Return what the whole package imports; reading it takes too long for whoever only collects the tests."""
+    return tuple(_imports())
 
 
 def test_every_folder_is_on_the_drawing_and_nothing_else_is() -> None:
@@ -99,7 +110,7 @@ def test_at_most_twelve_files_lie_at_the_top() -> None:
 def test_folders_import_only_where_an_arrow_is_drawn() -> None:
     wrong = [
         str(found)
-        for found in FOUND
+        for found in imports()
         if found.target not in (found.folder, GROUND)
         and found.target not in DRAWN.get(found.folder, ())
         and not (found.folder == GROUND and found.file.stem in PUBLIC)
@@ -109,7 +120,7 @@ def test_folders_import_only_where_an_arrow_is_drawn() -> None:
 
 
 def test_the_drawing_has_no_arrow_that_is_not_used_and_no_circle() -> None:
-    used = {(found.folder, found.target) for found in FOUND}
+    used = {(found.folder, found.target) for found in imports()}
     unused = [(a, b) for a, targets in DRAWN.items() for b in targets if (a, b) not in used]
     done: set[str] = set()
     while ready := {f for f, targets in DRAWN.items() if f not in done and targets <= done}:
@@ -121,7 +132,7 @@ def test_the_drawing_has_no_arrow_that_is_not_used_and_no_circle() -> None:
 
 def test_folders_are_entered_by_their_faces() -> None:
     wrong = []
-    for found in FOUND:
+    for found in imports():
         if found.target in (found.folder, GROUND) or found.file.stem in PUBLIC:
             continue
         module = found.module.partition(".")[2]
@@ -138,7 +149,9 @@ def test_folders_are_entered_by_their_faces() -> None:
 
 def test_private_names_stay_in_their_files() -> None:
     assert [
-        str(f) for f in FOUND if f.name.startswith("_") and not f.name.startswith("__") and f.name != "_lazy"
+        str(f)
+        for f in imports()
+        if f.name.startswith("_") and not f.name.startswith("__") and f.name != "_lazy"
     ] == []
 
 
@@ -173,7 +186,7 @@ def test_the_simulator_shares_nothing_with_the_client_that_could_be_misunderstoo
     }
     wrong = [
         str(found)
-        for found in FOUND
+        for found in imports()
         if found.folder == "simulator"
         and found.target == GROUND
         and (found.module or found.name, found.name) not in allowed
@@ -186,12 +199,10 @@ def test_the_simulator_shares_nothing_with_the_client_that_could_be_misunderstoo
 def test_a_run_knows_no_terminal_and_families_open_no_connection() -> None:
     for folder, forbidden in (("running", {"tqdm", "typer"}), ("provider/families", {"httpx"})):
         for path in (PACKAGE / folder).rglob("*.py"):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            names = {
-                a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
-            }
-            names |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+            nodes = list(ast.walk(tree(path)))
+            names = {a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import) for a in n.names}
+            names |= {(n.module or "").split(".")[0] for n in nodes if isinstance(n, ast.ImportFrom)}
             assert not names & forbidden, path
     assert [
-        str(f) for f in FOUND if "families" in f.file.parts and f.module.startswith("provider.client")
+        str(f) for f in imports() if "families" in f.file.parts and f.module.startswith("provider.client")
     ] == []

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from kiebatch import formats
 from kiebatch.model import JSON
 
 _HERE = Path(__file__).parent
@@ -63,7 +64,9 @@ def requests() -> dict[str, Sample]:
 
 def raw_requests() -> dict[str, Any]:
     """Return `requests.yaml` as values, with `<501 characters>` written out."""
-    found: dict[str, Any] = _long(yaml.safe_load(REQUESTS.read_text(encoding="utf-8")))
+    found: dict[str, Any] = _long(
+        yaml.load(REQUESTS.read_text(encoding="utf-8"), Loader=formats.yaml_loader())
+    )
     return found
 
 

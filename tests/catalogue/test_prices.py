@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kiebatch import catalogue
+from kiebatch import catalogue, formats
 from kiebatch.catalogue import Catalogue, Model, Schema
 from kiebatch.model import MediaFacts, Price
 from support.places import GOLDEN
@@ -161,7 +161,7 @@ def test_a_tier_that_is_named_sets_the_price(shipped: Catalogue) -> None:
 # --- the golden table
 
 
-GOLDEN_PRICES = yaml.safe_load((GOLDEN / "prices.yaml").read_text(encoding="utf-8"))
+GOLDEN_PRICES = yaml.load((GOLDEN / "prices.yaml").read_text(encoding="utf-8"), Loader=formats.yaml_loader())
 DAY_OF_THE_TABLE = datetime(2026, 11, 27, tzinfo=UTC)
 
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kiebatch import formats
 from kiebatch.model import JSON, Reply, Request
 from kiebatch.provider import families, policy
 from kiebatch.provider.families.endpoint import transient
 
-TABLE = yaml.safe_load((Path(__file__).parents[1] / "golden/answers.yaml").read_text(encoding="utf-8"))
+TABLE = yaml.load(
+    (Path(__file__).parents[1] / "golden/answers.yaml").read_text(encoding="utf-8"),
+    Loader=formats.yaml_loader(),
+)
 JOBS = families.get("jobs")
 REQUEST = Request(
     method="POST",
