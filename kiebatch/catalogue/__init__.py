@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kiebatch.catalogue.suggesting import Intent as Intent
     from kiebatch.catalogue.suggesting import intents as intents
     from kiebatch.catalogue.suggesting import suggest as suggest
+    from kiebatch.catalogue.validators import validator as validator
 
 __getattr__, __dir__ = face(
     __name__,
@@ -55,5 +56,6 @@ __getattr__, __dir__ = face(
         "squash": "reading",
         "suggest": "suggesting",
         "unknown": "models",
+        "validator": "validators",
     },
 )

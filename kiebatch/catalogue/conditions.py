@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING
 
 from kiebatch.catalogue.naming import Names
 from kiebatch.catalogue.saying import any_of, bare, options_hint, quoted, say
 from kiebatch.catalogue.shapes import Rule, Schema
+from kiebatch.catalogue.validators import validator
 from kiebatch.errors import Finding
 from kiebatch.model import JSON
 
-_validators: dict[int, tuple[JSON, Draft202012Validator]] = {}
-
-
-def validator(schema: JSON) -> Draft202012Validator:
-    """Return the validator of a schema of the catalogue, made once: 5,000 shots ask for it again and again."""
-    known = _validators.get(id(schema))
-    if known is None or known[0] is not schema:
-        known = _validators[id(schema)] = (schema, Draft202012Validator(schema))
-    return known[1]
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 
 def applies(rule: Rule, sent: Mapping[str, JSON]) -> bool:

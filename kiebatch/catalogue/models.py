@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from jsonschema import Draft202012Validator
-
 from kiebatch.catalogue.shapes import Fact, Outputs, PriceRow, Rule, Schema
+from kiebatch.catalogue.validators import Validator
 from kiebatch.model import JSON, Modality
 
 FRIENDLY = ("prompt", "aspect_ratio", "resolution", "duration", "seed", "negative_prompt", "count", "voice")
@@ -89,8 +88,8 @@ class Model:
         return {name: p["default"] for name, p in self.properties.items() if "default" in p}
 
     @cached_property
-    def validator(self) -> Draft202012Validator:
-        return Draft202012Validator(self.input)
+    def validator(self) -> Validator:
+        return Validator(self.input)
 
     @property
     def state(self) -> str:

@@ -7,17 +7,19 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from kiebatch import formats
 from kiebatch.catalogue.models import FRIENDLY, JOBS_ENDPOINT, Field, Model
 from kiebatch.catalogue.shapes import PriceRow
+from kiebatch.catalogue.validators import validator
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 DATA = Path(__file__).parent / "data"
 LARGEST_FILE = 200_000  # values in a user's file of models; all shipped files together hold 50,000
@@ -141,7 +143,7 @@ def own_entries(path: Path) -> list[tuple[Mapping[str, JSON], str]]:
     if _weight(data) > LARGEST_FILE:
         raise Invalid([Problem(where=Where(str(path)), message="is too large for a file of models")])
     errors = sorted(
-        Draft202012Validator(formats.load("model")).iter_errors(data),
+        validator(formats.load("model")).iter_errors(data),
         key=lambda e: [str(p) for p in e.absolute_path],
     )
     if errors:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import jsonschema
 import yaml
 
 from kiebatch import formats
+from kiebatch.catalogue import validator
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Document, Path
 from kiebatch.scenefile import document as yaml_document
@@ -190,12 +190,11 @@ class _Writer:
             for j, shot in enumerate((scene.get("shots") if isinstance(scene, dict) else None) or ()):
                 check(shot, SCENE, ("scenes", i, "shots", j))
         if not problems:
-            validator = jsonschema.Draft202012Validator(formats.load("scenes.base"))
             problems = [
                 Problem(
                     where=self.document.where(tuple(e.absolute_path)), message=e.message, code="wrong-type"
                 )
-                for e in validator.iter_errors(self.value)
+                for e in validator(formats.load("scenes.base")).iter_errors(self.value)
             ]
         if problems := problems or list(self._own_sounds()):
             raise Invalid(problems)

@@ -6,8 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jsonschema
-
+from kiebatch.catalogue import validator
 from kiebatch.errors import Problems, did_you_mean
 from kiebatch.formats import load
 from kiebatch.model import JSON, Document, Path
@@ -18,9 +17,8 @@ from kiebatch.scenefile.durations import seconds
 
 def check_scenes(document: Document, problems: Problems) -> JSON:
     """Report what the schema refuses, and return the value without the refused parts."""
-    validator = jsonschema.Draft202012Validator(load("scenes.base"))
     value = document.value
-    errors = list(validator.iter_errors(value))
+    errors = list(validator(load("scenes.base")).iter_errors(value))
     if not errors:
         return value
     value = copy.deepcopy(value)

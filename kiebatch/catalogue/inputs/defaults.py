@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kiebatch.catalogue.conditions import applies, concerned, validator
+from kiebatch.catalogue.conditions import applies, concerned
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.messages import allowed_hint
 from kiebatch.catalogue.inputs.values import coerced, lengths
@@ -12,6 +12,7 @@ from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.rules import broken
 from kiebatch.catalogue.saying import say
 from kiebatch.catalogue.shapes import Schema
+from kiebatch.catalogue.validators import validator
 from kiebatch.model import JSON
 
 CLIP_SHORTER = "clip-shorter"

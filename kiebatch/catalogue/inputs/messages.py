@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING
 
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import lengths
@@ -13,6 +12,9 @@ from kiebatch.catalogue.saying import A_KIND, any_of, bare, options_hint, quoted
 from kiebatch.catalogue.shapes import Schema
 from kiebatch.errors import Finding
 from kiebatch.model import JSON
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 
 @dataclass(frozen=True, slots=True)
