@@ -10,8 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-import dotenv
-
 from kiebatch.addresses import is_loopback
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON, USD_PER_CREDIT, Rate
@@ -261,6 +259,8 @@ def settings(
     found |= _thresholds({film: run, "config.yaml": config or {}})
     found |= _environment(environ)
     if "api_key" not in found and env_file is not None and env_file.is_file():
+        import dotenv  # few projects have the file
+
         kept = dotenv.dotenv_values(env_file, interpolate=False).get("KIE_API_KEY")
         if kept:
             found["api_key"] = kept

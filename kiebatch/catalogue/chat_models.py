@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-
+from kiebatch.catalogue.reading import read_yaml
 from kiebatch.errors import Invalid, nearest
 
 DEFAULT = "gpt-5-6-luna"  # the cheapest that writes well, by the price list of `AS_OF`
@@ -51,7 +50,7 @@ class ChatModel:
 @functools.cache
 def chat_models() -> Mapping[str, ChatModel]:
     """Return the chat models by id, the cheapest first."""
-    rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    rows = read_yaml(_FILE)
     found = [ChatModel(**{**row, "api": Api(row["api"])}) for row in rows]
     return {model.id: model for model in sorted(found, key=lambda model: model.output)}
 

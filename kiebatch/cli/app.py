@@ -142,6 +142,8 @@ def root(
 
 def main(args: list[str] | None = None) -> None:
     """Run the program and leave with the exit code of the contract."""
+    # httpx would import its own command line and with it Rich, a tenth of what a run imports; it does without it.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None: this import fails
     sys.exit(exit_code(sys.argv[1:] if args is None else args))
 
 

@@ -18,17 +18,18 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from kiebatch import formats
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 OLDEST_S = 300.0
 _LARGEST = 4 * 2**20  # the records that come along echo their prompts and, for MIDI, every note
@@ -109,6 +110,11 @@ def receiver(
     `hint` is called with each, and must not block: it may know nothing of the task, or know it already.  With a
     `key` only signed callbacks count.
     """
+    # Most runs take no callbacks, and a server's libraries would be a tenth of what they import.
+    from starlette.applications import Starlette
+    from starlette.requests import ClientDisconnect
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
 
     async def take(request: Request) -> Response:
         try:
@@ -164,16 +170,7 @@ async def listening(
     except OSError as error:
         bound.close()
         raise Invalid(f"cannot listen on `{address}`: {error.strerror or error}") from error
-    server = _Server(
-        uvicorn.Config(
-            receiver(hint, key=key, now=now),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=3,  # longer than anybody is waited for
-        )
-    )
+    server = _server(receiver(hint, key=key, now=now))
     task = asyncio.ensure_future(server.serve(sockets=[bound]))
     try:
         yield f"{'[' + host + ']' if ':' in host else host}:{bound.getsockname()[1]}"
@@ -183,11 +180,25 @@ async def listening(
         bound.close()
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave Ctrl-C to the run."""
-        yield
+def _server(app: Starlette) -> uvicorn.Server:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Leave Ctrl-C to the run."""
+            yield
+
+    return Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=3,  # longer than anybody is waited for
+        )
+    )
 
 
 async def _body(request: Request) -> bytes | None:

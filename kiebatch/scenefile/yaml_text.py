@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Document, Path
-from kiebatch.scenefile import convert
 
 BY_HAND = "change it by hand, then do this again"
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
@@ -90,6 +89,8 @@ def inserted(text: str, read: Document, path: Path, index: int, value: JSON) -> 
     lines = lines_of(text)
     column = entries[0].column
     at = _lead(lines, entries[index]) if index < len(entries) else _end(lines, entries[-1])
+    from kiebatch.scenefile import convert  # brings the reader of Markdown along
+
     new = convert.entry(value, column)
     if at and not _BREAK.search(lines[at - 1][-1:]):
         lines[at - 1] += "\n"
@@ -172,6 +173,8 @@ def _span(lines: Sequence[str], key: Where) -> tuple[int, int]:
 
 
 def _indented(key: str, value: JSON, column: int) -> str:
+    from kiebatch.scenefile import convert
+
     block = convert.fragment({key: value})
     return "".join(
         f"{' ' * column}{line}" if line.strip() else line for line in block.splitlines(keepends=True)

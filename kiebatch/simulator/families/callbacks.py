@@ -8,14 +8,15 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import httpx
 
 from kiebatch.simulator.families import flux, gpt4o, market, runway, suno, veo, voices
 from kiebatch.simulator.faults import CALLBACK
 from kiebatch.simulator.state import Simulator, Task
+
+if TYPE_CHECKING:
+    import httpx
 
 JSON = Any
 _BODIES: Mapping[str, Callable[[Simulator, Task, str], dict[str, JSON]]] = {
@@ -57,6 +58,8 @@ def is_here(url: str) -> bool:
 
 async def deliver(sim: Simulator, task: Task, stage: str, client: httpx.AsyncClient) -> None:
     """Send one callback: a quarter of a minute for each try, three retries, then dropped for ever."""
+    import httpx
+
     url, sent = task.callback or "", body(sim, task, stage)
     if sent is None or not is_here(url):
         return
@@ -94,6 +97,11 @@ def _headers(sim: Simulator, task: Task, *, forged: bool) -> dict[str, str]:
 
 async def deliver_all(sim: Simulator, woken: asyncio.Event) -> None:
     """Send every callback when it is due; `woken` is set when there may be a new one.  Ends when cancelled."""
+    while not sim.callbacks:
+        woken.clear()
+        await woken.wait()
+    import httpx  # a third of what the server would import at its start, and most films want no callbacks
+
     async with httpx.AsyncClient(trust_env=False) as client, asyncio.TaskGroup() as group:
         while True:
             for task, stage in sim.due_callbacks():
