@@ -109,14 +109,16 @@ class KieBatchError(Exception):
     exit_code: Exit = Exit.FAILED
     status: str = "error"
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        """`code` is a short stable word for scripts; by default the status."""
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code or self.status
 
     def problems_as_json(self) -> list[dict[str, object]]:
         """Return the error in the shape that every `--json` answer uses."""
-        return [Problem(where=Where(), message=self.message, hint=self.hint, code=self.status).as_json()]
+        return [Problem(where=Where(), message=self.message, hint=self.hint, code=self.code).as_json()]
 
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from kiebatch import __version__, files
-from kiebatch.cli import streams
+from kiebatch.cli import next_steps, streams
 from kiebatch.errors import Exit, KieBatchError
 
 # name: (module in `kiebatch.cli.commands`, first line of its help), in the order that people meet them.
@@ -150,6 +150,7 @@ def main(args: list[str] | None = None) -> None:
 def exit_code(args: list[str]) -> int:
     """Run the program and return its exit code.  Whatever happens, `--json` prints one JSON document."""
     streams.make_tolerant()
+    next_steps.asked.set(functools.partial(_typed, args))
     said = functools.partial(_said, as_json="--json" in args, junit=_path_after("--junit", args))
     try:
         command = typer.main.get_command(app)
@@ -176,6 +177,13 @@ def exit_code(args: list[str]) -> int:
         return said("invalid", [_problem(message)], message, int(Exit.INVALID))
     except Exception:
         return _bug(said)
+
+
+def _typed(args: list[str]) -> next_steps.Typed | None:
+    """Return how a command line was read; None where it names no command."""
+    if not args or args[0] not in COMMANDS:
+        return None
+    return next_steps.typed(Commands(name="kiebatch").get_command(None, args[0]), args[1:])
 
 
 def _bug(said: Callable[..., int]) -> int:
@@ -210,13 +218,20 @@ def _path_after(option: str, args: list[str]) -> Path | None:
 def _said(
     status: str, problems: list[dict[str, object]], text: str, code: int, *, as_json: bool, junit: Path | None
 ) -> int:
+    value = {"status": status, "problems": problems}
+    steps: list[next_steps.Step] = []
+    if code != Exit.BUG:  # a program with a bug may not even know its own commands
+        steps = next_steps.after(value, succeeded=False) or []
     if as_json:
-        streams.json_document({"status": status, "problems": problems})
+        streams.json_document({**value, "next": [step.as_json() for step in steps]})
     from kiebatch.ci import announce  # only where something went wrong: it costs a start some milliseconds
 
-    announce.outcome({"status": status, "problems": problems}, junit=junit)
+    announce.outcome(value, junit=junit)
     prefix = "" if status == "invalid" and not text.startswith("kiebatch") else "kiebatch: "
     streams.say(f"{prefix}{text}")
+    for step in steps:
+        if f"`{step.command}`" not in text:  # its own hint says it
+            streams.say(str(step))
     return code
 
 

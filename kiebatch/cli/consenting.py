@@ -30,6 +30,7 @@ def asks(chosen: Settings) -> session.Confirm:
             raise Refused(
                 f"{because}this run would submit {total}, and there is no terminal to ask on; nothing was sent",
                 hint="add --yes, or better a cap with --max-credits N",
+                code="no-consent",
             )
         console.say(plan_table(todo))
         if question.balance is not None:

@@ -15,21 +15,34 @@ import typer
 
 from kiebatch import files
 from kiebatch.ci import announce
-from kiebatch.cli import streams
+from kiebatch.cli import next_steps, streams
 from kiebatch.cli.logbook import Logbook
 from kiebatch.errors import Exit, Problem, plain
 from kiebatch.model import JSON, USD_PER_CREDIT
 from kiebatch.running import events
 
 
-def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool) -> None:
-    """Print an answer on stdout: the JSON document, or the text that says the same."""
+def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool, code: Exit = Exit.OK) -> None:
+    """Print an answer on stdout: the JSON document, or the text that says the same.
+
+    Where the command will leave with another `code` than 0, what to do next follows: as `next`, or as hints on stderr.
+    """
     if as_json:
-        streams.json_document(value)
+        streams.json_document(with_next(value, code))
         return
     said = text() if callable(text) else text
     if said:
         streams.answer(said)
+    for step in (next_steps.after(value, succeeded=False) or ()) if code else ():
+        say(str(step))
+
+
+def with_next(value: JSON, code: Exit) -> JSON:
+    """Return an answer with what to do next, where it leaves something to do."""
+    if not isinstance(value, dict):
+        return value
+    steps = next_steps.after(value, succeeded=not code)
+    return value if steps is None else {**value, "next": [step.as_json() for step in steps]}
 
 
 def say(message: str) -> None:

@@ -117,6 +117,7 @@ def with_key(chosen: Settings) -> Settings:
     raise Refused(
         "there is no API key",
         hint="set KIE_API_KEY, or put a line KIE_API_KEY=... into the project's .env; --draft needs none",
+        code="no-key",
     )
 
 

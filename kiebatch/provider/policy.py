@@ -97,6 +97,15 @@ class SubmitVerdict:
         return f"{said}; that does not say whether a task was made"
 
 
+_NAMES_TASK = re.compile(r", and named task (\S{8,80}); it may have been charged\Z")
+
+
+def task_named_in(reason: str) -> str | None:
+    """Return the task that a `held_because` names."""
+    found = _NAMES_TASK.search(reason)
+    return found.group(1) if found else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadVerdict:
     """What to do with the answer to a call that costs nothing."""

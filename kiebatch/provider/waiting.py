@@ -39,6 +39,7 @@ class GaveUp:
 
 
 Ended = Done | TaskFailed | GaveUp
+_EMPTY = GaveUp("no-output", "the task finished without naming an output")
 
 
 class Wait:
@@ -101,7 +102,7 @@ class Wait:
             self._empty_since = now
         if now - self._empty_since < self._limits.empty_s:
             return None
-        return GaveUp("no-output", "the task finished without naming an output")
+        return _EMPTY
 
     def _absent(self, status: Absent, now: float) -> GaveUp | None:
         if self._unseen_since is None:
@@ -114,5 +115,7 @@ class Wait:
         limit_s = self._limits.timeout_s
         if now - self._began < limit_s:
             return None
+        if self._empty_since is not None:
+            return _EMPTY
         waited = f"not over after {limit_s:g} s" if limit_s else "still not over"
         return GaveUp("timeout", waited, self._state)

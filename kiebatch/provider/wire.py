@@ -164,7 +164,7 @@ class Wire:
                 if verdict.kind == "ok":
                     return answer
                 if verdict.kind == "fail" and answer.code in policy.STOP:
-                    raise Refused(f"kie.ai refuses: {plain(verdict.message)}", hint=_KEY_HINT)
+                    raise Refused(f"kie.ai refuses: {plain(verdict.message)}", hint=_KEY_HINT, code="key")
             if verdict.kind == "fail" or attempt >= (attempts or self._conduct.attempts):
                 raise CallFailed(
                     verdict.code,

@@ -16,6 +16,7 @@ def check_key(settings: Settings) -> None:
         raise Refused(
             "there is no API key",
             hint="set KIE_API_KEY, or put a line KIE_API_KEY=... into the project's .env; --draft needs none",
+            code="no-key",
         )
 
 
@@ -24,7 +25,7 @@ def check_budget(todo: Plan, settings: Settings) -> None:
     rejected = assess(todo, settings).rejections
     if rejected:
         rule = rejected[0]
-        raise Refused(f"{rule.message}; nothing was sent", hint=rule.hint)
+        raise Refused(f"{rule.message}; nothing was sent", hint=rule.hint, code="over-cap")
 
 
 _USUAL_BYTES = {"image": 4 << 20, "video": 40 << 20, "audio": 8 << 20, "text": 1 << 16}
@@ -43,6 +44,7 @@ def check_room(todo: Plan, opened: Opened, in_flight: int) -> None:
                 f"{files.shown(folder)} has room for {free >> 20} MB, and up to {need >> 20} MB may come at once; "
                 "nothing was sent",
                 hint="free up disk space, or lower --in-flight",
+                code="no-room",
             )
 
 

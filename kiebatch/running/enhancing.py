@@ -239,6 +239,7 @@ def enhance(
         raise Refused(
             f"the questions can cost up to {most:g} credits, and the cap is {settings.cap:g}; nothing was asked",
             hint="raise --max-credits, or choose with --only",
+            code="over-cap",
         )
     if not todo:
         return list(asked)

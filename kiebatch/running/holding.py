@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kiebatch import files
 from kiebatch.errors import Invalid
-from kiebatch.model import Attempt, Slot, parse_slot
+from kiebatch.model import JSON, Attempt, Slot, parse_slot
 from kiebatch.project import claimed_by, load, peek, read_manifest
+from kiebatch.provider import policy
 from kiebatch.record import Journal, open_journal
 from kiebatch.workspace import Workspace
+
+_CENT = 0.005  # balances are compared to a cent of a credit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +31,27 @@ class Evidence:
     unclear: bool = False
 
     @property
+    def charged(self) -> bool | None:
+        """Whether the balance proves that it was charged, or that it was not; None where it proves neither."""
+        if self.unclear or self.others or self.before is None or self.after is None or self.price is None:
+            return None
+        gone = self.before - self.after
+        if abs(gone) < _CENT:
+            return False
+        return True if abs(gone - self.price) < _CENT else None
+
+    @property
     def says(self) -> str:
         if self.unclear:
             return "other jobs were in the air at the same time, so the balance says nothing: look at kie.ai/logs"
         if self.before is None or self.after is None or self.price is None:
             return "the balance says nothing: look at kie.ai/logs"
         gone = round(self.before - self.after - self.others, 4)
-        if abs(gone) < 0.005:
+        if abs(gone) < _CENT:
             if self.others:
                 return "the balance suggests that it was not charged"
             return "nothing else was in the air and the balance did not move, so it was not charged: use --resubmit"
-        if abs(gone - self.price) < 0.005:
+        if abs(gone - self.price) < _CENT:
             return "the balance suggests that it was charged: look for its task id at kie.ai/logs"
         return "the balance moved by something else too: look at kie.ai/logs"
 
@@ -59,6 +72,22 @@ class Waiting:
 def held(workspace: Workspace, now: Callable[[], float] = time.time) -> list[tuple[Attempt, Evidence]]:
     """Return the held jobs with what the balances say about each."""
     return [(one.attempt, one.evidence) for one in waiting(workspace, now) if one.held]
+
+
+def told(workspace: Workspace, held: Sequence[Mapping[str, JSON]]) -> list[dict[str, JSON]]:
+    """Return what an answer says of held slots, with the evidence for each.
+
+    That is what the balance says, in words and as `charged`, and the task that the provider's answer named.
+    """
+    known = {str(one.slot): one.evidence for one in waiting(workspace) if one.held} if held else {}
+    nothing = Evidence(before=None, after=None, others=0.0, price=None)
+    found = []
+    for one in held:
+        evidence = known.get(str(one["slot"]), nothing)
+        task_id = one.get("task_id") or policy.task_named_in(str(one.get("reason") or one.get("message")))
+        told: dict[str, JSON] = {"evidence": evidence.says, "charged": evidence.charged}
+        found.append({**one, **told, "task_id": task_id})
+    return found
 
 
 def waiting(workspace: Workspace, now: Callable[[], float] = time.time) -> list[Waiting]:

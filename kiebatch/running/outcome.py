@@ -51,7 +51,9 @@ class Outcome:
     succeeded: int = 0
     estimated: float = 0.0
     spent: float = 0.0
+    reserved: float = 0.0  # what it took out of the cap; it never comes back
     billed_for_failures: float = 0.0
+    records: dict[str, JSON] = field(default_factory=dict)  # of tasks that ended without an output
     stopped: StopCause | None = None  # why no more was submitted
     stopped_because: str = ""
 
@@ -118,26 +120,30 @@ class Outcome:
             "credits": {
                 "estimated": round(self.estimated, 4),
                 "spent": round(self.spent, 4),
+                "reserved": round(self.reserved, 4),
                 "billed_for_failures": round(self.billed_for_failures, 4),
             },
             "assets": [entry(a) for a in self.assets],
-            "failures": [_failure_json(f) for f in self.failures],
+            "failures": [self._failure_json(f) for f in self.failures],
             "held": [{"slot": str(h.slot), "reason": h.reason} for h in self.held],
             "skipped": [{"slot": str(s.slot), "reason": s.reason} for s in self.skipped],
             "reason": self.stopped_because or None,
+            "stopped": str(self.stopped) if self.stopped else None,
         }
 
-
-def _failure_json(failure: JobFailed) -> dict[str, JSON]:
-    return {
-        "slot": str(failure.slot),
-        "scene_id": failure.slot.scene,
-        "shot": failure.slot.shot,
-        "take": failure.slot.take,
-        "model": failure.model,
-        "task_id": failure.task_id,
-        "code": failure.code,
-        "message": failure.message,
-        "retryable": failure.retryable,
-        "hint": failure.hint or None,
-    }
+    def _failure_json(self, failure: JobFailed) -> dict[str, JSON]:
+        found: dict[str, JSON] = {
+            "slot": str(failure.slot),
+            "scene_id": failure.slot.scene,
+            "shot": failure.slot.shot,
+            "take": failure.slot.take,
+            "model": failure.model,
+            "task_id": failure.task_id,
+            "code": failure.code,
+            "message": failure.message,
+            "retryable": failure.retryable,
+            "hint": failure.hint or None,
+        }
+        if failure.task_id in self.records:
+            found["record"] = self.records[failure.task_id]
+        return found

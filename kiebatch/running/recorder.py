@@ -51,6 +51,7 @@ class Recorder:
         self._file: RunFile | None = None
         self._jobs: dict[str, Job] = {}
         self._models: dict[str, None] = {}
+        self.empty: dict[str, JSON] = {}  # the records of tasks that ended without an output
         self._by_task: dict[str, _Talk] = {}  # by the provider's task id
         self._nameless: list[_Talk] = []  # submissions that made no task that is known
         self.outcome: Outcome | None = None
@@ -118,6 +119,8 @@ class Recorder:
                 talk = self._talk_of(event.slot, event.task_id)
                 told = {"code": event.code, "message": event.message, "billed": event.billed}
                 said = {"request": talk.request, "answer": talk.answer, "record": talk.record}
+                if event.code == "no-output" and event.task_id:
+                    self.empty[event.task_id] = talk.record
                 self._job(event.slot, "failed", event.task_id, state="failed", **told, **said)
             case events.JobHeld():
                 talk = self._talk_of(event.slot, None)

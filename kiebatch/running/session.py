@@ -157,6 +157,7 @@ async def run_async(
             outcome = await session.carry_out(todo, confirm, signals=signals)
             if settings.draft:  # the simulator's credits are nobody's
                 outcome.spent = outcome.billed_for_failures = 0.0
+            outcome.records = recorder.empty
             recorder.outcome = outcome
             emit(Finished(status=outcome.status))
             return outcome
@@ -311,6 +312,7 @@ class _Session:
                 raise Refused(
                     "the journal does not know all that was sent, so a job might be paid for twice; nothing was sent",
                     hint="look at kie.ai/logs, then `kiebatch resolve --lost-journal` lets the next run go on",
+                    code="lost-journal",
                 )
             check_budget(todo, self._settings)
         if self._touches(todo):
@@ -347,7 +349,7 @@ class _Session:
             message = f"the balance is {balance:g} credits and the plan needs up to {need:g}"
             self._emit(Noticed(message=message, level="warning"))
         if confirm is not None and not confirm(Question(plan=todo, balance=balance)):
-            raise Refused("not confirmed; nothing was sent")
+            raise Refused("not confirmed; nothing was sent", code="no-consent")
 
     # -- the edges
 

@@ -42,6 +42,7 @@ class Result:
     status: str
     error: str = ""
     exit_code: Exit = Exit.OK
+    record: JSON = None  # the provider's, of a task that ended without an output
 
     def as_json(self) -> dict[str, JSON]:
         found: dict[str, JSON] = {
@@ -53,6 +54,8 @@ class Result:
         }
         if self.error:
             found["error"] = self.error
+        if self.record is not None:
+            found["record"] = self.record
         return found
 
 
@@ -316,6 +319,7 @@ def _result(place: Workspace, model: str, outcome: Outcome, slot: Slot, task_id:
             files=(),
             status="failed",
             error=failure.message or failure.code,
+            record=outcome.records.get(failure.task_id or ""),
             exit_code=outcome.exit_code if outcome.stopped else Exit.FAILED,
         )
     if held:

@@ -32,19 +32,18 @@ class Spending:
         self._outcome = outcome
         self._stop = stop
         self._cap = cap
-        self._reserved = 0.0
         self._ours: dict[str, float] = {}  # tasks of this run, with what they cost
 
     def reserve(self, price: float | None) -> None:
         """Take a price out of the cap before the job is sent.  `Unsent` where the room does not suffice."""
-        if self._cap is not None and self._reserved + (price or 0.0) > self._cap + 1e-9:
+        if self._cap is not None and self._outcome.reserved + (price or 0.0) > self._cap + 1e-9:
             self._stop.submitting(StopCause.BUDGET, f"the cap of {self._cap:g} credits is reached")
             raise Unsent(self._stop.words)
-        self._reserved += price or 0.0
+        self._outcome.reserved += price or 0.0
 
     def release(self, price: float | None) -> None:
         """Give a price back: the submission certainly made no task."""
-        self._reserved -= price or 0.0
+        self._outcome.reserved -= price or 0.0
 
     @property
     def expected_balance(self) -> float | None:

@@ -12,10 +12,11 @@ from kiebatch.provider import CallFailed, Reads, Wait, WaitLimits, is_of, pollin
 from kiebatch.provider import Ended as Ended
 from kiebatch.provider import GaveUp as GaveUp
 from kiebatch.provider.families import Endpoint
-from kiebatch.running.events import Event, Waiting
+from kiebatch.running.events import Event, Noticed, Waiting
 
 _EARLY = 1000  # so many hints about tasks that nobody waits for are remembered
 _GOLDEN = 0.6180339887  # its multiples spread evenly between the whole numbers
+_EMPTY = "the provider says that it is finished and names no output; it is read again for half a minute: task"
 _FEW = 3  # so many tasks left are the tail of a batch
 
 
@@ -56,6 +57,7 @@ class Watch:
         self._looks_again: set[str] = (
             set()
         )  # tasks that are woken because few are left, not because they are over
+        self._empty: set[str] = set()  # tasks that are over and name no output
         self._took: dict[str, float] = {}
         self._seen = 0
         self._early: dict[str, None] = {}  # tasks of which something was heard before anyone waits for them
@@ -99,7 +101,8 @@ class Watch:
         limits = WaitLimits(
             interval_s=patience.interval_s,
             unseen_s=patience.unseen_s,
-            empty_s=patience.empty_s,
+            # One that may have been over for weeks will name nothing half a minute later either.
+            empty_s=0.0 if read_first else patience.empty_s,
             timeout_s=patience.timeout_s[job.modality] if limit_s is None else limit_s,
         )
         ages = polling.read_times(job.expected_s * self._scale, self._past(job.model))
@@ -126,6 +129,9 @@ class Watch:
                 except Refused as refusal:
                     return GaveUp("refused", refusal.message)
                 ended = wait.note(status, loop.time())
+                if ended is None and isinstance(status, Done) and task_id not in self._empty:
+                    self._empty.add(task_id)
+                    self._emit(Noticed(message=f"{job.slot}: {_EMPTY} {task_id}", level="warning"))
                 if isinstance(ended, Done) and (ours or wait.running_until is not None):
                     age_s = wait.age_s(loop.time())
                     self._took[task_id] = age_s if told else self._duration(wait.running_until or 0.0, age_s)

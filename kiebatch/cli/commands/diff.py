@@ -51,5 +51,7 @@ def diff(
         cost = f", {console.number(counts['credits'])} credits" if counts["credits"] else ""
         return "\n".join([*lines, f"{slots} between {before.label} and {after.label}{cost}"])
 
-    console.answer({"slots": [c.as_json() for c in changes], "totals": counts}, text, as_json=as_json)
-    console.leave(Exit.DIFFERS if check and changes else Exit.OK)
+    code = Exit.DIFFERS if check and changes else Exit.OK
+    value = {"slots": [c.as_json() for c in changes], "totals": counts}
+    console.answer(value, text, as_json=as_json, code=code)
+    console.leave(code)

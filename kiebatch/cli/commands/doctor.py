@@ -41,8 +41,9 @@ def doctor(
         found += _provider(chosen, root, typed=api_key is not None)
     bad = any(check.level is Level.PROBLEM for check in found)
     value = {"status": "problems" if bad else "ok", "checks": [check.as_json() for check in found]}
-    console.answer(value, lambda: "\n".join(map(_line, found)), as_json=as_json)
-    console.leave(Exit.DIFFERS if bad else Exit.OK)
+    code = Exit.DIFFERS if bad else Exit.OK
+    console.answer(value, lambda: "\n".join(map(_line, found)), as_json=as_json, code=code)
+    console.leave(code)
 
 
 def _machine(root: Path, state: Path) -> Iterator[Check]:

@@ -65,9 +65,10 @@ def enhance(
     if not dry_run:
         found = _ask(opened, found, whom, chosen, again=again)
     value = _value(found, whom)
-    console.answer(value, lambda: _text(found, whom, draft=given.draft), as_json=given.as_json)
     failed = not dry_run and any(one.state in (State.FAILED, State.LOST) for one in found)
-    console.leave(Exit.FAILED if failed else Exit.OK)
+    code = Exit.FAILED if failed else Exit.OK
+    console.answer(value, lambda: _text(found, whom, draft=given.draft), as_json=given.as_json, code=code)
+    console.leave(code)
 
 
 def _ask(
@@ -93,6 +94,7 @@ def _consent(asked: Sequence[Enhanced], whom: Asking, chosen: Settings) -> None:
         raise Refused(
             f"{question}: there is no terminal to confirm it on; nothing was asked",
             hint="add --yes, or better a cap with --max-credits N",
+            code="no-consent",
         )
     if not console.ask(f"{question}?"):
         raise Refused("not confirmed; nothing was asked")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from kiebatch.cli import consenting, console, options, shared, streams
+from kiebatch.cli import consenting, console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid, KieBatchError
 from kiebatch.project import Opened
@@ -180,7 +180,7 @@ def _failed(model: str, error: KieBatchError) -> single.Result:
 
 
 def _finish(result: single.Result, *, show: bool) -> None:
-    streams.json_document(result.as_json())
+    console.answer(result.as_json(), "", as_json=True, code=result.exit_code)
     if show:
         for path in result.files:
             typer.launch(str(path))

@@ -69,9 +69,9 @@ def migrate(
     kept: Sequence[str] = ()
     if found.changes and not check:
         kept = _write(scene_file, text, found, project)
-    _answer(ways, found.changes, kept, written=not check, as_json=as_json)
-    if check and found.changes:
-        console.leave(Exit.DIFFERS)
+    code = Exit.DIFFERS if check and found.changes else Exit.OK
+    _answer(ways, found.changes, kept, code=code, written=not check, as_json=as_json)
+    console.leave(code)
 
 
 def _write(scene_file: Path, before: str, found: migration.Migrated, project: Path | None) -> Sequence[str]:
@@ -118,7 +118,13 @@ def _status(changes: Sequence[migration.Change], *, written: bool) -> str:
 
 
 def _answer(
-    ways: _Ways, changes: Sequence[migration.Change], kept: Sequence[str], *, written: bool, as_json: bool
+    ways: _Ways,
+    changes: Sequence[migration.Change],
+    kept: Sequence[str],
+    *,
+    code: Exit,
+    written: bool,
+    as_json: bool,
 ) -> None:
     rows: list[dict[str, JSON]] = []
     lines: list[str] = []
@@ -148,4 +154,5 @@ def _answer(
         },
         "\n".join(lines),
         as_json=as_json,
+        code=code,
     )

@@ -261,12 +261,10 @@ def _suggest(found: Catalogue, wanted: str, *, as_json: bool) -> None:
 def _check_derived(*, as_json: bool) -> None:
     stale = [files.shown(path) for path in generate.drifted()]
     text = "\n".join(f"{path} has drifted; run python -m kiebatch.catalogue.generate" for path in stale)
-    console.answer(
-        {"status": "drifted" if stale else "ok", "files": stale},
-        text or "nothing has drifted",
-        as_json=as_json,
-    )
-    console.leave(Exit.DIFFERS if stale else Exit.OK)
+    code = Exit.DIFFERS if stale else Exit.OK
+    value = {"status": "drifted" if stale else "ok", "files": stale}
+    console.answer(value, text or "nothing has drifted", as_json=as_json, code=code)
+    console.leave(code)
 
 
 # --- refresh -------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def plan(
         "preflight_rules": [rule.as_json() for rule in verdict.rules],
         "problems": [problem.as_json() for problem in opened.problems],
     }
+    code = _code(todo) if check else Exit.OK
     announce.outcome(value)
     if not quiet or given.as_json:
         console.answer(
@@ -95,11 +96,16 @@ def plan(
                 ]
             ),
             as_json=given.as_json,
+            code=code,
         )
-    if check:
-        held = any(e.selected and e.reason == "held" for e in todo.entries)
-        work = Exit.DIFFERS if todo.status == "work" else Exit.OK
-        console.leave(Exit.HELD if held else work)
+    console.leave(code)
+
+
+def _code(todo: Plan) -> Exit:
+    """Return how `--check` leaves."""
+    if any(e.selected and e.reason == "held" for e in todo.entries):
+        return Exit.HELD
+    return Exit.DIFFERS if todo.status == "work" else Exit.OK
 
 
 def _write_moved(opened: Opened, todo: Plan) -> None:

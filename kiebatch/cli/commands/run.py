@@ -16,7 +16,7 @@ from kiebatch.errors import Invalid
 from kiebatch.planning import planning, saved
 from kiebatch.project import opening
 from kiebatch.record import manifest
-from kiebatch.running import Outcome, session
+from kiebatch.running import Outcome, holding, session
 from kiebatch.settings import settings
 
 app = typer.Typer()
@@ -87,8 +87,14 @@ def run(
     value = outcome.as_json(manifest.entry)
     if chosen.approved:
         value["approved"] = chosen.approved
+    value["held"] = holding.told(opened.workspace, value["held"])
     # The answer first: what comes after it may fail, and a run that was paid for has told what it made.
-    console.answer(value, lambda: summary(outcome, draft=chosen.draft), as_json=given.as_json)
+    console.answer(
+        value,
+        lambda: summary(outcome, draft=chosen.draft),
+        as_json=given.as_json,
+        code=outcome.exit_code,
+    )
     announce.outcome(value, junit=junit, facts=lambda: facts.facts_of(opened, outcome.run_id))
     console.leave(outcome.exit_code)
 
@@ -138,13 +144,9 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
     for one in outcome.held:
         lines.append(f"held {one.slot}: {one.reason}")
     if outcome.held:
-        slot = outcome.held[0].slot
         lines.append(
-            f"Held jobs may have been charged. `kiebatch status` shows what the balance says; look at kie.ai/logs, then\n"
-            f"  kiebatch resolve {slot} --task-id T    the task exists: collect it, at no cost\n"
-            f"  kiebatch resolve {slot} --resubmit     it does not exist: send it again\n"
-            f"  kiebatch resolve {slot} --forget       drop it"
+            "Held jobs may have been charged: `kiebatch resolve SLOT` shows what the balance says of each."
         )
     if outcome.stopped_because:
-        lines.append(f"stopped: {outcome.stopped_because}; `kiebatch run` goes on from here")
+        lines.append(f"stopped: {outcome.stopped_because}")
     return "\n".join(lines)

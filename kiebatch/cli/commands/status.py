@@ -8,8 +8,12 @@ from kiebatch.ci import announce
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import plain
+from kiebatch.model import JSON
 from kiebatch.planning import statuses
+from kiebatch.project import opening
+from kiebatch.running import holding
 from kiebatch.settings import settings
+from kiebatch.workspace import Workspace
 
 app = typer.Typer()
 
@@ -25,7 +29,7 @@ def status(
     Example: kiebatch status
     """
     found = statuses.status(scene_file, **given.where, settings=settings(given.flags, {}, {}))
-    value = {"slots": [s.as_json() for s in found.slots], "counts": found.counts}
+    value = {"slots": _told(found, opening.located(scene_file, **given.where)), "counts": found.counts}
 
     def text() -> str:
         rows = [
@@ -42,3 +46,10 @@ def status(
 
     announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
     console.answer(value, text, as_json=given.as_json)
+
+
+def _told(found: statuses.ProjectStatus, workspace: Workspace) -> list[dict[str, JSON]]:
+    """Return the slots, those that are held with what the balance says of them."""
+    slots = [slot.as_json() for slot in found.slots]
+    held = {one["slot"]: one for one in holding.told(workspace, [s for s in slots if s["state"] == "held"])}
+    return [held.get(slot["slot"], slot) for slot in slots]

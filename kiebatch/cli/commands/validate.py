@@ -31,8 +31,9 @@ def validate(
     """
     found = checking.validate(*scene_files, settings=settings(given.flags, {}, {}), allow=())
     console.warn(found.problems)
-    console.answer(found.as_json(), _said(found), as_json=given.as_json)
-    console.leave(Exit.OK if found.valid else Exit.INVALID)
+    code = Exit.OK if found.valid else Exit.INVALID
+    console.answer(found.as_json(), _said(found), as_json=given.as_json, code=code)
+    console.leave(code)
 
 
 def _said(found: checking.Validation) -> str:

@@ -51,14 +51,13 @@ def verify(
         else:
             mended = f", {len(damage) - len(left)} mended" if len(left) < len(damage) else ""
             lines.append(f"{len(left)} problem{'' if len(left) == 1 else 's'}{mended}")
-            if not fix:
-                lines.append("`kiebatch verify --fix` mends what can be mended without loss")
         if fix and len(left) < len(damage):
             lines += _git_hint(workspace.assets.parent, files.shown(workspace.assets))
         return "\n".join(lines)
 
-    console.answer(value, text, as_json=as_json)
-    console.leave(Exit.DIFFERS if left else Exit.OK)
+    code = Exit.DIFFERS if left else Exit.OK
+    console.answer(value, text, as_json=as_json, code=code)
+    console.leave(code)
 
 
 def _git_hint(folder: Path, assets: str) -> list[str]:
