@@ -178,7 +178,7 @@ def _from_empty(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
         if failure["code"] == "no-output":
             words = ("resolve", str(failure["slot"]), *asked.place, "--forget")
             within = asked.cap is not None and asked.bounded
-            why = f"gives task {failure['task_id']} up, so that the next run makes it anew, as a new charge"
+            why = f"gives task {failure['task_id']} up, so that the next run makes another, as a new charge"
             yield Step(words=words, why=why, safe=within)
 
 

@@ -44,11 +44,13 @@ def without_balance(failure: CallFailed, settings: Settings, emit: Callable[[Eve
         raise Refused(
             f"the provider cannot be reached: {failure.message}",
             hint=f"nothing was sent; {failure.hint or 'run again later'}",
+            code="unreachable",
         ) from None
     if settings.max_credits is None:
         raise Refused(
             f"the balance is not known: {failure.message}; nothing was sent",
             hint="--max-credits N lets the run go without it, up to that cap",
+            code="unreachable",
         ) from None
     emit(
         Noticed(
