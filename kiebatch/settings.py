@@ -33,6 +33,11 @@ VARIABLES = (
     Variable(
         "KIEBATCH_ACCOUNT", "account", "the account's name: keys with the same name share its rate limit"
     ),
+    Variable(
+        "KIEBATCH_STORE",
+        "store",
+        "where results are kept for everybody: `s3://bucket/prefix`, `gs://…`, `az://…`, `file:///…`",
+    ),
     Variable("KIEBATCH_UPLOAD_FOLDER", "upload_folder", "the folder of the upload host [kiebatch]"),
     Variable("KIEBATCH_CONNECT_TIMEOUT", "connect_timeout_s", "seconds to connect [10]"),
     Variable("KIEBATCH_READ_TIMEOUT", "read_timeout_s", "seconds between two pieces of an answer [60]"),
@@ -117,6 +122,7 @@ class Settings:
     video_model: str = ""
     audio_model: str = ""
     cache: Path | None = None
+    store: str = ""  # the address of a store of results; from the person's environment alone
     allow: tuple[Path, ...] = ()  # folders outside the project whose files may be sent
     callback_url: str | None = None  # where the provider sends callbacks, seen from outside
     listen: str = "127.0.0.1:8766"  # where this run takes them
@@ -201,6 +207,7 @@ class SettingsOptions(TypedDict, total=False):
     video_model: str
     audio_model: str
     cache: Path | None
+    store: str
     allow: tuple[Path, ...]
     callback_url: str | None
     listen: str

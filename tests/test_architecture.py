@@ -22,7 +22,7 @@ PUBLIC = {"__init__", "__main__", "api"}
 FACES = {
     "media": {"clean_art", "derivatives", "framing", "lettering", "subjects"},
     "units": set(),
-    "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "queries", "runs", "verification"},
+    "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "queries", "runs", "store", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
     "team": {"schema"},
     "catalogue": {"chat_models", "formula", "generate", "inputs", "lint", "manual", "media_limits", "migrating", "refresh", "saying", "starters"},

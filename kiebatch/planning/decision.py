@@ -205,7 +205,8 @@ class _Case:
     def _kept(self, made: Sequence[Asset], reason: Reason, other: Slot | None = None) -> Entry:
         """Return `keep`, or what is to be done about a file that is gone or was altered."""
         current = tuple(made)
-        gone = [a for a in made if self._digest(a) is None]
+        absent = [a for a in made if self._digest(a) is None]
+        gone = [a for a in absent if not self.facts.remote(a)]
         if gone:
             if self._can_restore(gone):
                 return self._entry(Action.RESTORE, Reason.FILE_MISSING, current=current)
@@ -213,7 +214,7 @@ class _Case:
                 f"{gone[0].filename} is gone and the provider no longer has it: put it back, or use --force"
             )
             return self._entry(Action.MISSING, Reason.FILE_MISSING, current=current, note=note)
-        altered = [a for a in made if a.sha256 and self._digest(a) != a.sha256]
+        altered = [a for a in made if a not in absent and a.sha256 and self._digest(a) != a.sha256]
         if altered:
             note = (
                 f"{altered[0].filename} was changed by hand: `kiebatch adopt {self.job.slot} FILE` makes it a new "
@@ -221,7 +222,8 @@ class _Case:
             )
             return self._entry(Action.ALTERED, Reason.FILE_ALTERED, current=current, note=note)
         note = shorter_than_asked(self.job, made)
-        return self._entry(Action.KEEP, reason, other=other, current=current, note=note)
+        kept = self._entry(Action.KEEP, reason, other=other, current=current, note=note)
+        return replace(kept, remote=bool(absent))
 
     def _digest(self, asset: Asset) -> str | None:
         if asset.filename in self.facts.digests:

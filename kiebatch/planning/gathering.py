@@ -11,11 +11,11 @@ from kiebatch.model import Asset, Attempt
 from kiebatch.planning.plans import Facts
 from kiebatch.project import Digests, Opened
 from kiebatch.provider import lifetimes
-from kiebatch.record import Journal, ResultCache
+from kiebatch.record import Journal, ResultStore, Whereabouts
 
 
 def gathered(
-    opened: Opened, journal: Journal | None, store: ResultCache | None, now: Callable[[], float]
+    opened: Opened, journal: Journal | None, store: ResultStore | None, now: Callable[[], float]
 ) -> Facts:
     """Return what the disk, the journal and the catalogue say now."""
     digests = Digests(journal)
@@ -23,10 +23,14 @@ def gathered(
     digests.remember()
     models = _Models(opened)
 
+    whereabouts = Whereabouts(opened.manifest, opened.workspace.state)
+
     def intact(asset: Asset) -> bool:
         try:
             path = opened.workspace.asset_path(asset.filename)
             return bool(asset.sha256) and digests(path) == asset.sha256
+        except FileNotFoundError:
+            return whereabouts.remote(asset)
         except (OSError, Invalid):
             return False
 
@@ -48,6 +52,7 @@ def gathered(
         could_be=models.could_be,
         draft=opened.workspace.draft,
         intact=intact,
+        remote=whereabouts.remote,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from kiebatch.model import Asset, Attempt, Job, LocalFile, Project, Ref, ShotOutput, Slot
@@ -13,6 +13,7 @@ from kiebatch.planning.decision import Asked, There, decide, failed_for_good, fi
 from kiebatch.planning.order import levels, output_of
 from kiebatch.planning.plans import Action, Entry, Facts, Plan, Reason, Selection
 from kiebatch.project import Assignment, Found, claimed_by
+from kiebatch.record import Key
 from kiebatch.record.manifest import Manifest
 
 
@@ -69,6 +70,7 @@ class Planner:
         is gone from the line of the slot whose name it bears.
         """
         wants = {job.slot: wanted(job, self._digest) for job in jobs}
+        self._expect(wants)
         open_jobs = []
         for job in jobs:
             line = self._assignment.line(job)
@@ -79,6 +81,16 @@ class Planner:
         found = {job.slot: self._elsewhere(job, wants[job.slot]) for job in open_jobs}
         for job in jobs:
             self._entries[job.slot] = self._entry(job, wants[job.slot], found.get(job.slot))
+
+    def _expect(self, wants: Mapping[Slot, Wanted]) -> None:
+        """Let a store of results look for what a level asks for, all together."""
+        if self._facts.stored is not None:
+            self._facts.stored.expect(
+                Key(content, slot.take, self._twins[slot])
+                for slot, want in wants.items()
+                for content in want.contents
+                if not fits(want.job, want, self._assignment.line(want.job), self._facts)
+            )
 
     def _elsewhere(self, job: Job, want: Wanted) -> Found | None:
         """Return the result of another name that a job may take: whole files first, else a task that brings them."""

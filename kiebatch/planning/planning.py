@@ -11,7 +11,7 @@ from kiebatch.planning.gathering import gathered
 from kiebatch.planning.lost_manifest import refuse_lost_manifest
 from kiebatch.planning.plans import Plan, Selection
 from kiebatch.project import Opened, peek
-from kiebatch.record import Journal, ResultCache
+from kiebatch.record import Journal, ResultCache, ResultStore
 
 
 def plan(
@@ -21,19 +21,24 @@ def plan(
     force: bool = False,
     until_picks: bool = False,
     cache: Path | None = None,
+    results: ResultStore | None = None,
     now: Callable[[], float] = time.time,
 ) -> Plan:
-    """Return what a run would do, why, and what it would cost.  Sends nothing."""
+    """Return what a run would do, why, and what it would cost.  Sends nothing.
+
+    `results` is what may be looked through for what was paid for already; `cache` is the short way to name a folder.
+    """
+    stored = results or (ResultCache(cache) if cache else None)
     with peek(opened.workspace) as journal:
         selection = Selection(only=tuple(only), force=force, until_picks=until_picks)
-        return planned(opened, journal, selection, ResultCache(cache) if cache else None, now)
+        return planned(opened, journal, selection, stored, now)
 
 
 def planned(
     opened: Opened,
     journal: Journal | None,
     selection: Selection,
-    store: ResultCache | None,
+    store: ResultStore | None,
     now: Callable[[], float],
 ) -> Plan:
     facts = gathered(opened, journal, store, now)

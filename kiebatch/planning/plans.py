@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal
 
 import rfc8785
 
@@ -21,7 +21,7 @@ from kiebatch.model import (
     Slot,
 )
 from kiebatch.project import Assignment
-from kiebatch.record import Key
+from kiebatch.record import Key, ResultStore
 
 
 class Action(StrEnum):
@@ -75,30 +75,21 @@ class Selection:
     until_picks: bool = False
 
 
-class Stored(Protocol):
-    """A store of results, asked at planning time."""
-
-    def has(self, key: Key) -> bool:
-        """Whether the whole result of a key is there."""
-
-    def digests(self, key: Key) -> Mapping[int, str]:
-        """Return output number -> sha256 of a stored result; nothing where it is not whole."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the edges know, as values.
 
     `digests` holds the sha256 of an entry's file by its `filename`; None where the file is gone, and the
     pointer's own sha256 where Git LFS has left a pointer.  `media` holds the sha256 of local references.
-    `retrievable` says whether the provider may still have an asset's media, `collectable` a lost task's.
+    `remote` says whether the store that the manifest names has an asset's file, where it is not here; `intact` whether
+    it is here or there as it was made.  `retrievable` says whether the provider may still have an asset's media, `collectable` a lost task's.
     `same_model` says whether two names mean one model, `could_be` whether a name of another tool could.
     """
 
     digests: Mapping[str, str | None] = field(default_factory=dict)
     media: Mapping[str, str] = field(default_factory=dict)
     attempts: Sequence[Attempt] = ()
-    stored: Stored | None = None
+    stored: ResultStore | None = None
     retrievable: Callable[[Asset], bool] = lambda _asset: False
     collectable: Callable[[Attempt], bool] = lambda _attempt: True
     same_model: Callable[[str, str], bool] = lambda a, b: a == b
@@ -107,6 +98,7 @@ class Facts:
     intact: Callable[[Asset], bool] = lambda _asset: False
     # Of results that the journal has and the manifest lacks: task id and output number -> sha256.
     saved: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    remote: Callable[[Asset], bool] = lambda _asset: False
     ended_now: frozenset[int] = frozenset()  # attempts that came to nothing in this run: not sent again in it
 
 
@@ -118,7 +110,7 @@ class Entry:
     (`Reason.MOVED`) those that it keeps.  `attempt` is the known task that a `restore` collects, `older` the
     superseded version that it makes current again.  `fingerprint` is None while something it starts from is not made;
     `key` then has no content either.  `note` is a sentence for people.  `seen` is the highest attempt for its contents
-    that was known at the last look before a purchase.
+    that was known at the last look before a purchase.  `remote`: what it keeps is not here but in the store.
     """
 
     slot: Slot
@@ -135,6 +127,7 @@ class Entry:
     selected: bool = True
     note: str = ""
     seen: int | None = None
+    remote: bool = False
 
     @property
     def reason(self) -> str:
@@ -195,6 +188,7 @@ class Entry:
             "state": self._state(),
             "defaulted": list(job.defaulted) if job else [],
             "warnings": [*(job.warnings if job else ()), *([self.note] if self.note else [])],
+            "remote": self.remote,
         }
 
     def _credits(self) -> dict[str, JSON]:
@@ -248,6 +242,11 @@ class Plan:
         """Return the plan with only those slots selected that are still to be made."""
         open_actions = (Action.GENERATE, Action.BLOCKED)
         entries = (replace(e, selected=e.selected and e.action in open_actions) for e in self.entries)
+        return replace(self, entries=tuple(entries))
+
+    def without_purchases(self) -> Plan:
+        """Return the plan that brings home what is paid for, and buys nothing."""
+        entries = (replace(e, selected=e.selected and e.action is not Action.GENERATE) for e in self.entries)
         return replace(self, entries=tuple(entries))
 
     def credits(self) -> float:

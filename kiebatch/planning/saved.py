@@ -13,7 +13,7 @@ from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON
 from kiebatch.planning import effects
 from kiebatch.planning.approvals import effects_of
-from kiebatch.planning.plans import Action, Entry, Plan, price_of
+from kiebatch.planning.plans import Action, Entry, Plan, Reason, price_of
 from kiebatch.project import Opened
 from kiebatch.record import Journal
 
@@ -73,6 +73,10 @@ def _made_since(job: Mapping[str, JSON], entry: Entry) -> bool:
 
 
 def _moved(job: Mapping[str, JSON], entry: Entry) -> bool:
+    if job.get("action") == Action.GENERATE and entry.cause is Reason.PAID:
+        return (
+            job.get("fingerprint") != entry.fingerprint
+        )  # a store has it, which a plan does not ask over a network
     same = (job.get("action"), job.get("fingerprint")) == (entry.action.value, entry.fingerprint)
     return not same and not (job.get("action") == entry.action.value and _same_words(job, entry))
 

@@ -1,4 +1,4 @@
-"""What is remembered: the manifest (committed), the journal (local), picks, and the cache of paid results."""
+"""What is remembered: the manifest (committed), the journal (local), picks, and stores of paid results."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from kiebatch._lazy import face
 
 if TYPE_CHECKING:
-    from kiebatch.record.cache import ResultCache as ResultCache
-    from kiebatch.record.cache import Stored as Stored
     from kiebatch.record.database import Hook as Hook
     from kiebatch.record.journal import Journal as Journal
     from kiebatch.record.journal import SavedOutput as SavedOutput
@@ -24,6 +22,13 @@ if TYPE_CHECKING:
     from kiebatch.record.off_loop import Ledger as Ledger
     from kiebatch.record.off_loop import Offload as Offload
     from kiebatch.record.sqlite_journal import SqliteJournal as SqliteJournal
+    from kiebatch.record.store import ResultCache as ResultCache
+    from kiebatch.record.store import Results as Results
+    from kiebatch.record.store import ResultStore as ResultStore
+    from kiebatch.record.store import Stored as Stored
+    from kiebatch.record.store import StoreFailed as StoreFailed
+    from kiebatch.record.store import Whereabouts as Whereabouts
+    from kiebatch.record.store import results_of as results_of
     from kiebatch.record.verification import verify as verify
     from kiebatch.record.writer import ManifestWriter as ManifestWriter
 
@@ -40,14 +45,19 @@ __getattr__, __dir__ = face(
         "ManifestWriter": "writer",
         "NoRoom": "ledger",
         "Offload": "off_loop",
-        "ResultCache": "cache",
+        "ResultCache": "store",
+        "ResultStore": "store",
+        "Results": "store",
         "SavedOutput": "journal",
         "SqliteJournal": "sqlite_journal",
-        "Stored": "cache",
+        "StoreFailed": "store",
+        "Stored": "store",
         "TaskKnown": "ledger",
         "Taken": "ledger",
+        "Whereabouts": "store",
         "asset_to": "journal",
         "open_journal": "journal_file",
+        "results_of": "store",
         "verify": "verification",
     },
 )

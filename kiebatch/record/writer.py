@@ -44,6 +44,7 @@ class ManifestWriter:
         now: Callable[[], float],
         interval_s: float = 1.0,
         source: str | None = None,
+        store: str | None = None,
         hook: Hook = lambda _point: None,
     ) -> None:
         self.path = path
@@ -52,6 +53,7 @@ class ManifestWriter:
         self._now = now
         self._interval_s = interval_s
         self._source = source
+        self._store = store
         self._hook = hook
         self._changes: list[_Change] = []  # of this run, in order
         self._written = 0  # so many of them are in the file
@@ -183,6 +185,8 @@ class ManifestWriter:
     def _write(self, on_disk: str | None) -> None:
         if self._source and not self.manifest.source:
             self.manifest = dataclasses.replace(self.manifest, source=self._source)
+        if self._store and not self.manifest.store:
+            self.manifest = self.manifest.stored_at(self._store)
         text = manifest.dump(self.manifest)
         if text != on_disk:
             self._hook("manifest.write:before")

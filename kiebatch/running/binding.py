@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from kiebatch import files, media, units
 from kiebatch.errors import CallFailed
-from kiebatch.model import JSON, Asset, Job, LocalFile, Media, Ref, ShotOutput, WebURL, fingerprint
+from kiebatch.model import JSON, Asset, Job, LocalFile, Media, Ref, ShotOutput, Slot, WebURL, fingerprint
 from kiebatch.planning import output_of
 from kiebatch.provider import lifetimes
 from kiebatch.running.context import RunContext
@@ -155,11 +155,23 @@ class Binder:
         if not isinstance(ref, ShotOutput) or ref.as_id or ref.as_task:
             return None
         asset = self.upstream(ref)
+        await self._bring(asset, ref.slot)
         problem = self._context.workspace.asset_problem(asset.filename, asset.type)
         if problem:
             raise Lacking(problem)
         path = self._context.workspace.asset_path(asset.filename)
         return await self._frame(path, asset.sha256 or "", ref.frame) if ref.frame else path
+
+    async def _bring(self, asset: Asset, slot: Slot) -> None:
+        """Bring a file that is in the store and not here: a job is about to start from it."""
+        path = self._context.workspace.asset_path(asset.filename)
+        if path.exists() or not self._context.whereabouts.remote(asset):
+            return
+        results = self._context.results
+        if results is None or not await self._context.offload(results.fetch, asset, path):
+            raise Unsent(
+                f"{asset.filename} is in the store and not here: set KIEBATCH_STORE, or `kiebatch pull {slot}`"
+            )
 
     async def _living_link(self, asset: Asset) -> str | None:
         """Return a finished task's own link while that surely lives."""

@@ -15,6 +15,7 @@ from kiebatch.record import Key, asset_to
 from kiebatch.record.manifest import names, version_after
 from kiebatch.running.context import RunContext
 from kiebatch.running.events import Downloaded, Saved
+from kiebatch.running.keeping import Keeper
 from kiebatch.running.paid import PaidTask
 from kiebatch.running.records import TaskRecords
 from kiebatch.running.slots import SlotBook
@@ -44,8 +45,9 @@ class _Fetched:
 class Collector:
     """Downloads, checks, names, places and records the outputs of tasks."""
 
-    def __init__(self, context: RunContext, slots: SlotBook, records: TaskRecords) -> None:
+    def __init__(self, context: RunContext, slots: SlotBook, records: TaskRecords, keeper: Keeper) -> None:
         self._context = context
+        self._keeper = keeper
         self._slots = slots
         self._records = records
         self._names = asyncio.Lock()
@@ -68,7 +70,7 @@ class Collector:
         entered = await self._enter(task, done, kept, fetched)
         for asset in entered:
             self._context.emit(Saved(slot=task.slot, task_id=task.task_id, asset=asset))
-        await self._keep_in_cache(task, entered)
+        self._keeper.keep(Key(task.fingerprint, task.slot.take, task.twin, task.edition), entered)
         return entered
 
     async def _enter(
@@ -129,13 +131,6 @@ class Collector:
             made_from=tuple(task.made_from),
             extra={key: value for key, value in extra.items() if value},
         )
-
-    async def _keep_in_cache(self, task: PaidTask, entered: Sequence[Asset]) -> None:
-        if self._context.cache is None:
-            return
-        key = Key(task.fingerprint, task.slot.take, task.twin)
-        paths = {a.filename: self._context.workspace.asset_path(a.filename) for a in entered}
-        await self._context.offload(self._context.cache.put, key, entered, paths)
 
     async def fetch_again(self, job: Job, asset: Asset, done: Done) -> Lost | None:
         """Bring a missing file of an asset back from the provider, when that still has the very same bytes."""

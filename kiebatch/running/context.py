@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kiebatch.planning import Approval
 from kiebatch.provider import Client, Gate, Reads
-from kiebatch.record import Ledger, Offload, ResultCache
+from kiebatch.record import Ledger, Offload, ResultStore, Whereabouts
 from kiebatch.running.balances import Balances
 from kiebatch.running.events import Event
 from kiebatch.running.outcome import Limits
@@ -29,7 +29,8 @@ class RunContext:
     ledger: Ledger
     balances: Balances
     manifest: Recording
-    cache: ResultCache | None
+    results: ResultStore | None
+    whereabouts: Whereabouts
     queue: WorkQueue  # who fetches results and uploads references
     shelf: Parts  # where their files are
     limits: Limits

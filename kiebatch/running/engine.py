@@ -22,6 +22,7 @@ from kiebatch.running.concluding import Concluder, failure_of
 from kiebatch.running.context import RunContext
 from kiebatch.running.durations import Durations
 from kiebatch.running.events import Noticed, Skipped
+from kiebatch.running.keeping import Keeper
 from kiebatch.running.late import LateDecision
 from kiebatch.running.making import InFlight, Maker, Parts
 from kiebatch.running.outcome import Outcome
@@ -61,6 +62,7 @@ class Engine:
         self._binder = Binder(context, self._slots, references)
         self._watch = _watch(context, durations)
         records = TaskRecords(context)
+        self._keeper = Keeper(context)
         concluder = Concluder(
             context,
             outcome,
@@ -68,7 +70,7 @@ class Engine:
             self._spending,
             self.stop,
             self._canaries,
-            Collector(context, self._slots, records),
+            Collector(context, self._slots, records, self._keeper),
             self._binder,
         )
         self._restorer = Restorer(
@@ -111,6 +113,7 @@ class Engine:
             if self._trouble:
                 raise self._trouble
             await self._undecided.collect_late()
+            await self._keeper.drain()
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:

@@ -21,6 +21,7 @@ from kiebatch.planning import (
     whole,
 )
 from kiebatch.project import Found
+from kiebatch.record import Key
 from kiebatch.running.binding import Binder
 from kiebatch.running.concluding import Concluder
 from kiebatch.running.context import RunContext
@@ -54,6 +55,7 @@ class LateDecision:
         want = wanted(job, self._binder.digest)
         line = self._slots[entry.slot].line
         known = await self._context.ledger.find(want.contents)
+        await self._ask_stores(want, entry)
         recorded = {a.task_id for a in self._context.manifest.manifest.assets if a.task_id}
         there = There(
             line=line,
@@ -70,6 +72,12 @@ class LateDecision:
         asked = Asked(forced=entry.cause is Reason.FORCED, failed_too=entry.cause is Reason.FAILED_BEFORE)
         decided = decide(job, want, there, facts, asked, entry.twin)
         return replace(decided, seen=max((a.id for a in known), default=0))
+
+    async def _ask_stores(self, want: Wanted, entry: Entry) -> None:
+        """Ask once more whether somebody has paid for it meanwhile, off the loop: requests are in the air."""
+        if self._facts.stored is not None:
+            keys = [Key(content, entry.slot.take, entry.twin) for content in want.contents]
+            await self._context.offload(self._facts.stored.expect, keys)
 
     def _digest(self, asset: Asset) -> str | None:
         """Return a file's sha256 as the plan read it, or as it was made; None where it is gone by now."""

@@ -227,6 +227,7 @@ class Maker:
             job=job,
             fingerprint=sent.bound.fingerprint,
             twin=sent.twin,
+            edition=sent.edition,
             task_id=task_id,
             made_from=sent.bound.made_from,
             credits=price,

@@ -26,6 +26,7 @@ class PaidTask:
     made_from: Sequence[str] = ()
     credits: float | None = None
     standing: Standing = "asked"
+    edition: int = 0  # one more for each --force
     run_id: str = ""  # the run that submitted it; empty for this one
 
     @property
@@ -42,6 +43,7 @@ def paid_task(attempt: Attempt, job: Job, standing: Standing) -> PaidTask:
         job=job,
         fingerprint=attempt.fingerprint,
         twin=attempt.twin,
+        edition=attempt.edition,
         task_id=attempt.task_id,
         made_from=tuple(attempt.job.get("made_from") or ()),
         credits=attempt.credits,

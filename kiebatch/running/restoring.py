@@ -12,7 +12,7 @@ from kiebatch.errors import plain
 from kiebatch.model import Asset, Attempt, Done, Job, Ref, Slot
 from kiebatch.planning import Entry, NotMade, Reason, Wanted, stored_key
 from kiebatch.provider import families
-from kiebatch.record import Stored
+from kiebatch.record import Key, ResultStore, Stored, StoreFailed
 from kiebatch.record.manifest import names, version_after
 from kiebatch.running.binding import Binder
 from kiebatch.running.boundary import of_this_task
@@ -182,8 +182,11 @@ class Restorer:
 
     async def _from_cache(self, entry: Entry) -> None:
         """Take a result that was paid for elsewhere; one after the other, so that a rebuild gives the same ids."""
+        bringing = asyncio.ensure_future(
+            self._stored(entry)
+        )  # side by side; they are entered one after the other
         async with self._storing:
-            stored = await self._stored(entry)
+            stored = await bringing
             if not stored:
                 self._slots.give_up(entry.slot, "its stored result is damaged; run again to make it")
                 return
@@ -195,13 +198,12 @@ class Restorer:
             await self._enter(entry.slot, assets)
 
     async def _stored(self, entry: Entry) -> list[Stored]:
-        cache, job = self._context.cache, entry.job
-        if cache is None or job is None or entry.key is None:
+        results, job = self._context.results, entry.job
+        if results is None or job is None or entry.key is None:
             return []
         want = Wanted(job, entry.fingerprint, None, self._digest)
-        key = stored_key(want, entry.key, cache.has)
-        found: list[Stored] = await self._context.offload(cache.get, key) if key else []
-        return found
+        spare = self._context.workspace.state / "parts"
+        return await self._context.offload(_found, results, want, entry.key, spare)  # type: ignore[no-any-return]
 
     def _digest(self, ref: Ref) -> str:
         """Return the content of a medium; `NotMade` where it is a shot whose result is not here yet."""
@@ -252,6 +254,8 @@ class Restorer:
         target = workspace.place(name)
         if not target.exists():
             files.copy(stored.path, target)
+        if stored.passing:
+            stored.path.unlink(missing_ok=True)
         return workspace.name_of(target)
 
     # -- files that are gone
@@ -276,7 +280,18 @@ class Restorer:
         self._slots.finish(entry.slot, entry.current)
 
     async def _copied_back(self, entry: Entry, asset: Asset, path: Path) -> bool:
-        for one in await self._stored(entry):
+        """Bring a file from a store; False where none has it, or none answers: the provider is asked then."""
+        results = self._context.results
+        if results is None:
+            return False
+        try:
+            if await self._context.offload(results.fetch, asset, path):
+                return True
+            stored = await self._stored(entry)  # a cache of 0.1 knows no bytes, only results
+        except StoreFailed as failed:
+            self._context.emit(Noticed(message=plain(failed.message), level="warning"))
+            return False
+        for one in stored:
             if one.asset.sha256 == asset.sha256:
                 await self._context.offload(files.copy, one.path, path)
                 return True
@@ -291,3 +306,9 @@ class Restorer:
         if done is None:
             return Lost("gone", "the provider no longer has it")
         return await self.collector.fetch_again(job, asset, done)
+
+
+def _found(results: ResultStore, want: Wanted, key: Key, spare: Path) -> list[Stored]:
+    """Return what a store has of a job, its bytes at hand."""
+    stored = stored_key(want, key, results.has)
+    return results.get(stored, spare) if stored else []

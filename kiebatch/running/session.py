@@ -34,7 +34,18 @@ from kiebatch.provider import (
     path_for,
 )
 from kiebatch.provider.policy import Answer
-from kiebatch.record import Hook, Journal, Ledger, ManifestWriter, Offload, ResultCache, open_journal
+from kiebatch.record import (
+    Hook,
+    Journal,
+    Ledger,
+    ManifestWriter,
+    Offload,
+    ResultStore,
+    StoreFailed,
+    Whereabouts,
+    open_journal,
+    results_of,
+)
 from kiebatch.running.balances import Balances, without_balance
 from kiebatch.running.binding import References
 from kiebatch.running.budget import check_budget, check_key, check_room
@@ -143,9 +154,9 @@ async def run_async(
             # A person may have changed the file, and another run the manifest, while this one waited for the lock.
             fresh = opening.read_again(opened, moved_on=held.waited)
             opening.check_source(fresh)
-            cache = ResultCache(settings.cache) if settings.cache else None
+            results = results_of(settings, network=True)
             selection = Selection(only=tuple(only), force=force, until_picks=settings.until_picks)
-            todo = planning.planned(fresh, held.journal, selection, cache, edges.now)
+            todo, trouble = _planned(fresh, held.journal, selection, results, edges.now)
             approval = None
             if settings.approved:
                 todo, approval = approvals.approve(fresh, todo, settings, bound)
@@ -153,14 +164,37 @@ async def run_async(
             elif bound is not None:
                 todo = saved.check_bound(bound, todo, held.journal)
             recorder.planned(todo)
-            session = _Session(fresh, held, settings, emit, edges, cache, approval)
+            session = _Session(fresh, held, settings, emit, edges, results, approval)
             outcome = await session.carry_out(todo, confirm, signals=signals)
             if settings.draft:  # the simulator's credits are nobody's
                 outcome.spent = outcome.billed_for_failures = 0.0
             outcome.records = recorder.empty
             recorder.outcome = outcome
             emit(Finished(status=outcome.status))
+            if trouble is not None:
+                raise trouble
             return outcome
+
+
+def _planned(
+    opened: Opened,
+    journal: Journal,
+    selection: Selection,
+    results: ResultStore | None,
+    now: Callable[[], float],
+) -> tuple[Plan, StoreFailed | None]:
+    """Return the plan; without its purchases where a store does not answer, with what the store said.
+
+    What is not known to be missing is not bought; what is paid for already is collected all the same.
+    """
+    try:
+        return planning.planned(opened, journal, selection, results, now), None
+    except StoreFailed as failed:
+        failed.hint = (
+            "what was paid for is collected; nothing is bought until it answers, or KIEBATCH_STORE is unset"
+        )
+        todo = planning.planned(opened, journal, selection, None, now)
+        return todo.without_purchases(), failed if todo.generate else None
 
 
 def _new_run_id(edges: Edges) -> str:
@@ -191,7 +225,9 @@ async def _collect_known(
     async with _held_run(_new_run_id(edges), workspace, settings, emit, edges) as held:
         opened = opening.without_scenes(workspace)
         todo = planning.planned(opened, held.journal, Selection(), None, edges.now)
-        return await _Session(opened, held, settings, emit, edges, None).carry_out(todo, None, signals=True)
+        results = results_of(settings, network=True)
+        session = _Session(opened, held, settings, emit, edges, results)
+        return await session.carry_out(todo, None, signals=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,14 +302,14 @@ class _Session:
         settings: Settings,
         emit: Callable[[Event], object],
         edges: Edges,
-        cache: ResultCache | None,
+        results: ResultStore | None,
         approval: Approval | None = None,
     ) -> None:
         self._opened = opened
         self._journal = held.journal
         self._settings = settings
         self._edges = edges
-        self._cache = cache
+        self._results = results
         self._approval = approval
         self._outcome = Outcome(run_id=held.run_id)
         self._emit_to = emit
@@ -380,6 +416,7 @@ class _Session:
             lock=workspace.write_lock,
             now=edges.now,
             source=workspace.scene_file.name if workspace.scene_file else None,
+            store=self._store_of_a_new_film(),
             hook=edges.hook,
         )
         limits = _limits(settings, todo)
@@ -402,7 +439,8 @@ class _Session:
                 run_id=self._outcome.run_id,
             ),
             manifest=Recording(writer, ledger, edges.offload),
-            cache=self._cache,
+            results=self._results,
+            whereabouts=Whereabouts(self._opened.manifest, workspace.state),
             queue=units.LocalQueue(here, {"download": limits.downloads}),
             shelf=shelf,
             limits=limits,
@@ -414,6 +452,11 @@ class _Session:
             approval=self._approval,
             copies_first=lambda url: foreign.is_copied_first(url, self._opened),
         )
+
+    def _store_of_a_new_film(self) -> str | None:
+        """Return what a manifest that is begun names as its store; that of an older film is named by `push`."""
+        shared = [part.address for part in self._results.parts if part.shared] if self._results else []
+        return shared[0] if shared and not self._opened.manifest.assets else None
 
     def _retries(self) -> RetryBudget:
         return RetryBudget(

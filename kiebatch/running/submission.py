@@ -83,13 +83,15 @@ class Sent:
     verdict: SubmitVerdict
     bound: Bound
     twin: int
+    edition: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A job that may leave now: its attempt, its twin, and its start."""
+    """A job that may leave now: its attempt, what that is of its key, and its start."""
 
     attempt: int
+    edition: int
     twin: int
     booking: Booking
 
@@ -138,7 +140,9 @@ class Submitter:
                 await self._context.gate.answered(
                     ready.booking, refused=verdict.too_fast, retry_after_s=verdict.retry_after_s
                 )
-            sent = Sent(attempt=ready.attempt, verdict=verdict, bound=bound, twin=ready.twin)
+            sent = Sent(
+                attempt=ready.attempt, verdict=verdict, bound=bound, twin=ready.twin, edition=ready.edition
+            )
             if verdict.kind in ("accepted", "unknown"):
                 return sent
             if verdict.kind == "later":
@@ -163,7 +167,7 @@ class Submitter:
             return claimed.by
         if not self._is_fresh(booked_at):
             booking = await self._book_again(claimed.attempt)
-        return _Ready(claimed.attempt, twin, booking)
+        return _Ready(claimed.attempt, claimed.edition, twin, booking)
 
     async def _claim_first(self, order: Order, bound: Bound) -> _Ready | Attempt:
         async with self._turnstile.turn(order.rank):
@@ -177,7 +181,7 @@ class Submitter:
                 reason = unsent.reason if isinstance(unsent, Unsent) else "interrupted"
                 await self._context.ledger.refused(claimed.attempt, "not-sent", reason)
                 raise
-        return _Ready(claimed.attempt, twin, booking)
+        return _Ready(claimed.attempt, claimed.edition, twin, booking)
 
     async def _cleared(self, order: Order, attempt: int) -> Booking:
         """Book a start for a claimed job and write its intent, again until both are fresh when it leaves."""

@@ -31,11 +31,11 @@ def test_an_altered_file_in_the_store_is_not_taken(tmp_path: Path, sim: Sim) -> 
     project = reel.write(tmp_path / "film", shots=1)
     reel.run(project, sim, cache=store)
     (asset,) = reel.assets(project)
-    for file in (store / "blobs").rglob("*"):
+    for file in (store / "sha256").rglob("*"):
         if file.is_file():
             file.write_bytes(b"x" * file.stat().st_size)
 
-    assert ResultCache(store).get(Key(asset["fingerprint"])) == []
+    assert ResultCache(store).get(Key(asset["fingerprint"]), tmp_path / "spare") == []
 
 
 def test_drafts_never_enter_the_store(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from kiebatch.errors import Invalid, plain
 from kiebatch.model import JSON, Job, Slot
 from kiebatch.planning import Entry, planning
 from kiebatch.project import Opened
+from kiebatch.record import results_of
 from kiebatch.scenefile import explaining
 from kiebatch.scenefile.explaining import Became, Line, PromptPart
 from kiebatch.settings import READING
@@ -53,7 +54,7 @@ def explain(
     """
     scene_file, number = _place(place)
     opened, chosen = options.open_given(given, scene_file, quiet=True)
-    todo = planning.plan(opened, only=given.only, cache=chosen.cache)
+    todo = planning.plan(opened, only=given.only, results=results_of(chosen, network=False))
     parts = explaining.parts_by_slot(opened.document, opened.catalogue, opened.options)
     line = explaining.line(opened.document, opened.project, number, parts) if number else None
     wanted = {entry.slot: entry for entry in todo.entries if entry.selected and entry.job}

@@ -29,6 +29,7 @@ from kiebatch.planning import (
     save_plan,
 )
 from kiebatch.project import Opened
+from kiebatch.record import results_of
 from kiebatch.scenefile import moved_lines
 
 app = typer.Typer()
@@ -62,7 +63,13 @@ def plan(
     """
     opened, chosen = options.open_given(given, scene_file, quiet=quiet, each=True)
     only, force = given.only, given.force
-    todo = planning.plan(opened, only=only, force=force, until_picks=chosen.until_picks, cache=chosen.cache)
+    todo = planning.plan(
+        opened,
+        only=only,
+        force=force,
+        until_picks=chosen.until_picks,
+        results=results_of(chosen, network=False),
+    )
     if write_moved:
         _write_moved(opened, todo)
     if chosen.approved:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +15,11 @@ from kiebatch.ci import announce, facts
 from kiebatch.cli import consenting, console, options, shared
 from kiebatch.cli.panels import Command, Panel
 from kiebatch.errors import Invalid
-from kiebatch.planning import planning, saved
-from kiebatch.project import opening
-from kiebatch.record import manifest
+from kiebatch.planning import Plan, planning, saved
+from kiebatch.project import Opened, opening
+from kiebatch.record import StoreFailed, manifest, results_of
 from kiebatch.running import Outcome, holding, session
-from kiebatch.settings import settings
+from kiebatch.settings import Settings, settings
 
 app = typer.Typer()
 
@@ -61,7 +63,7 @@ def run(
     except Invalid:
         _collect_all_the_same(given, scene_file)
         raise
-    todo = planning.plan(opened, only=only, force=force, until_picks=chosen.until_picks, cache=chosen.cache)
+    todo = _planned(opened, chosen, only=only, force=force)
     busy = bool(todo.work or todo.collect)
     if busy:
         chosen = options.with_key(chosen)
@@ -97,6 +99,15 @@ def run(
     )
     announce.outcome(value, junit=junit, facts=lambda: facts.facts_of(opened, outcome.run_id))
     console.leave(outcome.exit_code)
+
+
+def _planned(opened: Opened, chosen: Settings, *, only: Sequence[str], force: bool) -> Plan:
+    """Return what is ahead.  The run itself says so where a store does not answer, and what that means."""
+    look = functools.partial(planning.plan, opened, only=only, force=force, until_picks=chosen.until_picks)
+    try:
+        return look(results=results_of(chosen, network=True))
+    except StoreFailed:
+        return look()
 
 
 def _collect_all_the_same(given: shared.Given, scene_file: Path | None) -> None:

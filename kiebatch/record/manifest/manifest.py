@@ -6,9 +6,10 @@ values we did not expect under a key we do, stay in `Asset.extra` and are writte
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from kiebatch.model import JSON, Asset, SceneId, ShotId
@@ -17,6 +18,7 @@ from kiebatch.record.manifest.keys import SortKey, natural_key, sort_key, text_o
 from kiebatch.record.manifest.repair import Repair
 from kiebatch.record.manifest.versions import lines
 
+_STORE = re.compile(r"(s3|gs|az|file)://\S+")
 MARK = "merge_conflict"  # an entry's key that holds the facts which two branches changed differently
 
 
@@ -32,6 +34,19 @@ class Manifest:
     source: str | None = None
     extra: Mapping[str, JSON] = field(default_factory=dict)
     repairs: tuple[Repair, ...] = field(default=(), compare=False)
+
+    @property
+    def store(self) -> str | None:
+        """The address of the store that holds the files; for people, and to know that they are somewhere.
+
+        It is text that others edit: nothing is ever fetched from it or sent to it because it stands here.
+        """
+        named = self.extra.get("store")  # another tool may mean something else by that key
+        return named if isinstance(named, str) and _STORE.fullmatch(named) else None
+
+    def stored_at(self, address: str) -> Manifest:
+        """Return the manifest as that of a film whose files are in a store."""
+        return replace(self, extra={**self.extra, "store": address})
 
     @cached_property
     def _keys(self) -> list[SortKey]:
