@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support import postgres, simulated, tools
+from support import buckets, postgres, simulated, tools
 from support.film import Film
 from support.places import GOLDEN
 
@@ -57,6 +57,28 @@ def _running() -> Iterator[simulated.Sim]:
         sim = simulated.Sim(running)
         yield sim
         sim.close()
+
+
+@pytest.fixture(scope="session")
+def _buckets() -> Iterator[buckets.Buckets]:
+    with buckets.start() as running:
+        yield running
+
+
+@pytest.fixture
+def s3(_buckets: buckets.Buckets, monkeypatch: pytest.MonkeyPatch) -> buckets.Buckets:
+    """An S3 server on a free loopback port, and the environment that leads to it: `.make(bucket)` gives a store."""
+    for name, value in {**buckets.KEYS, "AWS_ENDPOINT_URL": _buckets.url}.items():
+        monkeypatch.setenv(name, value)
+    return _buckets
+
+
+@pytest.fixture
+def network(s3: buckets.Buckets, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.Network]:
+    """The network before the S3 server, which can misbehave."""
+    with buckets.between(s3) as found:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", found.url)
+        yield found
 
 
 @pytest.fixture
@@ -112,6 +134,7 @@ def _places_of_our_own(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "KIE_BASE_URL",
         "KIE_UPLOAD_URL",
         "KIE_WEBHOOK_KEY",
+        "KIEBATCH_STORE",
         "KIEBATCH_TEAM",
         "KIEBATCH_ACCOUNT",
         "GITHUB_STEP_SUMMARY",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 import rfc8785
 
@@ -21,7 +21,7 @@ from kiebatch.model import (
     Slot,
 )
 from kiebatch.project import Assignment
-from kiebatch.record import Key, ResultStore
+from kiebatch.record import Key
 
 
 class Action(StrEnum):
@@ -75,6 +75,16 @@ class Selection:
     until_picks: bool = False
 
 
+class Stored(Protocol):
+    """What a plan asks a store of results; see `record.ResultStore`."""
+
+    def expect(self, keys: Iterable[Key]) -> None: ...
+
+    def has(self, key: Key) -> bool: ...
+
+    def digests(self, key: Key) -> Mapping[int, str]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the edges know, as values.
@@ -89,7 +99,7 @@ class Facts:
     digests: Mapping[str, str | None] = field(default_factory=dict)
     media: Mapping[str, str] = field(default_factory=dict)
     attempts: Sequence[Attempt] = ()
-    stored: ResultStore | None = None
+    stored: Stored | None = None
     retrievable: Callable[[Asset], bool] = lambda _asset: False
     collectable: Callable[[Attempt], bool] = lambda _attempt: True
     same_model: Callable[[str, str], bool] = lambda a, b: a == b

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -296,6 +297,9 @@ class Kept:
 
     def __init__(self, found: dict[Key, dict[int, str]]) -> None:
         self.found = found
+
+    def expect(self, keys: Iterable[Key]) -> None:
+        """It knows all it has."""
 
     def has(self, key: Key) -> bool:
         return key in self.found

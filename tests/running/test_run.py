@@ -262,7 +262,7 @@ def test_the_plan_as_json_has_the_keys_of_the_contract(film: Film) -> None:
     assert plan["preflight"] == "confirm"
     assert set(plan["jobs"][0]) == {
         "slot", "scene_id", "shot", "take", "model", "endpoint", "action", "reason", "fingerprint", "input",
-        "needs", "credits", "state", "defaulted", "warnings",
+        "needs", "credits", "state", "defaulted", "warnings", "remote",
     }  # fmt: skip
 
 

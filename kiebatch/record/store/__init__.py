@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from kiebatch.record.store.results import Results as Results
     from kiebatch.record.store.results import ResultStore as ResultStore
     from kiebatch.record.store.results import Stored as Stored
-    from kiebatch.record.store.shelf import StoreFailed as StoreFailed
-    from kiebatch.record.store.shelf import StoreTimes as StoreTimes
+    from kiebatch.record.store.objects import StoreFailed as StoreFailed
+    from kiebatch.record.store.objects import StoreTimes as StoreTimes
     from kiebatch.record.store.whereabouts import Whereabouts as Whereabouts
 
 __getattr__, __dir__ = face(
@@ -25,8 +25,8 @@ __getattr__, __dir__ = face(
         "ResultStore": "results",
         "Results": "results",
         "StoreAddress": "address",
-        "StoreFailed": "shelf",
-        "StoreTimes": "shelf",
+        "StoreFailed": "objects",
+        "StoreTimes": "objects",
         "Stored": "results",
         "Whereabouts": "whereabouts",
         "open_store": "opening",

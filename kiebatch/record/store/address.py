@@ -35,7 +35,7 @@ class StoreAddress:
     def parse(cls, text: str) -> StoreAddress:
         """Return the address that a text is; `Invalid` where it is none.
 
-        It stands in the manifest, which is public: a user, a password or a token in it is refused.  They come from
+        The manifest names it, and that is public: a user, a password or a token in it is refused.  They come from
         the environment, as the bucket's own tools take them.
         """
         scheme, mark, rest = text.strip().partition("://")
@@ -47,7 +47,7 @@ class StoreAddress:
             if not rest.startswith("/") or "\0" in rest:
                 raise _invalid(text, "a folder is written with its whole path: file:///mnt/results")
             return cls("file", "", f"/{rest.strip('/')}")
-        bucket, _, prefix = rest.strip("/").partition("/")
+        bucket, _, prefix = rest.rstrip("/").partition("/")
         parts = prefix.split("/") if prefix else []
         if not _BUCKET.fullmatch(bucket) or not all(map(_PART.fullmatch, parts)):
             raise _invalid(text, "it is a bucket and perhaps a prefix: s3://bucket/prefix")
@@ -59,6 +59,6 @@ def _invalid(text: str, why: str) -> Invalid:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without what stands where an address may hold a password or a token."""
+    """Return a text without the parts of an address that may hold a password or a token."""
     text = re.sub(r"://[^/\s@]*@", "://…@", text)
     return re.sub(r"\?[^\s\"'`,)]*", "?…", text)

@@ -1,4 +1,4 @@
-"""A shelf that is a bucket: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
+"""Objects in a bucket: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
 
 Its keys come from the environment, as obstore finds them there; nothing of a project or a scene file reaches it.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kiebatch.addresses import is_loopback
 from kiebatch.errors import Invalid, install_hint, plain
 from kiebatch.record.store.address import StoreAddress, without_secrets
-from kiebatch.record.store.shelf import StoreFailed, StoreTimes
+from kiebatch.record.store.objects import StoreFailed, StoreTimes
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -25,7 +25,7 @@ _PIECE = 1 << 20
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
 
 
-class BucketShelf:
+class BucketObjects:
     """Objects of a bucket, through obstore."""
 
     at_hand = False
@@ -105,8 +105,8 @@ class BucketShelf:
             ) from None
 
 
-def open_bucket(address: StoreAddress, times: StoreTimes) -> BucketShelf:
-    """Return the shelf of a bucket.  Opens no connection yet; `Invalid` where obstore is not installed."""
+def open_bucket(address: StoreAddress, times: StoreTimes) -> BucketObjects:
+    """Return the objects of a bucket.  Opens no connection yet; `Invalid` where obstore is not installed."""
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url
@@ -120,7 +120,7 @@ def open_bucket(address: StoreAddress, times: StoreTimes) -> BucketShelf:
         )
     except (BaseError, ValueError) as error:
         raise Invalid(f"the store {address} cannot be opened: {_reason(error)}") from None
-    return BucketShelf(store, str(address))
+    return BucketObjects(store, str(address))
 
 
 def _client(times: StoreTimes, environ: Mapping[str, str]) -> ClientConfig:

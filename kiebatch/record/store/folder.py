@@ -1,4 +1,4 @@
-"""A shelf that is a folder of plain files: `--cache DIR`, and a store at `file:///…`."""
+"""Objects in a folder of plain files: `--cache DIR`, and a store at `file:///…`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from kiebatch import files
 from kiebatch.errors import KieBatchError
-from kiebatch.record.store.shelf import StoreFailed
+from kiebatch.record.store.objects import StoreFailed
 
 # What means that nothing usable is there.  Everything else is an error: what cannot be read is not missing.
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EFBIG, errno.EINVAL)
 
 
-class FolderShelf:
+class FolderObjects:
     """Plain files, each placed by one rename.
 
     With `there` the folder has to be there already: a disk that is not mounted is not an empty store.

@@ -1,4 +1,4 @@
-"""How a store lies on its shelf: the names of its objects, and the text of an entry.
+"""How a store is laid out: the names of its objects, and the text of an entry.
 
 sha256/1f/3a/1f3a…            the bytes, named by their digest
 entries/9c/9c2e…-t1.json      one finished task: content (fingerprint) and take; -w2 a second twin, -e1 one --force
@@ -27,7 +27,7 @@ def is_digest(text: str | None) -> bool:
 
 
 def blob(sha256: str) -> str:
-    """Return the name of some bytes.  ValueError for what is no digest: names never come from an entry."""
+    """Return the name of some bytes.  ValueError for anything but a digest: names never come from an entry."""
     if not is_digest(sha256):
         raise ValueError("not a digest")
     return f"sha256/{sha256[:2]}/{sha256[2:4]}/{sha256}"

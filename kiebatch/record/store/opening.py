@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from kiebatch.record.store.address import StoreAddress
-from kiebatch.record.store.folder import FolderShelf
+from kiebatch.record.store.folder import FolderObjects
 from kiebatch.record.store.results import Both, ResultCache, Results, ResultStore
-from kiebatch.record.store.shelf import Shelf, StoreTimes
+from kiebatch.record.store.objects import Objects, StoreTimes
 from kiebatch.settings import Settings
 
 
 def open_store(address: str, times: StoreTimes | None = None) -> Results:
-    """Return the store at an address.  `Invalid` for what is no address, and where an extra is missing.
+    """Return the store at an address.  `Invalid` for a text that is not an address, and where an extra is missing.
 
     No connection is opened before it is asked for something.
     """
     parsed, chosen = StoreAddress.parse(address), times or StoreTimes()
-    return Results(_shelf(parsed, chosen), address=str(parsed), times=chosen)
+    return Results(_objects(parsed, chosen), address=str(parsed), times=chosen)
 
 
-def _shelf(address: StoreAddress, times: StoreTimes) -> Shelf:
+def _objects(address: StoreAddress, times: StoreTimes) -> Objects:
     if address.folder is not None:
-        return FolderShelf(address.folder, there=True)
+        return FolderObjects(address.folder, there=True)
     from kiebatch.record.store.bucket import (
         open_bucket,
     )  # obstore: an extra, and only where a bucket is named
@@ -46,7 +46,7 @@ def results_of(settings: Settings, *, network: bool) -> ResultStore | None:
     stores: list[Results] = [ResultCache(settings.cache)] if settings.cache else []
     if settings.store and not settings.draft:
         found = open_store(settings.store, times_of(settings))
-        if network or found.shelf.at_hand:
+        if network or found.objects.at_hand:
             stores.append(found)
     if len(stores) > 1:
         return Both(stores)

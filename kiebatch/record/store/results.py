@@ -1,4 +1,4 @@
-"""Results by what was paid for, on any shelf.
+"""Results by what was paid for: the rules, in a folder or a bucket.
 
 An entry is created once, after its bytes, in one step: of two processes that finish the same job the first one wins.
 An entry that cannot be used counts as absent, and the next result replaces it.  Bytes are believed by their digest
@@ -21,8 +21,8 @@ from kiebatch import files
 from kiebatch.model import Asset
 from kiebatch.record.ledger import Key
 from kiebatch.record.store import layout
-from kiebatch.record.store.folder import FolderShelf
-from kiebatch.record.store.shelf import Shelf, StoreFailed, StoreTimes
+from kiebatch.record.store.folder import FolderObjects
+from kiebatch.record.store.objects import Objects, StoreFailed, StoreTimes
 
 AT_ONCE = 16  # calls to a bucket that run side by side
 
@@ -75,12 +75,12 @@ class ResultStore(Protocol):
 
 
 class Results:
-    """The rules, on one shelf."""
+    """The rules, over the objects of one place."""
 
     def __init__(
-        self, shelf: Shelf, *, address: str, shared: bool = True, times: StoreTimes | None = None
+        self, objects: Objects, *, address: str, shared: bool = True, times: StoreTimes | None = None
     ) -> None:
-        self.shelf = shelf
+        self.objects = objects
         self.address = address
         self.shared = shared  # the store that a manifest names, not a cache of somebody's own
         self._waits_s = (times or StoreTimes()).waits_s
@@ -94,12 +94,12 @@ class Results:
     # -- looking
 
     def expect(self, keys: Iterable[Key]) -> None:
-        if self.shelf.at_hand:
+        if self.objects.at_hand:
             return  # nothing is gained by asking a disk beforehand
         wanted = [key for key in dict.fromkeys(keys) if not self._expected.get(key)]
         shards = sorted({layout.shard(key) for key in wanted})
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            names = dict(zip(shards, pool.map(self.shelf.names, shards), strict=True))
+            names = dict(zip(shards, pool.map(self.objects.names, shards), strict=True))
             found = pool.map(lambda key: self._whole(key, names[layout.shard(key)]), wanted)
             self._expected.update(zip(wanted, map(tuple, found), strict=True))
 
@@ -111,7 +111,7 @@ class Results:
 
     def _listed(self, key: Key) -> Sequence[Asset]:
         known = self._expected.get(key)
-        return self._whole(key, self.shelf.names(layout.shard(key))) if known is None else known
+        return self._whole(key, self.objects.names(layout.shard(key))) if known is None else known
 
     def _whole(self, key: Key, names: Sequence[str]) -> Sequence[Asset]:
         """Return the assets of a key's newest edition whose bytes are there."""
@@ -122,17 +122,17 @@ class Results:
         return ()
 
     def _read(self, name: str) -> list[Asset]:
-        return layout.outputs(self.shelf.read(name, layout.LONGEST_ENTRY) or b"")
+        return layout.outputs(self.objects.read(name, layout.LONGEST_ENTRY) or b"")
 
     def _seems_there(self, asset: Asset) -> bool:
         digest = asset.sha256 or ""
-        return digest not in self._damaged and self.shelf.size(layout.blob(digest)) == asset.bytes
+        return digest not in self._damaged and self.objects.size(layout.blob(digest)) == asset.bytes
 
     # -- taking
 
     def get(self, key: Key, spare: Path) -> list[Stored]:
         shard = layout.shard(key)
-        for name in layout.editions(key, self.shelf.names(shard)):
+        for name in layout.editions(key, self.objects.names(shard)):
             assets = self._read(f"{shard}/{name}")
             found = [self._bring(asset, spare) for asset in assets if self._seems_there(asset)]
             stored = [one for one in found if one is not None]
@@ -143,7 +143,7 @@ class Results:
 
     def _bring(self, asset: Asset, spare: Path) -> Stored | None:
         digest = asset.sha256 or ""
-        path = self.shelf.path(layout.blob(digest))
+        path = self.objects.path(layout.blob(digest))
         if path is not None:
             return Stored(asset, path) if _is(path, digest) else None
         target = spare / f"store-{digest}"
@@ -164,7 +164,7 @@ class Results:
         os.close(handle)
         part = Path(name)
         try:
-            if not self.shelf.fetch(layout.blob(digest), part):
+            if not self.objects.fetch(layout.blob(digest), part):
                 return False
             if files.sha256(part) != digest:
                 self._damaged.add(digest)
@@ -195,21 +195,29 @@ class Results:
                 )
         except OSError as error:
             raise StoreFailed(f"cannot read {files.shown(source)}: {error.strerror}") from None
-        self.shelf.put(name, source)
+        self.objects.put(name, source)
         self._damaged.discard(sha256)
 
     def _holds(self, name: str, sha256: str, size: int) -> bool:
-        path = self.shelf.path(name)
+        path = self.objects.path(name)
         if path is not None:
             return _is(path, sha256)
-        return sha256 not in self._damaged and self.shelf.size(name) == size
+        return sha256 not in self._damaged and self.objects.size(name) == size
 
     def _enter(self, name: str, text: bytes) -> None:
+        """Create an entry, unless a usable one is there; an answer that was lost is asked for again."""
+        failed: StoreFailed | None = None
         for wait_s in (*self._waits_s, 0.0):
-            if self.shelf.create(name, text) or self._usable(name):
-                return
+            try:
+                if self.objects.create(name, text) or self._usable(name):
+                    return
+                failed = None
+            except StoreFailed as error:
+                failed = error
             time.sleep(wait_s)
-        self.shelf.write(name, text)  # nobody could use it
+        if failed is not None:
+            raise failed
+        self.objects.write(name, text)  # nobody could use it
 
     def _usable(self, name: str) -> bool:
         """Whether an entry is there that can be used: the first one wins."""
@@ -225,7 +233,7 @@ class ResultCache(Results):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            FolderShelf(folder), address=files.shown(folder), shared=False, times=StoreTimes(waits_s=())
+            FolderObjects(folder), address=files.shown(folder), shared=False, times=StoreTimes(waits_s=())
         )
         self.folder = folder
 
@@ -249,9 +257,9 @@ class ResultCache(Results):
             return []
         digest = layout.content_of(key)
         folder = f"{digest[:2]}/{digest}-t{key.take}"
-        assets = layout.outputs(self.shelf.read(f"{folder}/entry.json", layout.LONGEST_ENTRY) or b"")
+        assets = layout.outputs(self.objects.read(f"{folder}/entry.json", layout.LONGEST_ENTRY) or b"")
         found = [Stored(a, self.folder / folder / f"{a.output}{Path(a.filename).suffix}") for a in assets]
-        whole = all(self.shelf.size(f"{folder}/{s.path.name}") == s.asset.bytes for s in found)
+        whole = all(self.objects.size(f"{folder}/{s.path.name}") == s.asset.bytes for s in found)
         return found if whole else []
 
 

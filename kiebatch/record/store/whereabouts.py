@@ -1,7 +1,7 @@
 """Where an asset's file is, by what is written here: in the store, although it is not on this disk.
 
 A manifest that names a store says of all its entries that their files are there.  What was seen to be otherwise on this
-machine stands in a file of the state folder: results that the store did not take, files that it did not have.
+machine is written in a file of the state folder: results that the store did not take, files that it did not have.
 """
 
 from __future__ import annotations

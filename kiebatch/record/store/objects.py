@@ -1,4 +1,4 @@
-"""What a store stands on: whole objects by name.  A shelf knows no results."""
+"""What a store is built on: whole objects by name, which know nothing of results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StoreTimes:
     waits_s: tuple[float, ...] = (0.2, 0.5, 1.0)
 
 
-class Shelf(Protocol):
+class Objects(Protocol):
     """Objects by name.  Names are of our own making; an object is read whole or not at all.
 
     Every method may raise `StoreFailed`.  All may be called from several threads.
@@ -45,7 +45,7 @@ class Shelf(Protocol):
         """Return an object's size in bytes; None where it is not there."""
 
     def path(self, name: str) -> Path | None:
-        """Return where an object lies as a file; None on a shelf that has no files."""
+        """Return where an object lies as a file; None where there are no files."""
 
     def read(self, name: str, longest: int) -> bytes | None:
         """Return a small object; None where it is not there or has more than `longest` bytes."""
