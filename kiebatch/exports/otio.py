@@ -12,7 +12,7 @@ import math
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -303,36 +303,43 @@ def compare(edited: Edited, film: Film) -> Edit:
     `Invalid` when it shows none of the film's shots.
     """
     known = {shot.name for shot in film.shots}
-    by_file = _shots_by_file(film)
-    renamed = [
-        replace(clip, shot=by_file.get(clip.shot, clip.shot)) if clip.shot not in known else clip
-        for clip in edited.clips
-    ]
-    clips = [clip for clip in renamed if clip.shot in known]
+    by_file = {name: shot for name, shot in _shots_by_file(film).items() if name not in known}
+    named = [replace(clip, shot=by_file.get(clip.shot, clip.shot)) for clip in edited.clips]
+    clips = [clip for clip in named if clip.shot in known]
     if not clips:
         raise Invalid(
             f"{edited.file} shows none of this film's shots",
             hint="edit the timeline that `kiebatch export` wrote",
         )
     order = list(dict.fromkeys(clip.shot for clip in clips))
-    counts = Counter(clip.shot for clip in clips)
     lengths = {name: sum(clip.seconds for clip in clips if clip.shot == name) for name in order}
+    counts = Counter(clip.shot for clip in clips)
+    unknown = dict.fromkeys(clip.shot for clip in named if clip.shot and clip.shot not in known)
+    changes = (
+        *(Change(what="repeated", shot=name) for name in order if counts[name] > 1),
+        *_other_lengths(film, clips, lengths),
+        *_moves(film, order),
+        *(Change(what="unknown", shot=name) for name in unknown),
+    )
+    return Edit(lengths=lengths, order=tuple(order), changes=changes)
+
+
+def _other_lengths(film: Film, clips: Sequence[Placed], lengths: Mapping[str, float]) -> Iterator[Change]:
     slack = {clip.shot: 0.499 / min(clip.rate, float(film.fps)) for clip in clips}
-    changes = [Change(what="repeated", shot=name) for name in order if counts[name] > 1]
     for shot in film.shots:
         old = film.seconds(shot.frames)
         if shot.name not in lengths:
-            changes.append(Change(what="dropped", shot=shot.name, old_s=round(old, 3)))
+            yield Change(what="dropped", shot=shot.name, old_s=round(old, 3))
         elif abs(lengths[shot.name] - old) > slack[shot.name]:
             new = round(lengths[shot.name], 3)
-            changes.append(Change(what="duration", shot=shot.name, old_s=round(old, 3), new_s=new))
-    stay = _longest_kept([shot.name for shot in film.shots if shot.name in lengths], order)
-    for place, name in enumerate(order):
+            yield Change(what="duration", shot=shot.name, old_s=round(old, 3), new_s=new)
+
+
+def _moves(film: Film, order: Sequence[str]) -> Iterator[Change]:
+    stay = _longest_kept([shot.name for shot in film.shots if shot.name in order], order)
+    for before, name in zip(("", *order), order, strict=False):
         if name not in stay:
-            changes.append(Change(what="order", shot=name, after=order[place - 1] if place else ""))
-    strangers = dict.fromkeys(clip.shot for clip in renamed if clip.shot and clip.shot not in known)
-    changes += [Change(what="unknown", shot=name) for name in strangers]
-    return Edit(lengths=lengths, order=tuple(order), changes=tuple(changes))
+            yield Change(what="order", shot=name, after=before)
 
 
 def _shots_by_file(film: Film) -> dict[str, str]:

@@ -51,27 +51,32 @@ def _run(workspace: Workspace, run_id: str, attempts: list[Attempt]) -> Run:
     failed = [a for a in attempts if a.state in ("failed", "refused")]
     held = [a for a in attempts if a.undecided]
     saved = [a for a in attempts if a.state == "saved"]
-    charged = [
-        a for a in attempts if a.state in ("submitted", "saved", "lost") or (a.state == "failed" and a.billed)
-    ]
-    if held:
-        status = RunStatus.HELD
-    elif failed:
-        status = RunStatus.FAILED
-    else:
-        status = RunStatus.SUCCESS if len(saved) == len(attempts) else RunStatus.UNFINISHED
+    billed = [a for a in failed if a.billed]
+    paid = [a for a in attempts if a.state in ("submitted", "saved", "lost")]
     return Run(
         id=run_id,
         started_at=stamp(min(a.intended_at for a in attempts)),
         ended_at=stamp(max(a.ended_at or a.submitted_at or a.intended_at for a in attempts)),
-        status=status,
+        status=_status(saved=len(saved), failed=len(failed), held=len(held), of=len(attempts)),
         film=workspace.scene_file.name if workspace.scene_file else "",
         draft=workspace.draft,
         models=tuple(dict.fromkeys(a.model for a in attempts)),
         counts={"planned": len(attempts), "succeeded": len(saved), "failed": len(failed), "held": len(held)},
-        spent=0.0 if workspace.draft else round(sum(a.credits or 0.0 for a in charged), 4),
-        billed_for_failures=round(sum(a.credits or 0.0 for a in failed if a.billed), 4),
+        spent=0.0 if workspace.draft else _credits(paid + billed),
+        billed_for_failures=_credits(billed),
     )
+
+
+def _status(*, saved: int, failed: int, held: int, of: int) -> RunStatus:
+    if held:
+        return RunStatus.HELD
+    if failed:
+        return RunStatus.FAILED
+    return RunStatus.SUCCESS if saved == of else RunStatus.UNFINISHED
+
+
+def _credits(made: Iterable[Attempt | Asset]) -> float:
+    return round(sum(one.credits or 0.0 for one in made), 4)
 
 
 def _from_manifest(workspace: Workspace) -> list[Run]:
@@ -91,7 +96,7 @@ def _from_manifest(workspace: Workspace) -> list[Run]:
             tags=tuple(dict.fromkeys(tag for a in made for tag in queries.tags_of(a))),
             models=tuple(dict.fromkeys(a.model for a in made)),
             counts={"succeeded": len(made)},
-            spent=round(sum(a.credits or 0.0 for a in made), 4),
+            spent=_credits(made),
         )
         for run_id, made in by_run.items()
     ]

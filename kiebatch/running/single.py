@@ -16,7 +16,7 @@ import rfc8785
 from kiebatch import files
 from kiebatch.catalogue import Model
 from kiebatch.errors import Exit, Invalid, Where
-from kiebatch.model import JSON, Asset, Document, Job, Slot, job_record
+from kiebatch.model import JSON, Document, Job, Slot, job_record
 from kiebatch.project import Opened, finding, opening
 from kiebatch.record import Claimed, Intent, Key, open_journal
 from kiebatch.running import roles, session
@@ -289,29 +289,37 @@ def collect(
 
 def _result(place: Workspace, model: str, outcome: Outcome, slot: Slot, task_id: str | None = None) -> Result:
     """Return the answer about one slot, whatever became of older tasks of the same folder."""
-    recorded = finding.read_manifest(place)
-    assets: list[Asset] = [
-        a
-        for a in recorded.assets
-        if a.current and a.scene_id == slot.scene and (not task_id or a.task_id == task_id)
-    ]
-    failure = next((f for f in outcome.failures if f.slot == slot), None)
-    held = next((h for h in outcome.held if h.slot == slot), None)
-    urls: list[str] = []
-    with open_journal(place.journal_path, now=time.time, film=place.owner) as journal:
-        for attempt in journal.attempts():
-            if attempt.slot == slot and attempt.task_id:
-                task_id = attempt.task_id
-                urls = [s.output.url for s in journal.outputs_of(attempt.id) if s.output.url]
+    current = (a for a in finding.read_manifest(place).assets if a.current and a.scene_id == slot.scene)
+    assets = [a for a in current if not task_id or a.task_id == task_id]
+    last_task, urls = _last_task(place, slot)
     found = Result(
-        model=assets[0].model if assets else model,
-        task_id=assets[0].task_id if assets else task_id,
-        urls=tuple(urls),
+        model=model,
+        task_id=last_task or task_id,
+        urls=urls,
         files=tuple(place.asset_path(a.filename) for a in assets),
         status=outcome.status,
         error=outcome.stopped_because,
         exit_code=outcome.exit_code,
     )
+    if assets:
+        found = replace(found, model=assets[0].model, task_id=assets[0].task_id)
+    return _judged(found, slot, outcome, place)
+
+
+def _last_task(place: Workspace, slot: Slot) -> tuple[str | None, tuple[str, ...]]:
+    """Return the slot's latest task by the journal, and where its outputs lie."""
+    with open_journal(place.journal_path, now=time.time, film=place.owner) as journal:
+        tasks = [a for a in journal.attempts() if a.slot == slot and a.task_id]
+        if not tasks:
+            return None, ()
+        outputs = journal.outputs_of(tasks[-1].id)
+    return tasks[-1].task_id, tuple(saved.output.url for saved in outputs if saved.output.url)
+
+
+def _judged(found: Result, slot: Slot, outcome: Outcome, place: Workspace) -> Result:
+    """Return a result with what the run says of its slot: failed, held or made."""
+    failure = next((f for f in outcome.failures if f.slot == slot), None)
+    held = next((h for h in outcome.held if h.slot == slot), None)
     if failure:
         return replace(
             found,
@@ -331,6 +339,6 @@ def _result(place: Workspace, model: str, outcome: Outcome, slot: Slot, task_id:
             error=f"{held.reason}; decide with `{decide}` and --task-id T, --resubmit or --forget",
             exit_code=outcome.exit_code if outcome.stopped else Exit.HELD,
         )
-    if assets and not outcome.stopped:
+    if found.files and not outcome.stopped:
         return replace(found, status="success", error="", exit_code=Exit.OK)
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown import labels
@@ -52,6 +53,33 @@ _LANGUAGES = frozenset(
     }
     | {"ts", "tsx", "txt", "typescript", "xml", "yaml", "yml"}
 )
+
+
+_LEAD = re.compile(r"(?s)^\*\*([^*\n]{1,60}?)\s*[:：]?\s*\*\*\s*(?:[:：–—-]\s*)?(.*)$")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A name with its words and pictures.  `whole`: a fence, which nothing below continues."""
+
+    name: str
+    where: Where
+    words: Placed | None
+    media: list[Placed] = field(default_factory=list)
+    whole: bool = False
+
+    def enter(self, into: Callable[[str, Placed, Placed | None, Where], None]) -> None:
+        media = Placed(self.media, self.media[0].where) if self.media else None
+        into(self.name, self.words or Placed("", self.where), media, self.where)
+
+
+def _without_bullets(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield the paragraphs of lists whose items are led by one, and every other block as it is."""
+    for block in blocks:
+        if block.kind == "list" and all(i.children and i.children[0].kind == "para" for i in block.children):
+            yield from (item.children[0] for item in block.children)
+        else:
+            yield block
 
 
 class Sections:
@@ -262,53 +290,48 @@ class Sections:
         self, blocks: Sequence[Block], enter: Callable[[str, Placed, Placed | None, Where], None]
     ) -> None:
         """Read `**name** words`, `- **name**: words`, or a fence marked with the name; a quote below has precedence."""
-        name, where = "", Where(self.reader.file)
-        words: Placed | None = None
-        media: list[Placed] = []
-
-        def done() -> None:
-            nonlocal name, words, media
-            if name:
-                enter(
-                    name, words or Placed("", where), Placed(media, media[0].where) if media else None, where
-                )
-            name, words, media = "", None, []
-
-        flat: list[Block] = []
-        for block in blocks:
-            if block.kind == "list" and all(
-                i.children and i.children[0].kind == "para" for i in block.children
-            ):
-                flat += [item.children[0] for item in block.children]
-            else:
-                flat.append(block)
-        for block in flat:
-            lead = re.match(r"(?s)^\*\*([^*\n]{1,60}?)\s*[:：]?\s*\*\*\s*(?:[:：–—-]\s*)?(.*)$", block.text)
-            if block.kind == "para" and lead:
-                done()
-                name, where = lead.group(1).strip(), self.page.start(block)
-                text = unquoted(tidy(inline(" ".join(lead.group(2).split()))[0]))
-                words = Placed(text, where) if text else None
-            elif (
-                block.kind == "fence" and re.fullmatch(r"\w[\w.-]*", block.info) and not self._is_code(block)
-            ):
-                done()
-                name, where = block.info.split()[0], self.page.start(block)
-                words = self.marks.fenced(block)
-                done()
-            elif name and block.kind == "quote" and (quoted := self.marks.quoted(block, None)):
-                words = quoted
-            elif name and block.kind == "fence":
-                words = self.marks.fenced(block)
-            elif name and block.kind == "para" and "![" in block.text:
-                body = Body(where)
-                self.marks.aside = False
-                self.reader.bodies.take_images(block, body)
-                found = body.fields.get("references")
-                media += found.value if found is not None else []
-            else:
+        entry: _Entry | None = None
+        for block in _without_bullets(blocks):
+            opened = self._entry(block)
+            if opened is not None:
+                if entry is not None:
+                    entry.enter(enter)
+                entry = opened
+            elif entry is None or not self._continues(entry, block):
                 self._note(block)
-        done()
+            if entry is not None and entry.whole:
+                entry.enter(enter)
+                entry = None
+        if entry is not None:
+            entry.enter(enter)
+
+    def _entry(self, block: Block) -> _Entry | None:
+        """Return the entry that a block begins; None where it begins none."""
+        lead = _LEAD.match(block.text)
+        if block.kind == "para" and lead and lead.group(1).strip():
+            where = self.page.start(block)
+            text = unquoted(tidy(inline(" ".join(lead.group(2).split()))[0]))
+            return _Entry(lead.group(1).strip(), where, Placed(text, where) if text else None)
+        if block.kind == "fence" and re.fullmatch(r"\w[\w.-]*", block.info) and not self._is_code(block):
+            name = block.info.split()[0]
+            return _Entry(name, self.page.start(block), self.marks.fenced(block), whole=True)
+        return None
+
+    def _continues(self, entry: _Entry, block: Block) -> bool:
+        """Read a block that belongs to the entry above it; whether it does."""
+        if block.kind == "quote" and (quoted := self.marks.quoted(block, None)):
+            entry.words = quoted
+        elif block.kind == "fence":
+            entry.words = self.marks.fenced(block)
+        elif block.kind == "para" and "![" in block.text:
+            body = Body(entry.where)
+            self.marks.aside = False
+            self.reader.bodies.take_images(block, body)
+            found = body.fields.get("references")
+            entry.media += found.value if found is not None else []
+        else:
+            return False
+        return True
 
     def _is_code(self, block: Block) -> bool:
         return bool(self.marks.fence_key(block)) or block.info.casefold() in _LANGUAGES

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown.drafts import PROMPTS, SOUND_KEYS, SOUNDS, Body, SceneDraft
@@ -12,6 +13,34 @@ from kiebatch.scenefile.markdown.prose import Placed, flow
 from kiebatch.scenefile.markdown.values import put, take_prompts
 
 
+@dataclass(slots=True)
+class _Gathered:
+    """What one kind of sound of a scene has: its words, its own keys, and where it is named first."""
+
+    words: list[Placed] = field(default_factory=list)
+    own: dict[str, Placed] = field(default_factory=dict)
+    at: Where | None = None
+
+    def named(self, where: Where) -> None:
+        self.at = self.at or where
+
+    def value(self, scene: Where) -> Placed | None:
+        """Return the sound as the YAML form has it: its words alone, or a mapping; None where there is none."""
+        said = self._said()
+        at = self.at or scene
+        if said is None:
+            return Placed(self.own, at, at) if self.own else None
+        inner = {"text": said, **self.own} if self.own else said.value
+        return Placed(inner, said.where, at)
+
+    def _said(self) -> Placed | None:
+        """Several shots of a scene may each have a line: together they are the scene's."""
+        if not self.words:
+            return None
+        texts = list(dict.fromkeys(str(w.value) for w in self.words))
+        return Placed("\n".join(texts), self.words[0].where, self.words[0].key)
+
+
 class Sounds:
     """Builds the sounds of the scenes of one file."""
 
@@ -19,63 +48,56 @@ class Sounds:
         self.marks = marks
 
     def of(self, scene: SceneDraft) -> dict[str, Placed]:
-        words: dict[str, list[Placed]] = {name: [] for name in SOUNDS}
-        own: dict[str, dict[str, Placed]] = {name: {} for name in SOUNDS}
-        keys: dict[str, Where] = {}
+        gathered = {name: _Gathered() for name in SOUNDS}
         for body in (scene.body, *(shot.body for shot in scene.shots)):
-            found = dict.fromkeys(SOUNDS, False)
-            parts = [(name, body.parts[name]) for name in SOUNDS if name in body.parts]
-            audio = body.parts.get("audio")
-            for holder in (body, audio):
-                for name in SOUNDS:
-                    said = holder.fields.pop(name, None) if holder is not None else None
-                    if said is not None:
-                        found[name] = True
-                        keys.setdefault(name, said.key or said.where)
-                        words[name].append(said)
-            for name, part in parts:
-                said = part.fields.pop(name, None)
-                self._sound_part(name, part, words, own)
-                if said is not None:
-                    words[name].append(said)
-                found[name] = True
-                keys.setdefault(name, part.where)
-            if audio is not None:
-                meant = [name for name in SOUNDS if found[name]]
-                name = meant[0] if meant else "voiceover"
-                keys.setdefault(name, audio.where)
-                notes, audio.notes = audio.notes, []
-                self._sound_part(name, audio, words, own)
-                audio.notes = notes + audio.notes
-            if (found["voiceover"] or words["voiceover"]) and "voice" in body.fields:
-                put(self.marks, own["voiceover"], "voice", body.fields.pop("voice"))
-        out: dict[str, Placed] = {}
+            self._gather(body, gathered)
+        values = {name: sound.value(scene.where) for name, sound in gathered.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _gather(self, body: Body, gathered: Mapping[str, _Gathered]) -> None:
+        """Take the sounds out of the body of a scene or shot."""
+        audio = body.parts.get("audio")
+        found = [
+            *self._fields(body, gathered),
+            *(self._fields(audio, gathered) if audio is not None else ()),
+            *self._parts(body, gathered),
+        ]
+        if audio is not None:
+            # A part that says only "audio" is about the sound that the body names, else about the voice.
+            meant = next((name for name in SOUNDS if name in found), "voiceover")
+            gathered[meant].named(audio.where)
+            notes, audio.notes = audio.notes, []
+            self._sound_part(meant, audio, gathered[meant])
+            audio.notes = notes + audio.notes
+        speaks = "voiceover" in found or gathered["voiceover"].words
+        if speaks and "voice" in body.fields:
+            put(self.marks, gathered["voiceover"].own, "voice", body.fields.pop("voice"))
+
+    def _fields(self, holder: Body, gathered: Mapping[str, _Gathered]) -> Iterator[str]:
         for name in SOUNDS:
-            said = self._said(words[name])
-            if said is None and not own[name]:
+            said = holder.fields.pop(name, None)
+            if said is not None:
+                gathered[name].named(said.key or said.where)
+                gathered[name].words.append(said)
+                yield name
+
+    def _parts(self, body: Body, gathered: Mapping[str, _Gathered]) -> Iterator[str]:
+        for name in SOUNDS:
+            part = body.parts.get(name)
+            if part is None:
                 continue
-            at = keys.get(name, scene.where)
-            if said is not None and not own[name]:
-                out[name] = Placed(said.value, said.where, at)
-            else:
-                inner = {"text": said, **own[name]} if said is not None else own[name]
-                out[name] = Placed(inner, said.where if said is not None else at, at)
-        return out
+            said = part.fields.pop(name, None)
+            self._sound_part(name, part, gathered[name])
+            if said is not None:
+                gathered[name].words.append(said)
+            gathered[name].named(part.where)
+            yield name
 
-    def _said(self, words: Sequence[Placed]) -> Placed | None:
-        """Several shots of a scene may each have a line: together they are the scene's."""
-        if not words:
-            return None
-        texts = list(dict.fromkeys(str(w.value) for w in words))
-        return Placed("\n".join(texts), words[0].where, words[0].key)
-
-    def _sound_part(
-        self, name: str, part: Body, words: dict[str, list[Placed]], own: dict[str, dict[str, Placed]]
-    ) -> None:
-        target = own[name]
+    def _sound_part(self, name: str, part: Body, sound: _Gathered) -> None:
+        target = sound.own
         text = next((part.fields.pop(p) for p in PROMPTS if p in part.fields), None)
         if text is not None:
-            words[name].append(text)
+            sound.words.append(text)
         own_takes = {key: part.fields.pop(key) for key in list(part.fields) if is_take_prompt(key)}
         for key in list(part.fields):
             value = part.fields.pop(key)
@@ -92,7 +114,7 @@ class Sounds:
             )
             for key, value in part.params.items():
                 put(self.marks, whole.value, key, value)
-        if part.notes and not words[name]:
+        if part.notes and not sound.words:
             self.marks.unmarked(f"`{name.replace('_', ' ')}`", part.where)
         if part.notes and not part.parts:
             put(self.marks, target, "notes", Placed(part.notes_text, part.noted or part.where))

@@ -11,7 +11,7 @@ from typing import Any
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.families import chat, common, flux, gpt4o, market, runway, suno, uploads, veo, voices
 from kiebatch.simulator.faults import DOWNLOAD, TRANSPORT, Fault
-from kiebatch.simulator.state import Simulator
+from kiebatch.simulator.state import Medium, Simulator
 from kiebatch.simulator.wire import TEXTS, Answer, Call, Refusal, as_json, html
 
 JSON = Any
@@ -156,12 +156,20 @@ def _download(sim: Simulator, call: Call) -> Answer:
     for kind in ("html", "http"):
         if kind in struck:
             return html(int(struck[kind] or 503))
-    reply = Answer(
+    return _damaged(_whole(sim, stored), stored, struck)
+
+
+def _whole(sim: Simulator, stored: Medium) -> Answer:
+    return Answer(
         media_type=stored.media_type,
         body=stored.data or b"",
         wanted=stored.wanted,
         headers=(("accept-ranges", "bytes"),) if sim.settings.ranges else (),
     )
+
+
+def _damaged(reply: Answer, stored: Medium, struck: Mapping[str, str]) -> Answer:
+    """Return an answer with the faults of a media host that struck it; `struck` maps their kinds to their values."""
     if "page" in struck:
         reply = replace(html(404), status=200)
     if "empty" in struck:
