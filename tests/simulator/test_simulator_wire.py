@@ -435,3 +435,24 @@ def test_whatever_is_sent_gets_an_envelope_and_never_a_bug(data: st.DataObject) 
             if isinstance(reply.get("data"), dict)
             else known["taskId"]
         )
+
+
+def test_suno_makes_its_tracks_in_stages() -> None:
+    world = World()
+    task = world.submit(
+        "/api/v1/generate",
+        prompt="A sea shanty",
+        customMode=False,
+        instrumental=True,
+        model="V5",
+        callBackUrl="https://example.com/done",
+    )
+
+    read = [world.read("/api/v1/generate/record-info", task, share)["data"] for share in (0, 0.4, 0.7, 1)]
+
+    assert [data["status"] for data in read] == ["PENDING", "TEXT_SUCCESS", "FIRST_SUCCESS", "SUCCESS"]
+    assert [[bool(track["audioUrl"]) for track in data["response"]["sunoData"]] for data in read[1:]] == [
+        [False, False],
+        [True, False],
+        [True, True],
+    ]
