@@ -123,6 +123,7 @@ class Settings:
     audio_model: str = ""
     cache: Path | None = None
     store: str = ""  # the address of a store of results; from the person's environment alone
+    allow_commands: bool = False  # the commands of the scene file's checks may run
     allow: tuple[Path, ...] = ()  # folders outside the project whose files may be sent
     callback_url: str | None = None  # where the provider sends callbacks, seen from outside
     listen: str = "127.0.0.1:8766"  # where this run takes them
@@ -208,6 +209,7 @@ class SettingsOptions(TypedDict, total=False):
     audio_model: str
     cache: Path | None
     store: str
+    allow_commands: bool
     allow: tuple[Path, ...]
     callback_url: str | None
     listen: str

@@ -20,7 +20,7 @@ GROUND = "(root)"
 PUBLIC = {"__init__", "__main__", "api"}
 # Modules that belong to the face of their folder: others import these, or a name of the folder's `__init__`.
 FACES = {
-    "media": {"clean_art", "derivatives", "framing", "lettering", "subjects"},
+    "media": {"checks", "clean_art", "derivatives", "framing", "lettering", "subjects"},
     "units": set(),
     "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "queries", "runs", "store", "verification"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},

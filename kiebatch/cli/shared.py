@@ -115,6 +115,16 @@ def _consent(value: bool) -> Any:
 
 _WHERE = (
     Shared(
+        name="allow_commands",
+        type=bool,
+        flags=("--allow-commands",),
+        help="let the scene file's checks run their commands here [default: the config's `allow_commands`]",
+        panel=Panel.FILES,
+        default=False,
+        setting="allow_commands",
+        value=_flag,
+    ),
+    Shared(
         name="draft",
         type=bool,
         flags=("--draft",),
@@ -224,7 +234,7 @@ _SPENDING = (
         name="only",
         type=list[str] | None,
         flags=("--only",),
-        help="2, 2b, 2b#3, 2-5, model:kling*, changed or failed; repeat for more",
+        help="2, 2b, 2b#3, 2-5, model:kling*, changed, failed or unmet; repeat for more",
         panel=Panel.SPENDING,
     ),
     Shared(

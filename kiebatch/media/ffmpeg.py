@@ -60,15 +60,24 @@ def ffmpeg_version() -> str:
     return " ".join(said.stdout.split("\n", 1)[0].split()[:3])
 
 
-def run_ffmpeg(arguments: list[str], *, timeout_s: float = _FFMPEG_S) -> str:
-    """Run ffmpeg on local files alone and return what it says; `Undecodable` when it fails."""
+def run_ffmpeg(arguments: list[str], *, timeout_s: float = _FFMPEG_S, folder: Path | None = None) -> str:
+    """Run ffmpeg on local files alone and return what it says; `Undecodable` when it fails.
+
+    Files that its arguments name without a folder lie in `folder`, by default the current one.
+    """
     program = find_ffmpeg()
     if program is None:
         raise Invalid("this needs ffmpeg", hint=f"install it, or: {install_hint('video')}")
     command = [program, "-hide_banner", "-nostdin", "-y", *arguments]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            cwd=folder,
         )
     except subprocess.TimeoutExpired:
         raise Undecodable(f"ffmpeg took longer than {timeout_s:g} s") from None

@@ -9,13 +9,18 @@ import os
 import re
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from kiebatch import files
 from kiebatch.formats import sniff as sniff
 from kiebatch.media.ffmpeg import Undecodable, probed
 from kiebatch.model import MediaFacts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MOST_PIXELS = 200_000_000  # an 8K frame has 33 million; what has more than this is a bomb
 _MOST_SECONDS = 86_400.0
@@ -65,30 +70,40 @@ def facts(path: Path) -> MediaFacts:
 
 
 def _picture(path: Path, media_type: str) -> tuple[int, int]:
+    with decoded(path, media_type) as image:
+        width, height = image.size
+        if image.getexif().get(0x0112) in (5, 6, 7, 8):  # turned by a quarter
+            width, height = height, width
+        return width, height
+
+
+@contextmanager
+def decoded(path: Path, media_type: str) -> Iterator[Image]:
+    """Yield a picture of a known type, decoded.  `Undecodable` where it is broken, or has too many pixels."""
     from PIL import Image  # half of what a small command would need to start
 
     # The decoder of what the bytes say they are, and no other: Pillow knows dozens, some of which run programs.
     decoder = media_type.partition("/")[2].upper().replace("HEIC", "HEIF")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=[decoder]) as image:
+    with ExitStack() as stack:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                image = stack.enter_context(Image.open(path, formats=[decoder]))
                 width, height = image.size
                 if width * height > MOST_PIXELS:
                     raise Undecodable(
                         f"{width} x {height} pixels are refused: it may be a decompression bomb"
                     )
                 image.load()
-                if image.getexif().get(0x0112) in (5, 6, 7, 8):  # turned by a quarter
-                    width, height = height, width
-                return width, height
-    except Undecodable:
-        raise
-    except Image.DecompressionBombError as error:
-        raise Undecodable(f"refused: {error}") from None
-    except Exception as error:
-        # Pillow raises nearly anything on hostile bytes; all of it means the same here.
-        raise Undecodable(f"the picture cannot be decoded: {type(error).__name__}: {error}") from None
+                image.getexif()
+        except Undecodable:
+            raise
+        except Image.DecompressionBombError as error:
+            raise Undecodable(f"refused: {error}") from None
+        except Exception as error:
+            # Pillow raises nearly anything on hostile bytes; all of it means the same here.
+            raise Undecodable(f"the picture cannot be decoded: {type(error).__name__}: {error}") from None
+        yield image
 
 
 # Pixels, seconds, and whether there are moving pictures at all.

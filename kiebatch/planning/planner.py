@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from kiebatch.model import Asset, Attempt, Job, LocalFile, Project, Ref, ShotOutput, Slot
+from kiebatch.planning import expected
 from kiebatch.planning import selection as selecting
 from kiebatch.planning.contents import NotMade, Wanted, wanted
 from kiebatch.planning.decision import Asked, There, decide, failed_for_good, fits, unrecorded, whole
@@ -34,6 +35,7 @@ class Planner:
             project, manifest, facts.attempts, same_model=facts.same_model, could_be=facts.could_be
         )
         self._jobs = [self._with_kept_seed(job) for job in project.jobs]
+        self._by_slot = {job.slot: job for job in self._jobs}
         self._twins = _twins(self._jobs, facts)
         self._entries: dict[Slot, Entry] = {}
 
@@ -44,7 +46,8 @@ class Planner:
     def plan(self) -> Plan:
         for level in levels(self._jobs):
             self._decide_level(level)
-        chosen = selecting.chosen(self._selection, self._entries, self._scenes, self._failed)
+        states = selecting.States(self._failed, self._unmet)
+        chosen = selecting.chosen(self._selection, self._entries, self._scenes, states)
         ordered = [replace(self._entries[job.slot], selected=job.slot in chosen) for job in self._jobs]
         orphans = [
             Entry(
@@ -132,7 +135,20 @@ class Planner:
         return decide(job, want, there, self._facts, asked, self._twins[job.slot])
 
     def _forced(self, job: Job) -> bool:
-        return self._selection.force and selecting.names(self._selection, job, self._scenes)
+        if not self._selection.force:
+            return False
+        by_name = selecting.names(self._selection, job, self._scenes)
+        return by_name or ("unmet" in self._selection.only and self._unmet(job))
+
+    def _unmet(self, job: Job) -> bool:
+        """Whether what a slot has is not as expected, by what is kept of it."""
+        digest = expected.Digest(self._facts.media, self._line)
+        found = expected.judged(job.slot, job.expect, self._assignment.line(job), digest)
+        return any(one.unmet for one in found)
+
+    def _line(self, slot: Slot) -> tuple[Asset, ...]:
+        job = self._by_slot.get(slot)
+        return self._assignment.line(job) if job else ()
 
     def _failed(self, job: Job) -> bool:
         attempts = self._assignment.attempts(job.slot)

@@ -1,14 +1,23 @@
-"""Which slots a command asked for: `--only 2b`, `2-5`, `model:kling*`, `changed`, `failed`."""
+"""Which slots a command asked for: `--only 2b`, `2-5`, `model:kling*`, `changed`, `failed`, `unmet`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import Job, SceneId, Slot, selects
 from kiebatch.planning.plans import Action, Entry, Selection
 
-_STATES = ("changed", "failed")
+_STATES = ("changed", "failed", "unmet")
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What the selectors that name a state ask of a job."""
+
+    failed: Callable[[Job], bool]
+    unmet: Callable[[Job], bool]
 
 
 def names(selection: Selection, job: Job, scenes: Sequence[SceneId]) -> bool:
@@ -22,7 +31,7 @@ def chosen(
     selection: Selection,
     entries: Mapping[Slot, Entry],
     scenes: Sequence[SceneId],
-    failed: Callable[[Job], bool],
+    states: States,
 ) -> set[Slot]:
     """Return the slots that are selected, with what they start from where that is not made yet, as make does.
 
@@ -38,7 +47,7 @@ def chosen(
     found = {
         slot
         for slot, job in jobs.items()
-        if any(_selected(selector, job, entries[slot], scenes, failed) for selector in selection.only)
+        if any(_selected(selector, job, entries[slot], scenes, states) for selector in selection.only)
     }
     return _with_upstream(found, entries)
 
@@ -55,13 +64,13 @@ def _with_upstream(found: set[Slot], entries: Mapping[Slot, Entry]) -> set[Slot]
     return found
 
 
-def _selected(
-    selector: str, job: Job, entry: Entry, scenes: Sequence[SceneId], failed: Callable[[Job], bool]
-) -> bool:
+def _selected(selector: str, job: Job, entry: Entry, scenes: Sequence[SceneId], states: States) -> bool:
     if selector == "changed":
         return entry.action is Action.GENERATE and bool(entry.current)
     if selector == "failed":
-        return failed(job)
+        return states.failed(job)
+    if selector == "unmet":
+        return states.unmet(job)
     return selects(selector, job.slot, job.model, scenes)
 
 

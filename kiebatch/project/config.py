@@ -2,6 +2,7 @@
 
     kiebatch-config: 1
     allow: [~/pictures]            # folders outside the project whose files may be sent
+    allow_commands: [~/films]      # folders whose scene files may run commands over their results
     trusted_hosts: [cdn.example]   # hosts, or host:port, from which results and references may come
     foreign_urls: send             # send, upload or refuse the web addresses in a scene file
     account: studio                # the name that machines with several keys share
@@ -51,6 +52,7 @@ class UserConfig:
     """
 
     allow: tuple[Path, ...] = ()
+    allow_commands: tuple[Path, ...] = ()  # folders whose scene files may run commands, links resolved
     account: str = ""
     trusted_hosts: tuple[str, ...] = ()  # in lower case
     foreign_urls: ForeignUrls = ForeignUrls.SEND
@@ -112,6 +114,7 @@ class _Reader:
         self.check_format(values.get(_HEAD))
         readers: dict[str, Callable[[str, JSON], Any]] = {
             "allow": self.folders,
+            "allow_commands": self.folders,
             "account": self.word,
             "trusted_hosts": self.hosts,
             "foreign_urls": self.foreign,

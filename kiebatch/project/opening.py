@@ -229,6 +229,12 @@ class Opened:
     allow: Sequence[Path] | None = ()
     again: Callable[[], Opened] | None = field(default=None, compare=False, repr=False)  # reads it once more
 
+    @property
+    def commands_allowed(self) -> bool:
+        """Whether the person's config lets this project's scene file run commands."""
+        root = files.resolved(self.workspace.root)
+        return any(root.is_relative_to(folder) for folder in self.config.allow_commands)
+
     def local_path(self, path: str) -> Path:
         """Return where a local reference lies."""
         return local_path(self.workspace, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +10,7 @@ from kiebatch import catalogue as models
 from kiebatch import files, formats, git, media
 from kiebatch.catalogue import formula, media_limits
 from kiebatch.errors import Finding, Invalid, Problem, Where
-from kiebatch.model import Job, LocalFile, MediaFacts, Project, Shot
+from kiebatch.model import Alike, Job, LocalFile, MediaFacts, Project, Shot
 from kiebatch.project import config
 from kiebatch.project.finding import local_path
 from kiebatch.workspace import Workspace
@@ -88,21 +88,19 @@ def media_facts(
     facts: dict[str, tuple[str, MediaFacts]] = {}
     problems: list[Problem] = []
     seen: set[str] = set()
-    for job in project.jobs:
-        for medium in job.media:
-            ref = medium.ref
-            if not isinstance(ref, LocalFile) or ref.path in seen:
-                continue
-            seen.add(ref.path)
-            read = _read(ref.path, bounds, digest)
-            if isinstance(read, Finding):
-                said = replace(read, message=f"shot `{job.slot.shot_name}`: {read.message}")
-                problems.append(_problem(said, medium.where))
-                continue
-            facts[ref.path] = read
-            target = files.resolved(local_path(bounds.workspace, ref.path))
-            if bounds.allow is not None and not bounds.is_inside(target):
-                problems.append(_problem(_notice(ref.path, target), medium.where))
+    for job, ref, where in _named(project):
+        if ref.path in seen:
+            continue
+        seen.add(ref.path)
+        read = _read(ref.path, bounds, digest)
+        if isinstance(read, Finding):
+            said = replace(read, message=f"shot `{job.slot.shot_name}`: {read.message}")
+            problems.append(_problem(said, where))
+            continue
+        facts[ref.path] = read
+        target = files.resolved(local_path(bounds.workspace, ref.path))
+        if bounds.allow is not None and not bounds.is_inside(target):
+            problems.append(_problem(_notice(ref.path, target), where))
     for shot in _sounds(project):
         if shot.file not in facts:
             heard = _read_sound(shot.file, bounds, digest)
@@ -111,6 +109,18 @@ def media_facts(
             else:
                 facts[shot.file] = heard
     return facts, [*problems, *_unfit(project, catalogue, facts)]
+
+
+def _named(project: Project) -> Iterator[tuple[Job, LocalFile, Where]]:
+    """Yield the local files that jobs send, then those that their results are compared with, with their places."""
+    for job in project.jobs:
+        for medium in job.media:
+            if isinstance(medium.ref, LocalFile):
+                yield job, medium.ref, medium.where
+    for job in project.jobs:
+        for one in job.expect:
+            if isinstance(one.want, Alike) and isinstance(one.want.ref, LocalFile):
+                yield job, one.want.ref, one.where
 
 
 def with_sounds(project: Project, facts: Mapping[str, tuple[str, MediaFacts]]) -> Project:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import Asset, Slot
+from kiebatch.model import JSON, Asset, Slot
 from kiebatch.record import manifest
 from kiebatch.record.database import Hook
 from kiebatch.record.manifest.manifest import Manifest
@@ -61,6 +61,8 @@ class ManifestWriter:
         self.writes = 0
         self._known = frozenset(a.filename for a in self.manifest.assets)
         self._displaced: Mapping[str, Slot] = {}
+        self._notes: dict[tuple[str, str], tuple[Asset, JSON]] = {}  # by file name and key
+        self._unsaved = False  # whether one of them is not in the file
 
     def displace(self, slots: Mapping[str, Slot]) -> None:
         """Name the slots of assets, by file name, that bear another slot's name: found there by their content.
@@ -88,6 +90,19 @@ class ManifestWriter:
         entered = self._enter(change)
         self._changes.append(change)
         return entered
+
+    def annotate(self, asset: Asset, key: str, value: JSON) -> None:
+        """Give an entry one more key; what waits to be written is written with it.  The same again changes nothing."""
+        if self.as_it_stands(asset).extra.get(key) == value:
+            return
+        self._notes[asset.filename, key] = asset, value
+        self._unsaved = True
+        self._annotate(asset, key, value)
+
+    def _annotate(self, asset: Asset, key: str, value: JSON) -> None:
+        there = self.as_it_stands(asset)
+        if there.id in self.manifest.by_id and there.sha256 == asset.sha256:
+            self.manifest = manifest.annotated(self.manifest, there, key, value)
 
     def as_it_stands(self, asset: Asset) -> Asset:
         """Return an asset as the record has it now: another program's change may have given it another id."""
@@ -161,7 +176,7 @@ class ManifestWriter:
     @property
     def due_in_s(self) -> float | None:
         """Seconds until the next write is due; None when nothing waits."""
-        if self._written == len(self._changes):
+        if self._written == len(self._changes) and not self._unsaved:
             return None
         return max(0.0, self._last_write + self._interval_s - self._now())
 
@@ -180,6 +195,7 @@ class ManifestWriter:
             self._write(on_disk)
         done = [c.attempt for c in self._changes[self._written :] if c.attempt is not None]
         self._written = len(self._changes)
+        self._unsaved = False
         return done
 
     def _write(self, on_disk: str | None) -> None:
@@ -210,6 +226,8 @@ class ManifestWriter:
             if new:
                 self._give_back()
                 self._enter(dataclasses.replace(change, new=new))
+        for (_, key), (asset, value) in self._notes.items():
+            self._annotate(asset, key, value)
 
 
 def _versions_before(recorded: Manifest, asset: Asset) -> list[Asset]:

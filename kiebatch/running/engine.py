@@ -17,6 +17,7 @@ from kiebatch.planning import Action, Entry, Plan, Reason
 from kiebatch.provider import CallFailed, callbacks
 from kiebatch.running.binding import Binder, References
 from kiebatch.running.canaries import Canaries
+from kiebatch.running.checking import Checker, Tools
 from kiebatch.running.collecting import Collector
 from kiebatch.running.concluding import Concluder, failure_of
 from kiebatch.running.context import RunContext
@@ -49,12 +50,15 @@ class Engine:
         past: Callable[[str], list[float]],
         known_good: Callable[[str], bool],
         balance: float | None,
+        checking: Tools,
     ) -> None:
         self.plan = plan
         self.outcome = outcome
         self._context = context
         self._known_good = known_good
         self._slots = SlotBook()
+        self._checker = Checker(plan, context, outcome, self._slots, checking)
+        self._slots.finished = self._checker.arrived
         self.stop = Stop(self._slots.changed.set)
         self._spending = Spending(outcome, self.stop, cap=context.limits.max_credits, balance=balance)
         self._canaries = Canaries()
@@ -114,10 +118,11 @@ class Engine:
                 raise self._trouble
             await self._undecided.collect_late()
             await self._keeper.drain()
+            await self._checker.finish(entries)
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:
-            for task in (*self._binder.tasks, *self._hearing):
+            for task in (*self._binder.tasks, *self._hearing, *self._checker.tasks):
                 task.cancel()
             await self._context.manifest.flush(force=True)
         self._fail_what_was_not_made(entries)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from kiebatch.errors import Exit, worst
+from kiebatch.media.checks import Verdict
 from kiebatch.model import JSON, Asset, Rate
+from kiebatch.planning import expected
+from kiebatch.planning.expected import Judged
 from kiebatch.running.events import Event, JobFailed, JobHeld, Skipped
 from kiebatch.running.stop import StopCause
 from kiebatch.running.watching import Patience
@@ -44,6 +47,8 @@ class Outcome:
     assets: list[Asset] = field(default_factory=list)
     failures: list[JobFailed] = field(default_factory=list)
     held: list[JobHeld] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)  # what the selected slots are found to be
+    strict: bool = False  # an unmet expectation is a failure
     skipped: list[Skipped] = field(default_factory=list)
     planned: int = 0
     kept: int = 0
@@ -79,6 +84,11 @@ class Outcome:
         return [s for s in self.skipped if s.slot not in failed]
 
     @property
+    def unmet(self) -> list[tuple[Judged, Verdict]]:
+        """The expectations that are not met, with the assets that they are about."""
+        return [(one, verdict) for one in self.judged for verdict in one.unmet]
+
+    @property
     def exit_code(self) -> Exit:
         codes = []
         if self.stopped is StopCause.INTERRUPTED:
@@ -87,7 +97,7 @@ class Outcome:
             codes.append(Exit.REFUSED)
         if self.held:
             codes.append(Exit.HELD)
-        if self.failures:
+        if self.failures or (self.strict and self.unmet):
             codes.append(Exit.FAILED)
         if self.missing:
             codes.append(Exit.DIFFERS)
@@ -127,6 +137,10 @@ class Outcome:
             "failures": [self._failure_json(f) for f in self.failures],
             "held": [{"slot": str(h.slot), "reason": h.reason} for h in self.held],
             "skipped": [{"slot": str(s.slot), "reason": s.reason} for s in self.skipped],
+            "checks": {
+                **expected.counts(self.judged),
+                "verdicts": [verdict for one in self.judged for verdict in one.as_json()],
+            },
             "reason": self.stopped_because or None,
             "stopped": str(self.stopped) if self.stopped else None,
         }

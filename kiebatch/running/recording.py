@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from kiebatch.errors import KieBatchError
-from kiebatch.model import Asset, Slot
+from kiebatch.model import JSON, Asset, Slot
 from kiebatch.record import Ledger, ManifestWriter, Offload
 from kiebatch.record.manifest import Manifest
 
@@ -46,6 +46,12 @@ class Recording:
             entered = self._writer.enter(new, replaces, attempt, slot=slot, behind=behind)
         self._entered.set()
         return entered
+
+    async def annotate(self, asset: Asset, key: str, value: JSON) -> None:
+        """See `ManifestWriter.annotate`."""
+        async with self._lock:
+            self._writer.annotate(asset, key, value)
+        self._entered.set()
 
     async def flush(self, *, force: bool = False) -> None:
         """Write what waits, when it is due or when forced, and note in the ledger what the file now holds."""

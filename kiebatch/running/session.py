@@ -19,6 +19,7 @@ import httpx
 
 from kiebatch import files, units
 from kiebatch.errors import Refused
+from kiebatch.media import checks
 from kiebatch.model import JSON, Request
 from kiebatch.planning import Action, Approval, Plan, Reason, Selection, approvals, planning, saved
 from kiebatch.project import Opened, finding, foreign, opening
@@ -49,6 +50,7 @@ from kiebatch.record import (
 from kiebatch.running.balances import Balances, without_balance
 from kiebatch.running.binding import References
 from kiebatch.running.budget import check_budget, check_key, check_room
+from kiebatch.running.checking import Measure, Tools
 from kiebatch.running.context import RunContext
 from kiebatch.running.engine import Engine
 from kiebatch.running.events import Event, Finished, Noticed
@@ -78,6 +80,7 @@ class Edges:
     media_transport: httpx.AsyncBaseTransport | None = None
     offload: Offload = _in_a_thread
     hook: Hook = no_hook
+    measure: Measure = checks.measure
     open_journal: Callable[..., Journal] = open_journal
     gate_path: Path | str | None = None
     exchange: Callable[[Request, Answer, str | None], object] = lambda request, answer, task_id: None
@@ -311,7 +314,7 @@ class _Session:
         self._edges = edges
         self._results = results
         self._approval = approval
-        self._outcome = Outcome(run_id=held.run_id)
+        self._outcome = Outcome(run_id=held.run_id, strict=settings.strict)
         self._emit_to = emit
 
     def _emit(self, event: Event) -> None:
@@ -477,6 +480,11 @@ class _Session:
             past=self._journal.notebook.durations,
             known_good=self._journal.has_succeeded,
             balance=balance,
+            checking=Tools(
+                local_path=opened.local_path,
+                measure=self._edges.measure,
+                commands=self._settings.allow_commands or opened.commands_allowed,
+            ),
         )
 
     async def _listen(self, todo: Plan, engine: Engine, stack: contextlib.AsyncExitStack) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kiebatch.model import Asset, Slot
@@ -19,12 +19,20 @@ class SlotState:
     missing: bool = False  # its file is gone, or one that it starts from: exit 3
 
 
-class SlotBook:
-    """The states of all slots.  `changed` is set whenever something that others wait for has happened."""
+def _nothing(_slot: Slot, _assets: tuple[Asset, ...]) -> None:
+    return None
 
-    def __init__(self) -> None:
+
+class SlotBook:
+    """The states of all slots.  `changed` is set whenever something that others wait for has happened.
+
+    `finished` is told of each slot that has what it asks for.
+    """
+
+    def __init__(self, finished: Callable[[Slot, tuple[Asset, ...]], object] = _nothing) -> None:
         self._states: dict[Slot, SlotState] = {}
         self.changed = asyncio.Event()
+        self.finished = finished
 
     def __getitem__(self, slot: Slot) -> SlotState:
         return self._states.setdefault(slot, SlotState())
@@ -42,6 +50,7 @@ class SlotBook:
         state.line = state.made = tuple(assets)
         state.why_not = ""
         self.changed.set()
+        self.finished(slot, state.line)
 
     def give_up(self, slot: Slot, why: str, *, missing: bool = False) -> None:
         """Note that a slot will not be made in this run, and why; `missing` where that is a file that is gone."""

@@ -11,6 +11,7 @@ from kiebatch.catalogue import Model, formula, inputs, lint
 from kiebatch.catalogue.inputs import Built
 from kiebatch.errors import Finding, Invalid
 from kiebatch.model import JSON, Ask, Enhance, Job, Path, RoleMedia, ShotOutput, Slot
+from kiebatch.scenefile.expecting import Expecting
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.output_names import output_stem, reserved_name
 from kiebatch.scenefile.prompts import Words, is_json_object, negatives_of, words_of
@@ -293,6 +294,7 @@ class _Maker:
             preset=str(source.setting(spec, model.modality, "preset")[0] or ""),
             enhance=cast(Enhance, source.setting(spec, model.modality, "enhance")[0] or "off"),
             tags=source.tags(spec),
+            expect=Expecting(source, self.references, spec, model).of(built.input),
             where=source.where(spec.path),
         )
 

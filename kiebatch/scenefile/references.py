@@ -15,7 +15,14 @@ from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import Source
 
 _SCHEME = re.compile(r"(?i)^[a-z][a-z0-9+.-]*://")
-_FRAMES = ("start_frame", "end_frame")
+# Which frame of a clip is meant where a role takes a picture, or a check compares with one.
+_FRAMES: Mapping[str, Literal["first", "last"]] = {
+    "start_frame": "last",
+    "end_frame": "last",
+    "first_frame": "last",
+    "last_frame": "first",
+    "like": "last",
+}
 _Found = tuple[Ref, Modality | None]
 
 
@@ -51,6 +58,22 @@ class References:
             message = f"shot `{spec.name}`: `{model.id}` takes no pictures, so those of `{name}` are not sent"
             self.source.warning(spec, spec.path, message, code="character-pictures")
         return found
+
+    def compared(self, spec: ShotSpec, check: str, name: str, path: Path) -> LocalFile | ShotOutput | None:
+        """Return what a `check` compares a result with: a shot by its written name, a name under `references`, or a path.
+
+        None, with an error at `path`, where it names nothing that can be seen.
+        """
+        text = self.source.references.get(name, name)
+        if name.partition("#")[0].partition("@")[0] in self.shots:
+            found = self._of_shot(spec, check, {"shot": name}, path)
+            return found[0] if found and isinstance(found[0], ShotOutput) else None
+        if isinstance(text, str) and not _SCHEME.match(text) and re.search(r"[./\\]", text):
+            return LocalFile(text)
+        message = f"shot `{spec.name}`: `{name}` is neither a shot nor a picture in the project"
+        hint = did_you_mean(name, [*self.shots, *self.source.references])
+        self.source.error(path, message, hint=hint, code="bad-shot")
+        return None
 
     def unpicked(self, spec: ShotSpec) -> tuple[str, ...]:
         """Return the shots that a shot starts from without naming a take, and that nobody has picked."""
@@ -123,8 +146,8 @@ class References:
             raise _Refused("take", have)
         as_task = value.get("as") == "task"
         frame = value.get("frame")
-        if model.modality == "video" and not as_task and frame is None and role in _FRAMES:
-            frame = "last"
+        if model.modality == "video" and not as_task and frame is None:
+            frame = _FRAMES.get(role)
         _check_kind(base, model.modality, role, frame)
         ref = ShotOutput(
             slot=other.slot(model, take),
@@ -141,7 +164,7 @@ class References:
         if other is None:
             raise _Refused("shot", f"there is no shot `{name}`", did_you_mean(name, self.shots))
         if other.path == spec.path:
-            raise _Refused("shot", "a shot cannot start from itself")
+            raise _Refused("shot", "a shot cannot start from itself, or be compared with itself")
         if not other.makes:
             raise _Refused("shot", f"`{name}` makes nothing: it is a card without a prompt or a model")
         if other.skip:

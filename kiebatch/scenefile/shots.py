@@ -14,7 +14,7 @@ SOUNDS: Mapping[str, Kind] = {"voiceover": "vo", "music": "music", "sound_effect
 INHERITED = (
     *("model", "params", "extra_params", "takes", "seed", "style", "characters"),
     *("negative_prompt", "negative"),
-    *("fallback", "type", "preset", "enhance", "tags", "ignore_warnings"),
+    *("fallback", "type", "preset", "enhance", "tags", "ignore_warnings", "expect"),
 )
 
 

@@ -14,7 +14,8 @@ import typer
 from kiebatch.ci import announce, facts
 from kiebatch.cli import consenting, console, options, shared
 from kiebatch.cli.panels import Command, Panel
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, plain
+from kiebatch.media.checks import State
 from kiebatch.planning import Plan, planning, saved
 from kiebatch.project import Opened, opening
 from kiebatch.record import StoreFailed, manifest, results_of
@@ -141,6 +142,8 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
         parts.append(f"{outcome.missing} missing")
     if not parts:
         parts.append("nothing to do")
+    if outcome.unmet:
+        parts.append(f"{len(outcome.unmet)} not as expected")
     lines = [", ".join(parts)]
     if draft:
         lines[0] += " (draft, no credits)"
@@ -152,6 +155,7 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
         lines.append(f"failed {failure.slot}: {failure.message or failure.code}")
         if failure.hint:
             lines.append(f"  {failure.hint}")
+    lines += judgement(outcome)
     for one in outcome.held:
         lines.append(f"held {one.slot}: {one.reason}")
     if outcome.held:
@@ -161,3 +165,16 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
     if outcome.stopped_because:
         lines.append(f"stopped: {outcome.stopped_because}")
     return "\n".join(lines)
+
+
+def judgement(outcome: Outcome) -> list[str]:
+    """Return what is not as expected, for a person, and how many expectations could not be judged."""
+    lines = [f"unmet {one.slot}: {plain(str(verdict))}" for one, verdict in outcome.unmet]
+    if outcome.unmet:
+        lines.append("  nothing is bought again for it; `--only unmet --force` makes these anew")
+    waiting = [(one.slot, v) for one in outcome.judged for v in one.verdicts if v.state is State.UNJUDGED]
+    if waiting:
+        slot, first = waiting[0]
+        more = f"; {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        lines.append(f"{slot}: {plain(str(first))}{more}")
+    return lines

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kiebatch._lazy import face
 
 if TYPE_CHECKING:
+    from kiebatch.record.manifest.adding import annotated as annotated
     from kiebatch.record.manifest.adding import changed as changed
     from kiebatch.record.manifest.adding import record as record
     from kiebatch.record.manifest.adding import version_after as version_after
@@ -45,6 +46,7 @@ __getattr__, __dir__ = face(
         "Manifest": "manifest",
         "PREFIXES": "ids",
         "Repair": "repair",
+        "annotated": "adding",
         "asset_name": "names",
         "asset_of": "text",
         "birth": "keys",

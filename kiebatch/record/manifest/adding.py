@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kiebatch.model import Asset
+from kiebatch.model import JSON, Asset
 from kiebatch.record.manifest.ids import free_id, id_prefix, mentioned
 from kiebatch.record.manifest.keys import revised, sort_key
 from kiebatch.record.manifest.manifest import Manifest
@@ -67,6 +67,17 @@ def changed(manifest: Manifest, old: Asset, **changes: Any) -> Manifest:
     assets = [*manifest.assets[:index], *manifest.assets[index + 1 :]]
     insort(assets, revised(manifest.assets[index], **changes), key=sort_key)
     return replace(manifest, assets=tuple(assets))
+
+
+def annotated(manifest: Manifest, old: Asset, key: str, value: JSON) -> Manifest:
+    """Return the record with one more key of an entry, in `Asset.extra`.  The others stay as they are written."""
+    index = _find(manifest, old)
+    assets, texts = list(manifest.assets), list(manifest._texts)
+    assets[index] = replace(assets[index], extra={**assets[index].extra, key: value})
+    texts[index] = None
+    result = replace(manifest, assets=tuple(assets))
+    vars(result).update(_keys=manifest._keys, _texts=texts, _counts=manifest._counts)
+    return result
 
 
 def _find(manifest: Manifest, asset: Asset) -> int:
