@@ -195,7 +195,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Within:
-    """A measured number lies from `low` to `high`; None is no limit.
+    """A measured number lies from `low` to `high`; None sets no limit.
 
     `below` leaves `high` itself out, and `above` leaves `low` out.  With `share` the number is the percentage of the
     whole length that adds up.
@@ -235,7 +235,7 @@ class Passes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What a result should be in one respect (`size`, `cuts`, `silence`, ...).  It is no part of the fingerprint.
+    """What a result should be in one respect (`size`, `cuts`, `silence`, ...).  It does not enter the fingerprint.
 
     `text` is what the author wrote; `by_default` those that nobody wrote.
     """

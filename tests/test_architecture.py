@@ -29,7 +29,7 @@ FACES = {
     "scenefile": {"build", "convert", "document", "explaining", "intake", "lengths", "markdown", "migration", "moved_lines", "negatives", "screenplay", "screenplay_update", "yaml_text"},
     "prompts": {"chat", "choosing", "lock"},
     "project": {"finding", "foreign", "opening", "scripts", "snapshots"},
-    "planning": {"file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
+    "planning": {"expected", "file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"cleaning", "decisions", "enhancing", "events", "holding", "rebuilding", "session", "single"},
     "exports": {"bundle", "csv", "cut", "otio", "pdf", "retime"},
     "ci": {"announce", "facts", "report"},

@@ -54,7 +54,9 @@ def run(
         return Measured(why=f"the command took longer than {timeout_s:g} s", against=written)
     finally:
         reading.join(1.0)  # what it started and left behind may hold its output open
-    return Measured(value=code, said=_last_line(bytes(tail)), against=written)
+    # Where the project lies on this machine is nobody else's business: the manifest is committed.
+    said = _last_line(bytes(tail)).replace(str(file.absolute()), file.name)
+    return Measured(value=code, said=said, against=written)
 
 
 def _drain(stream: BinaryIO, tail: bytearray) -> None:

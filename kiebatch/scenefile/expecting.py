@@ -76,7 +76,7 @@ class Expecting:
         yield spec.raw, spec.path, True
 
     def _does_not_apply(self, name: str, said: _Said) -> None:
-        """Say that a check is left out, unless it stands in the defaults, which are for all kinds."""
+        """Say that a check is left out, unless the defaults name it, which are for all kinds."""
         if not said.own or said.path[: len(self.spec.path)] != self.spec.path:
             return
         kinds = {"image": "stills", "video": "clips", "audio": "sound"}

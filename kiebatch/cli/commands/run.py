@@ -171,7 +171,7 @@ def judgement(outcome: Outcome) -> list[str]:
     """Return what is not as expected, for a person, and how many expectations could not be judged."""
     lines = [f"unmet {one.slot}: {plain(str(verdict))}" for one, verdict in outcome.unmet]
     if outcome.unmet:
-        lines.append("  nothing is bought again for it; `--only unmet --force` makes these anew")
+        lines.append("  nothing is bought again for it; `--only unmet --force` buys new versions")
     waiting = [(one.slot, v) for one in outcome.judged for v in one.verdicts if v.state is State.UNJUDGED]
     if waiting:
         slot, first = waiting[0]

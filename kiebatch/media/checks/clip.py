@@ -208,7 +208,7 @@ def _sounds(folder: Path, facts: MediaFacts) -> dict[str, Measured]:
 
 
 def _clipped(levels: Mapping[str, float]) -> int:
-    """Return how often the sound stays at full scale: a peak that only touches it is no clipping."""
+    """Return how often the sound stays at full scale: a peak that only touches it does not count."""
     peak = levels.get("astats.Overall.Peak_level", -math.inf)
     flat = levels.get("astats.Overall.Flat_factor", 0.0)
     if not peak >= _FULL_DB or not flat > 0:

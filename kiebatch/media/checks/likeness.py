@@ -43,7 +43,7 @@ def compare(path: Path, facts: MediaFacts, check: str, target: Target) -> Measur
     ours = look(path, facts.media_type, frame)
     other = probing.facts(target.path)
     if other.kind not in ("image", "video"):
-        raise ffmpeg.Undecodable("what it is compared with is no picture")
+        raise ffmpeg.Undecodable("what it is compared with is not a picture")
     theirs = look(target.path, other.media_type, target.frame or ("last" if other.kind == "video" else None))
     return Measured(value=(ours ^ theirs).bit_count())
 

@@ -30,7 +30,7 @@ def read(pictures: Iterable[Image]) -> Measured:
     found: dict[str, None] = {}
     with tempfile.TemporaryDirectory(prefix="kiebatch-words-") as folder:
         for number, picture in enumerate(pictures):
-            # Written anew: tesseract's readers of pictures see nothing that came from outside.
+            # Written once more: tesseract's readers of pictures see nothing that came from outside.
             file = Path(folder) / f"{number}.ppm"
             picture.save(file)
             answer = _run(program, file)
