@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
@@ -44,6 +45,7 @@ VARIABLES = (
     Variable("KIEBATCH_CALL_TIMEOUT", "call_timeout_s", "seconds for one attempt of one call [90]"),
     Variable("KIEBATCH_DOWNLOAD_TIMEOUT", "download_timeout_s", "seconds for one result's download [3600]"),
     Variable("KIEBATCH_AUTHOR", "by", "who runs it, in the record of a run [git's name]"),
+    Variable("KIEBATCH_NOTIFY", "notify", "what tells of a run's end: a command, or `desktop`"),
     Variable("KIEBATCH_YES", "", "`1`: do not ask before spending; a threshold or the balance still asks"),
     Variable("KIEBATCH_SPEED", "", "how many times faster than the provider a simulator on this machine is"),
     Variable("KIEBATCH_CONFIG_HOME", "", "the user's config folder: `config.yaml`, `models/`, `prompts/`"),
@@ -131,6 +133,7 @@ class Settings:
     webhook_key: str = field(default="", repr=False)  # what they are signed with
     tags: tuple[str, ...] = ()  # kept with the run and its assets
     by: str = ""  # who runs it, in the run's record; git's name where it is empty
+    notify: str = ""  # what tells of the end of a run: a command with its arguments, or `desktop`
     command: str = ""  # as typed, for the run's record
     expected_scale: float = 1.0  # a draft's server is faster than the provider
     upload_folder: str = "kiebatch"  # where the upload host files our pictures
@@ -219,6 +222,7 @@ class SettingsOptions(TypedDict, total=False):
     account: str
     tags: tuple[str, ...]
     by: str
+    notify: str
     command: str
     upload_folder: str
     connect_timeout_s: float
@@ -266,6 +270,8 @@ def settings(
     """
     found = {RUN_KEYS[key]: value for key, value in run.items() if key in RUN_KEYS}
     found |= _thresholds({film: run, "config.yaml": config or {}})
+    if config and config.get("notify"):
+        found["notify"] = config["notify"]
     found |= _environment(environ)
     if "api_key" not in found and env_file is not None and env_file.is_file():
         import dotenv  # few projects have the file
@@ -342,6 +348,16 @@ def _callback_url(value: str) -> str:
     return value
 
 
+def _notify(value: str) -> str:
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        raise Invalid(f"`{value}` cannot be read as a command: {error}") from None
+    if not words:
+        raise Invalid("--notify takes a command with its arguments, or `desktop`")
+    return value
+
+
 def _upload_folder(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", value):
         raise Invalid(
@@ -365,6 +381,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "poll_rate": _rate,
     "timeout_s": _timeouts,
     "callback_url": _callback_url,
+    "notify": _notify,
     "upload_folder": _upload_folder,
     "approved": _effect_digest,
 }

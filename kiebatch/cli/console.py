@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
 
 import typer
 
 from kiebatch import files
 from kiebatch.ci import announce
 from kiebatch.cli import next_steps, streams
-from kiebatch.cli.logbook import Logbook
 from kiebatch.errors import Exit, Problem, plain
 from kiebatch.model import JSON, USD_PER_CREDIT
 from kiebatch.running import events
@@ -131,109 +127,6 @@ def ask(question: str) -> bool:
 def on_terminal() -> bool:
     """Whether a person can be asked."""
     return streams.is_terminal(sys.stdin) and streams.is_terminal(sys.stderr)
-
-
-class Progress:
-    """Shows a run: a bar on a terminal, plain lines elsewhere, and `--events` for programs."""
-
-    def __init__(
-        self,
-        *,
-        total: int,
-        bar: bool,
-        quiet: bool = False,
-        events_file: Path | None = None,
-        folder: Path | None = None,
-        log: Logbook | None = None,
-    ) -> None:
-        """`folder` is where the names of assets begin, so that a person sees a path that opens from here."""
-        self._log = log
-        self._folder = folder
-        self._total = total
-        self._done = self._failed = self._flying = 0
-        self._credits = 0.0
-        self._quiet = quiet
-        self._stream: TextIO | None = events_file.open("a", encoding="utf-8") if events_file else None
-        self._bar: Any = None
-        self._flown: set[str] = set()
-        if bar and total and not quiet:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=total,
-                unit="job",
-                file=sys.stderr,
-                dynamic_ncols=True,
-                bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}",
-            )
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        if self._stream:
-            self._stream.close()
-        if self._log:
-            self._log.__exit__()
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __call__(self, event: events.Event) -> None:
-        line = describe(event)
-        if self._log:
-            self._log.write(event, line)
-        if self._stream and line:
-            moment = datetime.now().astimezone().isoformat(timespec="milliseconds")
-            self._stream.write(json.dumps({"time": moment, **line}, ensure_ascii=False) + "\n")
-            self._stream.flush()
-        match event:
-            case events.Submitted():
-                self._flying += 1
-                self._flown.add(str(event.slot))
-                self._credits += event.credits or 0.0
-            case events.Saved() if event.asset.output == 1:
-                self._settle(event.slot)
-                self._done += 1
-                self._print(f"saved {event.slot}: {plain(self._path_of(event.asset.filename))}")
-            case events.JobFailed():
-                self._settle(event.slot)
-                self._failed += 1
-                self._print(f"failed {event.slot}: {event.message or event.code}")
-            case events.JobHeld():
-                self._settle(event.slot)
-                self._print(f"held {event.slot}: {event.reason}")
-            case events.Skipped():
-                self._print(f"not sent {event.slot}: {event.reason}")
-            case events.Noticed() if event.level != "debug":
-                self._print(f"{'warning: ' if event.level == 'warning' else ''}{event.message}")
-            case _:
-                pass
-        if self._bar is not None:
-            self._bar.n = min(self._total, self._done + self._failed)
-            self._bar.set_postfix_str(
-                f"{self._flying} in flight, {self._failed} failed, {number(self._credits)} credits",
-                refresh=False,
-            )
-            self._bar.refresh()
-
-    def _path_of(self, filename: str) -> str:
-        return files.shown(self._folder / filename) if self._folder else filename
-
-    def _settle(self, slot: object) -> None:
-        if str(slot) in self._flown:
-            self._flown.discard(str(slot))
-            self._flying -= 1
-
-    def _print(self, text: str) -> None:
-        if self._quiet:
-            return
-        if self._bar is not None:
-            self._bar.write(streams.harmless(text), file=sys.stderr)
-        else:
-            say(text)
 
 
 def describe(event: events.Event) -> dict[str, JSON]:

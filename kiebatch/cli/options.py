@@ -53,6 +53,9 @@ BaseUrl = Annotated[
 ]
 
 
+DRAFT_SCALE = 0.002  # the simulator of a draft takes so much of the time that the provider takes
+
+
 def read_settings(opened_root: Path | None, run: dict[str, Any] | None = None, **flags: Any) -> Settings:
     """Return the settings of a command from its flags, the environment and the project."""
     return settings(
@@ -79,7 +82,7 @@ def settings_for(given: Given, found: Opened) -> Settings:
         os.environ,
         dict(found.project.run),
         env_file=workspace.root / ".env",
-        config=found.config.thresholds,
+        config=found.config.chosen,
         film=workspace.scene_file.name if workspace.scene_file else "the scene file",
     )
 
@@ -152,7 +155,7 @@ def draft_settings(chosen: Settings, url: str, key: str) -> Settings:
         rate=Rate(starts=1000, window_s=1.0),
         poll_rate=Rate(starts=1000, window_s=1.0),
         poll_interval_s=0.05,
-        expected_scale=0.002,
+        expected_scale=DRAFT_SCALE,
         max_credits=None,
         webhook_key="",
         canary=False,
@@ -204,3 +207,8 @@ def logbook(given: Given, chosen: Settings) -> Logbook | None:
 def progress_bar(no_progress: bool) -> bool:
     """Whether to show a bar: on a terminal that can move its cursor, which a dumb one cannot."""
     return not no_progress and streams.is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+
+
+def screen() -> bool:
+    """Whether stdout is a terminal on which lines can be written over."""
+    return streams.is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb"

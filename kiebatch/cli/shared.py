@@ -505,6 +505,23 @@ _OUTPUT = (
         default=False,
     ),
     Shared(
+        name="by_model",
+        type=bool,
+        flags=("--by-model",),
+        help="show the progress of each model, too",
+        panel=Panel.OUTPUT,
+        default=False,
+    ),
+    Shared(
+        name="notify",
+        type=str | None,
+        flags=("--notify",),
+        help="at the end call this command, or show a notification: desktop",
+        panel=Panel.OUTPUT,
+        setting="notify",
+        more={"metavar": "CMD"},
+    ),
+    Shared(
         name="as_json",
         type=bool,
         flags=("--json",),

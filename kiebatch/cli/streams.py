@@ -51,6 +51,12 @@ def answer(text: str) -> None:
     print(harmless(text))
 
 
+def write(text: str) -> None:
+    """Write on a terminal what moves its cursor; the words in it are harmless already."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def say(message: str) -> None:
     """Say something to the person on stderr; without one (a closed stderr) it is lost, and nothing else."""
     if sys.stderr is None:

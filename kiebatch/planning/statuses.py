@@ -108,6 +108,20 @@ def status(
     return ProjectStatus(slots=tuple(slots), counts=counts, warnings=tuple(warnings))
 
 
+def left_s(workspace: Workspace, now: Callable[[], float] = time.time) -> float | None:
+    """Return in how many seconds what is in flight is over, by how long its models took here.
+
+    None where nothing is in flight, or where nothing was learnt yet.
+    """
+    with peek(workspace) as journal:
+        if journal is None:
+            return None
+        ages = [(a.model, now() - (a.submitted_at or now())) for a in journal.attempts(states=("submitted",))]
+        learnt = {model: journal.notebook.durations(model) for model, _ in ages}
+    known = [max(0.0, past[len(past) // 2] - age) for model, age in ages if (past := learnt[model])]
+    return max(known, default=None)
+
+
 def _expires(attempt: Attempt) -> str | None:
     return stamp(attempt.submitted_at + lifetimes.RESULT.kept_s) if attempt.submitted_at else None
 

@@ -9,6 +9,7 @@
     warn_above: 100                # credits, or dollars: 5$
     confirm_above: 500
     reject_above: 20$
+    notify: desktop                # what tells of a run's end: a command, or desktop
 
 It lies in the user's config folder (`KIEBATCH_CONFIG_HOME`), never in a project.
 """
@@ -54,6 +55,7 @@ class UserConfig:
     allow: tuple[Path, ...] = ()
     allow_commands: tuple[Path, ...] = ()  # folders whose scene files may run commands, links resolved
     account: str = ""
+    notify: str = ""
     trusted_hosts: tuple[str, ...] = ()  # in lower case
     foreign_urls: ForeignUrls = ForeignUrls.SEND
     warn_above: float | None = None
@@ -62,10 +64,10 @@ class UserConfig:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def thresholds(self) -> dict[str, float]:
-        """The thresholds that are set, as `settings.settings` takes them."""
-        found = {name: getattr(self, name) for name in THRESHOLDS}
-        return {name: credits for name, credits in found.items() if credits is not None}
+    def chosen(self) -> dict[str, JSON]:
+        """What `settings.settings` takes of it: the thresholds that are set, and what tells of a run's end."""
+        found = {name: getattr(self, name) for name in (*THRESHOLDS, "notify")}
+        return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def path(environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -116,6 +118,7 @@ class _Reader:
             "allow": self.folders,
             "allow_commands": self.folders,
             "account": self.word,
+            "notify": self.word,
             "trusted_hosts": self.hosts,
             "foreign_urls": self.foreign,
             "warn_above": self.credits,

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from kiebatch.cli import consenting, console, options, shared
+from kiebatch.cli import consenting, console, options, progress, shared
 from kiebatch.cli.panels import Command
+from kiebatch.cli.tally import Expected
 from kiebatch.errors import Invalid, KieBatchError
 from kiebatch.project import Opened
 from kiebatch.running import single
@@ -146,8 +147,9 @@ def _folder(given: shared.Given, output: Path | None) -> Path:
 def _make(opened: Opened, chosen: Settings, given: shared.Given) -> single.Result:
     chosen = options.with_key(chosen)
     bar = options.progress_bar(given["no_progress"])
-    shown = console.Progress(
-        total=1,
+    job = opened.project.jobs[0]
+    shown = progress.Progress(
+        {str(job.slot): Expected(model=job.model, usual_s=job.expected_s * chosen.expected_scale)},
         bar=bar,
         events_file=given["events_file"],
         folder=opened.workspace.assets.parent,
@@ -164,7 +166,7 @@ def _make(opened: Opened, chosen: Settings, given: shared.Given) -> single.Resul
         )
 
 
-_talk = console.Progress(total=0, bar=False)
+_talk = progress.Progress({}, bar=False)
 
 
 def _failed(model: str, error: KieBatchError) -> single.Result:

@@ -14,7 +14,7 @@ import typer
 import uvicorn
 
 from kiebatch.board import Access, ReviewSession, Role, application
-from kiebatch.cli import console, options, serving, shared
+from kiebatch.cli import console, options, progress, serving, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
@@ -111,8 +111,8 @@ def review(
         bound: Mapping[str, JSON],
         emit: Callable[[Event], object],
     ) -> object:
-        shown = console.Progress(
-            total=0,
+        shown = progress.Progress(
+            {},
             bar=False,
             quiet=True,
             events_file=given["events_file"],

@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from kiebatch.ci import announce, facts
-from kiebatch.cli import consenting, console, options, shared
+from kiebatch.cli import consenting, console, notifying, options, progress, shared
 from kiebatch.cli.panels import Command, Panel
 from kiebatch.errors import Invalid, plain
 from kiebatch.media.checks import State
+from kiebatch.model import JSON
 from kiebatch.planning import Plan, planning, saved
 from kiebatch.project import Opened, opening
 from kiebatch.record import StoreFailed, manifest, results_of
@@ -68,36 +69,37 @@ def run(
     busy = bool(todo.work or todo.collect)
     if busy:
         chosen = options.with_key(chosen)
-    shown = console.Progress(
-        total=len(todo.work),
+    scale = options.DRAFT_SCALE if chosen.draft else chosen.expected_scale
+    shown = progress.Progress(
+        progress.expected(opened.workspace, todo.work, scale),
         bar=options.progress_bar(given["no_progress"]),
+        by_model=given["by_model"],
         events_file=given["events_file"],
         folder=opened.workspace.assets.parent,
         log=options.logbook(given, chosen),
     )
     # A draft that has nothing to do needs no simulator.
     jobs = [entry.job for entry in todo.work if entry.job]
-    with shown, options.simulator(replace(chosen, draft=chosen.draft and busy), opened, jobs) as ready:
-        outcome = session.run(
-            opened,
-            settings=ready,
-            only=only,
-            force=force,
-            emit=shown,
-            confirm=None if chosen.draft else consenting.asks(chosen),
-            bound=bound,
+    with notifying.at_the_end(chosen.notify) as tell, shown:
+        with options.simulator(replace(chosen, draft=chosen.draft and busy), opened, jobs) as ready:
+            outcome = session.run(
+                opened,
+                settings=ready,
+                only=only,
+                force=force,
+                emit=shown,
+                confirm=None if chosen.draft else consenting.asks(chosen),
+                bound=bound,
+            )
+        value = _value(outcome, opened, chosen)
+        # The answer first: what comes after it may fail, and a run that was paid for has told what it made.
+        console.answer(
+            value,
+            lambda: summary(outcome, draft=chosen.draft),
+            as_json=given.as_json,
+            code=outcome.exit_code,
         )
-    value = outcome.as_json(manifest.entry)
-    if chosen.approved:
-        value["approved"] = chosen.approved
-    value["held"] = holding.told(opened.workspace, value["held"])
-    # The answer first: what comes after it may fail, and a run that was paid for has told what it made.
-    console.answer(
-        value,
-        lambda: summary(outcome, draft=chosen.draft),
-        as_json=given.as_json,
-        code=outcome.exit_code,
-    )
+        tell(value)
     announce.outcome(value, junit=junit, facts=lambda: facts.facts_of(opened, outcome.run_id))
     console.leave(outcome.exit_code)
 
@@ -111,13 +113,22 @@ def _planned(opened: Opened, chosen: Settings, *, only: Sequence[str], force: bo
         return look()
 
 
+def _value(outcome: Outcome, opened: Opened, chosen: Settings) -> dict[str, JSON]:
+    """Return the document of a run."""
+    value = outcome.as_json(manifest.entry)
+    if chosen.approved:
+        value["approved"] = chosen.approved
+    value["held"] = holding.told(opened.workspace, value["held"])
+    return value
+
+
 def _collect_all_the_same(given: shared.Given, scene_file: Path | None) -> None:
     """Bring home what is paid for although the scene file has errors: results expire while a typo is mended."""
     place = opening.located(scene_file, **given.where)
     chosen = settings(given.flags, os.environ, {}, env_file=place.root / ".env")
     if chosen.draft:
         return
-    shown = console.Progress(total=0, bar=False)
+    shown = progress.Progress({}, bar=False)
     outcome = session.collect_known(place, settings=chosen, emit=shown)
     if outcome and outcome.assets:
         names = ", ".join(asset.filename for asset in outcome.assets)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import time
+from typing import Annotated
+
 import typer
 
 from kiebatch.ci import announce
-from kiebatch.cli import console, options, shared
-from kiebatch.cli.panels import Command
+from kiebatch.cli import console, options, shared, streams, tally, watching
+from kiebatch.cli.panels import Command, Panel
 from kiebatch.errors import plain
 from kiebatch.model import JSON
 from kiebatch.planning import statuses
@@ -16,6 +20,8 @@ from kiebatch.settings import settings
 from kiebatch.workspace import Workspace
 
 app = typer.Typer()
+_HEAD = ("slot", "state", "asset or task", "what")
+_MOST_ROWS = 20  # that fit on a small terminal
 
 
 @app.command(cls=Command)
@@ -23,29 +29,57 @@ app = typer.Typer()
 def status(
     given: shared.Given,
     scene_file: options.MaybeSceneFile = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="look again until nothing is in flight; on a terminal in place",
+            rich_help_panel=Panel.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
-    """Show what is done, in flight, held or failed, and what expires soon.
+    """Show what is done, in flight, held or failed, and what expires soon.  Sends nothing.
 
-    Example: kiebatch status
+    Example: kiebatch status --watch
     """
-    found = statuses.status(scene_file, **given.where, settings=settings(given.flags, {}, {}))
-    value = {"slots": _told(found, opening.located(scene_file, **given.where)), "counts": found.counts}
-
-    def text() -> str:
-        rows = [
-            [s.slot, s.state, s.asset or s.task_id or "", console.short(plain(s.message), 70)]
-            for s in found.slots
-            if s.state != "done"
-        ]
-        counts = ", ".join(f"{n} {state}" for state, n in found.counts.items()) or "nothing yet"
-        parts = [counts]
-        if rows:
-            parts.insert(0, console.table(rows, ["slot", "state", "asset or task", "what"]))
-        parts += found.warnings
-        return "\n".join(parts)
-
+    workspace = opening.located(scene_file, **given.where)
+    look = functools.partial(
+        statuses.status, scene_file, **given.where, settings=settings(given.flags, {}, {})
+    )
+    if watch:
+        watching.until_landed(
+            lambda: _look(look(), workspace),
+            screen=watching.Screen(streams.write) if not given.as_json and options.screen() else None,
+            say=console.say,
+            sleep=time.sleep,
+        )
+    found = look()
     announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
-    console.answer(value, text, as_json=given.as_json)
+    value = {"slots": _told(found, workspace), "counts": found.counts}
+    console.answer(value, lambda: _text(found), as_json=given.as_json)
+
+
+def _look(found: statuses.ProjectStatus, workspace: Workspace) -> watching.Look:
+    """Return what --watch shows of one look."""
+    left_s = statuses.left_s(workspace)
+    line = _counts(found) if left_s is None else f"{_counts(found)}; about {tally.duration(left_s)} left"
+    rows = [_row(slot) for slot in found.slots if slot.state == "in-flight"][:_MOST_ROWS]
+    text = "\n".join([console.table(rows, _HEAD), line]) if rows else line
+    return watching.Look(streams.harmless(text), line, found.counts.get("in-flight", 0) > 0)
+
+
+def _text(found: statuses.ProjectStatus) -> str:
+    rows = [_row(slot) for slot in found.slots if slot.state != "done"]
+    table = [console.table(rows, _HEAD)] if rows else []
+    return "\n".join([*table, _counts(found), *found.warnings])
+
+
+def _row(slot: statuses.SlotStatus) -> list[str]:
+    return [slot.slot, slot.state, slot.asset or slot.task_id or "", console.short(plain(slot.message), 70)]
+
+
+def _counts(found: statuses.ProjectStatus) -> str:
+    return ", ".join(f"{count} {state}" for state, count in found.counts.items()) or "nothing yet"
 
 
 def _told(found: statuses.ProjectStatus, workspace: Workspace) -> list[dict[str, JSON]]:
