@@ -8,14 +8,14 @@ from kiebatch._lazy import face
 
 if TYPE_CHECKING:
     from kiebatch.record.store.address import StoreAddress as StoreAddress
+    from kiebatch.record.store.objects import StoreFailed as StoreFailed
+    from kiebatch.record.store.objects import StoreTimes as StoreTimes
     from kiebatch.record.store.opening import open_store as open_store
     from kiebatch.record.store.opening import results_of as results_of
     from kiebatch.record.store.results import ResultCache as ResultCache
     from kiebatch.record.store.results import Results as Results
     from kiebatch.record.store.results import ResultStore as ResultStore
     from kiebatch.record.store.results import Stored as Stored
-    from kiebatch.record.store.objects import StoreFailed as StoreFailed
-    from kiebatch.record.store.objects import StoreTimes as StoreTimes
     from kiebatch.record.store.whereabouts import Whereabouts as Whereabouts
 
 __getattr__, __dir__ = face(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kiebatch.record.store.address import StoreAddress
 from kiebatch.record.store.folder import FolderObjects
-from kiebatch.record.store.results import Both, ResultCache, Results, ResultStore
 from kiebatch.record.store.objects import Objects, StoreTimes
+from kiebatch.record.store.results import Both, ResultCache, Results, ResultStore
 from kiebatch.settings import Settings
 
 
