@@ -211,7 +211,8 @@ def _from_problems(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
     placed = answer.get("status") == "invalid" and any(problem.get("line") for problem in problems)
     if placed and asked.command != "validate" and "scene_file" in asked.parts:
         yield Step(words=("validate", *asked.parts["scene_file"]), why="lists all that is wrong with it")
-    for one in (*problems, *(answer.get("checks") or ())):
+    checks = answer["checks"] if asked.command == "doctor" and "checks" in answer else ()
+    for one in (*problems, *checks):
         for found in _NAMED.finditer(str(one.get("hint") or "")):
             yield _judged(found.group(1), why="as the message says")
 
