@@ -13,7 +13,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -268,10 +268,11 @@ _SPENDING = (
         name="approved",
         type=str | None,
         flags=("--approved",),
-        help="buy exactly the plan with this effect digest, or nothing; consent to that, up to its total",
+        help="buy exactly the plan with this effect digest, or nothing; consent to that, up to its total. "
+        "`github`: that of the reviewed commit, in a job on GitHub",
         panel=Panel.SPENDING,
         setting="approved",
-        more={"metavar": "DIGEST"},
+        more={"metavar": "DIGEST|github"},
     ),
     Shared(
         name="partial",
@@ -556,6 +557,10 @@ class Given:
 
     def __getitem__(self, name: str) -> Any:
         return self.typed.get(name)
+
+    def but(self, **values: Any) -> Given:
+        """Return the same with other values for some options."""
+        return replace(self, typed={**self.typed, **values})
 
     @property
     def draft(self) -> bool:

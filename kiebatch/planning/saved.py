@@ -120,18 +120,21 @@ def scene_file_of(bound: Mapping[str, JSON], plan_file: Path, *, project: Path |
 
 def read_plan(path: Path) -> dict[str, JSON]:
     """Read a saved plan.  `Invalid` when the file is none."""
+    return parse_plan(files.read_text(path), files.shown(path))
+
+
+def parse_plan(text: str, name: str) -> dict[str, JSON]:
+    """Return the saved plan that a text holds; `name` is how messages call it."""
     try:
-        found = formats.strict_json(files.read_text(path))
+        found = formats.strict_json(text)
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.get("kiebatch-plan") != 1:
-        raise Invalid(
-            f"{files.shown(path)} is not a plan of this kiebatch", hint="make one with `kiebatch plan --out`"
-        )
+        raise Invalid(f"{name} is not a plan of this kiebatch", hint="make one with `kiebatch plan --out`")
     wrong = [key for key, fits in _SHAPE.items() if key in found and not fits(found[key])]
     if wrong:
         raise Invalid(
-            f"{files.shown(path)}: `{wrong[0]}` is not what `kiebatch plan --out` writes there",
+            f"{name}: `{wrong[0]}` is not what `kiebatch plan --out` writes there",
             hint="make a new one with `kiebatch plan --out`",
         )
     return found

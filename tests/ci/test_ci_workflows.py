@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kiebatch.ci import reviewed
+from kiebatch.errors import Invalid, Refused
 from kiebatch.record import manifest
 from support import simulated, workflows
 from support.filmrepo import PACKAGE, Film
+from support.github_api import GitHub, serving
 from support.workflows import Machine, Ran
 
 GITHUB = PACKAGE / "examples" / "ci" / "github.yml"
+PLAN = PACKAGE / "examples" / "ci" / "github-plan.yml"
 GITLAB = PACKAGE / "examples" / "ci" / "gitlab.yml"
 ACTION = PACKAGE / "action.yml"
 QUICK = "--poll-interval 0.05 --rate 1000/1s --no-canary"
@@ -41,6 +46,30 @@ def machine(tmp_path: Path, film: Film, sim: simulated.Sim) -> Machine:
     return Machine(tmp_path / "ci", origin, environment, {"KIE_API_KEY": sim.key})
 
 
+@pytest.fixture
+def github(machine: Machine) -> Iterator[GitHub]:
+    """GitHub's API, which knows one pull request of Ben's, merged into main, and nothing on record for it."""
+    with serving() as found:
+        machine.environment = {**machine.environment, "GITHUB_API_URL": found.url}
+        yield found
+
+
+@pytest.fixture
+def approved(machine: Machine, github: GitHub) -> GitHub:
+    """The same, with the plan of main as it is now on record, and approved by Ann."""
+    record(machine, github, machine.git("rev-parse", "main").strip())
+    return github
+
+
+def record(machine: Machine, github: GitHub, head: str, *, approved: bool = True) -> None:
+    """Put the plan of a pull request's commit on record, and let Ann approve it."""
+    ran = machine.github_job(_quick(PLAN, machine), "record", event="workflow_run", head=head)
+    assert set(codes(ran).values()) == {0}, [one.output for one in ran or ()]
+    github.keep(head, (machine.folder / "artifacts" / f"kiebatch-plan-{head}" / "plan.json").read_bytes())
+    if approved:
+        github.review(head)
+
+
 def codes(ran: list[Ran] | None) -> dict[str, int]:
     assert ran is not None
     return {one.name: one.code for one in ran if not one.name.startswith("actions/")}
@@ -59,7 +88,12 @@ def summary(machine: Machine) -> str:
 
 @pytest.mark.parametrize(
     ("schema", "file"),
-    [("vendor.github-workflows", GITHUB), ("vendor.github-actions", ACTION), ("vendor.gitlab-ci", GITLAB)],
+    [
+        ("vendor.github-workflows", GITHUB),
+        ("vendor.github-workflows", PLAN),
+        ("vendor.github-actions", ACTION),
+        ("vendor.gitlab-ci", GITLAB),
+    ],
 )
 def test_the_files_are_as_their_published_schemas_say(schema: str, file: Path) -> None:
     checker = pytest.importorskip("check_jsonschema")
@@ -71,8 +105,8 @@ def test_the_files_are_as_their_published_schemas_say(schema: str, file: Path) -
 
 
 def test_no_foreign_text_reaches_a_shell_script() -> None:
-    workflow, action = workflows.load(GITHUB), workflows.load(ACTION)
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]] + action["runs"]["steps"]
+    jobs = [job for file in (GITHUB, PLAN) for job in workflows.load(file)["jobs"].values()]
+    steps = [step for job in jobs for step in job["steps"]] + workflows.load(ACTION)["runs"]["steps"]
 
     assert not any("${{" in step.get("run", "") for step in steps)
 
@@ -94,7 +128,10 @@ def test_only_the_main_branch_gets_the_key_and_the_right_to_push() -> None:
 
     assert "secrets." not in json.dumps(jobs["draft"])
     assert workflows.load(GITHUB)["permissions"] == {"contents": "read"}
-    assert [name for name, job in jobs.items() if job.get("permissions") == {"contents": "write"}] == ["run"]
+    writes = [name for name, job in jobs.items() if "write" in job.get("permissions", {}).values()]
+    assert writes == ["run"]
+    assert "write" not in json.dumps(workflows.load(PLAN))
+    assert "secrets." not in json.dumps(workflows.load(PLAN))
     assert "pull_request_target" not in GITHUB.read_text(encoding="utf-8")
 
 
@@ -146,7 +183,7 @@ def test_a_pull_request_with_a_broken_scene_file_is_annotated(machine: Machine, 
 
 @pytest.mark.slow
 def test_the_main_branch_spends_commits_and_then_has_nothing_to_do(
-    machine: Machine, sim: simulated.Sim
+    approved: GitHub, machine: Machine, sim: simulated.Sim
 ) -> None:
     first = machine.github_job(_quick(GITHUB, machine), "run")
     head = machine.git("rev-parse", "main")
@@ -158,11 +195,14 @@ def test_the_main_branch_spends_commits_and_then_has_nothing_to_do(
     assert machine.git("log", "-1", "--format=%s", "main").strip() == "kiebatch: new assets [skip ci]"
     assert machine.git("rev-parse", "main") == head
     assert "nothing new to commit" in (second or [])[-2].output
-    assert "1.6 credits** spent" in (machine.folder / "summary-1").read_text(encoding="utf-8")
+    assert "1.6 credits** spent" in (machine.folder / "summary-2").read_text(encoding="utf-8")
     assert sim.key not in "".join(one.output for one in [*(first or ()), *(second or ())])
 
 
-def test_a_run_above_the_budget_sends_nothing_and_says_so(machine: Machine, sim: simulated.Sim) -> None:
+@pytest.mark.slow
+def test_a_run_above_the_budget_sends_nothing_and_says_so(
+    approved: GitHub, machine: Machine, sim: simulated.Sim
+) -> None:
     file = _quick(GITHUB, machine, credits="1")
 
     ran = machine.github_job(file, "run")
@@ -178,7 +218,9 @@ def test_a_run_above_the_budget_sends_nothing_and_says_so(machine: Machine, sim:
 
 
 @pytest.mark.slow
-def test_a_failed_job_keeps_and_commits_what_the_others_made(machine: Machine, sim: simulated.Sim) -> None:
+def test_a_failed_job_keeps_and_commits_what_the_others_made(
+    approved: GitHub, machine: Machine, sim: simulated.Sim
+) -> None:
     sim.fault("submit@1=fail:422 ::error::not a command")
 
     ran = machine.github_job(_quick(GITHUB, machine), "run")
@@ -194,7 +236,7 @@ def test_a_failed_job_keeps_and_commits_what_the_others_made(machine: Machine, s
 
 @pytest.mark.slow
 def test_a_killed_step_leaves_its_journal_and_the_next_run_pays_nothing_twice(
-    machine: Machine, sim: simulated.Sim
+    approved: GitHub, machine: Machine, sim: simulated.Sim
 ) -> None:
     machine.kill_when = lambda _workspace: len(sim.charges()) == 2
 
@@ -209,7 +251,7 @@ def test_a_killed_step_leaves_its_journal_and_the_next_run_pays_nothing_twice(
 
 @pytest.mark.slow
 def test_what_was_made_joins_what_others_pushed_meanwhile(
-    machine: Machine, film: Film, sim: simulated.Sim
+    approved: GitHub, machine: Machine, film: Film, sim: simulated.Sim
 ) -> None:
     pushed_by_others: list[str] = []
 
@@ -231,7 +273,9 @@ def test_what_was_made_joins_what_others_pushed_meanwhile(
 
 @pytest.mark.slow
 def test_gitlab_spends_commits_and_keeps_the_journal(machine: Machine, sim: simulated.Sim) -> None:
-    given = {"KIE_API_KEY": sim.key, "OPTIONS": QUICK}
+    planned = machine.gitlab_job(GITLAB, "kiebatch plan", OPTIONS=QUICK)
+    digest = planned[0].output.split("--approved ")[1].split("`")[0]
+    given = {"KIE_API_KEY": sim.key, "OPTIONS": QUICK, "APPROVED": digest}
 
     first = machine.gitlab_job(GITLAB, "kiebatch run", **given)
     second = machine.gitlab_job(GITLAB, "kiebatch run", **given)
@@ -251,6 +295,113 @@ def test_gitlab_drafts_without_a_key(machine: Machine, sim: simulated.Sim) -> No
     assert sim.charges() == []
 
 
+# --- what was reviewed is what is bought -----------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_after_the_merge_exactly_the_approved_plan_is_bought(
+    machine: Machine, film: Film, approved: GitHub, sim: simulated.Sim
+) -> None:
+    film.git("commit", "--quiet", "--allow-empty", "-m", "somebody else's merge")
+    film.git("push", "--quiet", "origin", "main")
+
+    ran = machine.github_job(_quick(GITHUB, machine), "run")
+
+    assert set(codes(ran).values()) == {0}, [one.output for one in ran or ()]
+    assert len(sim.charges()) == 2
+
+
+@pytest.mark.slow
+def test_what_was_pushed_after_the_approval_is_not_bought(
+    machine: Machine, film: Film, approved: GitHub, sim: simulated.Sim
+) -> None:
+    _edit(film, "A stair", "A stair of gold")
+    record(machine, approved, machine.git("rev-parse", "main").strip(), approved=False)
+
+    ran = machine.github_job(_quick(GITHUB, machine), "run")
+
+    (told,) = [one for one in ran or () if one.name == "Run"]
+    assert told.code == 2
+    assert "the plan is not the one that was approved" in told.output
+    assert "2: approved z-image" in told.output
+    assert sim.charges() == []
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"event": "pull_request", "path": ".github/workflows/kiebatch-plan.yml"},
+        {"event": "workflow_run", "path": ".github/workflows/mine.yml"},
+    ],
+)
+def test_a_record_that_the_author_could_have_written_is_none(github: GitHub, run: dict[str, str]) -> None:
+    github.keep("abc", b"a plan", run)
+    github.review("abc")
+
+    with pytest.raises(Invalid, match="no plan on record"):
+        reviewed.plan_of_reviewed_commit(_job(github))
+
+
+def test_the_plan_that_was_there_when_it_was_approved_counts_and_no_later_one(github: GitHub) -> None:
+    for plan in (b"first", b"second"):
+        github.keep("abc", plan)
+    github.review("abc")
+    github.keep("abc", b"later")
+
+    assert reviewed.plan_of_reviewed_commit(_job(github)) == "second"
+
+
+def test_only_somebody_elses_standing_approval_counts(github: GitHub) -> None:
+    github.keep("abc", b"a plan")
+    github.review("abc", by="ben")
+    github.review("abc", by="a stranger", may="CONTRIBUTOR")
+    github.review("abc", by="ann")
+    github.review("abc", by="ann", state="CHANGES_REQUESTED")
+
+    with pytest.raises(Invalid, match="nobody has approved pull request 7"):
+        reviewed.plan_of_reviewed_commit(_job(github))
+
+    github.review("abc", by="eve", may="OWNER")
+    assert reviewed.plan_of_reviewed_commit(_job(github)) == "a plan"
+
+
+@pytest.mark.slow
+def test_a_push_without_a_request_is_run_by_hand(
+    machine: Machine, github: GitHub, sim: simulated.Sim
+) -> None:
+    github.merged = False
+
+    ran = machine.github_job(_quick(GITHUB, machine), "run")
+
+    (told,) = [one for one in ran or () if one.name == "Run"]
+    assert told.code == 2
+    assert "is the merge of no pull request; nothing was sent" in told.output
+    assert "start the run by hand" in told.output
+    assert sim.charges() == []
+
+
+def test_without_the_right_to_read_the_record_the_run_is_refused(github: GitHub) -> None:
+    with pytest.raises(Refused, match="GitHub does not tell what was reviewed"):
+        reviewed.plan_of_reviewed_commit({**_job(github), "GITHUB_TOKEN": "another token"})
+
+
+def _job(github: GitHub) -> dict[str, str]:
+    return {
+        "GITHUB_API_URL": github.url,
+        "GITHUB_REPOSITORY": "ann/film",
+        "GITHUB_TOKEN": "a token",
+        "GITHUB_SHA": "a merge",
+        "GITHUB_REF_NAME": "main",
+    }
+
+
+def _edit(film: Film, old: str, new: str) -> None:
+    path = film.root / "scenes.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    film.commit("edited")
+    film.git("push", "--quiet", "origin", "main")
+
+
 # --- the action ----------------------------------------------------------------------------------------
 
 
@@ -259,6 +410,7 @@ def test_the_action_plans_and_refuses_to_spend_where_it_must_not(
 ) -> None:
     planned = machine.github_action(ACTION, {"mode": "plan"}, event="pull_request")
     outputs = machine.last["steps"]["kiebatch"]["outputs"]
+    own_record = machine.github_action(ACTION, {"mode": "plan", "record": "abc"}, event="pull_request")
     unlimited = machine.github_action(ACTION, {"mode": "run", "api-key": sim.key})
     foreign = machine.github_action(
         ACTION, {"mode": "run", "api-key": sim.key, "max-credits": "9"}, event="pull_request_target"
@@ -268,13 +420,17 @@ def test_the_action_plans_and_refuses_to_spend_where_it_must_not(
     assert codes(planned)["kiebatch"] == 0
     assert outputs["status"] == "work"
     assert json.loads(Path(outputs["result"]).read_text(encoding="utf-8"))["totals"]["jobs"] == 2
-    assert [codes(ran)["kiebatch"] for ran in (unlimited, foreign, wrong)] == [2, 2, 2]
+    assert [codes(ran)["kiebatch"] for ran in (own_record, unlimited, foreign, wrong)] == [2, 2, 2, 2]
     assert sim.charges() == []
     assert "Keep the journal" in codes(unlimited)
 
 
 @pytest.mark.slow
-def test_the_action_spends_and_commits(machine: Machine, sim: simulated.Sim) -> None:
+def test_the_action_spends_and_commits(machine: Machine, approved: GitHub, sim: simulated.Sim) -> None:
+    recorded = machine.github_action(ACTION, {"mode": "plan", "record": "abc"}, event="workflow_run")
+    assert (machine.folder / "artifacts" / "kiebatch-plan-abc" / "plan.json").is_file()
+    assert set(codes(recorded).values()) == {0}
+
     ran = machine.github_action(
         ACTION, {"mode": "run", "api-key": sim.key, "max-credits": "9", "options": QUICK}
     )

@@ -174,7 +174,7 @@ def test_an_approved_plan_that_was_interrupted_goes_on_and_buys_nothing_twice(fi
     assert len(film.sim.charges()) == 3
 
 
-def test_what_is_left_of_an_approved_plan_is_refused_once_it_has_changed(film: Film) -> None:
+def test_what_is_left_of_a_changed_plan_is_refused_and_what_was_paid_for_comes_home(film: Film) -> None:
     film.write(CHAIN)
     approved = digest(film)
     killed_in_flight(film, approved)
@@ -184,6 +184,7 @@ def test_what_is_left_of_an_approved_plan_is_refused_once_it_has_changed(film: F
 
     assert said.code == Exit.INVALID
     assert len(film.sim.charges()) == 2
+    assert len(film.manifest) == 2
 
 
 def test_an_approval_is_for_one_purchase_of_each_slot(film: Film) -> None:

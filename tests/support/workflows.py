@@ -70,12 +70,23 @@ class Machine:
     # --- GitHub --------------------------------------------------------------------------------------
 
     def github_job(
-        self, workflow: Path, job: str, *, event: str = "push", ref: str = "refs/heads/main", base: str = ""
+        self,
+        workflow: Path,
+        job: str,
+        *,
+        event: str = "push",
+        ref: str = "refs/heads/main",
+        base: str = "",
+        head: str = "",
     ) -> list[Ran] | None:
-        """Run a job on a new machine; None when its `if:` says no.  A fork's pull request has no secrets."""
+        """Run a job on a new machine; None when its `if:` says no.  A fork's pull request has no secrets.
+
+        `base` is that of a pull request, `head` its last commit where the job goes by a run for it.
+        """
         document = load(workflow)
         definition = document["jobs"][job]
         context = self._github(event, ref, base)
+        context["github"]["event"]["workflow_run"] = {"event": "pull_request", "head_sha": head}
         if not _truth(definition.get("if", "true"), context, failed=False):
             return None
         env = {**document.get("env", {}), **definition.get("env", {})}
@@ -88,7 +99,7 @@ class Machine:
         document = load(action)
         context = self._github(event, ref, "")
         context["inputs"] = {
-            name: spec.get("default", "") for name, spec in document["inputs"].items()
+            name: _filled(spec.get("default", ""), context) for name, spec in document["inputs"].items()
         } | dict(inputs)
         context["github"]["action_path"] = str(action.parent)
         workspace = self._workspace()
@@ -99,7 +110,7 @@ class Machine:
         self.runs += 1
         sha = self.git("rev-parse", ref).strip()
         github = {"event_name": event, "ref": ref, "ref_name": ref.removeprefix("refs/heads/"), "sha": sha, "run_id": str(self.runs), "run_attempt": "1",
-                  "event": {"pull_request": {"base": {"sha": base}}}}  # fmt: skip
+                  "token": "a token", "event": {"pull_request": {"base": {"sha": base}}}}  # fmt: skip
         return {
             "github": github,
             "secrets": {} if event == "pull_request" else dict(self.secrets),
@@ -127,7 +138,8 @@ class Machine:
                 key: _filled(str(value), context) for key, value in {**env, **step.get("env", {})}.items()
             }
             told = {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(outputs),
-                    "GITHUB_WORKSPACE": str(workspace), "RUNNER_TEMP": str(self.folder)}  # fmt: skip
+                    "GITHUB_WORKSPACE": str(workspace), "RUNNER_TEMP": str(self.folder), "GITHUB_REPOSITORY": "ann/film",
+                    "GITHUB_SHA": context["github"]["sha"], "GITHUB_REF_NAME": context["github"]["ref_name"]}  # fmt: skip
             ran.append(self._bash(name, step["run"], {**told, **local}, workspace))
             pairs = (
                 row.split("=", 1) for row in outputs.read_text(encoding="utf-8").splitlines() if "=" in row
@@ -139,7 +151,7 @@ class Machine:
     def _use(self, action: str, given: Mapping[str, str], context: Mapping[str, Any], workspace: Path) -> int:
         match action:
             case "actions/checkout":
-                self._checkout(workspace, context["github"]["sha"], given)
+                self._checkout(workspace, given.get("ref") or context["github"]["sha"], given)
             case "actions/setup-python":
                 pass
             case "actions/cache/restore":

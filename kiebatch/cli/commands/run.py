@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kiebatch.ci import announce, facts
+from kiebatch.ci import announce, facts, reviewed
 from kiebatch.cli import consenting, console, notifying, options, progress, shared
 from kiebatch.cli.panels import Command, Panel
 from kiebatch.errors import Invalid, plain
@@ -52,19 +53,18 @@ def run(
 
     Example: kiebatch run scenes.yaml --draft
     """
-    bound = saved.read_plan(plan_file) if plan_file else None
+    with _bringing_home(given.but(approved=None), scene_file):
+        given, bound = _bound(given, plan_file)
     only, force = given.only, given.force
-    if bound is not None and plan_file is not None:
+    if bound is not None:
         if only or force:
             raise Invalid("--plan does exactly its plan: --only and --force belong to `kiebatch plan --out`")
         only, force = list(bound.get("only") or ()), bool(bound.get("force"))
-        scene_file = scene_file or saved.scene_file_of(bound, plan_file, project=given["project"])
+        if plan_file is not None:
+            scene_file = scene_file or saved.scene_file_of(bound, plan_file, project=given["project"])
     reading = (bound.get("reading") or {}) if bound else {}
-    try:
+    with _bringing_home(given, scene_file):
         opened, chosen = options.open_given(given, scene_file, reading=reading)
-    except Invalid:
-        _collect_all_the_same(given, scene_file)
-        raise
     todo = _planned(opened, chosen, only=only, force=force)
     busy = bool(todo.work or todo.collect)
     if busy:
@@ -81,7 +81,8 @@ def run(
     # A draft that has nothing to do needs no simulator.
     jobs = [entry.job for entry in todo.work if entry.job]
     with notifying.at_the_end(chosen.notify) as tell, shown:
-        with options.simulator(replace(chosen, draft=chosen.draft and busy), opened, jobs) as ready:
+        ready_to = options.simulator(replace(chosen, draft=chosen.draft and busy), opened, jobs)
+        with _bringing_home(given, scene_file), ready_to as ready:
             outcome = session.run(
                 opened,
                 settings=ready,
@@ -122,8 +123,28 @@ def _value(outcome: Outcome, opened: Opened, chosen: Settings) -> dict[str, JSON
     return value
 
 
+def _bound(given: shared.Given, plan_file: Path | None) -> tuple[shared.Given, Mapping[str, JSON] | None]:
+    """Return the saved plan that a run goes by, and what was typed with the digest that is on record for it."""
+    bound = saved.read_plan(plan_file) if plan_file else None
+    if given["approved"] != "github":
+        return given, bound
+    if plan_file:
+        raise Invalid("--approved github goes by the plan on record: leave out --plan")
+    recorded = saved.parse_plan(reviewed.plan_of_reviewed_commit(os.environ), "the plan on record")
+    return given.but(approved=(recorded.get("effects") or {}).get("digest") or ""), recorded
+
+
+@contextlib.contextmanager
+def _bringing_home(given: shared.Given, scene_file: Path | None) -> Iterator[None]:
+    """Bring home what is paid for although a run is refused: results expire while a typo is mended."""
+    try:
+        yield
+    except Invalid:
+        _collect_all_the_same(given, scene_file)
+        raise
+
+
 def _collect_all_the_same(given: shared.Given, scene_file: Path | None) -> None:
-    """Bring home what is paid for although the scene file has errors: results expire while a typo is mended."""
     place = opening.located(scene_file, **given.where)
     chosen = settings(given.flags, os.environ, {}, env_file=place.root / ".env")
     if chosen.draft:
