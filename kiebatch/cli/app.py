@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "credits": ("credits", "Show the account's balance."),
     "doctor": ("doctor", "Look at everything that a run needs: ffmpeg, fonts, key, network, state folder."),
     "mcp": ("mcp", "Serve the project to an agent over stdin and stdout, under a cap that you set."),
+    "worker": ("worker", "Fetch, check and derive for a team, on as many machines as there are."),
     "sim": ("sim", "Run the bundled simulator of the kie.ai API as a server."),
     "git": ("git", "Install diff and merge drivers for the manifest in this repository."),
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from kiebatch import files, units
 from kiebatch.model import JSON, Asset, Done, Job, MediaFacts, Output, stamp
-from kiebatch.provider import CallFailed, families
+from kiebatch.provider import CallFailed, families, lifetimes
 from kiebatch.record import Key, asset_to
 from kiebatch.record.manifest import names, version_after
 from kiebatch.running.context import RunContext
@@ -56,11 +56,16 @@ class Collector:
         """Bring a task's outputs home: onto the disk, into the ledger and into the manifest, in that order."""
         known = await self._context.ledger.outputs(task.attempt, done.outputs, done.credits)
         kept = {s.output.number: s.asset for s in known if s.asset and self._in_place(s.asset)}
+        seen = {s.output.number: s.seen_at for s in known}
         fetched: list[_Fetched] = []
         for output in done.outputs:
             if output.number in kept:
                 continue
-            one = await self._fetch(str(task.attempt), task.job, task.task_id, output)
+            order = self._order(str(task.attempt), task.job, task.task_id, output)
+            seen_at = seen.get(output.number, self._context.now())
+            dies_at = seen_at + lifetimes.RESULT_LINK.kept_s
+            order = replace(order, dies_at=dies_at, output=(task.attempt, output.number))
+            one = await self._fetch(order, task.job, task.task_id, output)
             if isinstance(one, Lost):
                 await self._context.ledger.lost(task.attempt, one.code, one.message)
                 return one
@@ -137,7 +142,8 @@ class Collector:
         output = next((o for o in done.outputs if o.number == asset.output), None)
         if output is None:
             return Lost("gone", "the provider names no such output any more")
-        one = await self._fetch(f"again-{asset.id}", job, asset.task_id or "", output)
+        task_id = asset.task_id or ""
+        one = await self._fetch(self._order(f"again-{asset.id}", job, task_id, output), job, task_id, output)
         if isinstance(one, Lost):
             return one
         if asset.sha256 and one.sha256 != asset.sha256:
@@ -180,23 +186,25 @@ class Collector:
 
     # -- one output
 
-    async def _fetch(self, origin: str, job: Job, task_id: str, output: Output) -> _Fetched | Lost:
+    def _order(self, origin: str, job: Job, task_id: str, output: Output) -> Order:
         limit_s = self._context.limits.download_s
         unit = units.download(origin, task_id, output, job.modality, timeout_s=limit_s)
+        return Order(unit=unit, address=output.url or "")
+
+    async def _fetch(self, order: Order, job: Job, task_id: str, output: Output) -> _Fetched | Lost:
         if output.url is None:
-            return await self._written(unit, output)
+            return await self._written(order.unit, output)
         lost = Lost("no-url", "the task names no address")
-        url = output.url
         for number in range(_TRIES):
-            ended = await self._context.queue.result(Order(unit=unit, address=url))
+            ended = await self._context.queue.result(order)
             if isinstance(ended, Made):
-                return await self._taken(unit, output, ended)
+                return await self._taken(order.unit, output, ended)
             lost = Lost(ended.code, ended.message)
             if ended.code == "gone":
                 fresh = await self._fresh(job, task_id, output, number)
                 if fresh is None:
                     break
-                url = fresh
+                order = replace(order, address=fresh)
             elif not ended.retryable:
                 break
         return lost

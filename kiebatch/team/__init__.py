@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kiebatch.team.address import address as address
     from kiebatch.team.connection import Away as Away
     from kiebatch.team.connection import Connection as Connection
+    from kiebatch.team.connection import Cursor as Cursor
     from kiebatch.team.connection import conninfo as conninfo
 
 __getattr__, __dir__ = face(
@@ -17,6 +18,7 @@ __getattr__, __dir__ = face(
     {
         "Away": "connection",
         "Connection": "connection",
+        "Cursor": "connection",
         "address": "address",
         "conninfo": "connection",
     },

@@ -57,8 +57,8 @@ class Parts(Shelf, Protocol):
 class Rows(Protocol):
     """What is written down of units."""
 
-    async def ended(self, unit: Unit) -> Ended | None:
-        """Return how a unit ended, where it is done."""
+    async def begin(self, order: Order) -> Ended | None:
+        """Write down that a unit is at work; return how it ended where it is done."""
         ...
 
     async def end(self, order: Order, ended: Ended) -> None:
@@ -69,7 +69,7 @@ class Rows(Protocol):
 class NoRows:
     """Nothing is written down: whoever asked for a unit waits for it, and a file that is there is not made again."""
 
-    async def ended(self, unit: Unit) -> Ended | None:
+    async def begin(self, order: Order) -> Ended | None:
         return None
 
     async def end(self, order: Order, ended: Ended) -> None:

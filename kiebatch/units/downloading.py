@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kiebatch import files, media
 from kiebatch.errors import CallFailed
-from kiebatch.model import MediaFacts, Modality, Output
+from kiebatch.model import MediaFacts, Modality, Output, canonical_url
 from kiebatch.units.context import Context
 from kiebatch.units.unit import Ended, Failed, Made, Order, Unit
 
@@ -24,10 +24,10 @@ def download(origin: str, task_id: str, output: Output, modality: Modality, *, t
     """Return the unit for one output of a task, which was asked of a model of that modality.
 
     `origin` says for what: the attempt, or the asset whose file is fetched again.  After a journal was lost, a part of
-    another task must not be gone on with, so the task and the output's first address are part of the unit; as digests,
-    for an address may be signed.
+    another task must not be gone on with, so the task and the output's address are part of the unit: without the
+    signature, as a renewed link is the same output.
     """
-    named = hashlib.sha256(f"{task_id}\0{output.url or ''}".encode()).hexdigest()
+    named = hashlib.sha256(f"{task_id}\0{canonical_url(output.url or '')}".encode()).hexdigest()
     inputs = {"origin": origin, "output": output.number, "task": named}
     params = {"modality": modality, "labelled": bool(output.label)}
     return Unit.of("download", inputs, params, recipe=_RECIPE, timeout_s=timeout_s + _CHECK_S)

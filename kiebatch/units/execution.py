@@ -26,7 +26,7 @@ async def execute(order: Order, context: Context) -> Ended:
     What is done already is not done again.  What a unit's own input causes is a value; a full disk, a store that takes
     nothing and a bug of ours are raised, for the next unit would meet them too.
     """
-    known = await context.rows.ended(order.unit)
+    known = await context.rows.begin(order)
     if known is not None:
         return known
     try:

@@ -71,11 +71,13 @@ class Order:
     """A unit that somebody wants, with what is known of it today and may change.
 
     `address` is where its input can be fetched now, until about `dies_at` (seconds since the epoch; None: for good).
+    `output` is what a ledger calls it: the attempt and the number of its output.
     """
 
     unit: Unit
     address: str = ""
     dies_at: float | None = None
+    output: tuple[int, int] | None = None
 
     @property
     def priority(self) -> int:

@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import hashlib
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
+from kiebatch.farm import Pace, StoreShelf, TeamQueue
 from kiebatch.model import Output
 from kiebatch.provider import Client
-from kiebatch.units import KINDS, Context, Folder, LocalQueue, NoRows, Order, WorkQueue, download
+from kiebatch.record.store import open_store
+from kiebatch.team import Connection, schema
+from kiebatch.units import KINDS, Context, Folder, LocalQueue, NoRows, Order, Shelf, WorkQueue, download
 from support.raw_server import Say, Seen, Server, serving
 from support.waiting import PATIENCE_S
 
@@ -25,14 +28,15 @@ class Stage:
 
     queue: WorkQueue
     server: Server
-    shelf: Folder
+    shelf: Shelf
     dead: set[str] = field(default_factory=set)
 
     def order(self, number: int, *, at: str = "", dies_at: float | None = None) -> Order:
         """Return the order of a picture; `at` is another path than its own."""
         url = f"{self.server.url}/{number}"
         unit = download(str(number), "task", Output(number=number, url=url), "image", timeout_s=30)
-        return Order(unit=unit, address=f"{self.server.url}/{at or number}", dies_at=dies_at)
+        address = f"{self.server.url}/{at or number}"
+        return Order(unit=unit, address=address, dies_at=dies_at, output=(number, 1))
 
     @property
     def fetched(self) -> list[str]:
@@ -55,6 +59,19 @@ class Stage:
             await task
 
 
+def prepare(url: str) -> None:
+    """Make the team's schema, and enter a worker that never dies, for tests in which this process is the worker."""
+    connection = Connection(url)
+    schema.migrate(connection)
+    connection.transact(
+        lambda cursor: cursor.execute(
+            "INSERT INTO workers (host, pid, kinds, jobs, beat) VALUES ('here', 1, %s, 1, 'infinity')",
+            (list(KINDS),),
+        )
+    )
+    connection.close()
+
+
 def picture(number: int) -> bytes:
     made = io.BytesIO()
     Image.new("RGB", (32, 18), (number * 40 % 256, number // 6 % 256, 60)).save(made, "PNG")
@@ -66,7 +83,20 @@ def digest(number: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def local(folder: Path) -> AsyncIterator[Stage]:
+async def team(folder: Path, database: str) -> AsyncIterator[Stage]:
+    """A stage with the queue of a team, which this process works, too."""
+    (folder / "store").mkdir(parents=True)
+    prepare(database)
+    pace = Pace(scale=0.02)
+    async with _served() as (server, dead), Client("", server.url) as client:
+        shelf = StoreShelf(open_store((folder / "store").as_uri()), folder / "here")
+        context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread, fetch=client.download)
+        async with TeamQueue.opened(database, context, pace=pace, derives=False) as queue:
+            yield Stage(queue, server, shelf, dead)
+
+
+@contextlib.asynccontextmanager
+async def local(folder: Path, database: str) -> AsyncIterator[Stage]:
     """A stage with the queue of this process."""
     async with _served() as (server, dead), Client("", server.url) as client:
         shelf = Folder(folder)
@@ -88,4 +118,4 @@ async def _served() -> AsyncIterator[tuple[Server, set[str]]]:
         yield server, dead
 
 
-STAGES: dict[str, Callable[[Path], contextlib.AbstractAsyncContextManager[Stage]]] = {"local": local}
+STAGES = {"local": local, "team": team}

@@ -16,9 +16,10 @@ from support.unit_queues import Stage
 Open = Callable[[], AbstractAsyncContextManager[Stage]]
 
 
-@pytest.fixture(params=unit_queues.STAGES)
+@pytest.fixture(params=["local", pytest.param("team", marks=pytest.mark.needs("postgres"))])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    return lambda: unit_queues.STAGES[request.param](tmp_path / "shelf")
+    database = request.getfixturevalue("team_url") if request.param == "team" else ""
+    return lambda: unit_queues.STAGES[request.param](tmp_path / "shelf", database)
 
 
 def test_a_unit_is_executed_and_its_end_is_told(stage: Open) -> None:

@@ -15,7 +15,9 @@ from typing import Literal
 from kiebatch.errors import Invalid
 from kiebatch.team.connection import Connection, Cursor
 
-VERSION = 1  # of this program
+VERSION = 2  # of this program
+
+_QUEUE = 2  # the version that brought the queue of units, whose tables are its library's own
 
 Part = Literal["before", "after"]
 
@@ -43,7 +45,11 @@ def found(cursor: Cursor) -> Found:
 
 def check(cursor: Cursor, version: int = VERSION) -> Found:
     """Return what a database says of itself; `Invalid` where a program of `version` cannot work with it."""
-    there = found(cursor)
+    return fits(found(cursor), version)
+
+
+def fits(there: Found, version: int = VERSION) -> Found:
+    """Return what a database says of itself; `Invalid` where a program of `version` cannot work with it."""
     if not there.before:
         raise Invalid("the team's database has no ledger yet", hint="`kiebatch team init` makes it")
     if there.before < version:
@@ -95,3 +101,7 @@ def _run(cursor: Cursor, number: int, part: Part) -> None:
     text = (resources.files(__package__) / f"{number:04d}_{part}.sql").read_text(encoding="utf-8")
     cursor.execute("SET LOCAL statement_timeout = 0")
     cursor.execute(text)
+    if (number, part) == (_QUEUE, "before"):
+        from procrastinate.schema import SchemaManager  # slow to import, and needed once in a database's life
+
+        cursor.execute(SchemaManager.get_schema())

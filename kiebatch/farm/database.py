@@ -1,0 +1,104 @@
+"""The farm's connections to the team's PostgreSQL, and the queue that lies in it.
+
+The driver and the queue's library are extras; nothing imports this module where there is no team.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from kiebatch.errors import Invalid, install_hint
+from kiebatch.team import Away, conninfo
+
+try:
+    import procrastinate
+    import psycopg
+    import psycopg_pool
+    from procrastinate import exceptions as queue_errors
+    from procrastinate.jobs import Job
+    from psycopg.rows import dict_row
+except ImportError:  # pragma: no cover - the extra is installed where the tests run
+    raise Invalid("a farm needs the extra `team`", hint=install_hint("team")) from None
+
+T = TypeVar("T")
+Db = psycopg.AsyncConnection[dict[str, Any]]
+
+TASK = "kiebatch.unit"
+_AGAIN_S = (0.1, 0.5, 1.0, 2.0)
+# What a database that goes away or comes back raises, and what the queue makes of it.
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg_pool.PoolTimeout,
+    queue_errors.ConnectorException,
+)
+
+
+class Database:
+    """A pool of connections; what breaks is opened again by the pool."""
+
+    def __init__(self, url: str, *, most: int = 4) -> None:
+        connector = procrastinate.PsycopgConnector(
+            conninfo=conninfo(url),
+            min_size=1,
+            max_size=most,
+            timeout=5.0,
+            kwargs={"row_factory": dict_row, "prepare_threshold": None},
+        )
+        self._connector = connector
+        self.app = procrastinate.App(connector=connector)
+        # Its log names every job; what is to be known of units is in their rows.
+        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        try:
+            await self.app.open_async()
+        except AWAY as error:
+            raise Away("the team's database cannot be reached") from error
+        try:
+            yield
+        finally:
+            await self.app.close_async()
+
+    async def transact(self, work: Callable[[Db], Awaitable[T]], *, patience_s: float = 60.0) -> T:
+        """Do some work in one transaction; done again where the database went away, `Away` when it stays away."""
+        loop = asyncio.get_running_loop()
+        deadline, tries = loop.time() + patience_s, 0
+        while True:
+            try:
+                async with self._connector.pool.connection() as db:
+                    return await work(cast(Db, db))  # its rows are dicts, as the connector was told
+            except (
+                psycopg.errors.DeadlockDetected,
+                psycopg.errors.UniqueViolation,
+                queue_errors.AlreadyEnqueued,
+            ):
+                if tries > len(_AGAIN_S):
+                    raise
+            except AWAY as error:
+                if loop.time() >= deadline:
+                    raise Away("the team's database cannot be reached; the units stay queued") from error
+            await asyncio.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
+            tries += 1
+
+    async def enqueue(self, db: Db, units: Sequence[tuple[str, str, int]]) -> None:
+        """Put units into the queue, each as key, kind and priority, in the transaction that `db` is in."""
+        if not units:
+            return
+        jobs = [
+            Job(
+                queue=kind,
+                priority=priority,
+                lock=None,
+                queueing_lock=key,
+                task_name=TASK,
+                task_kwargs={"key": key},
+            )
+            for key, kind, priority in units
+        ]
+        await self.app.job_manager.batch_defer_jobs_async(jobs=jobs, connection=db)

@@ -1,0 +1,221 @@
+"""The queue that spans machines: its jobs lie in the team's PostgreSQL, and the rows of units are the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Self
+
+from kiebatch.errors import plain
+from kiebatch.farm.database import AWAY, TASK, Database, Db
+from kiebatch.farm.pace import Pace
+from kiebatch.farm.rows import UnitRows
+from kiebatch.units import KINDS, Context, Ended, Kind, LocalQueue, Order, execute
+
+ROOM = 2000  # units that wait at most; whoever brings more waits with them
+_BLOCK = 200
+
+
+class TeamQueue:
+    """A `WorkQueue` over several machines.
+
+    What needs the account's key, and what no ledger has a row for, is executed by this process; so is a unit for whose
+    kind no worker is alive.
+    """
+
+    def __init__(
+        self, database: Database, context: Context, *, pace: Pace | None = None, derives: bool = True
+    ) -> None:
+        """`derives` says whether thumbnails and the like are queued as soon as a download is stored."""
+        self._database = database
+        self._pace = pace or Pace()
+        self.rows = UnitRows(database, derives=derives)
+        self._context = replace(context, rows=self.rows)
+        # What this process does for itself leaves no work for others: there may be nobody to do it.
+        self._here = LocalQueue(replace(context, rows=UnitRows(database, derives=False)))
+        self._waiting: dict[str, asyncio.Future[Ended]] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._served: Collection[str] = ()
+        self._served_until = 0.0
+        self._stop = asyncio.Event()
+        self._at_work = _Together()
+        self.trouble = ""  # the last unit that raised, for the worker's log
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(
+        cls, url: str, context: Context, *, pace: Pace | None = None, derives: bool = True
+    ) -> AsyncIterator[Self]:
+        """Open the queue in the team's database at `url`."""
+        database = Database(url)
+        async with database.opened():
+            queue = cls(database, context, pace=pace, derives=derives)
+            try:
+                yield queue
+            finally:
+                await queue._close()
+
+    async def _close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    # -- asking
+
+    async def defer(self, orders: Sequence[Order]) -> None:
+        for first in range(0, len(orders), _BLOCK):
+            await self._room()
+            await self.rows.ask(orders[first : first + _BLOCK])
+
+    async def _room(self) -> None:
+        while sum((await self.depth()).values()) >= ROOM:  # noqa: ASYNC110 - other machines make the room
+            await asyncio.sleep(self._pace.look_s)
+
+    async def result(self, order: Order) -> Ended:
+        if not await self._is_for_others(order):
+            return await self._here.result(order)
+        await self.rows.ask([order])
+        ended = self._waiting.setdefault(order.unit.key, asyncio.get_running_loop().create_future())
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        while not ended.done():
+            await asyncio.wait([ended, self._looking], timeout=self._pace.dead_s)
+            if ended.done():
+                break
+            if self._looking.done():
+                self._looking.result()  # why nobody looks any more
+                self._looking = asyncio.create_task(self._look())
+            if order.unit.kind not in self._served:
+                return await self._here.result(order)
+        return ended.result()
+
+    async def _is_for_others(self, order: Order) -> bool:
+        if "key" in order.unit.needs or (order.unit.kind == "download" and order.output is None):
+            return False
+        now = asyncio.get_running_loop().time()
+        if now > self._served_until:
+            self._served = await self._database.transact(self._kinds_served)
+            self._served_until = now + self._pace.beat_s
+        return order.unit.kind in self._served
+
+    async def depth(self) -> Mapping[Kind, int]:
+        async def work(db: Db) -> Mapping[str, int]:
+            cursor = await db.execute(
+                "SELECT kind, count(*) AS many FROM units WHERE state = 'open' GROUP BY kind"
+            )
+            return {row["kind"]: row["many"] for row in await cursor.fetchall()}
+
+        found = await self._database.transact(work)
+        return {kind: found[kind] for kind in KINDS if kind in found}
+
+    async def _look(self) -> None:
+        """Tell those who wait how their units ended, until nobody waits."""
+        while self._waiting:
+            ended = await self.rows.ended_of(list(self._waiting))
+            for key, one in ended.items():
+                waiting = self._waiting.pop(key, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(one)
+            self._served = await self._database.transact(self._kinds_served)
+            await asyncio.sleep(self._pace.look_s)
+
+    async def _kinds_served(self, db: Db) -> Collection[str]:
+        cursor = await db.execute(
+            "SELECT DISTINCT unnest(kinds) AS kind FROM workers WHERE ended IS NULL"
+            " AND beat > clock_timestamp() - make_interval(secs => %s)"
+            " AND NOT EXISTS (SELECT 1 FROM about WHERE name = 'drained')",
+            (self._pace.dead_s,),
+        )
+        return {row["kind"] for row in await cursor.fetchall()}
+
+    # -- working
+
+    async def work(self, kinds: Collection[Kind], jobs: int) -> None:
+        """Execute units until `drain`; returns early where the database went away under the queue."""
+        self._stop.clear()
+        self._at_work.always_alone = jobs == 1
+        if TASK not in self._database.app.tasks:
+            self._database.app.task(name=TASK)(self._execute)
+        working = asyncio.create_task(
+            self._database.app.run_worker_async(
+                queues=list(kinds),
+                concurrency=jobs,
+                wait=True,
+                install_signal_handlers=False,
+                delete_jobs="always",
+                fetch_job_polling_interval=self._pace.poll_s,
+                update_heartbeat_interval=self._pace.beat_s,
+                stalled_worker_timeout=self._pace.dead_s,
+            )
+        )
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            working.cancel()  # it takes no more, and waits for the units at work
+            await asyncio.gather(working, return_exceptions=True)
+
+    async def drain(self) -> None:
+        self._stop.set()
+        await self._here.drain()
+
+    @property
+    def draining(self) -> bool:
+        return self._stop.is_set()
+
+    async def _execute(self, key: str) -> None:
+        """Execute one unit of the queue.  What raises stays open: the reconciler brings it back."""
+        found = await self.rows.order(key)
+        if found is None:
+            return
+        order, suspect = found
+        try:
+            async with self._at_work.entered(alone=suspect):
+                self.rows.alone = self._at_work.alone
+                await execute(order, self._context)
+        except AWAY:
+            raise
+        except Exception as error:
+            self.trouble = f"{order.unit.kind} {order.unit.key}: {type(error).__name__}: {plain(str(error))}"
+            raise
+
+
+class _Together:
+    """Units run side by side, and a suspect runs alone: when the worker then dies, it is to blame."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._alone = False
+        self._suspects = 0
+        self._changed = asyncio.Condition()
+        self.always_alone = False
+
+    @property
+    def alone(self) -> bool:
+        return self._alone or self.always_alone
+
+    @contextlib.asynccontextmanager
+    async def entered(self, *, alone: bool) -> AsyncIterator[None]:
+        async with self._changed:
+            self._suspects += alone
+            try:
+                await self._changed.wait_for(lambda: self._free(alone=alone))
+            finally:
+                self._suspects -= alone
+            self._count += 1
+            self._alone = alone
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._count -= 1
+                self._alone = False
+                self._changed.notify_all()
+
+    def _free(self, *, alone: bool) -> bool:
+        if alone:
+            return self._count == 0
+        return not self._alone and not self._suspects

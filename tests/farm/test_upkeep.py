@@ -1,0 +1,139 @@
+"""The rows of units are the truth: what the queue lost, or a dead worker left behind, comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.farm import Farm
+from kiebatch.farm import Pace
+from kiebatch.farm.database import Database
+from kiebatch.farm.rows import UnitRows
+from kiebatch.farm.upkeep import Upkeep
+from kiebatch.units import Failed, Order
+
+pytestmark = pytest.mark.needs("postgres")
+
+
+@pytest.fixture
+def farm(team_url: str, tmp_path: Path) -> Farm:
+    return Farm(team_url, tmp_path, "https://media.example", "image")
+
+
+def kept(farm: Farm, scenario: Callable[[Database, UnitRows, Upkeep], Awaitable[Any]]) -> Any:
+    """Run a scenario over a farm's rows; its minute has passed at once."""
+
+    async def run() -> Any:
+        database = Database(farm.database)
+        async with database.opened():
+            rows = UnitRows(database)
+            return await scenario(database, rows, Upkeep(database, rows, Pace(scale=0.0)))
+
+    return asyncio.run(run())
+
+
+async def taken(database: Database, rows: UnitRows, order: Order, *, alone: bool = True) -> None:
+    """Take a unit as a worker does that then dies: its job is at work, and nobody shows a sign of life."""
+    manager = database.app.job_manager
+    worker = await manager.register_worker()
+    assert await manager.fetch_job(queues=None, worker_id=worker)
+    rows.worker, rows.alone = worker, alone
+    assert await rows.begin(order) is None
+    await manager.prune_stalled_workers(0.0)
+
+
+def jobs(farm: Farm) -> list[tuple[str, str]]:
+    rows = farm.ask("SELECT queueing_lock, status::text FROM procrastinate_jobs ORDER BY id")
+    return [(row["queueing_lock"], row["status"]) for row in rows]
+
+
+def test_a_unit_whose_job_the_queue_lost_is_queued_once_more(farm: Farm) -> None:
+    (order,) = farm.prepare(1)
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> tuple[int, int]:
+        await rows.ask([order])
+        farm.ask("DELETE FROM procrastinate_jobs RETURNING id")
+        first = await upkeep.reconcile()
+        second = await upkeep.reconcile()
+        return first.missing, second.missing
+
+    assert kept(farm, scenario) == (1, 0)
+    assert jobs(farm) == [(order.unit.key, "todo")]
+
+
+def test_an_output_that_no_run_asked_for_is_fetched_by_the_workers(farm: Farm) -> None:
+    (order,) = farm.prepare(1)
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> int:
+        return (await upkeep.reconcile()).missing
+
+    assert kept(farm, scenario) == 1
+    assert jobs(farm) == [(order.unit.key, "todo")]
+
+
+def test_the_unit_of_a_dead_worker_is_queued_once_more(farm: Farm) -> None:
+    (order,) = farm.prepare(1)
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> int:
+        await rows.ask([order])
+        await taken(database, rows, order)
+        return (await upkeep.reap()).stalled
+
+    assert kept(farm, scenario) == 1
+    assert jobs(farm) == [(order.unit.key, "todo")]
+
+
+def test_a_unit_that_ended_three_workers_is_parked_and_told_to_who_waits(farm: Farm) -> None:
+    (order,) = farm.prepare(1)
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> Any:
+        await rows.ask([order])
+        for _ in range(3):
+            await taken(database, rows, order)
+            await upkeep.reap()
+        found = await rows.order(order.unit.key)
+        return found, (await rows.ended_of([order.unit.key]))[order.unit.key]
+
+    found, ended = kept(farm, scenario)
+
+    assert found is None
+    assert isinstance(ended, Failed)
+    assert ended.code == "parked"
+
+
+def test_a_unit_is_not_blamed_for_the_death_of_a_worker_that_did_others_too(farm: Farm) -> None:
+    (order,) = farm.prepare(1)
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> Any:
+        await rows.ask([order])
+        for _ in range(5):
+            await taken(database, rows, order, alone=False)
+            await upkeep.reap()
+        return await rows.order(order.unit.key)
+
+    found = kept(farm, scenario)
+
+    assert found is not None
+    assert found[1]  # a suspect: it is executed alone from now on
+    assert farm.ask("SELECT killed, started FROM units") == [{"killed": 0, "started": 5}]
+
+
+def test_a_unit_is_queued_with_its_row_or_not_at_all(farm: Farm) -> None:
+    (order,) = farm.prepare(1)
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> None:
+        async def interrupted(db: Any) -> None:
+            await rows.ask_in(db, [order])
+            raise KeyError("the program ends before the commit")
+
+        with pytest.raises(KeyError):
+            await database.transact(interrupted)
+
+    kept(farm, scenario)
+
+    assert farm.ask("SELECT key FROM units") == []
+    assert jobs(farm) == []

@@ -1,0 +1,20 @@
+"""A farm for tests: a team's database and store, units that are wanted, and real worker processes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.farm import Farm, served
+
+
+@contextlib.contextmanager
+def farm(database: str, folder: Path) -> Iterator[Farm]:
+    """Yield a farm whose times run at a twentieth; its workers have ended when the block ends."""
+    with served("picture") as url:
+        found = Farm(database, folder, url, "image", scale=0.05)
+        try:
+            yield found
+        finally:
+            found.stop()
