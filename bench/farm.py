@@ -325,7 +325,9 @@ def _kill_one(farm: Farm, rng: random.Random) -> int:
     """Kill a worker that has units at work; return 1, or 0 where none came to that in time."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
-        with contextlib.suppress(Away, ProcessLookupError):  # the row of one that was killed lives on for a while
+        with contextlib.suppress(
+            Away, ProcessLookupError
+        ):  # the row of one that was killed lives on for a while
             busy = farm.ask(_BUSY)
             if busy:
                 os.kill(rng.choice(busy)["pid"], signal.SIGKILL)

@@ -57,7 +57,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "credits": ("credits", "Show the account's balance."),
     "doctor": ("doctor", "Look at everything that a run needs: ffmpeg, fonts, key, network, state folder."),
     "mcp": ("mcp", "Serve the project to an agent over stdin and stdout, under a cap that you set."),
-    "worker": ("worker", "Fetch, check and derive for a team, on as many machines as there are."),
+    "worker": (
+        "worker",
+        "Fetch and check results for a team, and derive from them, on any number of machines.",
+    ),
     "sim": ("sim", "Run the bundled simulator of the kie.ai API as a server."),
     "git": ("git", "Install diff and merge drivers for the manifest in this repository."),
 }

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 from kiebatch.errors import plain
 from kiebatch.farm.database import AWAY, TASK, Database, Db
@@ -78,18 +78,20 @@ class TeamQueue:
             return await self._here.result(order)
         await self.rows.ask([order])
         ended = self._waiting.setdefault(order.unit.key, asyncio.get_running_loop().create_future())
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
         while not ended.done():
-            await asyncio.wait([ended, self._looking], timeout=self._pace.dead_s)
-            if ended.done():
-                break
-            if self._looking.done():
-                self._looking.result()  # why nobody looks any more
-                self._looking = asyncio.create_task(self._look())
-            if order.unit.kind not in self._served:
+            looking = self._looking = self._looking_now()
+            first: set[asyncio.Future[Any]] = {ended, looking}
+            await asyncio.wait(first, timeout=self._pace.dead_s, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done() and looking.done():
+                looking.result()  # raises why nobody looks any more
+            if not ended.done() and order.unit.kind not in self._served:
                 return await self._here.result(order)
         return ended.result()
+
+    def _looking_now(self) -> asyncio.Task[None]:
+        if self._looking is None or self._looking.done():
+            return asyncio.create_task(self._look())
+        return self._looking
 
     async def _is_for_others(self, order: Order) -> bool:
         if "key" in order.unit.needs or (order.unit.kind == "download" and order.output is None):

@@ -64,7 +64,7 @@ class StoreShelf:
             os.utime(here)
             return here
         part = here.with_name(f"{here.name}.{os.getpid()}.part")
-        if not self._results.shelf.fetch(_stored(name), part):
+        if not self._results.objects.fetch(_stored(name), part):
             part.unlink(missing_ok=True)
             return None
         if name.startswith("sha256/") and files.sha256(part) != name.removeprefix("sha256/"):
@@ -75,7 +75,7 @@ class StoreShelf:
         return here
 
     def _keep(self, name: str, path: Path) -> None:
-        stored, shelf = _stored(name), self._results.shelf
+        stored, shelf = _stored(name), self._results.objects
         if shelf.size(stored) != path.stat().st_size:  # the same bytes, or a file that was cut off
             shelf.put(stored, path)
         os.replace(path, self._here(name))

@@ -30,6 +30,7 @@ def test_workers_store_what_a_run_asks_for_and_finish_what_they_began(team_url: 
         assert farm.alive() == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_started_once_more_and_loses_nothing(
     team_url: str, tmp_path: Path
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_worker_that_is_killed_is_started_once_more_and_loses_nothing(
         assert farm.workers[0].poll() is None
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_its_parent(team_url: str, tmp_path: Path) -> None:
     with farms.farm(team_url, tmp_path) as farm:
         farm.prepare(1)
@@ -54,6 +56,7 @@ def test_a_worker_ends_with_its_parent(team_url: str, tmp_path: Path) -> None:
         until(lambda: farm.alive() == 0, "the end of its child")
 
 
+@pytest.mark.slow
 def test_a_worker_ends_cleanly_where_the_schema_is_newer(team_url: str, tmp_path: Path) -> None:
     with farms.farm(team_url, tmp_path) as farm:
         farm.prepare(1)
