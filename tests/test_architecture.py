@@ -33,7 +33,7 @@ FACES = {
     "planning": {"expected", "file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"cleaning", "decisions", "enhancing", "events", "holding", "rebuilding", "session", "single"},
     "exports": {"bundle", "csv", "cut", "otio", "pdf", "retime"},
-    "ci": {"announce", "facts", "report"},
+    "ci": {"announce", "facts", "report", "reviewed"},
     "board": {"publish"},
     "simulator": {"server.application", "server.background", "server.server"},
     "testing": {"fixtures", "plugin", "running"},
