@@ -78,7 +78,7 @@ dist: $(VENV)/installed-dev
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
-# Both distributions, installed apart, and the tests of the unpacked sdist.
+# Both distributions, installed apart, and what can fail in the unpacked sdist.
 check-dist: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 0 -m slow tests/test_package.py
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,9 @@ import kiebatch
 from support import tools
 from support.film import Film
 from support.places import ROOT
+
+# A path that the tests find below the repository.
+READS_THE_REPOSITORY = re.compile(r"\bROOT /")
 
 
 def run(*args: str, cwd: Path, path: Path) -> subprocess.CompletedProcess[str]:
@@ -71,35 +76,81 @@ def test_the_distributions_carry_the_version_that_the_package_names(distribution
     ]
 
 
-@pytest.mark.slow
-def test_the_sdist_passes_its_tests_without_the_checkout(tmp_path: Path, distributions: Path) -> None:
+@dataclass(frozen=True)
+class Unpacked:
+    """The sdist in a folder, whose own package goes before the checkout that is installed here."""
+
+    folder: Path
+
+    def python(self, *args: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)} | ({"CI": "true"} if tools.IN_CI else {})
+        for name in [name for name in environment if name.startswith(("COV_CORE", "COVERAGE_"))]:
+            del environment[name]
+        return subprocess.run(
+            [sys.executable, *args],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory, distributions: Path) -> Unpacked:
+    place = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(next(distributions.glob("*.tar.gz"))) as archive:
-        archive.extractall(tmp_path, filter="data")
-    folder = tmp_path / f"kiebatch-{kiebatch.__version__}"
-    # Its own package goes first, before the checkout that is installed here.
-    environment = {**os.environ, "PYTHONPATH": str(folder)} | ({"CI": "true"} if tools.IN_CI else {})
-    for name in [name for name in environment if name.startswith("COV_CORE")]:
-        del environment[name]
+        archive.extractall(place, filter="data")
+    return Unpacked(place / f"kiebatch-{kiebatch.__version__}")
 
-    ours = subprocess.run(
-        [sys.executable, "-c", "import kiebatch; print(kiebatch.__file__)"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-m", "not slow"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
-    assert Path(ours.stdout.strip()).is_relative_to(folder)
+@pytest.mark.slow
+def test_the_sdist_holds_every_file_of_the_repository(unpacked: Unpacked) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs the checkout, and this is not one")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
+
+    held = {str(path.relative_to(unpacked.folder)) for path in unpacked.folder.rglob("*") if path.is_file()}
+
+    assert tracked - held == {".git-blame-ignore-revs"}
+    assert held - tracked == {"PKG-INFO"}
+
+
+@pytest.mark.slow
+def test_the_tests_of_the_sdist_can_be_collected_without_the_checkout(unpacked: Unpacked) -> None:
+    where = unpacked.python("-c", "import kiebatch; print(kiebatch.__file__)")
+    done = unpacked.python("-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q")
+
+    assert Path(where.stdout.strip()).is_relative_to(unpacked.folder)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_what_reads_the_repository_passes_without_the_checkout(unpacked: Unpacked) -> None:
+    """The other tests read nothing but the package and what lies beside them, so they cannot see the difference."""
+    tests = [
+        str(path.relative_to(unpacked.folder))
+        for path in sorted((unpacked.folder / "tests").rglob("test_*.py"))
+        if READS_THE_REPOSITORY.search(path.read_text(encoding="utf-8"))
+    ]
+
+    done = unpacked.python(
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "auto",
+        "--dist",
+        "worksteal",
+        "-m",
+        "not slow",
+        *tests,
+    )
+
+    assert len(tests) > 20
+    assert done.returncode == 0, done.stdout[-8000:]
 
 
 def test_a_run_on_the_finished_project_finds_nothing_to_do(film: Film, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import yaml
 
@@ -11,9 +9,10 @@ from kiebatch import formats
 from kiebatch.model import JSON, Reply, Request
 from kiebatch.provider import families, policy
 from kiebatch.provider.families.endpoint import transient
+from support.places import GOLDEN
 
 TABLE = yaml.load(
-    (Path(__file__).parents[1] / "golden/answers.yaml").read_text(encoding="utf-8"),
+    (GOLDEN / "answers.yaml").read_text(encoding="utf-8"),
     Loader=formats.yaml_loader(),
 )
 JOBS = families.get("jobs")

@@ -17,6 +17,7 @@ from kiebatch.errors import Exit, Invalid, Refused
 from kiebatch.model import Asset
 from kiebatch.record import Key, ManifestWriter, ResultCache
 from support.film import Film
+from support.places import GOLDEN
 from support.records import an_asset
 
 TWO = """
@@ -615,7 +616,7 @@ def test_a_name_of_another_tool_that_two_models_share_counts_as_either(film: Fil
     film.write("kiebatch: 1\nscenes:\n  - {id: 1, model: seedream/4.5-text-to-image, prompt: The boat}\n")
     film.assets.mkdir()
     (film.assets / "images").mkdir()
-    shutil.copy(Path(__file__).parents[1] / "golden" / "sheet.png", film.assets / "images" / "scene-01.png")
+    shutil.copy(GOLDEN / "sheet.png", film.assets / "images" / "scene-01.png")
     entry = {
         "id": "img-001",
         "type": "image",
