@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kiebatch.cli import streams
+from kiebatch.cli import app, streams
 from support.film import Film
 from support.places import ROOT
 
@@ -81,25 +82,57 @@ SCENES = (
 )
 
 
+def with_streams(encoding: str, *args: str) -> tuple[int, bytes]:
+    """Run the program in this process with streams of an encoding; return its exit code and what stdout took."""
+    name, _, errors = encoding.partition(":")
+    kept = sys.stdout, sys.stderr
+    out, err = (io.TextIOWrapper(io.BytesIO(), name, errors or "strict") for _ in kept)
+    sys.stdout, sys.stderr = out, err
+    try:
+        code = app.exit_code([*args])
+        out.flush()
+        return code, out.buffer.getvalue()
+    finally:
+        sys.stdout, sys.stderr = kept
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8", "cp1252:strict", "utf-16"])
+def test_json_is_utf_8_whatever_the_encoding_of_the_stream(film: Film, encoding: str) -> None:
+    film.write(SCENES)
+
+    for command in (("plan", "scenes.yaml"), ("validate", "scenes.yaml"), ("run", "scenes.yaml", "--yes")):
+        code, out = with_streams(encoding, *command, "--json")
+
+        assert code == 0
+        assert isinstance(json.loads(out.decode("utf-8")), dict)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252:strict", "utf-16"])
 def test_json_is_utf_8_whatever_the_locale(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "scenes.yaml").write_text(SCENES, encoding="utf-8")
 
-    for command in (("plan", "scenes.yaml"), ("validate", "scenes.yaml"), ("run", "scenes.yaml", "--draft")):
-        done = kiebatch(tmp_path, *command, "--json", PYTHONIOENCODING=encoding)
+    done = kiebatch(tmp_path, "plan", "scenes.yaml", "--json", PYTHONIOENCODING=encoding)
 
-        assert done.returncode == 0, done.stderr
-        assert isinstance(json.loads(done.stdout.decode("utf-8")), dict)
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout.decode("utf-8")), dict)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_text_is_replaced_where_the_locale_lacks_it(tmp_path: Path, encoding: str) -> None:
+def test_text_is_replaced_where_the_stream_lacks_it(film: Film, encoding: str) -> None:
+    film.write(SCENES)
+
+    for command in (("plan", "scenes.yaml"), ("run", "scenes.yaml", "--yes"), ("status", "scenes.yaml")):
+        assert with_streams(encoding, *command)[0] == 0
+    converted = with_streams(encoding, "convert", "scenes.yaml", "--to", "md")[1]
+    assert "港" in converted.decode("utf-8")  # a document is the same bytes everywhere
+
+
+def test_text_is_replaced_where_the_locale_lacks_it(tmp_path: Path) -> None:
     (tmp_path / "scenes.yaml").write_text(SCENES, encoding="utf-8")
 
-    for command in (("plan", "scenes.yaml"), ("run", "scenes.yaml", "--draft"), ("status", "scenes.yaml")):
-        assert kiebatch(tmp_path, *command, PYTHONIOENCODING=encoding).returncode == 0
-    converted = kiebatch(tmp_path, "convert", "scenes.yaml", "--to", "md", PYTHONIOENCODING=encoding)
-    assert "港" in converted.stdout.decode("utf-8")  # a document is the same bytes everywhere
+    assert kiebatch(tmp_path, "plan", "scenes.yaml", PYTHONIOENCODING="ascii").returncode == 0
+    converted = kiebatch(tmp_path, "convert", "scenes.yaml", "--to", "md", PYTHONIOENCODING="ascii")
+    assert "港" in converted.stdout.decode("utf-8")
 
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])

@@ -1,4 +1,4 @@
-"""The server as an agent meets it: the SDK's own client, over a real pipe."""
+"""The server as an agent meets it: the SDK's own client, over a real pipe or beside it in one process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.session import ElicitationFnT
 from mcp.client.stdio import stdio_client
 from mcp.shared.context import RequestContext
+from mcp.shared.memory import create_connected_server_and_client_session
 from PIL import Image
 
+from kiebatch.mcp import Purse
+from kiebatch.mcp.runs import Runs
+from kiebatch.mcp.server import Service, made
 from support.film import Film
 from support.waiting import until
 
@@ -37,9 +41,7 @@ Talk = Callable[[ClientSession], Awaitable[Any]]
 
 
 @asynccontextmanager
-async def connected(
-    film: Film, *options: str, elicit: ElicitationFnT | None = None
-) -> AsyncIterator[ClientSession]:
+async def connected(film: Film, *options: str) -> AsyncIterator[ClientSession]:
     environment = {
         "KIE_API_KEY": film.sim.key,
         "KIE_BASE_URL": film.sim.url,
@@ -56,17 +58,39 @@ async def connected(
     )
     async with (
         stdio_client(server) as (read, write),
-        ClientSession(read, write, elicitation_callback=elicit) as session,
+        ClientSession(read, write) as session,
     ):
         await session.initialize()
         yield session
 
 
-def talk(film: Film, conversation: Talk, *options: str, elicit: ElicitationFnT | None = None) -> Any:
-    """Have a conversation with a server for the film, and return what it comes to."""
+def talk_over_a_pipe(film: Film, conversation: Talk, *options: str) -> Any:
+    """Have a conversation with `kiebatch mcp` as a process, and return what it comes to."""
 
     async def work() -> Any:
-        async with connected(film, *options, elicit=elicit) as session:
+        async with connected(film, *options) as session:
+            return await conversation(session)
+
+    return asyncio.run(work())
+
+
+def talk(
+    film: Film,
+    conversation: Talk,
+    *,
+    max_credits: float | None = None,
+    confirm: bool = False,
+    elicit: ElicitationFnT | None = None,
+) -> Any:
+    """Have a conversation with a server in this process, whose commands are processes of their own."""
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    purse = Purse(max_credits) if max_credits is not None else None
+    service = Service(film.folder, environment, Runs(film.folder, environment, purse), confirm)
+
+    async def work() -> Any:
+        async with create_connected_server_and_client_session(
+            made(service), elicitation_callback=elicit
+        ) as session:
             return await conversation(session)
 
     return asyncio.run(work())
@@ -104,7 +128,7 @@ def test_an_agent_drafts_looks_and_picks_without_a_credit(written: Film) -> None
         found["picture"] = (await session.read_resource(uri)).contents[0]
         return found
 
-    found = talk(written, conversation)
+    found = talk_over_a_pipe(written, conversation)
 
     assert found["tools"] == TOOLS
     assert (found["valid"]["status"], found["valid"]["jobs"]) == ("valid", 3)
@@ -124,7 +148,7 @@ def test_a_run_within_the_cap_spends_and_is_in_the_manifest(written: Film) -> No
         manifest = await session.read_resource("kiebatch://manifest")  # type: ignore[arg-type]
         return made, json.loads(manifest.contents[0].text), await call(session, "costs")  # type: ignore[union-attr]
 
-    made, manifest, costs = talk(written, conversation, "--max-credits", "30")
+    made, manifest, costs = talk_over_a_pipe(written, conversation, "--max-credits", "30")
 
     assert (made["status"], made["left_of_cap"]) == ("success", 30 - 3 * PRICE)
     assert len(written.sim.charges()) == len(manifest["assets"]) == 3
@@ -152,7 +176,7 @@ def test_a_client_that_asks_again_and_again_never_passes_the_cap(written: Film, 
                 group.start_soon(ask, number)
         return answers
 
-    answers = talk(written, conversation, "--max-credits", "20")
+    answers = talk(written, conversation, max_credits=20)
 
     charged = sum(charge["credits"] for charge in written.sim.charges())
     assert len(answers) == calls
@@ -164,7 +188,7 @@ def test_a_plan_above_the_cap_is_refused_before_anything_is_sent(written: Film) 
     async def conversation(session: ClientSession) -> dict[str, Any]:
         return await call(session, "run", scene_file="scenes.yaml")
 
-    answer = talk(written, conversation, "--max-credits", "20")
+    answer = talk(written, conversation, max_credits=20)
 
     assert (answer["status"], answer["exit_code"], answer["left_of_cap"]) == ("refused", 4, 20)
     assert written.sim.charges() == []
@@ -187,7 +211,7 @@ def test_with_confirm_the_person_is_asked_through_the_client(
             return await call(session, "run", scene_file="scenes.yaml")
         return await refused(session, "run", scene_file="scenes.yaml")
 
-    talk(written, conversation, "--max-credits", "30", "--confirm", elicit=elicit)
+    talk(written, conversation, max_credits=30, confirm=True, elicit=elicit)
 
     assert len(asked) == 1
     assert "3 jobs for up to 24" in asked[0]
@@ -198,7 +222,7 @@ def test_with_confirm_a_client_that_cannot_ask_spends_nothing(written: Film) -> 
     async def conversation(session: ClientSession) -> str:
         return await refused(session, "run", scene_file="scenes.yaml")
 
-    said = talk(written, conversation, "--max-credits", "30", "--confirm")
+    said = talk(written, conversation, max_credits=30, confirm=True)
 
     assert "cannot ask the person" in said
     assert written.sim.charges() == []
@@ -242,7 +266,7 @@ def test_a_cancelled_run_stops_submitting_and_collects_what_is_paid_for(written:
         # The next call waits for the run that is collecting, and knows what it has reserved.
         return await call(session, "run", scene_file="scenes.yaml", only=["2"], partial=True)
 
-    answer = talk(written, conversation, "--max-credits", "100")
+    answer = talk_over_a_pipe(written, conversation, "--max-credits", "100")
 
     assert {entry["scene_id"] for entry in written.manifest} == {1, 2}
     assert len(written.sim.charges()) == 2
@@ -259,7 +283,7 @@ def test_what_is_for_a_person_is_not_offered(written: Film) -> None:
         said = [await refused(session, "run", scene_file="scenes.yaml", only=[word]) for word in words]
         return (await session.list_tools()).tools, said
 
-    tools, said = talk(written, conversation, "--max-credits", "100")
+    tools, said = talk(written, conversation, max_credits=100)
 
     offered = {name for tool in tools for name in tool.inputSchema["properties"]}
     assert offered.isdisjoint({"force", "allow_unpriced", "yes", "resubmit", "api_key", "base_url"})
@@ -280,7 +304,7 @@ def test_files_outside_the_project_are_refused(written: Film) -> None:
             for name in ("../other.yaml", str(outside), "link.yaml")
         ]
 
-    said = talk(written, conversation, "--max-credits", "30")
+    said = talk(written, conversation, max_credits=30)
 
     assert len(said) == 15
     assert all("outside the project" in text for text in said)
