@@ -229,6 +229,7 @@ def proxy(base_url: str, environ: Mapping[str, str] = os.environ) -> Check:
 async def provider(chosen: Settings) -> Iterable[Check]:
     """Ask for the balance once: can the API be reached, does it take the key, and how far off is this clock?"""
     from kiebatch.provider import CallFailed, Client
+    from kiebatch.provider.network import STATUS_PAGE
 
     host = urlsplit(chosen.base_url).hostname
     async with Client(chosen.api_key, chosen.base_url, chosen.upload_url, attempts=1) as client:
@@ -239,7 +240,7 @@ async def provider(chosen: Settings) -> Iterable[Check]:
                 problem(
                     "network",
                     f"{host} cannot be reached: {failure.message}",
-                    failure.hint or "look at the proxy and the firewall, or at the provider's status page",
+                    failure.hint or f"look at the proxy and the firewall, or at {STATUS_PAGE}",
                 )
             ]
         except KieBatchError as error:  # the key was refused

@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from kiebatch.provider import policy
+from kiebatch.provider.network import STATUS_PAGE
 
 FULL = 500
 TRANSIENT = 14  # what a read without a useful answer costs
@@ -49,7 +50,7 @@ class RetryBudget:
             return False
         try:
             if not self._failed:
-                self._notice("the provider does not answer; waiting until it does")
+                self._notice(f"the provider does not answer ({STATUS_PAGE}); waiting until it does")
             self._failed += 1
             await self._sleep(policy.wait_s(self._failed, self._rng))
         except BaseException:

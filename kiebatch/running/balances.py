@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kiebatch.errors import Refused
 from kiebatch.provider import CallFailed, Client
+from kiebatch.provider.network import STATUS_PAGE
 from kiebatch.record import Ledger
 from kiebatch.running.events import Event, Noticed
 from kiebatch.settings import Settings
@@ -43,7 +44,7 @@ def without_balance(failure: CallFailed, settings: Settings, emit: Callable[[Eve
     if failure.code != "no-balance":
         raise Refused(
             f"the provider cannot be reached: {failure.message}",
-            hint=f"nothing was sent; {failure.hint or 'run again later'}",
+            hint=f"nothing was sent; {failure.hint or f'{STATUS_PAGE} says whether the service is down'}",
             code="unreachable",
         ) from None
     if settings.max_credits is None:

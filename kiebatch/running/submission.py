@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from kiebatch.errors import KieBatchError, plain
 from kiebatch.model import Attempt, Done, Job, Slot, job_record
 from kiebatch.provider import Booking, callbacks, families, policy
+from kiebatch.provider.network import STATUS_PAGE
 from kiebatch.provider.policy import SubmitVerdict
 from kiebatch.record import Claimed, Intent, Key, NoRoom, Taken, TaskKnown
 from kiebatch.running.binding import Binder, Bound
@@ -327,7 +328,7 @@ class Submitter:
             self._context.emit(Noticed(message=message))
         patience_s = self._context.limits.quota_patience_s
         if moment - self._refused_since >= patience_s:
-            because = f"no job was accepted for {patience_s:g} s: {plain(verdict.message)}"
+            because = f"no job was accepted for {patience_s:g} s ({STATUS_PAGE}): {plain(verdict.message)}"
             self._stop.submitting(StopCause.QUOTA, because)
         # The many that were in the air together count once.
         if not verdict.too_fast and moment >= self._closed_until:
