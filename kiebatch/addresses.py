@@ -7,6 +7,8 @@ import re
 import unicodedata
 from urllib.parse import SplitResult, urlsplit
 
+STATUS_PAGE = "https://status.kie.ai"  # where the provider says whether it is down
+
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # IPv4 in other clothes, its last 32 bits: compatible, mapped, translated, NAT64.
 _WRAPPED = (

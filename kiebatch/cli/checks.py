@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kiebatch import __version__, files
+from kiebatch.addresses import STATUS_PAGE
 from kiebatch.errors import KieBatchError, install_hint, plain
 from kiebatch.git import Repository
 from kiebatch.model import JSON
@@ -229,7 +230,6 @@ def proxy(base_url: str, environ: Mapping[str, str] = os.environ) -> Check:
 async def provider(chosen: Settings) -> Iterable[Check]:
     """Ask for the balance once: can the API be reached, does it take the key, and how far off is this clock?"""
     from kiebatch.provider import CallFailed, Client
-    from kiebatch.provider.network import STATUS_PAGE
 
     host = urlsplit(chosen.base_url).hostname
     async with Client(chosen.api_key, chosen.base_url, chosen.upload_url, attempts=1) as client:

@@ -43,9 +43,6 @@ def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> str | None:
     return _checked(proxy if "://" in proxy else f"http://{proxy}")
 
 
-STATUS_PAGE = "https://status.kie.ai"  # where the provider says that it is down
-
-
 def hint(failure: str) -> str:
     """Return what helps against a failed call, by what was said about it; empty where nothing is known."""
     if "CERTIFICATE_VERIFY_FAILED" not in failure:

@@ -10,8 +10,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+from kiebatch.addresses import STATUS_PAGE
 from kiebatch.provider import policy
-from kiebatch.provider.network import STATUS_PAGE
 
 FULL = 500
 TRANSIENT = 14  # what a read without a useful answer costs

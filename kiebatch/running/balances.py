@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kiebatch.addresses import STATUS_PAGE
 from kiebatch.errors import Refused
 from kiebatch.provider import CallFailed, Client
-from kiebatch.provider.network import STATUS_PAGE
 from kiebatch.record import Ledger
 from kiebatch.running.events import Event, Noticed
 from kiebatch.settings import Settings

@@ -9,10 +9,10 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
+from kiebatch.addresses import STATUS_PAGE
 from kiebatch.errors import KieBatchError, plain
 from kiebatch.model import Attempt, Done, Job, Slot, job_record
 from kiebatch.provider import Booking, callbacks, families, policy
-from kiebatch.provider.network import STATUS_PAGE
 from kiebatch.provider.policy import SubmitVerdict
 from kiebatch.record import Claimed, Intent, Key, NoRoom, Taken, TaskKnown
 from kiebatch.running.binding import Binder, Bound
