@@ -22,7 +22,7 @@ PUBLIC = {"__init__", "__main__", "api"}
 FACES = {
     "media": {"checks", "clean_art", "derivatives", "framing", "lettering", "subjects"},
     "units": set(),
-    "record": {"manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "gitdrivers", "queries", "runs", "store", "verification"},
+    "record": {"gitdrivers", "manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "queries", "runs", "store", "store.checking", "verification"},
     "farm": {"parent", "worker"},
     "provider": {"callbacks", "families", "lifetimes", "policy", "polling"},
     "team": {"address", "schema"},
@@ -31,7 +31,7 @@ FACES = {
     "prompts": {"chat", "choosing", "lock"},
     "project": {"finding", "foreign", "opening", "scripts", "snapshots"},
     "planning": {"expected", "file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
-    "running": {"cleaning", "decisions", "enhancing", "events", "holding", "rebuilding", "session", "single"},
+    "running": {"cleaning", "decisions", "enhancing", "events", "holding", "rebuilding", "session", "single", "transfers"},
     "exports": {"bundle", "csv", "cut", "otio", "pdf", "retime"},
     "ci": {"announce", "facts", "report", "reviewed"},
     "board": {"publish"},

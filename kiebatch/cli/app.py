@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "convert": ("convert", "Turn a Markdown scene file into YAML, or back."),
     "verify": ("verify", "Check that the files match the manifest."),
+    "pull": ("pull", "Bring files that are not here from the store."),
+    "push": ("push", "Take the files that are here to the store."),
     "log": ("log", "Show the versions of a slot, with what changed."),
     "diff": ("diff", "Show what changed between two manifests, in words."),
     "report": ("report", "Write what changed as Markdown with pictures, for a pull request."),

@@ -22,7 +22,7 @@ _SPENDS = frozenset({"run", "generate", "enhance"})
 _LOOKS = frozenset(
     {"validate", "explain", "plan", "presets", "status", "schema", "models", "log", "diff", "verify"}
 )
-_LOOKS |= {"runs", "assets", "costs", "credits", "doctor"}
+_LOOKS |= {"runs", "assets", "costs", "credits", "doctor", "pull"}
 # Options that are said once, that let a run pass its cap, or that hold a secret.
 _NOT_AGAIN = frozenset(
     {"as_json", "api_key", "force", "plan_file", "approved", "max_credits", "quiet", "check", "out"}
@@ -218,7 +218,12 @@ def _from_problems(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
 
 
 def _from_damage(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
-    if answer.get("status") == "damaged" and "fix" not in asked.parts:
+    if answer.get("status") != "damaged":
+        return
+    if "remote" in asked.parts:
+        words = ("push", *_project(asked))
+        yield Step(words=words, why="stores what is here and not there", safe=False)
+    elif "fix" not in asked.parts:
         words = ("verify", *asked.film, "--fix")
         yield Step(words=words, why="mends what can be mended without loss")
 

@@ -12,8 +12,9 @@ from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Attempt, stamp
 from kiebatch.planning.planning import plan
 from kiebatch.planning.plans import Action, Entry, Reason
-from kiebatch.project import load, located, peek
+from kiebatch.project import Opened, load, located, peek
 from kiebatch.provider import lifetimes
+from kiebatch.record import Whereabouts
 from kiebatch.settings import Settings
 from kiebatch.workspace import Workspace
 
@@ -28,9 +29,11 @@ class SlotStatus:
     task_id: str | None = None
     expires_at: str | None = None
     message: str = ""
+    remote: bool = False  # its file is in the store and not here
 
     def as_json(self) -> dict[str, JSON]:
-        return {name: getattr(self, name) or None for name in self.__dataclass_fields__}
+        found = {name: getattr(self, name) or None for name in self.__dataclass_fields__}
+        return found | {"remote": self.remote}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,9 @@ def status(
         warnings.append(
             f"{len(unsaved)} paid task(s) are not yet saved ({when}): `kiebatch run` collects them"
         )
+    unstored = _unstored(opened)
+    if unstored:
+        warnings.append(unstored)
     counts: dict[str, int] = {}
     for one in slots:
         counts[one.state] = counts.get(one.state, 0) + 1
@@ -139,7 +145,7 @@ def _slot_status(entry: Entry) -> SlotStatus:
         Action.BLOCKED: "blocked",
     }.get(entry.action, "queued")
     if state == "done":
-        message = entry.note
+        message = entry.note or _elsewhere(entry)
     elif entry.cause is Reason.HELD:
         state, message = "held", entry.note
     elif entry.action is Action.RESTORE and attempt:
@@ -154,6 +160,24 @@ def _slot_status(entry: Entry) -> SlotStatus:
         task_id=attempt.task_id if attempt and shows_task else None,
         expires_at=_expires(attempt) if attempt and state == "in-flight" else None,
         message=message,
+        remote=entry.remote,
+    )
+
+
+def _elsewhere(entry: Entry) -> str:
+    return f"in the store, not here: `kiebatch pull {entry.slot}`" if entry.remote else ""
+
+
+def _unstored(opened: Opened) -> str:
+    """Say how many results the store was seen to lack, where the manifest names one; nothing without any."""
+    if opened.manifest.store is None:
+        return ""
+    whereabouts = Whereabouts(opened.manifest, opened.workspace.state)
+    count = sum(1 for asset in opened.manifest.assets if not asset.draft and whereabouts.absent(asset))
+    return (
+        f"{count} file(s) are not in the store yet: `kiebatch push` takes those that are here"
+        if count
+        else ""
     )
 
 

@@ -22,9 +22,10 @@ from kiebatch.model import ASSET_FOLDERS, JSON, Asset
 from kiebatch.record import manifest
 from kiebatch.record.manifest import merging
 from kiebatch.record.manifest.manifest import MARK, Manifest
+from kiebatch.record.store.whereabouts import Whereabouts
 from kiebatch.workspace import Workspace
 
-Kind = Literal["missing", "altered", "extra", "chain", "id", "type", "merge"]
+Kind = Literal["missing", "altered", "extra", "chain", "id", "type", "merge", "unstored"]
 
 _MEDIA = re.compile(
     r"\.(png|jpe?g|webp|gif|avif|bmp|tiff?|mp4|mov|webm|mkv|mp3|wav|m4a|ogg|flac|aac)$", re.IGNORECASE
@@ -59,16 +60,19 @@ class Damage:
         return f"{text}\n    fixed: {plain(self.fixed)}" if self.fixed else text
 
 
-def verify(workspace: Workspace) -> list[Damage]:
+def verify(workspace: Workspace, *, every: bool = False) -> list[Damage]:
     """Return everything in which the files and the record differ, in the order of the record; extras last.
 
-    Every file is read, older versions too.
+    Every file that is here is read, older versions too.  Those of older versions may be absent, unless `every` one is
+    asked for; so may what is in the store.
     """
     recorded, damage = _read(workspace, Repository.around(workspace.assets.parent))
-    return damage if recorded is None else [*damage, *_of_record(recorded), *_of_files(workspace, recorded)]
+    if recorded is None:
+        return damage
+    return [*damage, *_of_record(recorded), *_of_files(workspace, recorded, every=every)]
 
 
-def fix(workspace: Workspace) -> list[Damage]:
+def fix(workspace: Workspace, *, every: bool = False) -> list[Damage]:
     """Mend what can be mended without loss, and return all that was wrong; what is not `fixed` still is.
 
     - conflict markers: both sides are joined, from git's own copies or from the text
@@ -87,10 +91,10 @@ def fix(workspace: Workspace) -> list[Damage]:
         damage += _of_record(recorded)
         assets, _ = manifest.renumbered(recorded.assets)
         recorded = replace(recorded, assets=assets, repairs=())
-        found = _of_files(workspace, recorded)
+        found = _of_files(workspace, recorded, every=every)
         wrong = [each for each in found if each.kind in ("missing", "altered", "extra")]
         if wrong:
-            recorded, found = _with_files(workspace, recorded, repository, found)
+            recorded, found = _with_files(workspace, recorded, repository, found, every=every)
         damage = [replace(each, fixed="mended") if each.kind in ("id", "chain") else each for each in damage]
         text = manifest.dump(recorded)
         if not workspace.manifest_path.exists() or files.read_text(workspace.manifest_path) != text:
@@ -202,12 +206,14 @@ def _stages(workspace: Workspace, repository: Repository) -> dict[int, str]:
 # --- the files -----------------------------------------------------------------------------------------
 
 
-def _of_files(workspace: Workspace, recorded: Manifest) -> list[Damage]:
+def _of_files(workspace: Workspace, recorded: Manifest, *, every: bool) -> list[Damage]:
     slots = _slots(recorded)
+    whereabouts = Whereabouts(recorded, workspace.state)
     damage: list[Damage] = []
     for asset in recorded.assets:
         problem = _problem(workspace, asset)
-        if problem:
+        expected = whereabouts.remote(asset) or not (asset.current or every)
+        if problem and not (expected and _is_absent(workspace, asset)):
             kind, message = problem
             damage.append(
                 Damage(kind=kind, slot=slots[asset.id], asset=asset.id, file=asset.filename, message=message)
@@ -219,6 +225,13 @@ def _of_files(workspace: Workspace, recorded: Manifest) -> list[Damage]:
             message = f"{name} is in no entry; `kiebatch adopt` enters it, or remove it"
             damage.append(Damage(kind="extra", file=name, message=message))
     return damage
+
+
+def _is_absent(workspace: Workspace, asset: Asset) -> bool:
+    try:
+        return bool(asset.filename) and not files.is_there(workspace.asset_path(asset.filename))
+    except Invalid:
+        return False
 
 
 def _problem(workspace: Workspace, asset: Asset) -> tuple[Kind, str] | None:
@@ -271,14 +284,19 @@ class _Source:
 
 
 def _with_files(
-    workspace: Workspace, recorded: Manifest, repository: Repository | None, damage: list[Damage]
+    workspace: Workspace,
+    recorded: Manifest,
+    repository: Repository | None,
+    damage: list[Damage],
+    *,
+    every: bool,
 ) -> tuple[Manifest, list[Damage]]:
     sources = {
         **(_in_git(workspace, recorded, repository, damage) if repository else {}),
         **_in_folder(workspace, damage),
     }
     recorded = _told_apart(workspace, recorded, sources)
-    damage = _of_files(workspace, recorded)
+    damage = _of_files(workspace, recorded, every=every)
     lost = {each.asset for each in damage if each.kind in ("missing", "altered")}
     wanted = {a.id: sources[a.sha256] for a in recorded.assets if a.id in lost and a.sha256 in sources}
     in_git = {digest for digest, source in sources.items() if source.path is None}

@@ -175,7 +175,10 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
     if restore:
         parts.append(f"{restore} to collect or restore at no cost")
     if kept:
-        parts.append(f"{kept} up to date")
+        remote = sum(1 for e in entries if e.remote)
+        parts.append(
+            f"{kept} up to date" + (f", {remote} of them in the store and not here" if remote else "")
+        )
     if orphans:
         parts.append(f"{len(orphans)} no longer in the file: {', '.join(orphans[:8])}")
     if todo.status == "up-to-date":

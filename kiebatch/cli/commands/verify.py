@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +12,15 @@ import typer
 
 from kiebatch import files
 from kiebatch.cli import console, options
-from kiebatch.errors import Exit, Invalid
+from kiebatch.errors import Exit, Invalid, plain
 from kiebatch.git import Repository
-from kiebatch.project import snapshots
+from kiebatch.project import finding, snapshots
 from kiebatch.record import verification
+from kiebatch.record.store import checking
+from kiebatch.record.verification import Damage
+from kiebatch.running import transfers
+from kiebatch.settings import settings
+from kiebatch.workspace import Workspace
 
 app = typer.Typer()
 
@@ -24,6 +32,16 @@ def verify(
         bool,
         typer.Option("--fix", help="mend what can be mended without loss; after a merge: take both sides"),
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="insist on the files of older versions, too")] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="does the store that KIEBATCH_STORE names have the files?")
+    ] = False,
+    sample: Annotated[
+        str,
+        typer.Option(
+            "--sample", metavar="SHARE", help="with --remote: read so many of its files whole, such as 5%"
+        ),
+    ] = "0%",
     project: options.Project = None,
     assets: options.Assets = None,
     draft: options.DraftFolder = False,
@@ -38,13 +56,17 @@ def verify(
         raise Invalid(
             f"there is no manifest {files.shown(workspace.manifest_path)}", hint="`kiebatch run` writes it"
         )
-    damage = verification.fix(workspace) if fix else verification.verify(workspace)
+    if remote and fix:
+        raise Invalid("--remote only looks: `kiebatch push` stores what is missing there")
+    damage = _remote(workspace, sample) if remote else _damage(workspace, fix=fix, every=every)
     left = [each for each in damage if not each.fixed]
     value = {"status": "damaged" if left else "ok", "problems": [each.as_json() for each in damage]}
 
     def text() -> str:
         lines = [str(each) for each in damage]
-        if not damage:
+        if not damage and remote:
+            lines.append("ok: the store has every file")
+        elif not damage:
             lines.append("ok: every file is as the manifest says")
         elif not left:
             lines.append("everything is mended")
@@ -58,6 +80,24 @@ def verify(
     code = Exit.DIFFERS if left else Exit.OK
     console.answer(value, text, as_json=as_json, code=code)
     console.leave(code)
+
+
+def _damage(workspace: Workspace, *, fix: bool, every: bool) -> list[Damage]:
+    look = verification.fix if fix else verification.verify
+    return look(workspace, every=every)
+
+
+def _remote(workspace: Workspace, sample: str) -> list[Damage]:
+    recorded = finding.read_manifest(workspace)
+    store = transfers.chosen_store(settings({}, os.environ, {}), recorded)
+    return checking.check(recorded, store, share=_share(sample), rng=random.Random())
+
+
+def _share(text: str) -> float:
+    match = re.fullmatch(r"\s*(\d{1,3}(?:\.\d{1,6})?)\s*%\s*", text)
+    if not match or float(match.group(1)) > 100:
+        raise Invalid(f"--sample takes a share such as 5%, found `{plain(text, 40)}`")
+    return float(match.group(1)) / 100
 
 
 def _git_hint(folder: Path, assets: str) -> list[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kiebatch.record.store.objects import StoreTimes as StoreTimes
     from kiebatch.record.store.opening import open_store as open_store
     from kiebatch.record.store.opening import results_of as results_of
+    from kiebatch.record.store.opening import times_of as times_of
     from kiebatch.record.store.results import ResultCache as ResultCache
     from kiebatch.record.store.results import Results as Results
     from kiebatch.record.store.results import ResultStore as ResultStore
@@ -31,5 +32,6 @@ __getattr__, __dir__ = face(
         "Whereabouts": "whereabouts",
         "open_store": "opening",
         "results_of": "opening",
+        "times_of": "opening",
     },
 )

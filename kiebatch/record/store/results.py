@@ -180,8 +180,17 @@ class Results:
             return
         for asset in assets:
             self.keep(asset.sha256 or "", paths[asset.filename])
-        self._enter(f"{layout.shard(key)}/{layout.entry_name(key)}", layout.entry_text(assets))
+        self.enter(key, assets)
+
+    def enter(self, key: Key, assets: Sequence[Asset]) -> None:
+        """Create the entry of a result whose bytes are kept."""
+        self._create(f"{layout.shard(key)}/{layout.entry_name(key)}", layout.entry_text(assets))
         self._expected.pop(replace(key, edition=0), None)
+
+    def holds(self, asset: Asset) -> bool:
+        """Whether an asset's bytes are there, by their size; of a folder by their digest."""
+        digest = asset.sha256 or ""
+        return layout.is_digest(digest) and self._holds(layout.blob(digest), digest, asset.bytes or 0)
 
     def keep(self, sha256: str, source: Path) -> None:
         """Keep some bytes, checked before they leave; what is there already is not sent again."""
@@ -204,7 +213,7 @@ class Results:
             return _is(path, sha256)
         return sha256 not in self._damaged and self.objects.size(name) == size
 
-    def _enter(self, name: str, text: bytes) -> None:
+    def _create(self, name: str, text: bytes) -> None:
         """Create an entry, unless a usable one is there; an answer that was lost is asked for again."""
         failed: StoreFailed | None = None
         for wait_s in (*self._waits_s, 0.0):
