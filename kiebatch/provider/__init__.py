@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from kiebatch._lazy import face
 
 if TYPE_CHECKING:
+    from kiebatch.provider.booked_gate import BookedGate as BookedGate
+    from kiebatch.provider.booking import Page as Page
     from kiebatch.provider.client import API_URL as API_URL
     from kiebatch.provider.client import UPLOAD_URL as UPLOAD_URL
     from kiebatch.provider.client import CallFailed as CallFailed
@@ -31,6 +33,7 @@ __getattr__, __dir__ = face(
     __name__,
     {
         "API_URL": "client",
+        "BookedGate": "booked_gate",
         "Booking": "gate",
         "CallFailed": "client",
         "Client": "client",
@@ -38,6 +41,7 @@ __getattr__, __dir__ = face(
         "Ended": "waiting",
         "Gate": "gate",
         "GaveUp": "waiting",
+        "Page": "booking",
         "Reads": "reads",
         "RetryBudget": "retries",
         "SqliteGate": "sqlite_gate",

@@ -1,0 +1,156 @@
+"""A gate that books every start and read in a book which others use too, and sleeps until its place.
+
+A waiter books its place, sleeps until then, and confirms it: nobody polls, and a pause that began meanwhile, or a
+machine that slept, moves it on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol, Self, TypeVar
+
+from kiebatch.model import Rate
+from kiebatch.provider import booking
+from kiebatch.provider.booking import Page, Place
+from kiebatch.provider.gate import Booking, Kind
+
+T = TypeVar("T")
+
+_SOON = 0.02  # of the window: a place that was taken along for others is good for so long
+
+
+class Book(Protocol):
+    """Where the places of one kind are written down."""
+
+    async def transact(self, work: Callable[[Page], T]) -> T:
+        """Do some work on the book, whole or not at all, while nobody else writes in it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class BookedGate:
+    """The limits of one account, as `Gate` says.
+
+    `block` is how many reads are booked at once where so many wait: for a book that is far away.
+    """
+
+    def __init__(
+        self,
+        books: dict[Kind, Book],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+        block: int = 1,
+    ) -> None:
+        self._books = books
+        self._sleep = sleep
+        self._rng = rng or random.Random()
+        self._block = block
+        self._turns: dict[Kind, asyncio.Lock] = {"submit": asyncio.Lock(), "read": asyncio.Lock()}
+        self._news = asyncio.Event()
+        self._tidied: dict[Kind, float] = {}
+        self._readers = 0  # who wait for a read
+        self._taken_along: deque[tuple[float, Booking]] = deque()
+
+    def close(self) -> None:
+        """Close the books."""
+        for one in self._books.values():
+            one.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def start(self, rate: Rate) -> Booking:
+        """Return when one more submission may be sent, having booked it.  First come, first served."""
+        async with self._turns["submit"]:
+            return await self._pass("submit", rate)
+
+    async def read(self, rate: Rate) -> Booking:
+        """Return when one more status read may be sent, having booked it."""
+        self._readers += 1
+        try:
+            async with self._turns["read"]:
+                return self._from_block(rate) or await self._pass("read", rate)
+        finally:
+            self._readers -= 1
+
+    async def answered(self, booked: Booking, *, refused: bool, retry_after_s: float | None = None) -> None:
+        """Note an answer; see `Gate.answered`."""
+        if booked.kind == "read" and not refused:
+            return
+        await self._books[booked.kind].transact(
+            lambda page: booking.note_answer(
+                page, booked, refused=refused, retry_after_s=retry_after_s, rng=self._rng
+            )
+        )
+        self._news.set()
+
+    def _from_block(self, rate: Rate) -> Booking | None:
+        moment = asyncio.get_running_loop().time()
+        while self._taken_along:
+            taken_at, booked = self._taken_along.popleft()
+            if moment - taken_at <= _SOON * rate.window_s:
+                return booked
+        return None
+
+    # One waiter of a process is in the book at a time, the others queue behind it in memory: so processes take
+    # turns, and one that dies leaves a single place empty.
+    async def _pass(self, kind: Kind, rate: Rate) -> Booking:
+        book = self._books[kind]
+        self._news.clear()
+        place, along = await book.transact(lambda page: self._first(page, kind, rate))
+        try:
+            while place.wait_s > 0:
+                await self._wait(place)
+                self._news.clear()
+                again = functools.partial(self._again, kind=kind, rate=rate, mine=place)
+                place, along = await book.transact(again)
+        except BaseException:
+            await book.transact(lambda page: page.remove(place.id))
+            raise
+        moment = asyncio.get_running_loop().time()
+        self._taken_along.extend((moment, _booked(one, kind, rate)) for one in along)
+        return _booked(place, kind, rate)
+
+    def _first(self, page: Page, kind: Kind, rate: Rate) -> tuple[Place, list[Place]]:
+        fresh = abs(page.now - self._tidied.get(kind, 0.0)) > rate.window_s / 2
+        if fresh:
+            self._tidied[kind] = page.now
+        place = booking.book(page, kind, rate, fresh=fresh)
+        return place, self._along(page, kind, rate, place)
+
+    def _again(self, page: Page, kind: Kind, rate: Rate, mine: Place) -> tuple[Place, list[Place]]:
+        place = booking.confirm(page, kind, rate, mine)
+        return place, self._along(page, kind, rate, place)
+
+    def _along(self, page: Page, kind: Kind, rate: Rate, place: Place) -> list[Place]:
+        """Book reads for those who wait behind this one, where they may be sent now too."""
+        most = min(self._block, self._readers) - 1
+        if kind != "read" or place.wait_s or most < 1:
+            return []
+        return booking.more(page, kind, rate, most)
+
+    async def _wait(self, place: Place) -> None:
+        """Sleep, or until there is news where that may help."""
+        if not place.look:
+            await self._sleep(place.wait_s)
+            return
+        sleeping = asyncio.ensure_future(self._sleep(place.wait_s))
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait({sleeping, news}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            news.cancel()
+
+
+def _booked(place: Place, kind: Kind, rate: Rate) -> Booking:
+    return Booking(id=place.id, kind=kind, rate=rate, at=place.at, probe=place.probe)
