@@ -732,6 +732,7 @@ def stamp(seconds: float) -> str:
 class Attempt:
     """One submission of one job, as the journal tells it.
 
+    - claimed: a run of the account is about to send it; nothing has left
     - intended: about to be sent; found so after a crash it counts as held
     - held: nobody knows whether it was charged
     - submitted: the provider took it; `task_id` is known and the result is not yet here
@@ -747,7 +748,9 @@ class Attempt:
     model: str
     family: str
     fingerprint: str
-    state: Literal["intended", "held", "submitted", "refused", "failed", "lost", "saved", "forgotten"]
+    state: Literal[
+        "claimed", "intended", "held", "submitted", "refused", "failed", "lost", "saved", "forgotten"
+    ]
     job: Mapping[str, JSON]  # `job_record`: enough to collect and to write the asset
     run_id: str = ""
     task_id: str | None = None
@@ -769,6 +772,7 @@ class Attempt:
     edition: int = 0
     seen_state: str = ""  # what the provider said last of a task that is not over, and when
     seen_at: float | None = None
+    elsewhere: str = ""  # whose it is, where another film of the account has it
 
     @property
     def open(self) -> bool:

@@ -39,6 +39,9 @@ VARIABLES = (
         "store",
         "where results are kept for everybody: `s3://bucket/prefix`, `gs://…`, `az://…`, `file:///…`",
     ),
+    Variable(
+        "KIEBATCH_TEAM", "", "the team's PostgreSQL, which keeps the money and the rate window (docs/team.md)"
+    ),
     Variable("KIEBATCH_UPLOAD_FOLDER", "upload_folder", "the folder of the upload host [kiebatch]"),
     Variable("KIEBATCH_CONNECT_TIMEOUT", "connect_timeout_s", "seconds to connect [10]"),
     Variable("KIEBATCH_READ_TIMEOUT", "read_timeout_s", "seconds between two pieces of an answer [60]"),

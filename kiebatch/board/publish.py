@@ -7,7 +7,6 @@ import hashlib
 import json
 import mimetypes
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +20,7 @@ from kiebatch.board.panel_data import Shown, own_key
 from kiebatch.media import Derivatives, Kind, Wanted, wanted
 from kiebatch.model import Asset, Attempt
 from kiebatch.planning import planning
-from kiebatch.project import Opened, read_notes
-from kiebatch.record import open_journal
+from kiebatch.project import Opened, peek, read_notes
 from kiebatch.workspace import Workspace
 
 
@@ -67,8 +65,8 @@ def film_id(opened: Opened) -> str:
 
 def attempts(workspace: Workspace) -> list[Attempt]:
     """Return what the journal knows, oldest first."""
-    with open_journal(workspace.journal_path, now=time.time, read_only=True) as journal:
-        return journal.attempts()
+    with peek(workspace) as journal:
+        return journal.attempts() if journal else []
 
 
 def write(

@@ -58,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "clean": ("clean", "Remove run records, unfinished downloads and derivatives."),
     "credits": ("credits", "Show the account's balance."),
     "doctor": ("doctor", "Look at everything that a run needs: ffmpeg, fonts, key, network, state folder."),
+    "team": ("team", "Share one account between several machines: ledger, rate window and cap."),
     "mcp": ("mcp", "Serve the project to an agent over stdin and stdout, under a cap that you set."),
     "worker": (
         "worker",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from kiebatch.planning.decision import There as There
     from kiebatch.planning.decision import decide as decide
     from kiebatch.planning.decision import failed_for_good as failed_for_good
+    from kiebatch.planning.decision import held_elsewhere as held_elsewhere
+    from kiebatch.planning.decision import of_another_film as of_another_film
     from kiebatch.planning.decision import stored_key as stored_key
     from kiebatch.planning.decision import unrecorded as unrecorded
     from kiebatch.planning.decision import whole as whole
@@ -69,6 +71,8 @@ __getattr__, __dir__ = face(
         "check_bound": "saved",
         "decide": "decision",
         "failed_for_good": "decision",
+        "held_elsewhere": "decision",
+        "of_another_film": "decision",
         "jobs_as_json": "file_warnings",
         "levels": "order",
         "most": "plans",

@@ -25,6 +25,9 @@ class There:
     superseded: tuple[Asset, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     elsewhere: Found | None = None
+    others: Sequence[
+        Attempt
+    ] = ()  # of these contents, by other films of the account; the newest edition last
     recorded: Collection[str] = frozenset()  # task ids that the manifest has
 
 
@@ -93,6 +96,7 @@ class _Case:
             self._forced,
             self._stored,
             self._made_before,
+            self._others_have,
             self._failed_before,
         ):
             found = rule()
@@ -177,7 +181,7 @@ class _Case:
         return replace(found, detail=why.detail)
 
     def _forced(self) -> Entry | None:
-        if self.asked.forced and self.made:
+        if self.asked.forced and (self.made or self._same_of_others()):
             return self._entry(Action.GENERATE, Reason.FORCED)
         return None
 
@@ -192,6 +196,16 @@ class _Case:
             return None
         older = older_version(self.there.superseded, self.wanted.met_by, self.facts)
         return self._entry(Action.RESTORE, Reason.MADE_BEFORE, older=older) if older else None
+
+    def _same_of_others(self) -> list[Attempt]:
+        take = self.job.slot.take
+        return [a for a in self.there.others if (a.take, a.twin) == (take, self.twin)]
+
+    def _others_have(self) -> Entry | None:
+        same = self._same_of_others()
+        if self.asked.forced or not same:
+            return None
+        return of_another_film(self._entry(Action.RESTORE, Reason.PAID), same[-1], self.facts)
 
     def _failed_before(self) -> Entry | None:
         last = self.there.attempts[-1] if self.there.attempts else None
@@ -235,6 +249,29 @@ class _Case:
         if self.facts.stored and key and stored_key(self.wanted, key, self.facts.stored.has):
             return True
         return all(self.facts.retrievable(a) for a in gone)
+
+
+def held_elsewhere(attempt: Attempt) -> str:
+    return f"{attempt.elsewhere} has it held: it is decided there"
+
+
+def of_another_film(entry: Entry, attempt: Attempt, facts: Facts) -> Entry:
+    """Return what is to happen with a slot whose content another film of the account has, or is about to have."""
+    whose = attempt.elsewhere
+    if attempt.state == "held":
+        note = held_elsewhere(attempt)
+        return replace(entry, action=Action.BLOCKED, cause=Reason.HELD, attempt=attempt, note=note)
+    if attempt.state != "saved":
+        note = f"{whose} is having it made"
+        return replace(entry, action=Action.RESTORE, cause=Reason.IN_FLIGHT, attempt=attempt, note=note)
+    if facts.collectable(attempt):
+        note = f"{whose} has paid for it"
+        return replace(entry, action=Action.RESTORE, cause=Reason.PAID, attempt=attempt, note=note)
+    note = (
+        f"{whose} has paid for it, and the provider no longer has it: copy its file from there and adopt it, or use "
+        "--force"
+    )
+    return replace(entry, action=Action.MISSING, cause=Reason.PAID, attempt=attempt, note=note)
 
 
 def stored_key(wanted: Wanted, key: Key, has: Callable[[Key], bool]) -> Key | None:

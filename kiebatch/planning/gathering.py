@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kiebatch.errors import Invalid
 from kiebatch.model import Asset, Attempt
@@ -46,6 +46,7 @@ def gathered(
         attempts=attempts,
         saved=_unrecorded(journal, attempts, opened) if journal else {},
         stored=store,
+        others=_Others(journal) if journal is not None and journal.claims_first else None,
         retrievable=retrievable,
         collectable=lambda attempt: now() - (attempt.submitted_at or 0.0) < lifetimes.RESULT.kept_s,
         same_model=models.same,
@@ -81,6 +82,27 @@ def _unrecorded(journal: Journal, attempts: Sequence[Attempt], opened: Opened) -
         for output in journal.outputs_of(attempt.id)
         if attempt.task_id and output.asset and output.asset.sha256
     }
+
+
+class _Others:
+    """What other films of the account have, each content asked about once."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._known: dict[str, list[Attempt]] = {}
+
+    def prepare(self, contents: Iterable[str]) -> None:
+        new = [content for content in contents if content not in self._known]
+        if not new:
+            return
+        self._known |= {content: [] for content in new}
+        for attempt in self._journal.others(new):
+            self._known[attempt.fingerprint].append(attempt)
+
+    def of(self, contents: Iterable[str]) -> list[Attempt]:
+        wanted = list(contents)
+        self.prepare(wanted)
+        return [attempt for content in reversed(wanted) for attempt in self._known[content]]
 
 
 class _Models:

@@ -74,6 +74,8 @@ class Planner:
         """
         wants = {job.slot: wanted(job, self._digest) for job in jobs}
         self._expect(wants)
+        if self._facts.others:
+            self._facts.others.prepare(content for want in wants.values() for content in want.contents)
         open_jobs = []
         for job in jobs:
             line = self._assignment.line(job)
@@ -124,6 +126,7 @@ class Planner:
             superseded=self._assignment.superseded(job.slot),
             attempts=self._assignment.attempts(job.slot),
             elsewhere=found,
+            others=self._facts.others.of(want.contents) if self._facts.others else (),
             recorded=self._recorded,
         )
         asked = Asked(

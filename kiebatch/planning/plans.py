@@ -85,6 +85,16 @@ class Stored(Protocol):
     def digests(self, key: Key) -> Mapping[int, str]: ...
 
 
+class Others(Protocol):
+    """What other films of the account have, asked at planning time."""
+
+    def of(self, contents: Iterable[str]) -> Sequence[Attempt]:
+        """Return their attempts of some contents: open, held or saved; the newest edition last."""
+
+    def prepare(self, contents: Iterable[str]) -> None:
+        """Ask about many contents at once, so that `of` need not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the edges know, as values.
@@ -100,6 +110,7 @@ class Facts:
     media: Mapping[str, str] = field(default_factory=dict)
     attempts: Sequence[Attempt] = ()
     stored: Stored | None = None
+    others: Others | None = None
     retrievable: Callable[[Asset], bool] = lambda _asset: False
     collectable: Callable[[Attempt], bool] = lambda _attempt: True
     same_model: Callable[[str, str], bool] = lambda a, b: a == b

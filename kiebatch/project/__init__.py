@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kiebatch.project.finding import read_manifest as read_manifest
     from kiebatch.project.finding import read_notes as read_notes
     from kiebatch.project.finding import read_picks as read_picks
+    from kiebatch.project.journals import open_film as open_film
+    from kiebatch.project.journals import team_here as team_here
     from kiebatch.project.opening import Opened as Opened
     from kiebatch.project.opening import joined_files as joined_files
     from kiebatch.project.opening import load as load
@@ -54,7 +56,9 @@ __getattr__, __dir__ = face(
         "located": "opening",
         "local_path": "finding",
         "lock_path": "pins",
+        "open_film": "journals",
         "open_project": "opening",
+        "team_here": "journals",
         "peek": "opening",
         "read_document": "opening",
         "read_manifest": "finding",

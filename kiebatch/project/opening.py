@@ -18,14 +18,16 @@ from kiebatch.model import JSON, Asset, Document, MediaFacts, Modality, Project,
 from kiebatch.project import config, finding, foreign
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
+from kiebatch.project.journals import open_film, team_here
 from kiebatch.project.pins import Pins
 from kiebatch.project.references import QUIET, Bounds, media_facts, repriced, with_sounds
-from kiebatch.record import Journal, open_journal
+from kiebatch.record import Journal
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
 from kiebatch.scenefile import build, document, intake
 from kiebatch.scenefile.intake import Taken, TextForm
 from kiebatch.settings import Settings
+from kiebatch.team import Team
 from kiebatch.workspace import Workspace, config_home
 
 
@@ -57,7 +59,7 @@ def load(
         workspace = _with_own_assets(workspace, read[0], given=assets is not None)
     elif workspace.assets == own_folder:
         read = Document(value={"kiebatch": 1, "scenes": []}, places={}, file=""), []
-    with peek(workspace) as journal:
+    with _read(workspace, None) as journal:  # of this machine: for the digests that it knows
         opened = open_project(
             workspace,
             options=reading_options(chosen),
@@ -185,15 +187,19 @@ def check_source(opened: Opened) -> None:
 @contextlib.contextmanager
 def peek(workspace: Workspace) -> Iterator[Journal | None]:
     """Open the journal for reading, when there is one.  A damaged one is mended by the next run, and said there."""
-    if not workspace.journal_path.exists() and not workspace.journal_path.with_suffix(".mark").exists():
+    team = None if workspace.draft else team_here(workspace.root)
+    with _read(workspace, team) as journal:
+        yield journal
+
+
+@contextlib.contextmanager
+def _read(workspace: Workspace, team: Team | None) -> Iterator[Journal | None]:
+    known = workspace.journal_path.exists() or workspace.journal_path.with_suffix(".mark").exists()
+    if team is None and not known:
         yield None
         return
-    with open_journal(
-        workspace.journal_path,
-        now=time.time,
-        film=workspace.owner,
-        rebuild=lambda: _assets_of(workspace),
-        read_only=True,
+    with open_film(
+        workspace, now=time.time, team=team, rebuild=lambda: _assets_of(workspace), read_only=True
     ) as journal:
         yield journal
 

@@ -8,8 +8,10 @@ from kiebatch._lazy import face
 
 if TYPE_CHECKING:
     from kiebatch.record.database import Hook as Hook
+    from kiebatch.record.database import no_hook as no_hook
     from kiebatch.record.journal import Journal as Journal
     from kiebatch.record.journal import SavedOutput as SavedOutput
+    from kiebatch.record.journal import asset_from as asset_from
     from kiebatch.record.journal import asset_to as asset_to
     from kiebatch.record.journal_file import open_journal as open_journal
     from kiebatch.record.ledger import Claimed as Claimed
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from kiebatch.record.ledger import NoRoom as NoRoom
     from kiebatch.record.ledger import Taken as Taken
     from kiebatch.record.ledger import TaskKnown as TaskKnown
+    from kiebatch.record.notebook import Notebook as Notebook
     from kiebatch.record.off_loop import Ledger as Ledger
     from kiebatch.record.off_loop import Offload as Offload
     from kiebatch.record.sqlite_journal import SqliteJournal as SqliteJournal
@@ -44,6 +47,7 @@ __getattr__, __dir__ = face(
         "Ledger": "off_loop",
         "ManifestWriter": "writer",
         "NoRoom": "ledger",
+        "Notebook": "notebook",
         "Offload": "off_loop",
         "ResultCache": "store",
         "ResultStore": "store",
@@ -55,7 +59,9 @@ __getattr__, __dir__ = face(
         "TaskKnown": "ledger",
         "Taken": "ledger",
         "Whereabouts": "store",
+        "asset_from": "journal",
         "asset_to": "journal",
+        "no_hook": "database",
         "open_journal": "journal_file",
         "results_of": "store",
         "verify": "verification",

@@ -62,7 +62,19 @@ class Journal(Protocol):
     # -- the life of a run
 
     def begin(self, run_id: str, answer_s: float) -> None:
-        """Note that a run begins; it waits for an answer to a submission for `answer_s` at most."""
+        """Note that a run begins; it waits for an answer to a submission for `answer_s` at most.
+
+        What earlier runs of the film have not brought home is its own from now on.
+        """
+        ...
+
+    @property
+    def beat_s(self) -> float | None:
+        """How often a run must say that it is alive, in seconds; None where nobody else asks."""
+        ...
+
+    def beat(self) -> None:
+        """Say that the run is alive; `Fenced` where the others took it for dead."""
         ...
 
     def hold_unfinished(self, reason: str) -> int:

@@ -123,5 +123,10 @@ def name_it(db: sqlite3.Connection) -> None:
 
 
 def uuid_of(db: sqlite3.Connection) -> str:
-    row = db.execute("SELECT value FROM about WHERE name = 'uuid'").fetchone()
+    return about(db, "uuid")
+
+
+def about(db: sqlite3.Connection, name: str) -> str:
+    """Return what a file says of itself; empty where it says nothing."""
+    row = db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
     return str(row[0]) if row else ""

@@ -43,6 +43,7 @@ class Intent:
     job: Mapping[str, JSON]  # `model.job_record`
     credits: float | None
     balance: float | None = None
+    reserved: float = 0.0  # what it counts for under a cap of the account
     seen: int | None = None
     forced: bool = False
 

@@ -60,6 +60,16 @@ class SqliteJournal:
         return journal_schema.uuid_of(self.database.connection)
 
     @property
+    def team(self) -> str:
+        """The team's ledger that this film's attempts are kept in; empty where they are kept here."""
+        return journal_schema.about(self.database.connection, f"team of {self.film}")
+
+    def moved_to(self, ledger: str) -> None:
+        """Note that this film's attempts are kept in a team's ledger from now on."""
+        with self.database.write("team") as db:
+            db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (f"team of {self.film}", ledger))
+
+    @property
     def highest(self) -> int:
         """The number of the latest attempt of any film; 0 when there is none."""
         return int(
@@ -87,6 +97,13 @@ class SqliteJournal:
 
     def begin(self, run_id: str, answer_s: float) -> None:
         """Nothing to note: whoever holds the film's lock is the one run."""
+
+    @property
+    def beat_s(self) -> None:
+        return None
+
+    def beat(self) -> None:
+        """Nobody asks."""
 
     # -- attempts
 

@@ -11,7 +11,7 @@ from typing import Any
 from kiebatch import files, units
 from kiebatch.model import JSON, Asset, Done, Job, MediaFacts, Output, stamp
 from kiebatch.provider import CallFailed, families, lifetimes
-from kiebatch.record import Key, asset_to
+from kiebatch.record import Key, SavedOutput, asset_to
 from kiebatch.record.manifest import names, version_after
 from kiebatch.running.context import RunContext
 from kiebatch.running.events import Downloaded, Saved
@@ -54,7 +54,7 @@ class Collector:
 
     async def collect(self, task: PaidTask, done: Done) -> tuple[Asset, ...] | Lost:
         """Bring a task's outputs home: onto the disk, into the ledger and into the manifest, in that order."""
-        known = await self._context.ledger.outputs(task.attempt, done.outputs, done.credits)
+        known = [] if task.borrowed else await self._known(task, done)
         kept = {s.output.number: s.asset for s in known if s.asset and self._in_place(s.asset)}
         seen = {s.output.number: s.seen_at for s in known}
         fetched: list[_Fetched] = []
@@ -64,10 +64,12 @@ class Collector:
             order = self._order(str(task.attempt), task.job, task.task_id, output)
             seen_at = seen.get(output.number, self._context.now())
             dies_at = seen_at + lifetimes.RESULT_LINK.kept_s
-            order = replace(order, dies_at=dies_at, output=(task.attempt, output.number))
+            named = None if task.borrowed else (task.attempt, output.number)
+            order = replace(order, dies_at=dies_at, output=named)
             one = await self._fetch(order, task.job, task.task_id, output)
             if isinstance(one, Lost):
-                await self._context.ledger.lost(task.attempt, one.code, one.message)
+                if not task.borrowed:
+                    await self._context.ledger.lost(task.attempt, one.code, one.message)
                 return one
             fetched.append(one)
             size = one.facts.size_bytes
@@ -77,6 +79,10 @@ class Collector:
             self._context.emit(Saved(slot=task.slot, task_id=task.task_id, asset=asset))
         self._keeper.keep(Key(task.fingerprint, task.slot.take, task.twin, task.edition), entered)
         return entered
+
+    async def _known(self, task: PaidTask, done: Done) -> list[SavedOutput]:
+        """Write down where a task's outputs lie; return all that is known of them."""
+        return await self._context.ledger.outputs(task.attempt, done.outputs, done.credits)
 
     async def _enter(
         self, task: PaidTask, done: Done, kept: Mapping[int, Asset], fetched: Sequence[_Fetched]
@@ -92,18 +98,20 @@ class Collector:
             for one in fetched:
                 filename = await self._context.offload(self._place, task.job, one, version)
                 assets[one.output.number] = self._asset(task, done, one, filename)
+            in_order = [assets[n] for n in sorted(assets)]
+            if task.borrowed:
+                return await self._context.manifest.enter(task.slot, in_order, superseded)
             await self._context.ledger.saved(
                 task.attempt, {number: asset_to(asset) for number, asset in assets.items()}
             )
             behind = task.standing == "behind"
-            in_order = [assets[n] for n in sorted(assets)]
             return await self._context.manifest.enter(
                 task.slot, in_order, superseded, task.attempt, behind=behind
             )
 
     def _asset(self, task: PaidTask, done: Done, one: _Fetched, filename: str) -> Asset:
         job, first = task.job, done.outputs[0].number
-        cost = done.credits if done.credits is not None else task.credits
+        cost = task.credits if done.credits is None or task.borrowed else done.credits
         extra: dict[str, JSON] = {
             "output_id": one.output.id,
             "fallback_for": job.fallback_for,

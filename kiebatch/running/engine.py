@@ -22,6 +22,7 @@ from kiebatch.running.collecting import Collector
 from kiebatch.running.concluding import Concluder, failure_of
 from kiebatch.running.context import RunContext
 from kiebatch.running.durations import Durations
+from kiebatch.running.elsewhere import Elsewhere, is_elsewhere
 from kiebatch.running.events import Noticed, Skipped
 from kiebatch.running.keeping import Keeper
 from kiebatch.running.late import LateDecision
@@ -32,7 +33,7 @@ from kiebatch.running.restoring import Restorer
 from kiebatch.running.schedule import Schedule
 from kiebatch.running.slots import SlotBook
 from kiebatch.running.spending import Spending
-from kiebatch.running.stop import Stop, StopCause
+from kiebatch.running.stop import Stop, StopCause, Unsent
 from kiebatch.running.submission import Submitter
 from kiebatch.running.undecided import Undecided
 from kiebatch.running.watching import Watch
@@ -84,6 +85,9 @@ class Engine:
             context, outcome, self._slots, self._spending, self.stop, durations, self._restorer
         )
         self._late = LateDecision(context, plan, self._slots, self._binder, concluder)
+        self._elsewhere = Elsewhere(
+            context, outcome, self._slots, self.stop, self._binder, self._restorer, self._undecided
+        )
         submitter = Submitter(context, self.stop, self._spending, self._canaries, self._binder)
         parts = Parts(
             self._binder,
@@ -93,6 +97,7 @@ class Engine:
             self._restorer,
             self._undecided,
             self._late,
+            self._elsewhere,
         )
         self._maker = Maker(context, outcome, self._slots, self._spending, self.stop, self._canaries, parts)
         self._schedule = Schedule(context, self._slots, self.stop, self._canaries, durations)
@@ -162,7 +167,8 @@ class Engine:
 
     def _awaits_callback(self, entry: Entry) -> bool:
         listens = self._context.limits.net_s is not None
-        return listens and entry.cause is Reason.HELD and entry.attempt is not None
+        held = entry.attempt if entry.cause is Reason.HELD else None
+        return listens and held is not None and not held.elsewhere
 
     def _report(self, entry: Entry) -> None:
         """Say what the plan leaves alone although somebody should know."""
@@ -206,7 +212,21 @@ class Engine:
         await self._maker.make(entry, rank, place)
 
     async def restore(self, entry: Entry) -> None:
-        await self._restorer.restore(entry)
+        if is_elsewhere(entry):
+            await self._take(entry)
+        else:
+            await self._restorer.restore(entry)
+
+    async def _take(self, entry: Entry) -> None:
+        """Take what another film of the account has."""
+        try:
+            await self._restorer.collect_earlier(entry.slot)
+            if not await self._elsewhere.take(entry):
+                await self.leave_unsent(entry, "what another film was having made came to nothing; run again")
+        except Unsent as unsent:
+            await self.leave_unsent(entry, unsent.reason)
+        finally:
+            self._slots.settle(entry.slot, "it could not be brought back")
 
     async def leave_unsent(self, entry: Entry, reason: str) -> None:
         """Leave a job unsent, but bring home what was paid for its slot before."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from kiebatch import files
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON, Attempt, Slot, parse_slot
-from kiebatch.project import claimed_by, load, peek, read_manifest
+from kiebatch.project import claimed_by, load, open_film, peek, read_manifest, team_here
 from kiebatch.provider import policy
-from kiebatch.record import Journal, open_journal
+from kiebatch.record import Journal
 from kiebatch.workspace import Workspace
 
 _CENT = 0.005  # balances are compared to a cent of a credit
@@ -172,12 +172,8 @@ def _only(slot: str, able: Sequence[Waiting]) -> Waiting:
 
 
 def _journal(workspace: Workspace) -> Journal:
-    return open_journal(
-        workspace.journal_path,
-        now=time.time,
-        film=workspace.owner,
-        rebuild=lambda: read_manifest(workspace).assets,
-    )
+    team = None if workspace.draft else team_here(workspace.root)
+    return open_film(workspace, now=time.time, team=team, rebuild=lambda: read_manifest(workspace).assets)
 
 
 def resolve_lost_journal(workspace: Workspace) -> str:

@@ -16,6 +16,7 @@ from kiebatch.planning import (
     There,
     Wanted,
     decide,
+    of_another_film,
     unrecorded,
     wanted,
     whole,
@@ -56,12 +57,15 @@ class LateDecision:
         line = self._slots[entry.slot].line
         known = await self._context.ledger.find(want.contents)
         await self._ask_stores(want, entry)
+        ledger = self._context.ledger
+        others = await ledger.others(want.contents) if ledger.claims_first else []
         recorded = {a.task_id for a in self._context.manifest.manifest.assets if a.task_id}
         there = There(
             line=line,
             superseded=self._superseded(entry.slot),
             attempts=tuple(self._own(known, entry.slot)),
             elsewhere=self._elsewhere(entry, want, recorded),
+            others=others,
             recorded=recorded,
         )
         facts = replace(
@@ -121,6 +125,8 @@ class LateDecision:
 
     def taken(self, entry: Entry, by: Attempt) -> Entry:
         """Return what is to happen where another attempt has the same content already."""
+        if by.elsewhere:
+            return of_another_film(entry, by, self._facts)
         action = Action.BLOCKED if by.undecided else Action.RESTORE
         cause = Reason.HELD if by.undecided else Reason.IN_FLIGHT
         return replace(entry, action=action, cause=cause, attempt=by, note=by.message)

@@ -16,6 +16,7 @@ from kiebatch.running.canaries import Canaries
 from kiebatch.running.concluding import Concluder, failure_of
 from kiebatch.running.context import RunContext
 from kiebatch.running.durations import Durations
+from kiebatch.running.elsewhere import Elsewhere, is_elsewhere
 from kiebatch.running.events import JobFailed, Noticed, Skipped, Submitted
 from kiebatch.running.late import LateDecision
 from kiebatch.running.outcome import Outcome
@@ -59,7 +60,9 @@ class Parts:
         restorer: Restorer,
         undecided: Undecided,
         late: LateDecision,
+        elsewhere: Elsewhere,
     ) -> None:
+        self.elsewhere = elsewhere
         self.binder = binder
         self.submitter = submitter
         self.watch = watch
@@ -98,9 +101,10 @@ class Maker:
         try:
             await self._parts.restorer.collect_earlier(entry.slot)
             decided = await self._parts.late.decide(entry)
-            if decided.action is not Action.GENERATE:
-                await self._settled(decided)
-                return
+            while decided.action is not Action.GENERATE:
+                if await self._settled(decided, place):
+                    return
+                decided = await self._parts.late.decide(entry)
             failure = await self._try(decided, job, rank, place)
             if failure and job.fallback and self._stop.cause is None:
                 failure = await self._fall_back(decided, job.fallback, failure, rank, place)
@@ -124,8 +128,17 @@ class Maker:
         self._slots.give_up(entry.slot, unsent.reason, missing=isinstance(unsent, Lacking))
         self._context.emit(Skipped(slot=entry.slot, reason=unsent.reason))
 
-    async def _settled(self, decided: Entry) -> None:
-        """Carry out what the last look decided in place of a purchase: kept, on its way, held, made before, stored."""
+    async def _settled(self, decided: Entry, place: InFlight) -> bool:
+        """Carry out what the last look decided in place of a purchase: kept, on its way, held, made before, stored.
+
+        False where another film's task was waited for and came to nothing: then it is to be decided again.
+        """
+        if is_elsewhere(decided):
+            place.leave()
+            settled = await self._parts.elsewhere.take(decided)
+            if not settled:
+                await place.take()
+            return settled
         if decided.settled:
             self._outcome.kept += 1
             self._slots.finish(decided.slot, decided.current)
@@ -134,8 +147,10 @@ class Maker:
         elif decided.action is Action.MISSING:
             self._outcome.missing += 1
             self._slots.give_up(decided.slot, "its file is missing", missing=True)
+            self._context.emit(Noticed(message=f"{decided.slot}: {plain(decided.note)}", level="warning"))
         else:
             self._parts.late.report_blocked(decided, self._parts.undecided)
+        return True
 
     async def _fall_back(
         self, entry: Entry, fallback: Job, failure: JobFailed, rank: int, place: InFlight
@@ -174,9 +189,10 @@ class Maker:
             forced=entry.cause is Reason.FORCED,
         )
         sent = await self._submit(order, bound)
-        if isinstance(sent, Attempt):
-            await self._settled(self._parts.late.taken(entry, sent))
-            return None
+        while isinstance(sent, Attempt):
+            if await self._settled(self._parts.late.taken(entry, sent), place):
+                return None
+            sent = await self._submit(order, bound)
         if sent.verdict.kind == "unknown":
             # The reservation stays: it may have been charged.
             place.leave()

@@ -28,6 +28,7 @@ class PaidTask:
     standing: Standing = "asked"
     edition: int = 0  # one more for each --force
     run_id: str = ""  # the run that submitted it; empty for this one
+    borrowed: bool = False  # another film of the account has paid for it, and writes down what becomes of it
 
     @property
     def asked(self) -> bool:

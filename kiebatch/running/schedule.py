@@ -12,6 +12,7 @@ from kiebatch.planning import Action, Entry, Reason, upstream_first
 from kiebatch.running.canaries import Canaries
 from kiebatch.running.context import RunContext
 from kiebatch.running.durations import Durations
+from kiebatch.running.elsewhere import is_elsewhere
 from kiebatch.running.making import InFlight
 from kiebatch.running.slots import SlotBook
 from kiebatch.running.stop import Stop
@@ -110,7 +111,7 @@ class Schedule:
         return False
 
     def _ready(self, entry: Entry) -> bool:
-        if entry.job and entry.cause is Reason.PAID:
+        if entry.job and entry.action is Action.RESTORE and _names_sources(entry):
             # Its entry names what it was made from, so that comes first.
             needs = entry.job.needs
             return not self._slots.waits_for(needs) or self._slots.lacks(needs) is not None
@@ -135,3 +136,8 @@ class Schedule:
                     await self._canaries.landing(model).wait()
         self._canaries.release(model)
         self._slots.changed.set()
+
+
+def _names_sources(entry: Entry) -> bool:
+    """Whether what is restored gets an entry of its own, which names what it was made from."""
+    return entry.cause is Reason.PAID or is_elsewhere(entry)

@@ -22,8 +22,9 @@ from kiebatch.errors import Refused
 from kiebatch.media import checks
 from kiebatch.model import JSON, Request
 from kiebatch.planning import Action, Approval, Plan, Reason, Selection, approvals, planning, saved
-from kiebatch.project import Opened, finding, foreign, opening
+from kiebatch.project import Opened, finding, foreign, open_film, opening, team_here
 from kiebatch.provider import (
+    BookedGate,
     CallFailed,
     Client,
     Reads,
@@ -36,12 +37,14 @@ from kiebatch.provider import (
 )
 from kiebatch.provider.policy import Answer
 from kiebatch.record import (
+    Fenced,
     Hook,
     Journal,
     Ledger,
     ManifestWriter,
     Offload,
     ResultStore,
+    SqliteJournal,
     StoreFailed,
     Whereabouts,
     open_journal,
@@ -60,6 +63,7 @@ from kiebatch.running.recording import Recording
 from kiebatch.running.stop import StopCause
 from kiebatch.running.watching import Patience
 from kiebatch.settings import OVERCHARGE_FROM, Settings, SettingsOptions
+from kiebatch.team import Team
 from kiebatch.workspace import Workspace, account_digest
 
 _NET = 30  # with callbacks, a task is read so many poll intervals apart: once a minute
@@ -81,7 +85,8 @@ class Edges:
     offload: Offload = _in_a_thread
     hook: Hook = no_hook
     measure: Measure = checks.measure
-    open_journal: Callable[..., Journal] = open_journal
+    open_journal: Callable[..., SqliteJournal] = open_journal
+    team: Team | None = None  # else the one that the environment names
     gate_path: Path | str | None = None
     exchange: Callable[[Request, Answer, str | None], object] = lambda request, answer, task_id: None
 
@@ -240,6 +245,7 @@ class _HeldRun:
     run_id: str
     journal: Journal
     waited: bool  # for another run, which may have changed everything
+    team: Team | None
 
 
 @contextlib.asynccontextmanager
@@ -249,19 +255,28 @@ async def _held_run(
     holder = f"`kiebatch run` (process {os.getpid()} on {socket.gethostname()}, run {run_id})"
     with contextlib.ExitStack() as stack:
         waited = _hold(workspace, holder, emit, stack, wait=settings.wait)
+        team = _team(workspace, settings, edges)
         journal = stack.enter_context(
-            edges.open_journal(
-                workspace.journal_path,
+            open_film(
+                workspace,
                 now=edges.now,
-                film=workspace.owner,
-                hook=edges.hook,
+                team=team,
                 rebuild=lambda: finding.read_manifest(workspace).assets,
+                hook=edges.hook,
+                local=edges.open_journal,
             )
         )
+        _settle_old(journal, workspace)
         for warning in journal.warnings:
             emit(Noticed(message=warning, level="warning"))
-        _settle_old(journal, workspace)
-        yield _HeldRun(run_id=run_id, journal=journal, waited=waited)
+        yield _HeldRun(run_id=run_id, journal=journal, waited=waited, team=team)
+
+
+def _team(workspace: Workspace, settings: Settings, edges: Edges) -> Team | None:
+    """Return whose ledger a run goes by; a draft costs nobody anything."""
+    if settings.draft or workspace.draft:
+        return None
+    return edges.team or team_here(workspace.root, account=settings.account, api_key=settings.api_key)
 
 
 def _hold(
@@ -310,6 +325,7 @@ class _Session:
     ) -> None:
         self._opened = opened
         self._journal = held.journal
+        self._team = held.team
         self._settings = settings
         self._edges = edges
         self._results = results
@@ -327,7 +343,9 @@ class _Session:
             context = await self._context(todo, stack)
             balance = await self._balance(todo, context)
             self._consent(todo, balance, confirm)
+            self._journal.begin(self._outcome.run_id, self._settings.call_timeout_s)
             engine = self._engine(todo, context, balance)
+            await stack.enter_async_context(self._alive(engine))
             await self._listen(todo, engine, stack)
             if signals:
                 stack.enter_context(_signals(engine, self._emit))
@@ -340,6 +358,29 @@ class _Session:
                 return self._outcome
             finally:
                 await context.ledger.drain()
+
+    @contextlib.asynccontextmanager
+    async def _alive(self, engine: Engine) -> AsyncIterator[None]:
+        """Say every few seconds that this run is alive, where others of the account ask."""
+        if self._journal.beat_s is None:
+            yield
+            return
+        beating = asyncio.create_task(self._beat(engine, self._journal.beat_s))
+        try:
+            yield
+        finally:
+            beating.cancel()
+
+    async def _beat(self, engine: Engine, beat_s: float) -> None:
+        while True:
+            await asyncio.sleep(beat_s)
+            try:
+                await self._edges.offload(self._journal.beat)
+            except Fenced as fenced:
+                engine.stop.submitting(StopCause.TROUBLE, fenced.message)
+                return
+            except Refused as away:  # nothing can be claimed meanwhile, and whoever writes waits for it
+                self._emit(Noticed(message=away.message, level="warning"))
 
     # -- before anything is sent
 
@@ -363,7 +404,7 @@ class _Session:
     def _touches(self, todo: Plan) -> bool:
         """Whether a run asks the provider for anything.  What comes from the disk or a store needs no key."""
         local = (Reason.PAID, Reason.MADE_BEFORE)
-        asks = any(e.action is not Action.RESTORE or e.cause not in local for e in todo.work)
+        asks = any(e.action is not Action.RESTORE or e.cause not in local or e.attempt for e in todo.work)
         return asks or bool(todo.collect)
 
     async def _balance(self, todo: Plan, context: RunContext) -> float | None:
@@ -412,7 +453,7 @@ class _Session:
         )
         account = settings.account or self._opened.config.account
         digest = account_digest(settings.api_key, settings.base_url, account)
-        gate = stack.enter_context(_open_gate(settings, account, edges))
+        gate = stack.enter_context(_open_gate(settings, account, edges, self._team))
         ledger = Ledger(self._journal, edges.offload)
         writer = ManifestWriter(
             workspace.manifest_path,
@@ -508,8 +549,14 @@ def _times(settings: Settings) -> Times:
     )
 
 
-def _open_gate(settings: Settings, account: str, edges: Edges) -> SqliteGate:
+def _open_gate(settings: Settings, account: str, edges: Edges, team: Team | None) -> BookedGate:
     """Open the books of the account's starts and of the key's reads; they are one book if the account has no name."""
+    if team is not None:
+        from kiebatch import team as teams  # its driver is loaded where there is a team
+
+        return teams.open_gate(
+            team, settings.api_key, offload=edges.offload, sleep=edges.sleep, rng=edges.rng
+        )
     reads_path = edges.gate_path or path_for(settings.api_key, settings.base_url)
     path = edges.gate_path or path_for(settings.api_key, settings.base_url, account=account)
     return SqliteGate(path, reads_path, now=edges.now, sleep=edges.sleep, rng=edges.rng)

@@ -17,8 +17,8 @@ from kiebatch import files
 from kiebatch.catalogue import Model
 from kiebatch.errors import Exit, Invalid, Where
 from kiebatch.model import JSON, Document, Job, Slot, job_record
-from kiebatch.project import Opened, finding, opening
-from kiebatch.record import Claimed, Intent, Key, open_journal
+from kiebatch.project import Opened, finding, open_film, opening, team_here
+from kiebatch.record import Claimed, Intent, Journal, Key
 from kiebatch.running import roles, session
 from kiebatch.running.events import Event, Noticed
 from kiebatch.running.outcome import Outcome
@@ -261,7 +261,7 @@ def collect(
         output=f"task-{mark}",
         expected_s=model.expected_s,
     )
-    with open_journal(place.journal_path, now=time.time, film=place.owner) as journal:
+    with _journal(place, settings) as journal:
         known = [a for a in journal.attempts() if a.task_id == task_id]
         if not known:
             claimed = journal.claim(
@@ -287,6 +287,13 @@ def collect(
     return _result(place, model.id, outcome, slot, task_id)
 
 
+def _journal(place: Workspace, settings: Settings) -> Journal:
+    team = None
+    if not settings.draft:
+        team = team_here(place.root, account=settings.account, api_key=settings.api_key)
+    return open_film(place, now=time.time, team=team, rebuild=lambda: finding.read_manifest(place).assets)
+
+
 def _result(place: Workspace, model: str, outcome: Outcome, slot: Slot, task_id: str | None = None) -> Result:
     """Return the answer about one slot, whatever became of older tasks of the same folder."""
     current = (a for a in finding.read_manifest(place).assets if a.current and a.scene_id == slot.scene)
@@ -308,7 +315,8 @@ def _result(place: Workspace, model: str, outcome: Outcome, slot: Slot, task_id:
 
 def _last_task(place: Workspace, slot: Slot) -> tuple[str | None, tuple[str, ...]]:
     """Return the slot's latest task by the journal, and where its outputs lie."""
-    with open_journal(place.journal_path, now=time.time, film=place.owner) as journal:
+    with opening.peek(place) as journal:
+        assert journal is not None  # the run has made it
         tasks = [a for a in journal.attempts() if a.slot == slot and a.task_id]
         if not tasks:
             return None, ()

@@ -240,6 +240,7 @@ class Submitter:
             job=record,
             credits=order.job.price.amount,
             balance=self._spending.expected_balance,
+            reserved=order.job.price.reserved or 0.0,
             seen=order.seen,
             forced=order.forced,
         )

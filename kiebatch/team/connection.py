@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from kiebatch.errors import Invalid, Refused, install_hint, plain
-from kiebatch.team.address import shown
+from kiebatch.team.environment import shown
 
 try:
     import psycopg
@@ -100,7 +100,7 @@ class Connection:
         self.url = url
         self.patience_s = patience_s
         self._conninfo = conninfo(url)
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.RLock()
         self._db: psycopg.Connection[Row] | None = None
         self._inside: Cursor | None = None
@@ -161,8 +161,8 @@ class Connection:
                 cursor = cast(Cursor, plain_cursor)
                 cursor.execute("BEGIN")
                 try:
-                    if self._clock is not None:
-                        cursor.execute("SELECT set_config('kiebatch.now', %s, true)", (repr(self._clock()),))
+                    if self.clock is not None:
+                        cursor.execute("SELECT set_config('kiebatch.now', %s, true)", (repr(self.clock()),))
                     yield cursor
                     cursor.execute("COMMIT")
                 except BaseException:

@@ -20,7 +20,7 @@ from kiebatch.farm import worker as working
 from kiebatch.project import config
 from kiebatch.provider import API_URL, Client
 from kiebatch.record.store import open_store
-from kiebatch.team.address import address
+from kiebatch.team.environment import address
 from kiebatch.units import Kind
 
 app = typer.Typer()

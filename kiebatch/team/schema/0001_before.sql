@@ -105,10 +105,10 @@ CREATE TRIGGER keep_account AFTER INSERT OR UPDATE OF state, price, billed ON at
 -- attempt of this film (`p_seen`), makes the next edition.
 CREATE FUNCTION claim(
   p_token text, p_account text, p_holder bigint, p_project text, p_film text, p_run_id text, p_slot text, p_scene text, p_model text,
-  p_family text, p_content text, p_take int, p_twin int, p_job json, p_credits double precision, p_price numeric, p_balance double precision,
+  p_family text, p_content text, p_take int, p_twin int, p_job json, p_credits double precision, p_price double precision, p_balance double precision,
   p_seen bigint, p_forced boolean
 ) RETURNS TABLE (verdict text, attempt bigint, edition int) LANGUAGE plpgsql AS $$
-DECLARE acc accounts%ROWTYPE; month date := date_trunc('month', ledger_now())::date;
+DECLARE acc accounts%ROWTYPE; counts numeric := p_price::numeric; month date := date_trunc('month', ledger_now())::date;
 BEGIN
   SELECT a.id, a.edition INTO attempt, edition FROM attempts a WHERE a.token = p_token;
   IF FOUND THEN verdict := 'claimed'; RETURN NEXT; RETURN; END IF;
@@ -126,7 +126,7 @@ BEGIN
     acc.spent := 0;
     UPDATE accounts SET period = month, spent = 0 WHERE id = p_account;
   END IF;
-  IF acc.cap IS NOT NULL AND acc.spent + acc.reserved + p_price > acc.cap + 0.000001 THEN
+  IF acc.cap IS NOT NULL AND acc.spent + acc.reserved + counts > acc.cap + 0.000001 THEN
     verdict := 'no-room'; RETURN NEXT; RETURN;
   END IF;
   SELECT coalesce(max(a.edition) + 1, 0) INTO edition FROM attempts a
@@ -135,7 +135,7 @@ BEGIN
   INSERT INTO attempts (account, project, film, holder, token, run_id, slot, scene, model, family, fingerprint, take, twin, edition, state,
       job, credits, price, balance_before)
     VALUES (p_account, p_project, p_film, p_holder, p_token, p_run_id, p_slot, p_scene, p_model, p_family, p_content, p_take, p_twin,
-      claim.edition, 'claimed', p_job, p_credits, p_price, p_balance)
+      claim.edition, 'claimed', p_job, p_credits, counts, p_balance)
     RETURNING attempts.id INTO attempt;
   verdict := 'claimed'; RETURN NEXT;
 END $$;

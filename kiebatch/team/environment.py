@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 VARIABLE = "KIEBATCH_TEAM"
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The ledger that a run uses, and whose account.  `clock` is for tests on simulated time."""
+
+    url: str = field(repr=False)  # it may hold a password
+    account: str
+    clock: Callable[[], float] | None = None
 
 
 def address(environ: Mapping[str, str] = os.environ) -> str:
@@ -27,4 +37,7 @@ def shown(url: str) -> str:
         return "the address in KIEBATCH_TEAM"
     host = parts.netloc.rpartition("@")[2]
     user = parts.netloc.rpartition("@")[0].partition(":")[0]
-    return urlunsplit((parts.scheme, f"{user}@{host}" if user else host, parts.path, "", ""))
+    query = "&".join(
+        one for one in parts.query.split("&") if not one.startswith(("password=", "sslpassword="))
+    )
+    return urlunsplit((parts.scheme, f"{user}@{host}" if user else host, parts.path, query, ""))

@@ -1,0 +1,182 @@
+"""Whole runs of several films on one account, against the simulator and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kiebatch.errors import Refused
+from kiebatch.team import accounts
+from support.film import Film
+from support.ledgers import ACCOUNT
+
+pytestmark = pytest.mark.needs("postgres")
+
+SCENES = """
+    kiebatch: 1
+    defaults: {model: z-image}
+    scenes:
+      - {id: 1, prompt: A boat at dawn}
+      - {id: 2, prompt: A boat at dawn}
+      - {id: 3, prompt: A lamp that turns}
+"""
+
+
+@pytest.fixture
+def team(team_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    accounts.init(team_url, ACCOUNT, cap=100, lease_s=30)
+    monkeypatch.setenv("KIEBATCH_TEAM", team_url)
+    monkeypatch.setenv("KIEBATCH_ACCOUNT", ACCOUNT)
+    return team_url
+
+
+def another(film: Film, name: str = "another") -> Film:
+    """Return a second checkout of the same account's films, on another machine so to say."""
+    folder = film.folder.parent / name
+    folder.mkdir()
+    other = Film(folder, film.sim, film.capture)
+    other.write(SCENES)
+    return other
+
+
+def test_another_film_takes_what_the_first_one_paid_for_and_equal_scenes_stay_two_purchases(
+    film: Film, team: str
+) -> None:
+    film.write(SCENES)
+    other = another(film)
+
+    first = film.run()
+    reasons = other.reasons()
+    second = other.run()
+
+    assert (first.status, second.status) == ("success", "success")
+    assert len(film.sim.charges()) == 3
+    assert set(reasons.values()) == {"restore: paid for already"}
+    assert second.spent == 0
+    assert [a["sha256"] for a in other.manifest] == [a["sha256"] for a in film.manifest]
+    assert {a["run"] for a in other.manifest} == {first.run_id}
+    assert other.run().kept == 3
+
+
+def test_force_buys_another_edition(film: Film, team: str) -> None:
+    film.write(SCENES)
+    other = another(film)
+    film.run()
+
+    other.run(force=True, only=("3",))
+
+    assert len(film.sim.charges()) == 4
+
+
+def test_the_cap_of_the_account_ends_a_run_as_its_own_cap_does(film: Film, team: str) -> None:
+    film.write(SCENES)
+    accounts.set_cap(team, ACCOUNT, 2, monthly=False)
+
+    outcome = film.run()
+
+    assert outcome.status == "refused"
+    assert "cap of 2 credits" in outcome.stopped_because
+    assert len(film.sim.charges()) == 2
+
+
+def test_a_result_that_nobody_has_any_more_is_missing_and_says_whose_it_is(film: Film, team: str) -> None:
+    film.write(SCENES)
+    other = another(film)
+    film.run()
+    film.sim.fault("download%1=gone")
+
+    outcome = other.run(only=("3",))
+
+    assert outcome.missing == 1
+    assert len(film.sim.charges()) == 3
+    assert any(f"{film.folder.name} of" in getattr(event, "message", "") for event in other.events)
+
+
+def test_a_film_whose_attempts_a_team_keeps_is_not_run_without_it(
+    film: Film, team: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film.write(SCENES)
+    film.run()
+    monkeypatch.delenv("KIEBATCH_TEAM")
+
+    with pytest.raises(Refused, match="ledger of a team"):
+        film.run()
+
+
+def test_a_draft_is_nobodys_business(film: Film, team: str) -> None:
+    film.write(SCENES)
+
+    assert film.run(draft=True).status == "success"
+    assert accounts.status(team, ACCOUNT, link_kept_s=1).spent == 0
+
+
+def test_without_a_team_no_driver_is_loaded(film: Film) -> None:
+    film.write(SCENES)
+    program = (
+        "import sys; from kiebatch.cli import app; code = app.exit_code(sys.argv[1:]);"
+        "print({'psycopg', 'procrastinate', 'obstore'} & {name.split('.')[0] for name in sys.modules}, code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "plan", "scenes.yaml"],
+        cwd=film.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip().splitlines()[-1] == "set() 0"
+
+
+def test_the_ledger_that_cannot_be_reached_sends_nothing(
+    film: Film, team: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    film.write(SCENES)
+    monkeypatch.setenv("KIEBATCH_TEAM", "postgresql://studio:secret@127.0.0.1:1/kiebatch")
+
+    with pytest.raises(Refused, match="cannot be reached") as refused:
+        film.run()
+
+    assert "secret" not in str(refused.value)
+    assert film.sim.charges() == []
+
+
+# --- the commands -------------------------------------------------------------------------------------
+
+
+def test_a_team_is_made_looked_at_and_capped(
+    film: Film, team_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = film.command("team", "init", team_url, "--account", "studio", "--cap", "20")
+    assert made.out.splitlines() == [f"export KIEBATCH_TEAM={team_url}", "export KIEBATCH_ACCOUNT=studio"]
+    for line in made.out.splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        monkeypatch.setenv(name, value)
+    film.write(SCENES)
+    film.run()
+
+    status = film.command("team", "status", "--json").json
+    capped = film.command("team", "cap", "30", "--per", "month")
+
+    assert (status["spent"], status["reserved"], status["cap"], status["window"]) == (2.4, 0, 20, 3)
+    assert capped.out.strip() == "`studio` may spend 30 credits a month"
+    assert "cap 30 a month" in film.command("team", "status").out
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("init",), "say where"),
+        (("init", "mysql://x"), "does not name a PostgreSQL database"),
+        (("status",), "works alone"),
+        (("cap", "much"), "a cap is a number"),
+        (("cap", "3", "--per", "week"), "`month`"),
+    ],
+)
+def test_what_a_team_cannot_be_told_is_said(film: Film, args: tuple[str, ...], words: str) -> None:
+    said = film.command("team", *args)
+
+    assert said.code == 2
+    assert words in said.err
