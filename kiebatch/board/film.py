@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from kiebatch.media.checks import Verdict
 from kiebatch.model import (
     Asset,
     Line,
@@ -73,6 +74,17 @@ class Take:
     standing: Standing = UNDECIDED
     price: float | None = None
     priced: PriceKind = "unknown"
+    verdicts: tuple[Verdict, ...] = ()  # on what the slot has now
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """What is not as expected, in words."""
+        return tuple(str(verdict) for verdict in self.verdicts if verdict.state == "unmet")
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """What was expected and could not be judged, and why."""
+        return tuple(str(verdict) for verdict in self.verdicts if verdict.state == "unjudged")
 
     @property
     def current(self) -> Version | None:
@@ -202,6 +214,7 @@ class Panel:
             "gaps": any(t.state in ("open", "waiting", "in-flight") for t in self.takes),
             "problems": any(t.state in ("failed", "held", "missing", "altered") for t in self.takes),
             "changed": any(t.state == "changed" for t in self.takes),
+            "unmet": any(t.unmet for t in self.takes),
         }
         return tuple(name for name, true in found.items() if true)
 

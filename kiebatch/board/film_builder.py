@@ -16,8 +16,9 @@ from kiebatch.board.film import (
     Version,
     script_of,
 )
+from kiebatch.media.checks import Verdict
 from kiebatch.model import Asset, Attempt, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, natural
-from kiebatch.planning import Action, Entry, Plan, Reason, planner, plans
+from kiebatch.planning import Action, Entry, Plan, Reason, expected, planner, plans
 from kiebatch.record.manifest import Manifest, differences, lines
 from kiebatch.record.notes import Notes
 from kiebatch.record.picks import Picks, written
@@ -61,6 +62,9 @@ class _Builder:
         self.picks = replace(picks, moved=project.moved)
         self.plan = plan
         self.entries = {e.slot: e for e in plan.entries if e.job}
+        self.verdicts: dict[Slot, tuple[Verdict, ...]] = {}
+        for one in expected.of_plan(plan):
+            self.verdicts[one.slot] = (*self.verdicts.get(one.slot, ()), *one.verdicts)
         self.orphans: dict[tuple[str, str], list[Entry]] = {}
         for entry in plan.entries:
             if entry.action is Action.ORPHAN and entry.current:
@@ -171,6 +175,7 @@ class _Builder:
             reason=entry.reason,
             message=message,
             standing=self.picks.decision(slot),
+            verdicts=self.verdicts.get(slot, ()),
             price=job.price.amount if job else None,
             priced=job.price.kind if job else "unknown",
         )

@@ -31,11 +31,12 @@ FILTERS = (
     ("gaps", "To make"),
     ("changed", "Changed"),
     ("problems", "Problems"),
+    ("unmet", "Not as expected"),
     ("in-review", "In review"),
     ("changes-asked", "Changes asked"),
     ("approved", "Approved"),
 )
-_FILTERS_OF_OWNERS = ("unpicked", "gaps", "changed", "problems")
+_FILTERS_OF_OWNERS = ("unpicked", "gaps", "changed", "problems", "unmet")
 STATUSES: Mapping[Status, str] = {
     Status.OPEN: "Open",
     Status.IN_REVIEW: "In review",

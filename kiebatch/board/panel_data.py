@@ -87,6 +87,8 @@ class _PanelData:
                 "label": label(take, self._panel),
                 "state": take.state,
                 "message": take.message,
+                "unmet": list(take.unmet),
+                "unjudged": list(take.unjudged),
                 "choice": standing.choice if standing.choice != "none" else "",
                 "note": standing.note,
                 "star": standing.star,

@@ -111,3 +111,17 @@ def counts(found: Iterable[Judged]) -> dict[str, int]:
         for verdict in one.verdicts:
             totals[verdict.state.value] += 1
     return totals
+
+
+def unmet(found: Iterable[Judged]) -> dict[Slot, tuple[str, ...]]:
+    """Return in words what is not as expected, by slot; slots without such are left out."""
+    words: dict[Slot, tuple[str, ...]] = {}
+    for one in found:
+        if one.unmet:
+            words[one.slot] = (*words.get(one.slot, ()), *map(str, one.unmet))
+    return words
+
+
+def as_json(found: Sequence[Judged]) -> dict[str, JSON]:
+    """Return the key `expectations` of a run and of a plan."""
+    return {**counts(found), "verdicts": [verdict for one in found for verdict in one.as_json()]}

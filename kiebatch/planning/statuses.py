@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kiebatch import files
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Attempt, stamp
+from kiebatch.planning import expected
 from kiebatch.planning.planning import plan
 from kiebatch.planning.plans import Action, Entry, Reason
 from kiebatch.project import Opened, load, located, peek
@@ -30,10 +31,11 @@ class SlotStatus:
     expires_at: str | None = None
     message: str = ""
     remote: bool = False  # its file is in the store and not here
+    unmet: tuple[str, ...] = ()  # what is not as expected, in words
 
     def as_json(self) -> dict[str, JSON]:
         found = {name: getattr(self, name) or None for name in self.__dataclass_fields__}
-        return found | {"remote": self.remote}
+        return found | {"remote": self.remote, "unmet": list(self.unmet)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,9 @@ class ProjectStatus:
 
     slots: tuple[SlotStatus, ...]
     counts: Mapping[str, int]
+    expectations: Mapping[str, int] = field(
+        default_factory=dict
+    )  # how many expectations are met, unmet, unjudged
     warnings: tuple[str, ...] = ()
 
 
@@ -72,6 +77,8 @@ def status(
     slots: list[SlotStatus] = []
     links = opened.workspace.links().items()
     warnings = [f"{files.shown(folder)} is a link to {target}" for folder, target in links]
+    judged = expected.of_plan(todo)
+    unmet = expected.unmet(judged)
     mentioned: set[int] = set()
     for entry in todo.entries:
         if entry.action is Action.ORPHAN and opened.workspace.scene_file is not None:
@@ -79,7 +86,7 @@ def status(
         attempt = entry.attempt
         if attempt:
             mentioned.add(attempt.id)
-        slots.append(_slot_status(entry))
+        slots.append(replace(_slot_status(entry), unmet=unmet.get(entry.slot, ())))
     for attempt in (*todo.collect, *(a for a in attempts if a.undecided or a.state == "lost")):
         if attempt.id not in mentioned:
             mentioned.add(attempt.id)
@@ -111,7 +118,9 @@ def status(
     counts: dict[str, int] = {}
     for one in slots:
         counts[one.state] = counts.get(one.state, 0) + 1
-    return ProjectStatus(slots=tuple(slots), counts=counts, warnings=tuple(warnings))
+    return ProjectStatus(
+        slots=tuple(slots), counts=counts, expectations=expected.counts(judged), warnings=tuple(warnings)
+    )
 
 
 def left_s(workspace: Workspace, now: Callable[[], float] = time.time) -> float | None:

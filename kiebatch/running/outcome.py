@@ -137,10 +137,7 @@ class Outcome:
             "failures": [self._failure_json(f) for f in self.failures],
             "held": [{"slot": str(h.slot), "reason": h.reason} for h in self.held],
             "skipped": [{"slot": str(s.slot), "reason": s.reason} for s in self.skipped],
-            "checks": {
-                **expected.counts(self.judged),
-                "verdicts": [verdict for one in self.judged for verdict in one.as_json()],
-            },
+            "expectations": expected.as_json(self.judged),
             "reason": self.stopped_because or None,
             "stopped": str(self.stopped) if self.stopped else None,
         }

@@ -64,7 +64,12 @@ def test_an_entry_says_nothing_of_checks_that_nobody_wrote_and_that_are_met(film
     outcome = film.run()
 
     assert "checks" not in film.manifest[0]
-    assert outcome.as_json(lambda _: {})["checks"] == {"met": 0, "unmet": 0, "unjudged": 0, "verdicts": []}
+    assert outcome.as_json(lambda _: {})["expectations"] == {
+        "met": 0,
+        "unmet": 0,
+        "unjudged": 0,
+        "verdicts": [],
+    }
 
 
 def test_nothing_is_ever_bought_again_for_an_unmet_expectation(film: Film) -> None:
@@ -271,8 +276,8 @@ def test_the_option_lets_commands_run_and_neither_file_nor_variable_does(
 
     allowed = film.command("run", str(film.scene_file), "--yes", "--json", "--allow-commands").json
 
-    assert refused["checks"]["unjudged"] == 1
-    assert allowed["checks"]["met"] == 1
+    assert refused["expectations"]["unjudged"] == 1
+    assert allowed["expectations"]["met"] == 1
     name = film.manifest[0]["filename"].rpartition("/")[2]
     assert kept(film)["command"]["said"] == f"looked at {name}"
 
@@ -331,9 +336,9 @@ def test_the_summary_and_the_json_count_what_is_unmet(film: Film) -> None:
 
     assert "1 not as expected" in said.out
     assert "unmet 1: size: " in said.out
-    assert document.json["checks"]["met"] == 1
-    assert document.json["checks"]["unmet"] == 1
-    assert document.json["checks"]["verdicts"][0] == {
+    assert document.json["expectations"]["met"] == 1
+    assert document.json["expectations"]["unmet"] == 1
+    assert document.json["expectations"]["verdicts"][0] == {
         "slot": "1",
         "asset": "img-001",
         "check": "size",
@@ -344,3 +349,20 @@ def test_the_summary_and_the_json_count_what_is_unmet(film: Film) -> None:
         "by_default": False,
     }
     assert json.loads((film.assets / "manifest.json").read_text(encoding="utf-8"))["kiebatch"] == 1
+
+
+def test_the_plan_and_the_status_name_what_is_not_as_expected(film: Film) -> None:
+    film.write(scenes(shot("{size: 1:1}"), shot("{size: 16:9}", SECOND, 2)))
+    film.run()
+
+    planned = film.command("plan", str(film.scene_file))
+    plan = film.command("plan", str(film.scene_file), "--json").json
+    said = film.command("status", str(film.scene_file))
+    status = film.command("status", str(film.scene_file), "--json").json
+
+    assert "nothing to do" in planned.out
+    assert "not as expected: 1 (" in planned.out
+    assert (plan["expectations"]["met"], plan["expectations"]["unmet"]) == (1, 1)
+    assert [len(slot["unmet"]) for slot in status["slots"]] == [1, 0]
+    assert status["expectations"] == {"met": 1, "unmet": 1, "unjudged": 0}
+    assert "unmet 1: size: " in said.out

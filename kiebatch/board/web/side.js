@@ -8,6 +8,8 @@ function side(found, take, version, file) {
     {class: "side"},
     take.versions.length && !settings.guest ? verdict(article, take) : null,
     take.state === "made" ? null : h("p", {class: "say " + take.state}, stateOf(take)),
+    take.unmet ? h("p", {class: "say unmet"}, "Not as expected: " + take.unmet.join("\n")) : null,
+    take.unjudged ? h("p", {class: "say"}, take.unjudged.join("\n")) : null,
     settings.guest ? null : noteBox(article, take),
     discussion(found, take, file),
     words(article, found, take, version),

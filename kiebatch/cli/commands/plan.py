@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from kiebatch.planning import (
     Plan,
     approvals,
     assess,
+    expected,
     jobs_as_json,
     planning,
     price_of,
@@ -80,11 +81,13 @@ def plan(
         saved = save_plan(opened, todo, only=only, force=force)
         files.replace(out, json.dumps(saved, ensure_ascii=False, indent=2) + "\n")
     verdict = assess(todo, chosen)
+    judged = expected.of_plan(todo)
     value = {
         "status": todo.status,
         "jobs": jobs_as_json(todo, opened),
         "totals": todo.totals(),
         "effects": buys.as_json(),
+        "expectations": expected.as_json(judged),
         "preflight": str(verdict.verdict),
         "preflight_rules": [rule.as_json() for rule in verdict.rules],
         "problems": [problem.as_json() for problem in opened.problems],
@@ -98,6 +101,7 @@ def plan(
                 [
                     table(todo, show_all=show_all),
                     *_on_the_board_alone(opened.project),
+                    *_unmet(judged),
                     *_rules(verdict),
                     *([f"`run --approved {buys.digest}` buys exactly this"] if buys.purchases else []),
                 ]
@@ -134,6 +138,13 @@ def _on_the_board_alone(project: Project) -> list[str]:
         if shot.kind != "shot" and shot.prompt and not (shot.jobs or shot.skip or shot.file)
     ]
     return [f"on the board and made by no model: {', '.join(names)}"] if names else []
+
+
+def _unmet(judged: Sequence[expected.Judged]) -> list[str]:
+    """Return which slots are not as expected; it changes nothing of what a run does."""
+    names = [str(slot) for slot in expected.unmet(judged)]
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return [f"not as expected: {shown} (`kiebatch status` says why)"] if names else []
 
 
 def _rules(verdict: Assessment) -> list[str]:

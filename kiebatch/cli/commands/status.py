@@ -55,7 +55,8 @@ def status(
         )
     found = look()
     announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
-    value = {"slots": _told(found, workspace), "counts": found.counts}
+    slots = _told(found, workspace)
+    value = {"slots": slots, "counts": found.counts, "expectations": found.expectations}
     console.answer(value, lambda: _text(found), as_json=given.as_json)
 
 
@@ -71,7 +72,8 @@ def _look(found: statuses.ProjectStatus, workspace: Workspace) -> watching.Look:
 def _text(found: statuses.ProjectStatus) -> str:
     rows = [_row(slot) for slot in found.slots if slot.state != "done"]
     table = [console.table(rows, _HEAD)] if rows else []
-    return "\n".join([*table, _counts(found), *found.warnings])
+    unmet = [f"unmet {slot.slot}: {plain(words)}" for slot in found.slots for words in slot.unmet]
+    return "\n".join([*table, _counts(found), *unmet, *found.warnings])
 
 
 def _row(slot: statuses.SlotStatus) -> list[str]:
