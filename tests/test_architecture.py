@@ -31,7 +31,7 @@ FACES = {
     "prompts": {"chat", "choosing", "lock"},
     "project": {"finding", "foreign", "opening", "scripts", "snapshots"},
     "planning": {"expected", "file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
-    "running": {"cleaning", "decisions", "enhancing", "events", "holding", "rebuilding", "session", "single", "transfers"},
+    "running": {"cleaning", "decisions", "enhancing", "events", "holding", "previews", "rebuilding", "session", "single", "transfers"},
     "exports": {"bundle", "csv", "cut", "otio", "pdf", "retime"},
     "ci": {"announce", "facts", "report", "reviewed"},
     "board": {"publish"},

@@ -97,9 +97,11 @@ class LiveFilm:
             self._peaks[key] = publish.read_peaks(made.get(need))
         found = {}
         for asset in assets:
-            if paths[asset.id] is None:
-                continue
             mark = f"{asset.id}?{(asset.sha256 or '')[:12]}"
+            if paths[asset.id] is None:
+                if self._derivatives.kept(asset, "thumb"):
+                    found[asset.id] = Shown(thumb=f"small/thumb/{mark}")
+                continue
             wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
             pictured = asset.type == "image" or (asset.type == "video" and self._has_ffmpeg)
             found[asset.id] = Shown(
@@ -146,6 +148,8 @@ class LiveFilm:
     def small(self, id: str, kind: Kind) -> Path | None:
         asset = self._assets.get(id)
         path = publish.path_of(self.workspace, asset) if asset else None
+        if asset and path is None:
+            return self._derivatives.kept(asset, kind)
         need = wanted(asset, path, kind) if asset and path else None
         return self._derivatives.get(need) if need else None
 

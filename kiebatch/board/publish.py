@@ -114,12 +114,16 @@ def _shown(
             need = wanted(asset, path, kind)
             if need:
                 needed[asset.id, kind] = need
-    made = Derivatives(workspace.state).make(needed.values(), done)
+    derivatives = Derivatives(workspace.state)
+    made = derivatives.make(needed.values(), done)
     found: dict[str, Shown] = {}
     without = 0
     for asset in assets:
         path = paths.get(asset.id)
         if path is None:
+            thumb = derivatives.kept(asset, "thumb")  # of a file that is in the store, say
+            if thumb:
+                found[asset.id] = Shown(thumb=_inside(thumb, asset))
             continue
 
         def small(kind: Kind, id: str = asset.id) -> Path | None:

@@ -21,7 +21,9 @@ from kiebatch.errors import Invalid, Refused
 from kiebatch.model import JSON, Job
 from kiebatch.planning import statuses
 from kiebatch.project import Opened, opening
+from kiebatch.record.manifest import Manifest
 from kiebatch.settings import Settings, settings
+from kiebatch.workspace import Workspace
 
 MaybeSceneFile = Annotated[
     Path | None,
@@ -197,6 +199,18 @@ def opened(
     elif not quiet:
         console.warn_briefly(told, found.workspace.scene_file)
     return found
+
+
+def bring_previews(workspace: Workspace, recorded: Manifest) -> None:
+    """Bring small pictures of files that are not here, where the person has named a store."""
+    chosen = settings({}, os.environ, {})
+    if not chosen.store:
+        return
+    from kiebatch.running import previews  # brings Pillow along
+
+    why_not = previews.bring_previews(workspace, recorded, chosen)
+    if why_not:
+        console.say(f"without the small pictures of the store: {why_not}")
 
 
 def logbook(given: Given, chosen: Settings) -> Logbook | None:

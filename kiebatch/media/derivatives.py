@@ -17,6 +17,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -57,6 +58,7 @@ _ENDINGS: Mapping[tuple[str, Kind], str] = {
 # What Pillow raises over a file that it cannot read.
 _UNREADABLE = (Image.DecompressionBombError, ValueError, SyntaxError, EOFError, MemoryError, OSError)
 # Containers alone: a playlist names other files.
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FORMATS = "mov,matroska,webm,avi,gif,mp3,wav,ogg,flac,aac,mpegts"
 
 
@@ -129,6 +131,20 @@ class Derivatives:
         """
         found = wanted(asset, path, kind)
         return self.get(found) if found else None
+
+    def place(self, asset: Asset, kind: Kind) -> Path | None:
+        """Return where an asset's derivative lies once it is made, by the digest that its entry names.
+
+        None where its type has no such kind, and where the entry names no digest.
+        """
+        if not exists(asset.type, kind) or not _SHA256.fullmatch(asset.sha256 or ""):
+            return None
+        return self.path(Wanted(Path(), asset.sha256 or "", asset.type, kind))
+
+    def kept(self, asset: Asset, kind: Kind) -> Path | None:
+        """Return an asset's derivative where it is there already, whether the asset's file is here or not."""
+        found = self.place(asset, kind)
+        return found if found and found.is_file() else None
 
     def get(self, wish: Wanted) -> Path | None:
         """Return a derivative, made now unless it is there; None where it cannot be made."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from kiebatch.errors import plain
 from kiebatch.model import Asset
@@ -58,9 +59,19 @@ class Keeper:
                     self._failures.pop(store.address, None)
                     if store.shared:
                         self._context.whereabouts.note(_digests(assets), there=True)
+                        await self._context.offload(self._store_previews, store, assets, paths)
                     return
         if store.shared:
             self._unstored += len(assets)
+
+    def _store_previews(self, store: Results, assets: Sequence[Asset], paths: Mapping[str, Path]) -> None:
+        from kiebatch.running.previews import store_preview  # brings Pillow along
+
+        for asset in assets:
+            try:
+                store_preview(store, asset, paths[asset.filename], self._context.workspace.state)
+            except StoreFailed as failed:
+                self._context.emit(Noticed(message=plain(failed.message), level="debug"))
 
     def _warn(self, message: str) -> None:
         self._context.emit(Noticed(message=message, level="warning"))

@@ -15,6 +15,7 @@ from kiebatch.project import Opened, finding
 from kiebatch.record import Key, ManifestWriter, Results, StoreFailed, Whereabouts, manifest
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.store import open_store, times_of
+from kiebatch.running.previews import store_preview
 from kiebatch.settings import Settings
 from kiebatch.workspace import Workspace
 
@@ -136,6 +137,7 @@ def push(
             return Transferred(what="absent", slot=slot, asset=asset, message=message)
         if not there:
             store.keep(asset.sha256 or "", path)
+            store_preview(store, asset, path, workspace.state)
         return Transferred(what="already" if there else "moved", slot=slot, asset=asset)
 
     found = _each(take, _of_slots(recorded, slots), done)

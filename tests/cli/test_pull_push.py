@@ -238,6 +238,47 @@ def test_a_store_that_fails_ends_a_push_and_what_is_here_stays(
     assert len(media_of(film)) == 2
 
 
+def test_a_board_shows_what_is_in_the_store_by_its_small_picture(
+    film: Film, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(film)
+    assert len(files_of(store / "derived")) == 2
+    without_media(film)
+
+    assert film.command("board").code == 0
+    page = (film.folder / "board.html").read_text()
+    assert page.count("data:image/webp;base64,") == 2
+    # They are kept, so that the next board needs no store.
+    monkeypatch.delenv("KIEBATCH_STORE")
+    assert film.command("board").code == 0
+    assert (film.folder / "board.html").read_text() == page
+    assert media_of(film) == {}
+
+
+@pytest.mark.parametrize("trouble", ["other bytes", "too large", "gone", "no store"])
+def test_a_board_without_small_pictures_is_still_a_board(
+    film: Film, store: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    made(film)
+    without_media(film)
+    for path in (store / "derived").iterdir():
+        if trouble == "other bytes":
+            path.write_text("<script>alert(1)</script>")
+        elif trouble == "too large":
+            path.write_bytes(path.read_bytes() + bytes(2**20))
+        else:
+            path.unlink()
+    if trouble == "no store":
+        monkeypatch.setenv("KIEBATCH_STORE", f"file://{store}-elsewhere")
+
+    said = film.command("board")
+
+    assert said.code == 0
+    page = (film.folder / "board.html").read_text()
+    assert "data:image/webp" not in page
+    assert ("without the small pictures of the store" in said.err) == (trouble == "no store")
+
+
 @pytest.mark.slow
 def test_the_page_about_the_store_is_what_really_happens(
     film: Film, s3: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

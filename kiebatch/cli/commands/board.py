@@ -36,6 +36,7 @@ def board(
     """
     opened = options.looked_at(given, scene_file)
     target = output or opened.workspace.root / "board.html"
+    options.bring_previews(opened.workspace, opened.manifest)
     # Small pictures of a long film take a while the first time; a bar shows up after a second.
     with tqdm(unit=" previews", delay=1, leave=False, disable=True if given.as_json else None) as bar:
         made = publish.write(opened, target, embed=embed, done=bar.update)

@@ -50,6 +50,7 @@ def report(
     changes = snapshots.compare(workspace, before, after)
     if output and picture is None:
         picture = output.with_suffix(".png")
+    options.bring_previews(workspace, after.manifest)
     shown = reports.panels(changes, before, after, workspace.state) if picture else []
     if picture and shown:
         files.replace(picture, reports.contact_sheet(shown))

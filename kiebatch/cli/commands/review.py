@@ -135,6 +135,7 @@ def review(
             f"warning: {', '.join(idle)} do nothing here: the page chooses, and asks before it spends"
         )
     first, _ = options.open_given(given, scene_file, quiet=as_json)
+    options.bring_previews(first.workspace, first.manifest)
     reviewing = ReviewSession(
         load,
         author=author if author is not None else picks_file.author(first.workspace),

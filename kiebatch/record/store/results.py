@@ -187,6 +187,19 @@ class Results:
         self._create(f"{layout.shard(key)}/{layout.entry_name(key)}", layout.entry_text(assets))
         self._expected.pop(replace(key, edition=0), None)
 
+    def keep_derived(self, sha256: str, path: Path) -> None:
+        """Keep what was made from some bytes; its name says from which, and how."""
+        self.objects.put(layout.derived(sha256, path.name), path)
+
+    def fetch_derived(self, sha256: str, name: str, target: Path, *, longest: int) -> bool:
+        """Bring what was made from some bytes; False where it is not there or has more than `longest` bytes.
+
+        No digest vouches for it: whoever takes it looks at what it is.
+        """
+        stored = layout.derived(sha256, name)
+        size = self.objects.size(stored)
+        return size is not None and size <= longest and self.objects.fetch(stored, target)
+
     def holds(self, asset: Asset) -> bool:
         """Whether an asset's bytes are there, by their size; of a folder by their digest."""
         digest = asset.sha256 or ""
