@@ -261,6 +261,7 @@ class Price:
     - `reserve`: what a cap puts aside where that is more than `amount`: the shipped price beside the user's own
     - `until`: the last moment of this price; `note` says so, or what ended before it
     - `authoritative`: a bill or a recorded balance showed it
+    - `listed`: the catalogue's amount, where what such jobs were billed on this account takes its place
     """
 
     amount: float | None
@@ -270,6 +271,7 @@ class Price:
     until: str | None = None
     authoritative: bool = False
     note: str = ""
+    listed: float | None = None
 
     @property
     def reserved(self) -> float | None:
@@ -283,7 +285,12 @@ class Price:
             "as_of": self.as_of,
             "authoritative": self.authoritative,
         }
-        more = {"reserve": self.reserve, "until": self.until, "note": self.note or None}
+        more = {
+            "reserve": self.reserve,
+            "until": self.until,
+            "note": self.note or None,
+            "listed": self.listed,
+        }
         return found | {key: value for key, value in more.items() if value is not None}
 
 
@@ -804,6 +811,7 @@ def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
         "fallback_for": job.fallback_for,
         "price": [job.price.amount, job.price.kind, job.price.as_of],
         "made_from": list(made_from),
+        **({"listed": job.price.listed} if job.price.listed is not None else {}),
         **({"tags": list(job.tags)} if job.tags else {}),
         **({"prompt_raw": job.prompt_raw} if job.enhanced else {}),
     }
@@ -823,7 +831,7 @@ def job_of(record: Mapping[str, JSON]) -> Job:
         input=record["input"],
         authored={},
         output=record.get("output"),
-        price=Price(amount=amount, kind=kind, as_of=as_of),
+        price=Price(amount=amount, kind=kind, as_of=as_of, listed=record.get("listed")),
         expected_s=record["expected_s"],
         fallback_for=record.get("fallback_for", ""),
         tags=tuple(record.get("tags") or ()),

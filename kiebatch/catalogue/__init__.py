@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kiebatch.catalogue.reading import read_yaml as read_yaml
     from kiebatch.catalogue.reading import spellings as spellings
     from kiebatch.catalogue.reading import squash as squash
+    from kiebatch.catalogue.shapes import Measured as Measured
     from kiebatch.catalogue.shapes import Schema as Schema
     from kiebatch.catalogue.suggesting import Intent as Intent
     from kiebatch.catalogue.suggesting import intents as intents
@@ -40,6 +41,7 @@ __getattr__, __dir__ = face(
         "Field": "models",
         "Intent": "suggesting",
         "JOBS_ENDPOINT": "models",
+        "Measured": "shapes",
         "Model": "models",
         "Schema": "shapes",
         "UnknownModel": "names",

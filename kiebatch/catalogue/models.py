@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kiebatch.catalogue.shapes import Fact, Outputs, PriceRow, Rule, Schema
+from kiebatch.catalogue.shapes import Fact, Measured, Outputs, PriceRow, Rule, Schema
 from kiebatch.catalogue.validators import Validator
 from kiebatch.model import JSON, Modality
 
@@ -70,6 +70,7 @@ class Model:
     notes: str = ""
     origin: str = "shipped"  # or the file of a user
     floors: tuple[Model, ...] = ()  # shipped models that this one replaces: a cap reserves their price, too
+    measured: tuple[Measured, ...] = ()  # what its jobs were billed on the account that is used
     provenance: Mapping[str, Fact] = field(
         default_factory=dict
     )  # facts that come from elsewhere, by their path

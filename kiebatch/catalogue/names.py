@@ -16,6 +16,7 @@ from pathlib import Path
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
 from kiebatch.catalogue.patches import NEEDED, is_whole, patched
 from kiebatch.catalogue.reading import index, model, own_entries, shipped_models, spellings, squash
+from kiebatch.catalogue.shapes import Measured
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
 from kiebatch.model import JSON
 
@@ -31,9 +32,13 @@ class UnknownModel(Invalid):
 class Catalogue:
     """Every model there is, with the user's own entries over the shipped ones.  Files are read when asked for."""
 
-    def __init__(self, own: Sequence[Model] = ()) -> None:
+    def __init__(self, own: Sequence[Model] = (), measured: Sequence[Measured] = ()) -> None:
         self._index = index()
         self._own = {(m.id, str(m.modality)): m for m in own}
+        self._measured: dict[str, list[Measured]] = {}
+        for one in measured:
+            self._measured.setdefault(one.model, []).append(one)
+        self._billed: dict[tuple[str, str], Model] = {}  # models with what their jobs were billed
         self._files: dict[tuple[str, str], str] = {
             (i, modality): file for i, modality, file, *_ in self._index["models"]
         }
@@ -54,8 +59,17 @@ class Catalogue:
         """Return the model of exactly that id, or None."""
         for key in self._keys.get(model_id, ()):
             if modality in (None, key[1]):
-                return self._own.get(key) or shipped_models(self._files[key])[model_id]
+                found = self._own.get(key) or shipped_models(self._files[key])[model_id]
+                return self._with_bills(key, found)
         return None
+
+    def _with_bills(self, key: tuple[str, str], found: Model) -> Model:
+        measured = self._measured.get(found.id)
+        if measured is None:
+            return found
+        if key not in self._billed:
+            self._billed[key] = replace(found, measured=tuple(measured))
+        return self._billed[key]
 
     def all(self) -> tuple[Model, ...]:
         """Return every model, the shipped ones in the order of their files, then the user's new ones."""
@@ -246,13 +260,16 @@ def _choices(found: Iterable[Model]) -> str:
     return f"there is {', '.join(ids)}" if ids else ""
 
 
-def load(extra: Sequence[Path] = (), *, trusted: Sequence[Path] = ()) -> Catalogue:
+def load(
+    extra: Sequence[Path] = (), *, trusted: Sequence[Path] = (), measured: Sequence[Measured] = ()
+) -> Catalogue:
     """Return the catalogue, with the entries of the user's own files over it.
 
     Each of `extra` is a file or a folder of `*.yaml`; a later one wins, and what does not exist is passed over.  An
     entry that names a known model and says less than a whole one corrects that model (`patches`).  The prices of
     files in `trusted` are taken as they are; beside those of the others a cap reserves the shipped price where that
-    is higher.  `Invalid` names what is wrong with such a file.
+    is higher.  `measured` is what jobs were billed on the account that is used.  `Invalid` names what is wrong with
+    such a file.
     """
     shipped = Catalogue()
     own: dict[tuple[str, str], Model] = {}
@@ -262,7 +279,7 @@ def load(extra: Sequence[Path] = (), *, trusted: Sequence[Path] = ()) -> Catalog
                 mine = _own_model(entry, maker, file, own, shipped)
                 floors = () if path in trusted else _floors(mine, shipped)
                 own[mine.id, str(mine.modality)] = replace(mine, floors=floors)
-    return Catalogue(tuple(own.values())) if own else shipped
+    return Catalogue(tuple(own.values()), measured) if own or measured else shipped
 
 
 def _files(path: Path) -> Sequence[Path]:

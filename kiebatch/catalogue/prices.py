@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
+from kiebatch.catalogue.measured import as_measured
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import as_number, values_at
 from kiebatch.catalogue.shapes import CountRule, PriceRow, Schema
@@ -57,13 +58,17 @@ def price(
     - bound: rests on the most that a thing can be
     - unknown: a row is missing, has ended, or a length has no limit
 
-    The word of the user's own entry is what is shown; `Price.reserve` is the higher of it and what ships.
+    The word of the user's own entry is what is shown; `Price.reserve` is the higher of it and what ships.  What such
+    jobs were billed on this account beats both.
     """
-    moment = at or datetime.now(UTC)
-    media = media or {}
-    own = _price(model, input, media, moment)
+    listed = _listed_price(model, input, media or {}, at or datetime.now(UTC))
     if not set(extra) <= {name for row in model.prices for name in row.get("when") or {}}:
-        return Price(amount=None, kind="unknown", as_of=own.as_of)
+        return Price(amount=None, kind="unknown", as_of=listed.as_of)
+    return as_measured(listed, model, input)
+
+
+def _listed_price(model: Model, input: Mapping[str, JSON], media: MediaByRef, moment: datetime) -> Price:
+    own = _price(model, input, media, moment)
     shipped = [_price(floor, input, media, moment) for floor in model.floors]
     known = [one for one in shipped if one.amount is not None]
     if not known:

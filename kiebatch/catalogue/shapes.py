@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 from kiebatch.model import JSON
@@ -154,6 +155,23 @@ class PriceRow(_PriceRow, total=False):
     as_of: str
     source: str
     note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What jobs of one model, parameters and listed price cost: the most that was charged, seen on `as_of`."""
+
+    model: str
+    params: Mapping[str, JSON]
+    listed: float
+    credits: float
+    kind: Literal["exact", "bound"]  # bound: the charges differed
+    as_of: str
+    jobs: int
+
+    @property
+    def about(self) -> tuple[str, str, float]:
+        return self.model, repr(sorted(self.params.items())), self.listed
 
 
 class Fact(TypedDict, total=False):

@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("runs", "List what was run, by whom, when and with what result."),
     "assets": ("assets", "List results by model, tag, run and time; the latest of each."),
     "costs": ("costs", "Show what the film has cost, what failed, what was not used, what was saved."),
+    "audit": ("audit", "Say what each credit was that left the account."),
     "clean": ("clean", "Remove run records, unfinished downloads and derivatives."),
     "credits": ("credits", "Show the account's balance."),
     "doctor": ("doctor", "Look at everything that a run needs: ffmpeg, fonts, key, network, state folder."),

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from kiebatch import catalogue as models
 from kiebatch import files
+from kiebatch.catalogue import Measured
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Asset, Document, MediaFacts, Modality, Project, SceneId, ShotId
-from kiebatch.project import config, finding, foreign
+from kiebatch.project import billed, config, finding, foreign
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
 from kiebatch.project.journals import open_film, team_here
@@ -69,6 +70,7 @@ def load(
             document_read=read,
             allow=None if allow is None else (*chosen.allow, *allow),
             pinned=pinned,
+            measured=billed.read(billed.account_of(chosen, workspace.root)),
         )
     check_source(opened)
 
@@ -328,11 +330,12 @@ def open_project(
     document_read: tuple[Document, list[Problem]] | None = None,
     allow: Sequence[Path] | None = (),
     pinned: bool = True,
+    measured: Sequence[Measured] = (),
 ) -> Opened:
     """Read, check and resolve a project.  `Invalid` with every problem of the file when there is an error.
 
     `options` says how the file is read; what the manifest and the picks say is filled in here.  With `strict` a
-    warning is an error.  `allow` and `pinned` are those of `load`.
+    warning is an error.  `allow` and `pinned` are those of `load`.  `measured` is what jobs were billed on the account.
     """
     asked = options or build.Options()
     if document_read is None and workspace.scene_file is None:
@@ -343,7 +346,7 @@ def open_project(
     read, found = document_read or read_document(workspace.scene_file or Path())
     recorded = read_manifest(workspace)
     chosen = replace(read_picks(workspace), moved=build.moved_lines(read))
-    catalogue = load_catalogue(workspace, trust_prices=asked.trust_prices)
+    catalogue = load_catalogue(workspace, trust_prices=asked.trust_prices, measured=measured)
 
     pins = Pins(workspace)
 
@@ -405,7 +408,9 @@ def reading_options(chosen: Settings) -> build.Options:
     )
 
 
-def load_catalogue(workspace: Workspace | None, *, trust_prices: bool = False) -> models.Catalogue:
+def load_catalogue(
+    workspace: Workspace | None, *, trust_prices: bool = False, measured: Sequence[Measured] = ()
+) -> models.Catalogue:
     """Return the shipped catalogue with the user's and the project's own entries.
 
     Prices in the person's own config folder are taken as they are.  Those of a project may be somebody else's: beside
@@ -414,4 +419,4 @@ def load_catalogue(workspace: Workspace | None, *, trust_prices: bool = False) -
     home = config_home()
     mine = [home / "models"] if home else []
     folders = [*mine, *([workspace.root / "models"] if workspace else [])]
-    return models.load(folders, trusted=folders if trust_prices else mine)
+    return models.load(folders, trusted=folders if trust_prices else mine, measured=measured)

@@ -21,20 +21,20 @@ class Balances:
         self._client = client
         self._ledger = ledger
         self._now = now
-        self._account = account
+        self.account = account
         self._run_id = run_id
 
     @property
     def nobodys(self) -> bool:
-        return not self._account
+        return not self.account
 
     async def read(self, *, attempts: int | None = None) -> float:
         """Return the balance.  Raises `CallFailed` and `Refused` as the client does."""
         asked_at = self._now()
         balance = await self._client.balance(attempts=attempts)
-        if self._account:
+        if self.account:
             await self._ledger.balance_read(
-                balance, asked_at=asked_at, account=self._account, run_id=self._run_id
+                balance, asked_at=asked_at, account=self.account, run_id=self._run_id
             )
         return balance
 

@@ -285,6 +285,10 @@ class Engine:
             return
         if self.stop.cause is None and not self.outcome.held:
             await self._settle_failures(after)
+        beyond = self._spending.beyond(after)
+        if beyond:
+            message = f"the account lost {beyond:g} credits more than this run's jobs cost"
+            self._context.emit(Noticed(message=f"{message}: `kiebatch audit` shows when"))
 
     async def _settle_failures(self, balance: float) -> None:
         """Take from the balance whether failed tasks were refunded, where the provider did not say (protocol 2.4)."""

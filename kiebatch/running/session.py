@@ -23,6 +23,7 @@ from kiebatch.media import checks
 from kiebatch.model import JSON, Request
 from kiebatch.planning import Action, Approval, Plan, Reason, Selection, approvals, planning, saved
 from kiebatch.project import Opened, finding, foreign, open_film, opening, team_here
+from kiebatch.project.billed import Account
 from kiebatch.provider import (
     BookedGate,
     CallFailed,
@@ -50,6 +51,7 @@ from kiebatch.record import (
     open_journal,
     results_of,
 )
+from kiebatch.running import pricing
 from kiebatch.running.balances import Balances, without_balance
 from kiebatch.running.binding import References
 from kiebatch.running.budget import check_budget, check_key, check_room
@@ -350,7 +352,9 @@ class _Session:
             if signals:
                 stack.enter_context(_signals(engine, self._emit))
             try:
-                return await engine.run()
+                outcome = await engine.run()
+                await self._learn(context)
+                return outcome
             except asyncio.CancelledError:
                 engine.stop.interrupt()
                 self._outcome.stopped = engine.stop.cause
@@ -381,6 +385,17 @@ class _Session:
                 return
             except Refused as away:  # nothing can be claimed meanwhile, and whoever writes waits for it
                 self._emit(Noticed(message=away.message, level="warning"))
+
+    async def _learn(self, context: RunContext) -> None:
+        """Keep what the jobs of this run were billed."""
+        if context.balances.nobodys or not self._outcome.spent:
+            return
+        await context.ledger.drain()
+        account = Account(digest=context.balances.account, host=self._settings.base_url)
+        for sentence in pricing.learn(
+            self._journal, self._outcome.run_id, self._opened.catalogue, account, self._edges.now()
+        ):
+            self._emit(Noticed(message=sentence, level="warning"))
 
     # -- before anything is sent
 

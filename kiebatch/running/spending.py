@@ -79,6 +79,13 @@ class Spending:
         else:
             self._outcome.billed_for_failures += cost
 
+    def beyond(self, balance: float) -> float:
+        """Return what the account lost beside this run's jobs, by the balance after them; 0 where it does not tell."""
+        if self.balance is None:
+            return 0.0
+        beyond = self.balance - balance - self._outcome.spent
+        return round(beyond, 4) if beyond > ROUNDING else 0.0
+
     def unsure(self) -> list[JobFailed]:
         """Return failures of this run of which nobody has said whether they were refunded."""
         failures = (*self._outcome.failures, *self.fell_back)

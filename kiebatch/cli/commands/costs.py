@@ -10,8 +10,9 @@ import typer
 
 from kiebatch.cli import asked, console, options
 from kiebatch.errors import Invalid
+from kiebatch.model import Attempt
 from kiebatch.project import finding, peek
-from kiebatch.record import queries
+from kiebatch.record import Journal, auditing, queries
 from kiebatch.record import runs as records
 from kiebatch.record.queries import Cost, Costs
 
@@ -44,7 +45,7 @@ def costs(
     workspace = finding.find(project=project, draft=draft, assets=assets, state=state)
     wanted = asked.wanted(since, until)
     with peek(workspace) as journal:
-        attempts = journal.attempts() if journal else []
+        attempts = _attempts(journal) if journal else []
     found = queries.costs(
         queries.results(asked.results(workspace), wanted),
         [attempt for attempt in attempts if wanted.time(_time(attempt.submitted_at or attempt.intended_at))],
@@ -53,6 +54,13 @@ def costs(
     )
     value = {"by": by, **found.as_json()}
     console.answer(value, lambda: _csv(found, by) if as_csv else _table(found, by), as_json=as_json)
+
+
+def _attempts(journal: Journal) -> list[Attempt]:
+    """Return the film's attempts with what the account's balances tell of its failures: the same as `audit` says."""
+    notebook = journal.notebook
+    found = auditing.audit(journal.of_every_film(), notebook.balances(), notebook.said_costs())
+    return auditing.settled(journal.attempts(), found)
 
 
 def _time(seconds: float) -> str:

@@ -1,0 +1,124 @@
+"""Prices as they were billed: what the jobs of one account really cost, by model and parameters.
+
+A measured price takes the place of the catalogue's for jobs with the same parameters and the same listed price.  A
+higher one is learnt from one job, a lower one only where record and balance agree on several, and a cap goes on
+reserving the listed price: no record can make a cap unsafe.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kiebatch.catalogue.models import Model
+from kiebatch.catalogue.shapes import Measured
+from kiebatch.model import JSON, Price
+
+ROUNDING = 0.01  # credits: what two sums may differ by and still agree
+_ENOUGH = 3  # jobs that must agree before a price is lowered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What one job was charged.  `agreed`: the balance of the account says the same."""
+
+    model: str
+    params: Mapping[str, JSON]
+    listed: float
+    bound: bool  # its listed price is only the most that it can cost
+    credits: float
+    agreed: bool
+
+
+def params_of(model: Model, input: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the parameters that a job's price depends on; of media and lists only whether they are given."""
+    sent = {**model.defaults, **input}
+    return {name: _plain(sent.get(name)) for name in sorted(set(_names(model))) if name in sent}
+
+
+def _names(model: Model) -> Iterator[str]:
+    for row in model.prices:
+        yield from row.get("when") or ()
+        yield from (row["factor"],) if "factor" in row else ()
+    count, seconds = model.outputs.get("count"), model.outputs.get("seconds") or {}
+    if isinstance(count, Mapping):
+        yield from (count["field"],) if "field" in count else ()
+        for case in count.get("when") or ():
+            yield from case["if"]
+    for key in ("field", "frames", "rate"):
+        if isinstance(seconds.get(key), str):
+            yield str(seconds.get(key))
+    megapixels = model.outputs.get("megapixels") or {}
+    yield from (megapixels["field"],) if "field" in megapixels else ()
+
+
+def _plain(value: JSON) -> JSON:
+    if isinstance(value, str | int | float | bool) and not str(value).startswith(("file:", "shot:", "http")):
+        return value
+    return bool(value)
+
+
+def as_measured(listed: Price, model: Model, input: Mapping[str, JSON]) -> Price:
+    """Return a price by what such jobs were billed; the listed one where none was."""
+    if not model.measured or listed.amount is None:
+        return listed
+    params = params_of(model, input)
+    fitting = [m for m in model.measured if m.listed == listed.amount and m.params == params]
+    if not fitting:
+        return listed
+    seen = max(fitting, key=lambda m: m.credits)
+    return replace(
+        listed,
+        amount=_tidy(seen.credits),
+        kind=seen.kind,
+        as_of=seen.as_of,
+        authoritative=seen.kind == "exact",
+        reserve=max(listed.reserved or 0.0, seen.credits)
+        if seen.credits < (listed.reserved or 0.0)
+        else None,
+        listed=listed.amount if seen.credits != listed.amount else None,
+    )
+
+
+def _tidy(credits: float) -> float:
+    return int(credits) if credits == int(credits) else credits
+
+
+# --- learning ------------------------------------------------------------------------------------------
+
+
+def learnt(known: Sequence[Measured], bills: Iterable[Bill], day: str) -> list[Measured]:
+    """Return the measured prices that bills add to those that are known, or change: the new rows alone."""
+    groups: dict[tuple[str, str, float], list[Bill]] = {}
+    for bill in bills:
+        key = (bill.model, repr(sorted(bill.params.items())), bill.listed)
+        groups.setdefault(key, []).append(bill)
+    before = {one.about: one for one in known}
+    found = (_learnt(before.get(key), group, day) for key, group in groups.items())
+    return [one for one in found if one is not None]
+
+
+def _learnt(before: Measured | None, bills: Sequence[Bill], day: str) -> Measured | None:
+    costs = [bill.credits for bill in bills]
+    highest, equal = max(costs), max(costs) - min(costs) <= ROUNDING
+    first = bills[0]
+    known = first.listed if before is None else before.credits
+    row = Measured(
+        model=first.model,
+        params=first.params,
+        listed=first.listed,
+        credits=round(highest, 4),
+        kind="exact" if equal else "bound",
+        as_of=day,
+        jobs=len(bills),
+    )
+    if highest > known + ROUNDING:
+        return row
+    sure = equal and all(bill.agreed for bill in bills)
+    if highest < known - ROUNDING:
+        return row if sure and not first.bound and len(bills) >= _ENOUGH else None
+    if not sure:
+        return None
+    if before is None:
+        return replace(row, credits=first.listed)
+    return replace(before, jobs=before.jobs + len(bills), as_of=day)

@@ -1,0 +1,136 @@
+"""`kiebatch audit`"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kiebatch import files
+from kiebatch.catalogue import Catalogue, measured
+from kiebatch.cli import asked, claim, console, options
+from kiebatch.errors import Invalid, plain
+from kiebatch.model import JSON, Attempt, stamp
+from kiebatch.project import finding, load_catalogue, peek
+from kiebatch.record import auditing, queries
+from kiebatch.record.auditing import Audit, Difference, Kind, Line
+
+app = typer.Typer()
+_MEANING: Mapping[Kind, str] = {
+    Kind.SLOT: "results",
+    Kind.FAILURE: "failures that were billed",
+    Kind.HELD: "held: charged or not, nobody knows yet",
+    Kind.OPEN: "under way, or not collected yet",
+    Kind.GIVEN_UP: "tasks that were given up",
+}
+
+
+@app.command()
+def audit(
+    since: asked.Since = None,
+    claim_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--claim",
+            help="write the evidence for the provider's support into this file: task ids, times and amounts",
+            show_default=False,
+        ),
+    ] = None,
+    with_prompts: Annotated[
+        bool, typer.Option("--with-prompts", help="with --claim: the prompts of those tasks, too")
+    ] = False,
+    project: options.Project = None,
+    assets: options.Assets = None,
+    state: options.State = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say what each credit was that left the account: a result, a billed failure, a held job, or nobody's here.
+
+    It joins the balances that runs have read, what the tasks' own records say, and the journal.  Nothing is sent.
+
+    Example: kiebatch audit --since 7d
+    """
+    if with_prompts and claim_file is None:
+        raise Invalid("--with-prompts belongs to --claim FILE")
+    workspace = finding.find(project=project, assets=assets, state=state)
+    with peek(workspace) as journal:
+        attempts = journal.of_every_film() if journal else []
+        readings = journal.notebook.balances() if journal else []
+        said = journal.notebook.said_costs() if journal else {}
+    moment = queries.moment(since, dt.datetime.now().astimezone()).timestamp() if since else None
+    found = auditing.audit(attempts, readings, said).after(moment)
+    by_number = {attempt.id: attempt for attempt in attempts}
+    catalogue = load_catalogue(workspace)
+    differing = auditing.differences(found.lines, lambda line: _params(catalogue, by_number[line.attempt]))
+    if claim_file is not None:
+        files.replace(claim_file, claim.text(found, attempts if with_prompts else ()))
+        console.say(f"wrote {files.shown(claim_file)}")
+    value = {
+        "film": workspace.film,
+        "totals": found.totals(workspace.film),
+        "windows": [window.as_json() for window in found.windows],
+        "lines": [line.as_json() for line in found.lines],
+        "differences": [difference.as_json() for difference in differing],
+    }
+    console.answer(value, lambda: _text(found, differing, workspace.film), as_json=as_json)
+
+
+def _params(catalogue: Catalogue, attempt: Attempt) -> Mapping[str, JSON]:
+    """Return the parameters of a job that its price depends on."""
+    model = catalogue.get(attempt.model)
+    return measured.params_of(model, attempt.job.get("input") or {}) if model else {}
+
+
+def _text(found: Audit, differing: Sequence[Difference], film: str) -> str:
+    if not found.lines:
+        return "no credit is known to have left the account"
+    lines = _totals(found, film)
+    lines += [_foreign(line, found) for line in found.lines if line.kind in (Kind.FOREIGN, Kind.ADDED)]
+    lines += [_differs(difference) for difference in differing]
+    lines += [_failure(line) for line in found.lines if line.kind is Kind.FAILURE]
+    if not found.windows:
+        lines.append("no two balances were read yet, so nobody can tell what others have spent")
+    return "\n".join(lines)
+
+
+def _totals(found: Audit, film: str) -> list[str]:
+    totals = found.totals(film)
+    rows = []
+    for kind, meaning in _MEANING.items():
+        count = sum(1 for line in found.lines if line.kind is kind and line.film == film)
+        if count:
+            rows.append([meaning, count, console.number(totals[str(kind)])])
+    if totals["other_films"]:
+        count = sum(1 for line in found.lines if line.film and line.film != film)
+        rows.append(["other films of this project", count, console.number(totals["other_films"])])
+    foreign = sum(1 for line in found.lines if line.kind is Kind.FOREIGN)
+    rows.append(["foreign: not from this project", foreign or "", console.number(totals["foreign"])])
+    return [console.table(rows, ["what", "how many", "credits"], right=(1, 2))]
+
+
+def _foreign(line: Line, found: Audit) -> str:
+    window = next(w for w in found.windows if w.number == line.window)
+    span = f"between {stamp(window.since)} and {stamp(window.until)}"
+    if line.kind is Kind.ADDED:
+        return f"came in: {console.number(line.credits)} credits {span}"
+    return f"foreign: {console.number(line.credits)} credits {span}"
+
+
+def _differs(difference: Difference) -> str:
+    params = "".join(f", {name} {value}" for name, value in difference.params.items())
+    charged = console.number(difference.charged)
+    if difference.least != difference.charged:
+        charged = f"{console.number(difference.least)} to {charged}"
+    jobs = f"{difference.jobs} job{'s' if difference.jobs != 1 else ''}"
+    return (
+        f"price: {difference.model}{plain(params, 200)}: {console.number(difference.price)} expected, {charged} charged "
+        f"({jobs})"
+    )
+
+
+def _failure(line: Line) -> str:
+    sure = "" if line.sure else ", or given back: nobody says"
+    return f"billed although it failed: {line.slot}, {console.number(line.credits)} credits{sure} (task {plain(line.task_id)})"
