@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bench.audit
 from kiebatch.model import Attempt, Slot
 from kiebatch.record.auditing import Audit, Kind, audit, settled
 from kiebatch.record.notebook import Reading
@@ -147,3 +149,18 @@ def test_every_credit_of_every_window_has_exactly_one_name(
         lines = [line for line in found.lines if line.window == window.number]
         named = sum(-line.credits if line.kind is Kind.ADDED else line.credits for line in lines)
         assert named == pytest.approx(window.gone, abs=0.011)
+
+
+def test_a_troubled_account_is_named_to_the_last_credit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KIEBATCH_CONFIG_HOME", "KIE_API_KEY", "KIE_BASE_URL"):
+        monkeypatch.setenv(name, "")  # what the measurement sets is taken back
+
+    found = bench.audit.measure(tmp_path, 30)
+
+    assert found.attributed == 1
+    assert found.first_noticed
+    assert found.noticed == "10 (nano-banana-2) cost 12 credits, and its price was 8"
+    assert found.stopped_again == ""
+    assert 0 <= found.plan_error <= 0.01
