@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.lives import EPOCH, VirtualLoop
+from bench.lives import VirtualLoop
 from bench.makespan import Account, write
 from kiebatch import api
 from kiebatch.project import peek
@@ -26,6 +26,7 @@ from kiebatch.record import auditing
 from kiebatch.record.auditing import Audit, Kind
 from kiebatch.simulator import Fault
 from kiebatch.simulator.settings import KEY
+from kiebatch.simulator.state import Task
 
 WRONG, LISTED, REAL = "nano-banana-2", 8.0, 12.0
 SHARE = 10  # one job in so many has the wrong price
@@ -84,10 +85,9 @@ def measure(folder: Path, jobs: int) -> Found:
         ):
             sim.faults.add(Fault.parse(text))
         before, path = sim.balance, write(folder / "film", scenes(jobs, "Still"))
-        first = runner.run(account.run(path, canary=False))
+        first = runner.run(account.run(path, canary=False, stop_on_overcharge=True))
         overcharged = [t for t in sim.tasks.values() if t.model == WRONG]
         over = min(overcharged, key=lambda task: task.ends_at)
-        noticed_at = EPOCH + loop.time()
         planned = _plan(folder, jobs)
         sim.spend_elsewhere(25.0)
         write(
@@ -102,8 +102,7 @@ def measure(folder: Path, jobs: int) -> Found:
         noticed=first.stopped_because,
         stopped_again=second.stopped_because,
         overcharged=len(overcharged),
-        first_noticed=f"{over.input['prompt'].split()[-1]}" == str(int(first.stopped_because.split()[0]) - 1)
-        and over.ends_at <= noticed_at,
+        first_noticed=first.stopped_because.partition(" ")[0] == _scene_of(over),
         ledger={str(kind): found.totals("assets")[str(kind)] for kind in Kind},
         truth={
             "slot": sum(c.credits for c in sim.ledger if c.task_id not in failed),
@@ -112,8 +111,13 @@ def measure(folder: Path, jobs: int) -> Found:
         },
         gone=before - sim.balance,
         planned=planned,
-        charged=sum(REAL if s["model"] == WRONG else 0.8 for s in scenes(jobs, "Other")),
+        charged=round(sum(REAL if s["model"] == WRONG else 0.8 for s in scenes(jobs, "Other")), 4),
     )
+
+
+def _scene_of(task: Task) -> str:
+    """Return the scene that a task was made for, by its prompt."""
+    return str(int(task.input["prompt"].split()[-1]) + 1)
 
 
 def _plan(folder: Path, jobs: int) -> float:
