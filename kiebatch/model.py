@@ -607,6 +607,7 @@ class Done:
 
     outputs: tuple[Output, ...] = ()
     credits: float | None = None
+    words: str = ""  # the prompt that the record repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -618,6 +619,7 @@ class TaskFailed:
     retryable: bool = False
     refunded: bool | None = None
     credits: float | None = None
+    words: str = ""  # the prompt that the record repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ class Journal(Protocol):
         ...
 
     def held(self, attempt: int, reason: str, balance: float | None = None) -> None:
-        """Write down that nobody knows whether a submission was charged."""
+        """Write down that nobody knows whether a submission was charged, nor which task it made."""
         ...
 
     def failed(self, attempt: int, code: str, message: str, *, retryable: bool, billed: bool | None) -> None:

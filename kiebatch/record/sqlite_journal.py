@@ -180,7 +180,8 @@ class SqliteJournal:
         """Write down that nobody knows whether a submission was charged."""
         with self.database.write("held") as db:
             db.execute(
-                "UPDATE attempts SET state = 'held', message = ?, ended_at = ?, balance_after = ? WHERE id = ?",
+                "UPDATE attempts SET state = 'held', task_id = NULL, message = ?, ended_at = ?, balance_after = ?"
+                " WHERE id = ?",
                 (reason, self._now(), balance, attempt),
             )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kiebatch.errors import plain
-from kiebatch.model import Done, Job, TaskFailed
+from kiebatch.model import Attempt, Done, Job, TaskFailed, same_words
 from kiebatch.provider import policy
 from kiebatch.running.binding import Binder
 from kiebatch.running.boundary import of_this_task
 from kiebatch.running.canaries import Canaries
 from kiebatch.running.collecting import Collector, Lost
 from kiebatch.running.context import RunContext
-from kiebatch.running.events import JobFailed, Noticed
+from kiebatch.running.events import JobFailed, JobHeld, Noticed
 from kiebatch.running.outcome import Outcome
 from kiebatch.running.paid import PaidTask
 from kiebatch.running.slots import SlotBook
@@ -50,6 +50,10 @@ class Concluder:
         if isinstance(ended, GaveUp):
             await self._gave_up(task, ended)
             return None
+        owner = await self._held_owner(task, ended.words)
+        if owner is not None:
+            await self._give_back(task, owner)
+            return None
         ended = self._believed(task, ended)
         if ended.credits is not None:
             await self._context.ledger.said_cost(task.attempt, ended.credits)
@@ -59,6 +63,28 @@ class Concluder:
             return await self._failed(task, ended)
         await self._collect(task, ended)
         return None
+
+    async def _held_owner(self, task: PaidTask, words: str) -> Attempt | None:
+        """Return the held job that a task was made for, where its record repeats that one's words and not ours.
+
+        The answer to a submission that was lost may have named the very task that the next answer names.
+        """
+        if not words or same_words(words, task.job.prompt):
+            return None
+        held = await self._context.ledger.attempts(states=("held", "intended"))
+        theirs = (a for a in held if a.id != task.attempt and same_words(words, str(a.job.get("prompt", ""))))
+        return next(theirs, None)
+
+    async def _give_back(self, task: PaidTask, owner: Attempt) -> None:
+        """Hold a job whose task is that of another one, which may have it now."""
+        way_out = f"`kiebatch resolve {owner.slot} --task-id {plain(task.task_id)}`"
+        reason = (
+            f"the provider named a task whose record shows the words of {owner.slot}, which is held: {way_out} "
+            "collects it there"
+        )
+        await self._context.ledger.held(task.attempt, reason)
+        self._slots.give_up(task.slot, "held")
+        self._context.emit(JobHeld(slot=task.slot, reason=reason))
 
     def _believed(self, task: PaidTask, ended: Done | TaskFailed) -> Done | TaskFailed:
         """Return an end without what its record says of the cost where that cannot be."""

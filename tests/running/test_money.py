@@ -294,6 +294,27 @@ def test_a_task_id_that_another_slot_has_is_held(film: Film) -> None:
     assert len(film.manifest) == 1
 
 
+def test_a_task_id_of_a_held_slot_is_not_taken_by_the_wrong_one(film: Film) -> None:
+    film.write(TWO)
+    film.sim.fault("submit@1=cut+after")
+    film.sim.fault("submit@2=same-id")
+
+    outcome = film.run(in_flight=1)
+    first = film.sim.charges()[0]["task_id"]
+
+    assert {str(held.slot) for held in outcome.held} == {"1", "2"}
+    assert f"kiebatch resolve 1 --task-id {first}" in next(
+        h.reason for h in outcome.held if str(h.slot) == "2"
+    )
+    assert not (film.assets / "manifest.json").exists() or film.manifest == []
+
+    said = film.command("resolve", "1", "--task-id", first)
+    film.run()
+
+    assert said.code == Exit.OK, said.err
+    assert [(a["scene_id"], a["prompt"]) for a in film.manifest] == [(1, "The boat")]
+
+
 def test_a_record_of_another_task_is_not_an_answer(film: Film) -> None:
     film.write(TWO)
     film.sim.fault("submit@1=other-id")

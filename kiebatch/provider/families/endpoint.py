@@ -92,7 +92,7 @@ def by_record(endpoint: Endpoint, reply: Reply) -> Status:
     """
     seen = endpoint.parse(endpoint, reply.data) if isinstance(reply.data, Mapping) and reply.data else None
     if isinstance(seen, Done | TaskFailed):
-        return seen
+        return replace(seen, words=prompt_in(reply.data))
     if reply.code in (408, 501, 531):
         return TaskFailed(
             code=str(reply.code),
@@ -370,6 +370,24 @@ def credits_of(record: Record) -> float | None:
     """Return what the provider says the task cost, if it does (protocol 2.4: expect nothing)."""
     found = (amount(record.get(key)) for key in ("creditsConsumed", "consumeCredits", "credits_consumed"))
     return next((credits for credits in found if credits is not None), None)
+
+
+def prompt_in(record: JSON) -> str:
+    """Return the prompt that a record repeats of its request; nothing where it repeats none (protocol 3.2)."""
+    asked = record.get("param") or record.get("paramJson") if isinstance(record, Mapping) else None
+    request = _decoded(asked)
+    inner = _decoded(request.get("input")) if isinstance(request, Mapping) else None
+    return first_text(inner if isinstance(inner, Mapping) else request, "prompt", "text") or ""
+
+
+def _decoded(value: JSON) -> JSON:
+    """Return what a text of JSON holds, and anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
 
 
 def fraction(value: JSON) -> float | None:
