@@ -190,3 +190,23 @@ def test_a_plan_that_0_1_carried_out_is_not_carried_out_again(film: Film) -> Non
     said = film.command("run", "--plan", "../plans/spent.plan", *QUICK)
 
     assert (said.code, film.sim.charges()) == (2, [])
+
+
+# What 0.1 does before it reads a journal or changes a byte of it: `PRAGMA user_version`, refused where it is above 2.
+KNOWN_TO_0_1 = 2
+
+
+@pytest.mark.parametrize("upgraded", [True, False], ids=["upgraded", "new"])
+def test_0_1_refuses_the_journal_of_today_where_it_looks_for_it(film: Film, upgraded: bool) -> None:
+    if upgraded:
+        unpack("film", film)
+        film.command("run", "scenes.yaml", *QUICK, *SETTLED["film"])
+    else:
+        film.write("kiebatch: 1\nscenes:\n  - {id: 1, model: z-image, prompt: The boat}\n")
+        film.run()
+
+    with contextlib.closing(sqlite3.connect(journal_of(film))) as journal:
+        (version,) = journal.execute("PRAGMA user_version").fetchone()
+
+    assert version > KNOWN_TO_0_1
+    assert not journal_of(film).with_name("journal.sqlite-wal").exists()  # all of it is in the one file
