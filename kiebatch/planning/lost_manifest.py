@@ -31,7 +31,7 @@ def refuse_lost_manifest(todo: Plan, attempts: Sequence[Attempt], opened: Opened
         f"{len(taken)} of {len(new)} new slots find their files in {folder} already, and the manifest does not know "
         "them: it was lost",
         hint=f"restore it with `git restore {files.shown(opened.workspace.manifest_path)}`; "
-        "`kiebatch adopt SLOT FILE` enters a file at no cost",
+        "`kiebatch adopt SLOT FILE` enters a file at no cost; --force makes all of them once more, beside those files",
     )
 
 

@@ -432,6 +432,40 @@ def test_a_manifest_that_is_gone_beside_its_pictures_is_noticed(film: Film) -> N
     assert len(film.sim.charges()) == 2
 
 
+def test_pictures_of_a_lost_manifest_can_be_made_again_by_force_and_stay(film: Film) -> None:
+    film.write(TWO)
+    film.run()
+    shutil.rmtree(film.folder / ".kiebatch")
+    (film.assets / "manifest.json").unlink()
+    film.edit("The boat", "The ship")
+    film.edit("The lamp", "The bell")
+    before = {path: path.read_bytes() for path in (film.assets / "images").iterdir()}
+
+    refused = film.command("run", "scenes.yaml", "--yes")
+    forced = film.command("run", "scenes.yaml", "--yes", "--force")
+
+    assert refused.code == Exit.INVALID
+    assert "--force" in refused.err
+    assert forced.code == Exit.OK, forced.err
+    assert len(film.sim.charges()) == 4
+    assert {path: path.read_bytes() for path in before} == before
+    assert len({entry["filename"] for entry in film.manifest} - {str(p) for p in before}) == 2
+
+
+def test_a_renamed_shot_beside_pictures_of_a_lost_manifest_names_the_same_way_out(film: Film) -> None:
+    film.write(TWO)
+    film.run()
+    shutil.rmtree(film.folder / ".kiebatch")
+    (film.assets / "manifest.json").unlink()
+    film.edit("scenes:", "moved: {1: 2, 2: 1}\nscenes:")
+
+    refused = film.command("run", "scenes.yaml", "--yes")
+
+    assert refused.code == Exit.INVALID
+    assert "git restore" in refused.err
+    assert len(film.sim.charges()) == 2
+
+
 def test_a_web_apps_manifest_is_left_alone(film: Film) -> None:
     film.write(TWO)
     film.assets.mkdir()
