@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from kiebatch.errors import plain
@@ -43,8 +43,10 @@ class LateDecision:
         self._context = context
         self._facts = plan.facts
         self._assignment = plan.assignment
-        # What the plan restores or collects comes by itself, and is nobody else's.
-        self._coming = {e.attempt.id for e in plan.entries if e.attempt} | {a.id for a in plan.collect}
+        # What the plan restores for a slot is nobody else's.
+        self._coming = {e.attempt.id for e in plan.entries if e.attempt}
+        # What it only brings home may turn out to be what a slot asks for, whose content was not known then.
+        self._unasked = {a.id for a in plan.collect}
         self._slots = slots
         self._binder = binder
         self._concluder = concluder
@@ -64,7 +66,7 @@ class LateDecision:
             line=line,
             superseded=self._superseded(entry.slot),
             attempts=tuple(self._own(known, entry.slot)),
-            elsewhere=self._elsewhere(entry, want, recorded),
+            elsewhere=self._elsewhere(entry, want, known, recorded),
             others=others,
             recorded=recorded,
         )
@@ -103,14 +105,33 @@ class LateDecision:
             return [a for a in found if a.slot == slot]
         return [a for a in found if self._assignment.slot_of(a) == slot]
 
-    def _elsewhere(self, entry: Entry, want: Wanted, recorded: Collection[str]) -> Found | None:
+    def _elsewhere(
+        self, entry: Entry, want: Wanted, known: Sequence[Attempt], recorded: Collection[str]
+    ) -> Found | None:
         """Look by content once more where the plan did not know the content."""
         if entry.fingerprint is not None or self._assignment is None or entry.cause is Reason.FORCED:
             return None
+        home = self._brought_home(entry.slot, known)
+        if home is not None:
+            self._unasked.discard(home[0].id)
+            self._assignment.keep(entry.slot, home[1].assets, home[0])
+            return home[1]
         for found in self._assignment.elsewhere(entry.slot, want.contents):
             if self._usable(found, recorded):
                 self._assignment.keep(entry.slot, found.assets, found.attempt)
                 return found
+        return None
+
+    def _brought_home(self, slot: Slot, known: Sequence[Attempt]) -> tuple[Attempt, Found] | None:
+        """Return a paid task that this run only brings home, as a result that is here by now, or is to come."""
+        for attempt in reversed(known):
+            if attempt.id not in self._unasked or attempt.take != slot.take:
+                continue
+            assets = self._context.manifest.of_task(attempt.task_id)
+            if assets and all(self._digest(asset) for asset in assets):
+                return attempt, Found(attempt.slot, assets=assets)
+            if attempt.open or (attempt.state == "saved" and not assets):
+                return attempt, Found(attempt.slot, attempt=attempt)
         return None
 
     def _usable(self, found: Found, recorded: Collection[str]) -> bool:
@@ -121,7 +142,7 @@ class LateDecision:
         attempt = found.attempt
         if attempt is None:
             return whole(found.assets, self._facts)
-        return unrecorded(attempt, recorded) and attempt.id not in self._coming
+        return unrecorded(attempt, recorded) and attempt.id not in self._coming | self._unasked
 
     def taken(self, entry: Entry, by: Attempt) -> Entry:
         """Return what is to happen where another attempt has the same content already."""

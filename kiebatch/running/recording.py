@@ -28,6 +28,10 @@ class Recording:
     def as_it_stands(self, asset: Asset) -> Asset:
         return self._writer.as_it_stands(asset)
 
+    def of_task(self, task_id: str | None) -> tuple[Asset, ...]:
+        """Return the assets of a task, as they stand."""
+        return tuple(a for a in self.manifest.assets if task_id and a.task_id == task_id)
+
     def displace(self, slots: Mapping[str, Slot]) -> None:
         """See `ManifestWriter.displace`."""
         self._writer.displace(slots)

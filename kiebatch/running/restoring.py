@@ -49,6 +49,8 @@ class Restorer:
         self._concluder = concluder
         self.records = records
         self._storing = asyncio.Lock()
+        self._bringing: dict[int, asyncio.Lock] = {}  # by attempt
+        self._brought: set[int] = set()  # attempts that were collected in this run
         self._jobs: dict[Slot, Job] = {}  # today's
         self._earlier: dict[Slot, list[Attempt]] = {}  # to be collected before a slot's new version
 
@@ -110,9 +112,19 @@ class Restorer:
         return there if slot.model is None and len({a.model for a in there}) == 1 else ()
 
     async def collect_attempt(self, attempt: Attempt, slot: Slot, standing: Standing) -> None:
-        """Bring home the task of an attempt that the ledger knows."""
+        """Bring home the task of an attempt that the ledger knows, once, whoever asks for it."""
         if attempt.task_id is None or not attempt.job:
             return
+        async with self._bringing.setdefault(attempt.id, asyncio.Lock()):
+            there = self._context.manifest.of_task(attempt.task_id) if attempt.id in self._brought else ()
+            if not there:
+                await self._collect(attempt, slot, standing)
+                self._brought.add(attempt.id)
+            elif standing == "asked":
+                self._outcome.succeeded += 1
+                self._slots.finish(slot, there)
+
+    async def _collect(self, attempt: Attempt, slot: Slot, standing: Standing) -> None:
         task = paid_task(attempt, job_for(attempt, slot, self._jobs.get(slot)), standing)
         if attempt.state == "saved" and await self._enter_saved(task):
             return
@@ -144,9 +156,7 @@ class Restorer:
         assets = [s.asset for s in known if s.asset]
         if not assets or not all(self._there(a) for a in assets):
             return False
-        entered = tuple(
-            a for a in self._context.manifest.manifest.assets if a.task_id == task.task_id and a.current
-        )
+        entered = tuple(a for a in self._context.manifest.of_task(task.task_id) if a.current)
         if entered:
             await self._context.ledger.recorded([task.attempt])
         else:

@@ -150,6 +150,52 @@ def test_a_moved_shot_whose_upstream_must_be_restored_is_not_bought_again(film: 
     assert len(film.sim.charges()) == 4  # two for the boat, two for the ship
 
 
+def unwritten(film: Film, until: str = "") -> None:
+    """Run with a disk that takes no manifest, and die at a step where one is named: the journal alone knows."""
+    submitted = 0
+
+    def full(point: str) -> None:
+        nonlocal submitted
+        submitted += point == "journal.submitted:after"
+        if point == "manifest.write:before":
+            raise Refused("the disk is full")
+        if submitted == 2 and point == until:
+            raise KeyboardInterrupt
+
+    with pytest.raises((Refused, KeyboardInterrupt)):
+        film.run(edges=api.Edges(hook=full, gate_path=":memory:"))
+
+
+@pytest.mark.parametrize("until", ["", "request.recordInfo:before"], ids=["saved", "in flight"])
+@pytest.mark.parametrize(
+    ("moved", "charges"),
+    [
+        ("  - {id: 20, model: nano-banana-2, prompt: Closer, references: [{shot: 1}]}", 2),
+        (
+            "  - {id: 2, model: z-image, prompt: A gull}\n"
+            "  - {id: 3, model: nano-banana-2, prompt: Closer, references: [{shot: 1}]}",
+            3,
+        ),
+    ],
+    ids=["renamed", "pushed down"],
+)
+def test_a_chained_result_that_only_the_journal_knows_is_found_under_its_new_name(
+    film: Film, moved: str, charges: int, until: str
+) -> None:
+    film.write(CHAIN)
+    unwritten(film, until)
+    film.edit(
+        "      - {id: 2, model: nano-banana-2, prompt: Closer, references: [{shot: 1}]}".strip(),
+        moved.strip(),
+    )
+
+    outcome = film.run()
+
+    assert outcome.status == "success", outcome
+    assert len(film.sim.charges()) == charges
+    assert set(film.reasons().values()) <= {"keep: kept", "keep: moved from 2"}
+
+
 def test_a_seed_that_is_stable_stays_when_a_second_model_comes_beside_the_first(film: Film) -> None:
     film.write("kiebatch: 1\nscenes:\n  - {id: 1, model: z-image, prompt: The boat, seed: stable}\n")
     film.run()
