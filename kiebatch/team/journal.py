@@ -362,8 +362,9 @@ class TeamJournal:
         )
 
     def held(self, attempt: int, reason: str, balance: float | None = None) -> None:
-        changes = {"message": rows.text(reason), "balance_after": balance}
-        self._write("held", lambda cursor: self._move(cursor, attempt, ("intended", "held"), "held", changes))
+        changes = {"message": rows.text(reason), "balance_after": balance, "task_id": None}
+        before = ("intended", "held", *_OPEN)
+        self._write("held", lambda cursor: self._move(cursor, attempt, before, "held", changes))
 
     def failed(self, attempt: int, code: str, message: str, *, retryable: bool, billed: bool | None) -> None:
         self._end("failed", attempt, _OPEN, code, message, retryable=retryable, billed=billed)

@@ -87,6 +87,16 @@ def test_a_task_is_one_attempts_alone(ledgers: Ledgers) -> None:
         assert journal.attempt(second).state == "intended"
 
 
+def test_a_task_that_was_another_jobs_is_free_for_it_once_the_first_is_held(ledgers: Ledgers) -> None:
+    with ledgers.journal() as journal:
+        wrong, right = sent(journal), sent(journal, intent(2))
+        journal.submitted(wrong, "t")
+        journal.held(wrong, "its record shows other words")
+        journal.submitted(right, "t")
+
+        assert [(a.state, a.task_id) for a in journal.attempts()] == [("held", None), ("submitted", "t")]
+
+
 def test_everything_that_happens_to_an_attempt_is_read_back(ledgers: Ledgers) -> None:
     asset = replace(an_asset(1), task_id="t")
     with ledgers.journal() as journal:
