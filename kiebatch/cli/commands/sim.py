@@ -15,8 +15,9 @@ from typer import Option
 from kiebatch.cli import console, options
 from kiebatch.errors import Invalid
 from kiebatch.simulator import KEY, Fault, Settings, Simulator, storm
+from kiebatch.simulator.drawing.pool import drawing_pool
 from kiebatch.simulator.server.application import application
-from kiebatch.simulator.server.server import Server, drawing_pool, listen, url_of
+from kiebatch.simulator.server.server import Server, listen, url_of
 
 app = typer.Typer()
 

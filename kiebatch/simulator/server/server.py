@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import multiprocessing
 import os
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from kiebatch.simulator.drawing.pool import die_with, drawing_pool
 from kiebatch.simulator.faults import Fault
 from kiebatch.simulator.server.application import Application, application
 from kiebatch.simulator.server.guard import Guard
@@ -85,33 +83,6 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def drawing_pool() -> Executor:
-    """Return one process that draws, started when first needed and gone with this one."""
-    return ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("spawn"), initializer=_draw_only, initargs=(os.getpid(),)
-    )
-
-
-def _draw_only(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with(parent)
-
-
-def die_with(parent: int) -> None:
-    """End this process soon after its parent has ended, however that happened.
-
-    A thread looks who the parent is.  Linux could signal it (PR_SET_PDEATHSIG), but does so already when the
-    thread ends that started us.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.25)
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def main() -> None:
