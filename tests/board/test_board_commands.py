@@ -148,7 +148,7 @@ def test_a_review_prints_its_address_serves_and_ends_with_ctrl_c(root: Path) -> 
             while "}" not in line:
                 line += running.stdout.readline()
             url = json.loads(line)["url"]
-            with httpx.Client(follow_redirects=True) as client:
+            with httpx.Client(follow_redirects=True, verify=False) as client:
                 until(lambda: _there(client, url))
                 page = client.get(url)
                 origin = url.partition("/?")[0]

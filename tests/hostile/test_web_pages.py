@@ -10,6 +10,8 @@ import pytest
 from kiebatch.simulator.server import background
 
 JSON = {"content-type": "application/json"}
+# Plain HTTP needs no certificates, and to read them takes longer than a test.
+WEB = httpx.Client(verify=False)
 
 
 @pytest.fixture(scope="module")
@@ -51,28 +53,28 @@ FORGED: list[tuple[str, dict[str, str], int]] = [
 def test_a_page_cannot_drive_the_simulator(
     server: background.Background, host: str, headers: dict[str, str], status: int, what: str
 ) -> None:
-    before = httpx.get(f"{server.url}/_sim/balance").json()
+    before = WEB.get(f"{server.url}/_sim/balance").json()
 
-    answer = httpx.post(
+    answer = WEB.post(
         f"{server.url}/_sim/{what}",
         content='{"balance": 1}',
         headers={**headers, "host": host.replace("PORT", port(server))},
     )
 
     assert answer.status_code == status
-    assert httpx.get(f"{server.url}/_sim/balance").json() == before
+    assert WEB.get(f"{server.url}/_sim/balance").json() == before
 
 
 @pytest.mark.parametrize("path", ["/api/v1/chat/credit", "/_sim/ledger", "/media/x.png"])
 def test_another_name_reads_nothing(server: background.Background, path: str) -> None:
     key = {"authorization": f"Bearer {server.key}", "host": "evil.example"}
 
-    assert httpx.get(f"{server.url}{path}", headers=key).status_code == 421
+    assert WEB.get(f"{server.url}{path}", headers=key).status_code == 421
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.0.0.2"])
 def test_this_machine_goes_by_all_its_names(server: background.Background, host: str) -> None:
     names = {"host": f"{host}:{port(server)}"}
 
-    assert httpx.get(f"{server.url}/_sim/stats", headers=names).status_code == 200
-    assert httpx.post(f"{server.url}/_sim/faults/clear", json={}, headers=names).status_code == 200
+    assert WEB.get(f"{server.url}/_sim/stats", headers=names).status_code == 200
+    assert WEB.post(f"{server.url}/_sim/faults/clear", json={}, headers=names).status_code == 200

@@ -90,7 +90,7 @@ def test_callbacks_are_answered_and_handed_on_duplicates_and_all() -> None:
     async def work() -> None:
         async with (
             callbacks.listening("127.0.0.1:0", hints.append) as address,
-            httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as http,
+            httpx.AsyncClient(base_url=f"http://{address}", trust_env=False, verify=False) as http,
         ):
             for _ in range(2):
                 assert (await http.post("/any/path?kiebatch=tok-1", content=BODIES[2])).status_code == 200
@@ -131,7 +131,7 @@ def test_with_a_key_only_signed_callbacks_count() -> None:
     async def work() -> None:
         async with (
             callbacks.listening("127.0.0.1:0", hints.append, key=KEY, now=lambda: NOW) as address,
-            httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as http,
+            httpx.AsyncClient(base_url=f"http://{address}", trust_env=False, verify=False) as http,
         ):
             assert (await http.post("/", content=BODIES[0])).status_code == 401
             assert (await http.post("/", content=BODIES[0], headers=signed("t1"))).status_code == 200
