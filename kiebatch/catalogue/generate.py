@@ -92,12 +92,13 @@ def editor_schema() -> str:
         ]
     }
     for m in models:
-        schema["$defs"][f"params of {m.id}"] = _params(m)
+        schema["$defs"][_definition(m)] = _params(m)
     schema["$defs"]["params_by_model"] = {
         "allOf": [
             {
-                "if": {"properties": {"model": {"const": m.id}}, "required": ["model"]},
-                "then": {"properties": {"params": {"$ref": f"#/$defs/params of {m.id.replace('/', '~1')}"}}},
+                # Else an editor offers `model` once for each of them.
+                "if": {"properties": {"model": {"const": m.id, "doNotSuggest": True}}, "required": ["model"]},
+                "then": {"properties": {"params": {"$ref": f"#/$defs/{_definition(m)}"}}},
             }
             for m in models
         ]
@@ -117,6 +118,11 @@ def editor_schema() -> str:
         f"    {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in definitions.items()
     )
     return text.removesuffix("\n}") + f',\n  "$defs": {{\n{lines}\n  }}\n}}\n'
+
+
+def _definition(m: Model) -> str:
+    """Return the name of a model's definition; language servers do not all undo the escapes of JSON Pointers."""
+    return f"params of {m.id.replace('/', ':')}".replace(" ", "-")
 
 
 def _name_models(node: JSON) -> None:
