@@ -1,6 +1,6 @@
 """The names of one scene file put into the editor's schema, so that an editor offers them where they are used.
 
-They are `examples`: an editor proposes them, and a name that was written since is no mistake.
+They are `examples`: an editor proposes them, and a name that was written since is taken, too.
 """
 
 from __future__ import annotations
