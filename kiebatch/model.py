@@ -313,6 +313,28 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Led:
+    """A length that follows a voice: what is before it and after it, and how long it probably is until it is made."""
+
+    slot: Slot | None  # what speaks; None where no model does
+    estimated_s: float
+    most_s: float = 0.0  # no voice is expected to take longer: what the price of the open length rests on
+    head_s: float = 0.0
+    tail_s: float = 0.0
+    others_s: float = 0.0  # of it, what shots with a length of their own take
+    among: int = 1  # the shots that share the rest
+
+    def seconds(self, voice_s: float | None = None) -> float:
+        """Return the length that follows from a voice; from the estimate where none is given."""
+        spoken = self.estimated_s if voice_s is None else voice_s
+        return max(0.1, (self.head_s + spoken + self.tail_s - self.others_s) / self.among)
+
+
+FRAME_S = 1 / 24
+_A_HAIR_S = FRAME_S / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One slot's fully resolved request: the one call that costs credits.
 
@@ -350,7 +372,35 @@ class Job:
     style: str = ""  # the words of its style, which are in `prompt`, too
     characters: tuple[str, ...] = ()  # by name
     expect: tuple[Expectation, ...] = field(compare=False, default=())  # judged here, never sent
+    led: Led | None = None  # its length is open until a voice is made; `input` has what it probably is
+    lengths: tuple[
+        tuple[float, Job], ...
+    ] = ()  # the same job at each length in seconds that it can have, ascending
+    after: tuple[Slot, ...] = ()  # slots that are made first although nothing of theirs is sent
+    open_form: Job | None = field(
+        default=None, compare=False, repr=False
+    )  # the job before its length was known
     where: Where = field(compare=False, default=Where())
+
+    def lasting(self, voice_s: float | None = None) -> Job | None:
+        """Return the job at the shortest length that holds a voice; None where none does."""
+        if self.led is None:
+            return self
+        least = self.led.seconds(voice_s) - _A_HAIR_S
+        found = next((job for length, job in self.lengths if length >= least), None)
+        if found is None:
+            return None
+        spare = replace(found.fallback, slot=self.slot) if found.fallback else None
+        seed = {self.stable_seed: self.input[self.stable_seed]} if self.stable_seed else {}
+        return replace(
+            found,
+            slot=self.slot,
+            fallback=spare,
+            input={**found.input, **seed},
+            authored={**found.authored, **seed},
+            after=self.after,
+            open_form=self,
+        )
 
     @property
     def enhanced(self) -> bool:
@@ -360,7 +410,8 @@ class Job:
     @property
     def needs(self) -> tuple[Slot, ...]:
         """The slots whose outputs this job starts from, each once, in order."""
-        return tuple(dict.fromkeys(m.ref.slot for m in self.media if isinstance(m.ref, ShotOutput)))
+        sent = (m.ref.slot for m in self.media if isinstance(m.ref, ShotOutput))
+        return tuple(dict.fromkeys((*sent, *self.after)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +439,7 @@ class Shot:
     characters: tuple[str, ...] = ()  # by name, those that it shows
     styles: tuple[str, ...] = ()  # by name, or the words themselves
     duration_s: float | None = None
+    led: Led | None = None  # its length follows the scene's voice
     camera: str = ""
     text_overlay: str = ""
     transition: str = ""
@@ -416,6 +468,7 @@ class Scene:
     notes: str = ""
     group: str = ""
     duration_s: float | None = None
+    led: Led | None = None  # its length follows its voice
     camera: str = ""
     text_overlay: str = ""
     transition: str = ""

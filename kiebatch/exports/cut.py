@@ -19,7 +19,7 @@ from kiebatch.record import notes
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.notes import Notes, Thread
 from kiebatch.record.picks import UNDECIDED, Picks, Standing, parts, written
-from kiebatch.scenefile.lengths import lengths
+from kiebatch.scenefile.lengths import lengths, voice_begins_s
 from kiebatch.workspace import Workspace
 
 Progress = Callable[[int, int], None]
@@ -234,9 +234,11 @@ def closed_up(whole: Film) -> Film:
     """
     shots: list[Cut] = []
     begins: dict[SceneId, int] = {}
+    began: dict[SceneId, int] = {}
     end = 0
     for shot in whole.shots:
         begins.setdefault(shot.scene, end)
+        began.setdefault(shot.scene, shot.start)
         shots.append(replace(shot, start=end))
         end = shots[-1].end
     ends = {shot.scene: shot.end for shot in shots}
@@ -244,7 +246,8 @@ def closed_up(whole: Film) -> Film:
     for sound in whole.sounds:
         heard = [scene for scene in _scenes_of(sound, whole.scenes) if scene in ends]
         if heard:
-            start = begins[heard[0]]
+            later = sound.start - began[heard[0]] if heard[0] == sound.scene else 0
+            start = begins[heard[0]] + max(0, later)
             sounds.append(replace(sound, start=start, frames=ends[heard[-1]] - start))
     return replace(whole, shots=tuple(shots), sounds=tuple(sounds))
 
@@ -293,14 +296,17 @@ class _Builder:
             self.shots.append(_worded(cut, scene, shot, first=number == 0, last=number == len(seconds) - 1))
         for shot in scene.shots:
             if shot.kind != "shot" and not shot.skip and takes[shot.id]:
+                start = begin
+                if shot.kind == "vo":
+                    start += round(voice_begins_s(scene, seconds) * self.fps)
                 self.sounds.append(
                     Cut(
                         name=Slot(scene.id, shot.id).shot_name,
                         scene=scene.id,
                         shot=shot.id,
                         kind=shot.kind,
-                        start=begin,
-                        frames=self._frame() - begin,
+                        start=start,
+                        frames=self._frame() - start,
                         scene_title=scene.title,
                         title=shot.title,
                         prompt=shot.prompt,

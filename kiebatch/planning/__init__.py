@@ -9,6 +9,7 @@ from kiebatch._lazy import face
 if TYPE_CHECKING:
     from kiebatch.planning.contents import NotMade as NotMade
     from kiebatch.planning.contents import Wanted as Wanted
+    from kiebatch.planning.contents import outlasts as outlasts
     from kiebatch.planning.contents import wanted as wanted
     from kiebatch.planning.decision import Asked as Asked
     from kiebatch.planning.decision import There as There
@@ -76,6 +77,7 @@ __getattr__, __dir__ = face(
         "jobs_as_json": "file_warnings",
         "levels": "order",
         "most": "plans",
+        "outlasts": "contents",
         "output_of": "order",
         "plan": "planning",
         "planned": "planning",

@@ -107,11 +107,20 @@ def wanted(job: Job, digest: Callable[[Ref], str]) -> Wanted:
     return Wanted(job, _print(job, digest), _print(job.fallback, digest) if job.fallback else None, digest)
 
 
+def outlasts(job: Job, voice_s: float | None = None) -> str:
+    """Return why a job cannot be made whose voice is longer than anything that its model makes."""
+    longest = job.lengths[-1][0] if job.lengths else 0.0
+    wanted_s = job.led.seconds(voice_s) if job.led else 0.0
+    return f"its voice takes {wanted_s:.1f} s, and {job.model} makes at most {longest:g} s"
+
+
 def _print(
     job: Job,
     digest: Callable[[Ref], str],
     form: Callable[[Job, Callable[[Ref], str]], str] = fingerprint,
 ) -> str | None:
+    if job.led is not None:  # how long it will be nobody knows before the voice is made
+        return None
     try:
         return form(job, digest)
     except NotMade:

@@ -87,6 +87,8 @@ class Approval:
         purchase = self.purchases.get(str(job.slot))
         if purchase is None:
             return False
+        if (job.price.reserved or 0.0) > (purchase.reserve or 0.0) + 1e-9:
+            return False
         allowed = {purchase.model: purchase.content}
         if purchase.instead:
             allowed.setdefault(*purchase.instead)
@@ -209,6 +211,9 @@ def _ended(entry: Entry) -> Iterator[tuple[str, str]]:
 
 
 def _shots(job: Job) -> Iterator[ShotOutput]:
+    led = job.led or (job.open_form.led if job.open_form else None)
+    if led and led.slot:
+        yield ShotOutput(led.slot)
     for medium in (*job.media, *(job.fallback.media if job.fallback else ())):
         if isinstance(medium.ref, ShotOutput):
             yield medium.ref
@@ -216,20 +221,33 @@ def _shots(job: Job) -> Iterator[ShotOutput]:
 
 def _effects(todo: Plan, cap: float | None, bought: _Bought, late: frozenset[str]) -> Effects:
     naming = _Naming(todo, bought.tasks, late)
-    now = {str(e.slot): _to_buy(e, e.job, naming) for e in todo.generate if e.job}
+    now = {str(e.slot): _to_buy(e.job, naming) for e in todo.generate if e.job}
     return Effects(purchases={**bought.purchases, **now}, cap=cap)
 
 
-def _to_buy(entry: Entry, job: Job, naming: _Naming) -> Purchase:
+def _to_buy(job: Job, naming: _Naming) -> Purchase:
+    then = job.open_form
+    if then and then.led and then.led.slot and naming.is_open(ShotOutput(then.led.slot)):
+        job = then  # it was approved before its voice was made
     spare = job.fallback
     return Purchase(
-        slot=str(entry.slot),
+        slot=str(job.slot),
         model=job.model,
-        content=fingerprint(job, naming),
+        content=_content(job, naming),
         credits=price_of(job).amount,
         reserve=most(job),
         instead=(spare.model, fingerprint(spare, naming)) if spare else None,
     )
+
+
+def _content(job: Job, naming: _Naming) -> str:
+    """Return a job's fingerprint; of one whose length follows a voice that is not made, that of all its lengths."""
+    if job.led is None or job.led.slot is None:
+        return fingerprint(job, naming)
+    pauses = [job.led.head_s, job.led.tail_s, job.led.others_s, job.led.among]
+    forms = [fingerprint(one, naming) for _, one in job.lengths]
+    text = rfc8785.dumps({"voice": naming(ShotOutput(job.led.slot)), "pauses": pauses, "lengths": forms})
+    return "sha256:" + hashlib.sha256(text).hexdigest()
 
 
 class _Naming:
@@ -250,6 +268,10 @@ class _Naming:
         if isinstance(ref, ShotOutput) and ref.slot in self._entries:
             return self._shot(self._entries[ref.slot], ref)
         return str(ref)
+
+    def is_open(self, ref: ShotOutput) -> bool:
+        """Whether a shot is named and not its content: it is made first, or was under the approval."""
+        return self(ref).startswith(str(ref))
 
     def _shot(self, entry: Entry, ref: ShotOutput) -> str:
         if entry.selected and entry.action is Action.GENERATE:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from kiebatch.model import Asset, Attempt, Job, LocalFile, Project, Ref, ShotOutput, Slot
 from kiebatch.planning import expected
 from kiebatch.planning import selection as selecting
-from kiebatch.planning.contents import NotMade, Wanted, wanted
+from kiebatch.planning.contents import NotMade, Wanted, outlasts, wanted
 from kiebatch.planning.decision import Asked, There, decide, failed_for_good, fits, unrecorded, whole
 from kiebatch.planning.order import levels, output_of
 from kiebatch.planning.plans import Action, Entry, Facts, Plan, Reason, Selection
@@ -72,6 +72,7 @@ class Planner:
         What fits a slot is its own before anybody may look for it by content, and what is found by content
         is gone from the line of the slot whose name it bears.
         """
+        jobs = [self._lasting(job) for job in jobs]
         wants = {job.slot: wanted(job, self._digest) for job in jobs}
         self._expect(wants)
         if self._facts.others:
@@ -159,6 +160,18 @@ class Planner:
 
     # -- upstream
 
+    def _lasting(self, job: Job) -> Job:
+        """Return a job at the length that its voice gives it; as it is while there is no voice, or no length fits."""
+        seconds = self._voice_s(job)
+        return job if seconds is None else job.lasting(seconds) or job
+
+    def _voice_s(self, job: Job) -> float | None:
+        voice = self._entries.get(job.led.slot) if job.led and job.led.slot else None
+        if voice is None or not voice.current:
+            return None
+        there = voice.settled or (voice.action is Action.RESTORE and voice.cause is Reason.FILE_MISSING)
+        return voice.current[0].duration if there else None
+
     def _digest(self, ref: Ref) -> str:
         """Return the content of a medium.  `NotMade` where it has none yet."""
         if isinstance(ref, LocalFile):
@@ -195,6 +208,11 @@ class Planner:
                 detail = "its file is missing"
             if detail:
                 return _because(job, Reason.UPSTREAM, other=slot, detail=detail)
+        seconds = self._voice_s(job)
+        if job.led and job.led.slot is None:
+            return _because(job, Reason.UPSTREAM, detail=outlasts(job))
+        if seconds is not None and job.led and job.lasting(seconds) is None:
+            return _because(job, Reason.UPSTREAM, other=job.led.slot, detail=outlasts(job, seconds))
         if self._selection.until_picks and job.unpicked:
             return _because(job, Reason.UNPICKED, detail=", ".join(job.unpicked))
         return None
@@ -259,7 +277,7 @@ def _twins(jobs: Sequence[Job], facts: Facts) -> dict[Slot, int]:
     counts: dict[tuple[str, int], int] = defaultdict(int)
     found = {}
     for job in jobs:
-        key = (wanted(job, named).content or "", job.slot.take)
+        key = (wanted(replace(job, led=None), named).content or "", job.slot.take)
         counts[key] += 1
         found[job.slot] = counts[key]
     return found

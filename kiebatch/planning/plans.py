@@ -17,6 +17,7 @@ from kiebatch.model import (
     Asset,
     Attempt,
     Job,
+    Led,
     Price,
     Slot,
 )
@@ -208,9 +209,13 @@ class Entry:
             "credits": self._credits(),
             "state": self._state(),
             "defaulted": list(job.defaulted) if job else [],
+            **({"follows": self._follows(job.led)} if job and job.led else {}),
             "warnings": [*(job.warnings if job else ()), *([self.note] if self.note else [])],
             "remote": self.remote,
         }
+
+    def _follows(self, led: Led) -> dict[str, JSON]:
+        return {"voice": str(led.slot), "about_s": round(led.seconds(), 2)}
 
     def _credits(self) -> dict[str, JSON]:
         if self.job and self.action is Action.GENERATE:

@@ -22,6 +22,7 @@ from kiebatch.project.finding import local_path, read_manifest, read_picks
 from kiebatch.project.journals import open_film, team_here
 from kiebatch.project.pins import Pins
 from kiebatch.project.references import QUIET, Bounds, media_facts, repriced, with_sounds
+from kiebatch.project.speaking import rates_of
 from kiebatch.record import Journal
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
@@ -356,7 +357,14 @@ def open_project(
     project, problems = build.build(
         read,
         catalogue,
-        replace(asked, lint=lint, kept=kept, picked=chosen.take, enhanced=pins.find if pinned else None),
+        replace(
+            asked,
+            lint=lint,
+            kept=kept,
+            picked=chosen.take,
+            enhanced=pins.find if pinned else None,
+            speech=rates_of(recorded, catalogue),
+        ),
     )
     own = config.read()
     bounds = Bounds(workspace, None if allow is None else (*own.allow, *allow))

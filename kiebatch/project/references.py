@@ -10,9 +10,10 @@ from kiebatch import catalogue as models
 from kiebatch import files, formats, git, media
 from kiebatch.catalogue import formula, media_limits
 from kiebatch.errors import Finding, Invalid, Problem, Where
-from kiebatch.model import Alike, Job, LocalFile, MediaFacts, Project, Shot
+from kiebatch.model import Alike, Job, LocalFile, MediaFacts, Project, Scene, Shot
 from kiebatch.project import config
 from kiebatch.project.finding import local_path
+from kiebatch.scenefile import leading
 from kiebatch.workspace import Workspace
 
 MOST_BYTES = 2 * 2**30  # of one reference: more than any model takes
@@ -132,8 +133,25 @@ def with_sounds(project: Project, facts: Mapping[str, tuple[str, MediaFacts]]) -
         found = facts.get(shot.file)
         return replace(shot, file_s=found[1].duration_s) if found else shot
 
-    scenes = (replace(scene, shots=tuple(map(timed, scene.shots))) for scene in project.scenes)
-    return replace(project, scenes=tuple(scenes))
+    def led(scene: Scene) -> Scene:
+        shots = tuple(map(timed, scene.shots))
+        seconds = next((shot.file_s for shot in shots if shot.kind == "vo"), None)
+        if seconds is None:
+            return replace(scene, shots=shots)
+        return replace(scene, shots=tuple(_lasting(shot, seconds) for shot in shots))
+
+    return replace(project, scenes=tuple(map(led, project.scenes)))
+
+
+def _lasting(shot: Shot, voice_s: float) -> Shot:
+    """Return a shot whose jobs last as long as a voice of the author's own; one that is too long stays open."""
+
+    def timed(job: Job) -> Job:
+        if job.led is None:
+            return job
+        return job.lasting(voice_s) or replace(job, led=replace(job.led, estimated_s=voice_s))
+
+    return replace(shot, jobs=tuple(map(timed, shot.jobs)))
 
 
 def _sounds(project: Project) -> list[Shot]:
@@ -238,6 +256,9 @@ def repriced(
         model = catalogue.get(job.model)
         if model is None or not any(isinstance(m.ref, LocalFile) for m in job.media):
             return job
+        if job.lengths:
+            forms = tuple((length, priced(one)) for length, one in job.lengths)
+            return replace(job, lengths=forms, price=leading.bound(job.led, forms) if job.led else job.price)
         return replace(job, price=models.price(model, job.input, media=known, extra=job.extra_params))
 
     def shot(one: Shot) -> Shot:

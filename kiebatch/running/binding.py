@@ -84,6 +84,8 @@ class Binder:
             if isinstance(medium.ref, ShotOutput):
                 asset = self.upstream(medium.ref)
                 made_from.append(asset.id)
+        for slot in job.after:
+            made_from += [asset.id for asset in self._slots.made(slot) or ()]
         print_ = fingerprint(job, self.digest)
         found = await asyncio.gather(*(self._address(m, uploads) for m in job.media))
         for medium, address in zip(job.media, found, strict=True):

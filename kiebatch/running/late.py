@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from kiebatch.errors import plain
-from kiebatch.model import Asset, Attempt, Slot
+from kiebatch.model import Asset, Attempt, Job, Slot
 from kiebatch.planning import (
     Action,
     Asked,
@@ -16,7 +16,9 @@ from kiebatch.planning import (
     There,
     Wanted,
     decide,
+    most,
     of_another_film,
+    outlasts,
     unrecorded,
     wanted,
     whole,
@@ -28,6 +30,7 @@ from kiebatch.running.concluding import Concluder
 from kiebatch.running.context import RunContext
 from kiebatch.running.events import JobFailed, Skipped
 from kiebatch.running.slots import SlotBook
+from kiebatch.running.stop import Unsent
 from kiebatch.running.undecided import Undecided
 
 
@@ -53,8 +56,8 @@ class LateDecision:
 
     async def decide(self, entry: Entry) -> Entry:
         """Return what is to happen with a slot that the plan would generate."""
-        job = entry.job
-        assert job is not None
+        assert entry.job is not None
+        job = self._lasting(entry.job)
         want = wanted(job, self._binder.digest)
         line = self._slots[entry.slot].line
         known = await self._context.ledger.find(want.contents)
@@ -84,6 +87,21 @@ class LateDecision:
         if self._facts.stored is not None:
             keys = [Key(content, entry.slot.take, entry.twin) for content in want.contents]
             await self._context.offload(self._facts.stored.expect, keys)
+
+    def _lasting(self, job: Job) -> Job:
+        """Return a job at the length that its voice gives it, now that the voice is made."""
+        if job.led is None or job.led.slot is None:
+            return job
+        voice = self._slots.made(job.led.slot) or ()
+        seconds = voice[0].duration if voice else None
+        if seconds is None:
+            raise Unsent(f"nobody can say how long {job.led.slot} is")
+        found = job.lasting(seconds)
+        if found is None:
+            raise Unsent(outlasts(job, seconds))
+        if (most(found) or 0.0) > (most(job) or 0.0) + 1e-9:
+            raise Unsent(f"{job.led.slot} is longer than was planned; the next run has its price")
+        return found
 
     def _digest(self, asset: Asset) -> str | None:
         """Return a file's sha256 as the plan read it, or as it was made; None where it is gone by now."""

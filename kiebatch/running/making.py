@@ -105,6 +105,7 @@ class Maker:
                 if await self._settled(decided, place):
                     return
                 decided = await self._parts.late.decide(entry)
+            job = decided.job or job
             failure = await self._try(decided, job, rank, place)
             if failure and job.fallback and self._stop.cause is None:
                 failure = await self._fall_back(decided, job.fallback, failure, rank, place)

@@ -7,18 +7,19 @@ their models, `prompts` and `references` what they ask for, `jobs` makes the job
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from kiebatch import catalogue as models
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
-from kiebatch.model import JSON, Document, Job, Line, Project, Scene, Shot
+from kiebatch.model import JSON, Document, Line, Project, Scene, Shot
 from kiebatch.scenefile import checks, gathering, limits
 from kiebatch.scenefile.checks import moved_lines as moved_lines
 from kiebatch.scenefile.comments import warn_cut_texts
 from kiebatch.scenefile.jobs import Jobs
+from kiebatch.scenefile.leading import VOICE, Leading
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.output_names import output_stem as output_stem
 from kiebatch.scenefile.output_names import reserved_name
@@ -79,7 +80,10 @@ def _project(source: Source) -> Project:
     choice = ModelChoice(source)
     scenes = [_with_models(scene, choice) for scene in gathering.gather(source)]
     shots = {shot.name: shot for scene in scenes for shot in scene.shots}
-    jobs = Jobs(source, choice, References(source, shots))
+    leading = Leading(source, shots)
+    for scene in scenes:
+        leading.check(scene.raw, scene.path)
+    jobs = Jobs(source, choice, References(source, shots), leading)
     project = Project(
         file=source.document.file,
         title=source.value.get("title") or "",
@@ -173,12 +177,13 @@ def _scene(source: Source, scene: SceneSpec, jobs: Jobs) -> Scene:
         title=raw.get("title") or "",
         notes=shown.notes(),
         group=raw.get("group") or "",
-        duration_s=raw.get("duration"),
+        duration_s=None if raw.get("duration") == VOICE else raw.get("duration"),
+        led=jobs.leading.of_scene(raw),
         **shown.values(),
         lines=shown.lines(),
         skip=reason(raw.get("skip")),
         dialogue=_voice_over(raw.get("voiceover")),
-        shots=tuple(_shot(source, spec, jobs.of(spec)) for spec in scene.shots),
+        shots=tuple(_shot(source, spec, jobs) for spec in scene.shots),
         where=source.where(scene.path),
     )
 
@@ -189,8 +194,9 @@ def _voice_over(voice: JSON) -> str:
     return str(voice or "")
 
 
-def _shot(source: Source, spec: ShotSpec, jobs: Sequence[Job]) -> Shot:
+def _shot(source: Source, spec: ShotSpec, maker: Jobs) -> Shot:
     raw = spec.raw
+    jobs = maker.of(spec)
     shown = _BoardText(raw)
     said = wording(source, spec)
     is_scene = spec.shot is None  # then title, notes and dialogue are the scene's
@@ -204,7 +210,8 @@ def _shot(source: Source, spec: ShotSpec, jobs: Sequence[Job]) -> Shot:
         described=said.described,
         characters=said.characters,
         styles=said.styles,
-        duration_s=raw.get("duration"),
+        duration_s=spec.seconds,
+        led=maker.leading.of(spec) if raw.get("duration") == VOICE else None,
         **shown.values(),
         lines=() if is_scene else shown.lines(),
         skip=spec.skip,

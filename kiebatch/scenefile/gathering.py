@@ -64,6 +64,7 @@ def _pictures(source: Source, scene: Mapping[str, JSON], path: Path) -> list[Sho
                 raw=shot,
                 inherited=inherited,
                 inherited_path=path,
+                scene_raw=scene,
                 skip=reason(shot.get("skip")) or skip,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -10,8 +11,9 @@ from kiebatch import catalogue as models
 from kiebatch.catalogue import Model, formula, inputs, lint
 from kiebatch.catalogue.inputs import Built
 from kiebatch.errors import Finding, Invalid
-from kiebatch.model import JSON, Ask, Enhance, Job, Path, RoleMedia, ShotOutput, Slot
+from kiebatch.model import JSON, Ask, Enhance, Job, Led, Path, RoleMedia, ShotOutput, Slot
 from kiebatch.scenefile.expecting import Expecting
+from kiebatch.scenefile.leading import Leading, open_job, possible_s, too_long
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.output_names import output_stem, reserved_name
 from kiebatch.scenefile.prompts import Words, is_json_object, negatives_of, words_of
@@ -35,6 +37,7 @@ class Jobs:
     source: Source
     choice: ModelChoice
     references: References
+    leading: Leading
     _outputs: dict[str, ShotSpec] = field(default_factory=dict)
 
     def of(self, spec: ShotSpec) -> tuple[Job, ...]:
@@ -80,7 +83,8 @@ class Jobs:
     def _of_model(
         self, source: Source, spec: ShotSpec, asked: str, model: Model, output: str | None
     ) -> list[Job]:
-        maker = _Maker(source, self.references_for(source), spec, asked, model, output)
+        led = self.leading.of(spec)
+        maker = _Maker(source, self.references_for(source), spec, asked, model, output, led)
         jobs = maker.jobs()
         spare = self._spare(spec, model) if jobs else None
         if spare is None:
@@ -90,7 +94,7 @@ class Jobs:
         apart = source.apart()
         spares = {
             job.slot.take: job
-            for job in _Maker(apart, self.references_for(apart), spec, name, fallback, output).jobs()
+            for job in _Maker(apart, self.references_for(apart), spec, name, fallback, output, led).jobs()
         }
         source.problems.found.extend(apart.problems.errors)
         return [_with_fallback(job, spares.get(job.slot.take)) for job in jobs]
@@ -149,6 +153,7 @@ class _Maker:
     asked: str
     model: Model
     output: str | None
+    led: Led | None = None
     said: dict[str, Words] = field(default_factory=dict)  # by the text of the prompt
 
     def jobs(self) -> list[Job]:
@@ -169,7 +174,7 @@ class _Maker:
                 asks[path] = self._ask(take)
                 self._check_ask(asks[path])
             ask = asks[path]
-            job = self._job(ask, take) if ask else None
+            job = self._led_job(ask, take) if ask else None
             if job is None:
                 return []
             alike[path] = job
@@ -205,7 +210,7 @@ class _Maker:
             params=spec.raw.get("params") or {},
             default_params=defaults,
             media=media,
-            duration_s=spec.raw.get("duration"),
+            duration_s=spec.seconds,
             whole_scene=spec.shot is None,
             voice=spec.raw.get("voice"),
             takes=spec.takes,
@@ -249,13 +254,47 @@ class _Maker:
         if ask is None:
             return
         if self.source.options.lint and not is_json_object(ask.prompt):
-            for finding in lint.check(self.model, ask, self.spec.raw.get("duration")):
+            for finding in lint.check(self.model, ask, self.spec.seconds):
                 self._warn(finding)
             lacking = formula.finding(self.model, ask)
             if lacking:
                 self._warn(lacking)
         self._check_endpoint()
         self._check_follows(ask)
+
+    def _led_job(self, ask: Ask, take: int) -> Job | None:
+        """Return the job of a take; at every length that it can have where that follows a voice."""
+        led = self.led
+        possible = possible_s(self.model, ask) if led else ()
+        if led is None or not possible:
+            return self._job(ask, take)
+        if not self._fits(led, max(possible)):
+            return None
+        probable = min(length for length in possible if length >= led.seconds())
+        job = self._job(replace(ask, duration_s=probable), take)
+        if job is None or (led.slot is None and not self._own_sound()):
+            return job
+        quiet = replace(self, source=self.source.apart())
+        others = [(n, quiet._job(replace(ask, duration_s=n), take)) for n in possible]
+        return open_job(job, led, [(n, other) for n, other in others if other])
+
+    def _own_sound(self) -> bool:
+        voice = self.references.shots.get(Slot(self.spec.scene, "vo").shot_name)
+        return voice is not None and bool(voice.raw.get("file"))
+
+    def _fits(self, led: Led, longest: float) -> bool:
+        """Report a text that takes longer to say than the model can show."""
+        verdict = too_long(led, longest)
+        if not verdict:
+            return True
+        path = self.source.origin(self.spec, self.model.modality, "duration")
+        said = f"shot `{self.spec.name}`: `{self.model.id}` makes at most {longest:g} s, and the voice takes about {led.seconds():.1f} s"
+        hint = "shorten the text, or divide it among several scenes"
+        if verdict == "error":
+            self.source.error(path, said, hint=hint, code="too-long")
+            return False
+        self.source.warning(self.spec, path, f"{said}: that may be too long", hint=hint, code="voice-tight")
+        return True
 
     def _job(self, ask: Ask, take: int) -> Job | None:
         source, spec, model = self.source, self.spec, self.model
@@ -354,7 +393,17 @@ def _with_fallback(job: Job, spare: Job | None) -> Job:
     if spare is None:
         return job
     # The fallback serves the same slot: the line of versions goes on under it.
-    return replace(job, fallback=replace(spare, slot=job.slot, fallback_for=job.model))
+    spare = replace(spare, slot=job.slot, fallback_for=job.model)
+    spares = [(length, replace(one, fallback_for=job.model)) for length, one in spare.lengths]
+    timed = [(n, replace(one, fallback=_lasting(spare, spares, n))) for n, one in job.lengths]
+    return replace(job, fallback=replace(spare, led=None, lengths=()), lengths=tuple(timed))
+
+
+def _lasting(spare: Job, spares: Sequence[tuple[float, Job]], length: float) -> Job | None:
+    """Return a fallback that is at least so long; itself where its length is fixed."""
+    if not spares:
+        return spare
+    return next((one for n, one in spares if n >= length), None)
 
 
 def _too_large(value: JSON) -> bool:

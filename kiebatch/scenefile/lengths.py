@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from kiebatch.model import Scene, Shot, ShotId
@@ -20,10 +21,11 @@ def lengths(
     """Return the seconds of each shot that is in the picture, in the scene's order.
 
     `clips_s` holds the lengths of the clips that are shown, `voices_s` those of the voices that are made.  A written
-    `duration` counts; the shots of a scene that have none share what its own `duration` leaves; else a clip takes its
+    `duration` counts, also one that follows the voice; the shots of a scene that have none share what its own `duration` leaves; else a clip takes its
     own length, and a still as long as its words, at least `STILL_S`.  A scene of sounds alone is one card
     (`None`), as long as it says or as its words take.
     """
+    scene = _led(scene, voices_s)
     shots = [shot for shot in scene.shots if shot.kind == "shot" and not shot.skip]
     spoken = _spoken_s(scene, voices_s)
     if not shots:
@@ -39,6 +41,29 @@ def lengths(
         )
         for shot in shots
     }
+
+
+def _led(scene: Scene, voices_s: Mapping[ShotId, float]) -> Scene:
+    """Return a scene in which the lengths that follow the voice are numbers: by the voice, else by its estimate."""
+    voice = next((shot for shot in scene.shots if shot.kind == "vo" and not shot.skip), None)
+    if voice is None:
+        return scene
+    seconds = voice.file_s or voices_s.get(voice.id)
+    shots = (replace(s, duration_s=s.led.seconds(seconds)) if s.led else s for s in scene.shots)
+    own = scene.led.seconds(seconds) if scene.led else scene.duration_s
+    return replace(scene, shots=tuple(shots), duration_s=own)
+
+
+def voice_begins_s(scene: Scene, timed: Mapping[ShotId, Fraction]) -> Fraction:
+    """Return how many seconds after its scene a voice that leads the picture begins."""
+    if scene.led:
+        return _exact(scene.led.head_s)
+    before = Fraction(0)
+    for shot in scene.shots:
+        if shot.led:
+            return before + _exact(shot.led.head_s)
+        before += timed.get(shot.id, Fraction(0))
+    return Fraction(0)
 
 
 def speaking_s(text: str) -> float:

@@ -33,6 +33,7 @@ class ShotSpec:
     raw: Mapping[str, JSON]
     inherited: Mapping[str, JSON] = field(default_factory=dict)
     inherited_path: Path = ()
+    scene_raw: Mapping[str, JSON] = field(default_factory=dict)  # of a scene with shots, all its own keys
     models: tuple[tuple[str, Model], ...] = ()
     takes: int = 1
     skip: str = ""
@@ -43,6 +44,12 @@ class ShotSpec:
 
     def slot(self, model: Model, take: int) -> Slot:
         return Slot(self.scene, self.shot, model.id if len(self.models) > 1 else None, take)
+
+    @property
+    def seconds(self) -> float | None:
+        """Its length on the timeline as a number; None where it has none, or follows the voice."""
+        length = self.raw.get("duration")
+        return None if length is None or isinstance(length, str) else float(length)
 
     @property
     def names_model(self) -> bool:

@@ -11,6 +11,7 @@ from kiebatch.model import JSON, Document, Modality, Path, RoleMedia, SceneId, S
 from kiebatch.scenefile import validation
 from kiebatch.scenefile.negatives import terms_of
 from kiebatch.scenefile.shots import ShotSpec
+from kiebatch.scenefile.speech import Rates
 
 PICTURED = ("image", "video")
 
@@ -54,6 +55,7 @@ class Options:
     model: str = ""
     models: Mapping[Modality, str] = field(default_factory=dict)
     enhanced: Callable[[RawPrompt], str | None] | None = None
+    speech: Rates = field(default_factory=Rates)  # how fast the voices of this project have spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,8 @@ _FORMATS: Mapping[Modality, tuple[str, ...]] = {
     "audio": ("mp3", "wav", "pcm", "ulaw", "alaw", "opus"),
 }
 _PROMPTS = ("prompt", "text", "input_text", "lyrics", "script", "content", "title", "tags")
-# Seconds of generated sound per character of a text that is read aloud.
-_READING_S = 0.065
+_VOWELS = re.compile("[aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœаеёиоуыэюя]+")
+_SIGNS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 
 
 def digest(model: str, given: JSON) -> str:
@@ -127,8 +127,22 @@ def seconds_of(given: Mapping[str, JSON], modality: str) -> float:
         if found and float(found[0]) > 0:
             return float(found[0])
     if modality == "audio":
-        return min(600.0, max(1.0, len(prompt_of(given)) * _READING_S))
+        return min(600.0, max(1.0, reading_s(prompt_of(given), str(given.get("voice") or ""))))
     return 5.0
+
+
+def reading_s(text: str, voice: str = "") -> float:
+    """Return how long a text is read aloud: syllables, longer in languages with many consonants, and pauses.
+
+    Each voice has a pace of its own, up to a tenth slower or faster.
+    """
+    syllables = len(_VOWELS.findall(text.lower())) + len(_SIGNS.findall(text))
+    letters = sum(1 for c in text if c.isalpha())
+    numbers = 0.35 * sum(1 for c in text if c.isdigit())
+    spoken = syllables * 0.1 + letters * 0.032 + numbers
+    pauses = 0.22 * len(re.findall("[,;:–—、，]", text)) + 0.5 * len(re.findall("[.!?…。！？]+", text))
+    pace = 0.9 + 0.2 * hashlib.sha256(voice.encode()).digest()[0] / 255 if voice else 1.0
+    return (spoken + pauses) * pace
 
 
 def count_of(known: Model, given: Mapping[str, JSON]) -> int:

@@ -29,6 +29,9 @@ from kiebatch.scenefile.markdown.prose import (
 _NAMES = ("model", "image_model", "video_model", "audio_model", "characters", "ignore_warnings", "tags")
 LISTS = (*_NAMES, "references", "source", "negative_prompt", "style")
 
+# A length that is as long as what is said.
+VOICES = ("voice", "voiceover", "stimme", "stem", "voix", "voz", "声音", "声", "목소리")
+
 # A second line of one of these adds to the first.
 _ADDING = ("references", "source", "negative_prompt")
 
@@ -335,7 +338,7 @@ class Fields:
         if key in ROLES:
             media = [m for text, at in said.pieces for m in self._media_of(text, at, key)]
             return self.marks.media(media, key) if media else None
-        if key in ("duration", "takes"):
+        if key in ("duration", "head", "tail", "takes"):
             return self._number(said)
         if key == "seed":
             return scalar(said.words, where)
@@ -351,7 +354,9 @@ class Fields:
         return Placed(Literal(text) if said.literal else text, where) if text else None
 
     def _number(self, said: _Said) -> Placed | None:
-        if said.entry.key == "duration":
+        if said.entry.key == "duration" and said.words.strip().lower() in VOICES:
+            return Placed("voice", said.where)
+        if said.entry.key in ("duration", "head", "tail"):
             length = seconds(said.words)
             if length is not None and length > 0:
                 return Placed(length, said.where)

@@ -19,6 +19,8 @@ _KEYS: Mapping[str, str] = {
     "audio_model": "audio model | audiomodell | audiomodel | modèle audio | modelo de audio, modelo de áudio | 音频模型 | 音声モデル | 오디오 모델",
     "type": "type | typ | soort | tipo | 类型, 類型 | 種類, タイプ | 유형, 타입",
     "duration": "duration | dauer, länge | duur | durée | duración | duração | 时长, 時長 | 尺, 長さ, 時間 | 길이, 시간",
+    "head": "head | vorlauf",
+    "tail": "tail | nachlauf",
     "takes": "takes, take | fassungen | opnames | prises | tomas | tomadas | 次数, 條數 | テイク | 테이크",
     "style": "style | stil | stijl | estilo | 风格, 風格 | スタイル | 스타일",
     "characters": "characters, character | figuren, figur | personages, personage | personnages, personnage | personajes, personaje | personagens, personagem | 角色, 人物 | 登場人物, キャラクター | 등장인물, 캐릭터",

@@ -1,0 +1,88 @@
+"""Texts of a narrator in eight languages, for measurements of how long they take to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+TEXTS: Mapping[str, Sequence[str]] = {
+    "en": (
+        "No one had come to the lighthouse for years. Still he lit the lamp, every evening, at the same hour.",
+        "A small boat appeared at dusk, low in the water and without a light. He watched it until it was gone.",
+        "When the storm came, the sea rose over the rocks and took the stairs, one after the other.",
+        "She had written to him once. He kept the letter in a tin box, and he never answered it.",
+        "In the morning the wind had fallen. The gulls returned, and with them the smell of the harbour.",
+        "What he remembered best was the silence before the rain, and the sound of her steps on the stairs.",
+        "The ship was old, and her captain was older. Nobody else would have sailed in such weather.",
+        "There is a light on the island again. Some say it is a fire; others say that he has come back.",
+    ),
+    "de": (
+        "Seit Jahren war niemand mehr zum Leuchtturm gekommen. Trotzdem zündete er jeden Abend die Lampe an.",
+        "In der Dämmerung erschien ein kleines Boot, tief im Wasser und ohne Licht. Er sah ihm lange nach.",
+        "Als der Sturm kam, stieg das Meer über die Felsen und riss die Stufen fort, eine nach der anderen.",
+        "Sie hatte ihm einmal geschrieben. Er bewahrte den Brief in einer Dose auf und antwortete nie.",
+        "Am Morgen hatte sich der Wind gelegt. Die Möwen kehrten zurück, und mit ihnen der Geruch des Hafens.",
+        "Am besten erinnerte er sich an die Stille vor dem Regen und an ihre Schritte auf der Treppe.",
+        "Das Schiff war alt, und sein Kapitän war noch älter. Niemand sonst wäre bei diesem Wetter gefahren.",
+        "Auf der Insel brennt wieder ein Licht. Manche halten es für ein Feuer; andere sagen, er sei zurück.",
+    ),
+    "fr": (
+        "Personne n'était venu au phare depuis des années. Pourtant, chaque soir, il allumait la lampe.",
+        "Un petit bateau apparut au crépuscule, bas sur l'eau et sans lumière. Il le suivit longtemps du regard.",
+        "Quand la tempête arriva, la mer monta sur les rochers et emporta les marches, l'une après l'autre.",
+        "Elle lui avait écrit une fois. Il gardait la lettre dans une boîte, et il n'a jamais répondu.",
+        "Le matin, le vent était tombé. Les mouettes revinrent, et avec elles l'odeur du port.",
+        "Ce dont il se souvenait le mieux, c'était le silence avant la pluie et ses pas dans l'escalier.",
+        "Le navire était vieux, et son capitaine plus vieux encore. Personne d'autre n'aurait pris la mer.",
+        "Il y a de nouveau une lumière sur l'île. Certains parlent d'un feu; d'autres disent qu'il est revenu.",
+    ),
+    "es": (
+        "Nadie había venido al faro desde hacía años. Aun así, cada noche encendía la lámpara a la misma hora.",
+        "Una pequeña barca apareció al anochecer, hundida en el agua y sin luz. La miró hasta que desapareció.",
+        "Cuando llegó la tormenta, el mar subió por las rocas y se llevó los escalones, uno tras otro.",
+        "Ella le había escrito una vez. Guardaba la carta en una caja de lata y nunca contestó.",
+        "Por la mañana el viento había cesado. Volvieron las gaviotas, y con ellas el olor del puerto.",
+        "Lo que mejor recordaba era el silencio antes de la lluvia y el sonido de sus pasos en la escalera.",
+        "El barco era viejo, y su capitán lo era aún más. Nadie más habría salido con aquel tiempo.",
+        "Hay otra vez una luz en la isla. Unos dicen que es un fuego; otros dicen que él ha vuelto.",
+    ),
+    "it": (
+        "Da anni nessuno veniva al faro. Eppure ogni sera accendeva la lampada, sempre alla stessa ora.",
+        "Una piccola barca apparve al tramonto, bassa sull'acqua e senza luce. La guardò finché non scomparve.",
+        "Quando arrivò la tempesta, il mare salì sugli scogli e portò via i gradini, uno dopo l'altro.",
+        "Lei gli aveva scritto una volta. Teneva la lettera in una scatola di latta e non rispose mai.",
+        "Al mattino il vento era caduto. I gabbiani tornarono, e con loro l'odore del porto.",
+        "Quello che ricordava meglio era il silenzio prima della pioggia e il suono dei suoi passi sulle scale.",
+        "La nave era vecchia, e il suo capitano lo era ancora di più. Nessun altro sarebbe partito così.",
+        "Sull'isola c'è di nuovo una luce. Alcuni dicono che sia un fuoco; altri che lui sia tornato.",
+    ),
+    "pt": (
+        "Há anos que ninguém vinha ao farol. Mesmo assim, todas as noites ele acendia a lâmpada à mesma hora.",
+        "Um pequeno barco apareceu ao anoitecer, baixo na água e sem luz. Ele o seguiu com os olhos.",
+        "Quando a tempestade chegou, o mar subiu pelas rochas e levou os degraus, um depois do outro.",
+        "Ela tinha escrito uma vez. Ele guardava a carta numa caixa de lata e nunca respondeu.",
+        "De manhã o vento tinha parado. As gaivotas voltaram, e com elas o cheiro do porto.",
+        "O que ele lembrava melhor era o silêncio antes da chuva e o som dos passos dela na escada.",
+        "O navio era velho, e o seu capitão era mais velho ainda. Ninguém mais teria saído com aquele tempo.",
+        "Há outra vez uma luz na ilha. Uns dizem que é um fogo; outros dizem que ele voltou.",
+    ),
+    "nl": (
+        "Al jaren was er niemand meer naar de vuurtoren gekomen. Toch stak hij elke avond de lamp aan.",
+        "In de schemering verscheen een kleine boot, diep in het water en zonder licht. Hij keek hem lang na.",
+        "Toen de storm kwam, steeg de zee over de rotsen en nam de treden mee, de ene na de andere.",
+        "Zij had hem een keer geschreven. Hij bewaarde de brief in een blikken doos en antwoordde nooit.",
+        "In de ochtend was de wind gaan liggen. De meeuwen kwamen terug, en met hen de geur van de haven.",
+        "Wat hij zich het best herinnerde was de stilte voor de regen en haar stappen op de trap.",
+        "Het schip was oud, en zijn kapitein was nog ouder. Niemand anders zou met dit weer zijn gevaren.",
+        "Er brandt weer een licht op het eiland. Sommigen noemen het een vuur; anderen zeggen dat hij terug is.",
+    ),
+    "ru": (
+        "Уже много лет никто не приходил на маяк. И всё же каждый вечер он зажигал лампу в один и тот же час.",
+        "В сумерках показалась маленькая лодка, низко в воде и без огней. Он долго смотрел ей вслед.",
+        "Когда пришла буря, море поднялось на скалы и унесло ступени, одну за другой.",
+        "Однажды она написала ему. Он хранил письмо в жестяной коробке и никогда не ответил.",
+        "К утру ветер стих. Чайки вернулись, и вместе с ними вернулся запах гавани.",
+        "Лучше всего он помнил тишину перед дождём и звук её шагов на лестнице.",
+        "Корабль был старый, а его капитан был ещё старше. Никто другой не вышел бы в море в такую погоду.",
+        "На острове снова горит свет. Одни говорят, что это костёр; другие говорят, что он вернулся.",
+    ),
+}

@@ -1,0 +1,133 @@
+"""Sound that leads the picture: what `duration: voice` means for a scene and its shots, before the voice is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kiebatch.catalogue import Model
+from kiebatch.catalogue.inputs.values import lengths
+from kiebatch.catalogue.inputs.words import voice_id
+from kiebatch.model import JSON, Ask, Job, Led, Price, Slot
+from kiebatch.scenefile.prompts import with_variables
+from kiebatch.scenefile.shots import ShotSpec
+from kiebatch.scenefile.source import Source
+from kiebatch.scenefile.speech import Rates
+
+VOICE = "voice"
+_TIGHT = 1.08  # the estimate may be so much too low
+_SLOWEST = 1.6  # how much slower than calm speech a voice may be before its picture waits for another run
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """The voices of a file, by the name of the shot that speaks."""
+
+    source: Source
+    shots: Mapping[str, ShotSpec]
+
+    def of(self, spec: ShotSpec) -> Led | None:
+        """Return how the length of a shot of the picture follows its scene's voice; None where it does not."""
+        if spec.kind != "shot":
+            return None
+        if spec.raw.get("duration") == VOICE:
+            return self._led(spec.scene, spec.raw)
+        if spec.shot is None or spec.scene_raw.get("duration") != VOICE or spec.raw.get("duration"):
+            return None
+        led = self._led(spec.scene, spec.scene_raw)
+        if led is None:
+            return None
+        others = self._pictures(spec)
+        own = sum(float(s.seconds or 0.0) for s in others)
+        return replace(led, others_s=own, among=sum(1 for s in others if not s.raw.get("duration")))
+
+    def of_scene(self, scene: Mapping[str, JSON]) -> Led | None:
+        return self._led(scene["id"], scene) if scene.get("duration") == VOICE else None
+
+    def check(self, scene: Mapping[str, JSON], path: tuple[str | int, ...]) -> None:
+        """Report a length that follows a voice where there is none, and a pause beside a length that does not."""
+        places = [(scene, path), *((s, (*path, "shots", i)) for i, s in enumerate(scene.get("shots") or ()))]
+        for raw, place in places:
+            if not isinstance(raw, dict):
+                continue
+            if raw.get("duration") != VOICE:
+                for key in ("head", "tail"):
+                    if key in raw:
+                        self.source.error(
+                            (*place, key), f"`{key}` goes with `duration: voice`", code="no-voice"
+                        )
+            elif self._led(scene["id"], raw) is None:
+                message = f"scene {scene['id']}: `duration: voice`, and the scene has no `voiceover`"
+                self.source.error((*place, "duration"), message, code="no-voice")
+
+    def _pictures(self, spec: ShotSpec) -> list[ShotSpec]:
+        return [s for s in self.shots.values() if s.scene == spec.scene and s.kind == "shot" and not s.skip]
+
+    def _led(self, scene: int | str, raw: Mapping[str, JSON]) -> Led | None:
+        voice = self.shots.get(Slot(scene, "vo").shot_name)
+        if voice is None or voice.skip or not (voice.prompt.strip() or voice.raw.get("file")):
+            return None
+        return Led(
+            slot=self._slot(voice),
+            estimated_s=self._estimate(voice, self.source.options.speech),
+            # By the table alone: what was planned does not move with each voice that is made.
+            most_s=max(
+                self._estimate(voice, Rates()) * _SLOWEST, self._estimate(voice, self.source.options.speech)
+            ),
+            head_s=float(raw.get("head") or 0.0),
+            tail_s=float(raw.get("tail") or 0.0),
+        )
+
+    def _slot(self, voice: ShotSpec) -> Slot | None:
+        if not voice.makes:
+            return None
+        picked = self.source.options.picked(voice.name)
+        take = picked if picked is not None and picked <= voice.takes else 1
+        return voice.slot(voice.models[0][1], take)
+
+    def _estimate(self, voice: ShotSpec, rates: Rates) -> float:
+        text = with_variables(self.source, voice.prompt)
+        model = voice.models[0][1] if voice.models else None
+        params = voice.raw.get("params") or {}
+        language = str(voice.raw.get("language") or params.get("language_code") or "")
+        name = voice_id(model, Ask(voice=voice.raw.get("voice"), params=params)) if model else ""
+        return round(rates.seconds(text, model.id if model else "", name, language), 2)
+
+
+def possible_s(model: Model, ask: Ask) -> Sequence[float]:
+    """Return the lengths that a model could give a shot; none where it has no say in it, or the author chose."""
+    field = model.fields.get("duration")
+    if field is None or model.modality != "video":
+        return ()
+    said = {**ask.default_params, **ask.params}
+    if field.name in said or "duration" in said:
+        return ()
+    return lengths(model.properties.get(field.name) or {})
+
+
+def open_job(job: Job, led: Led, found: Sequence[tuple[float, Job]]) -> Job:
+    """Return a job whose length is open until the voice is made, at its probable length and the most it may cost."""
+    after = (led.slot,) if led.slot else ()
+    forms = tuple((length, replace(one, authored_before=None)) for length, one in found)
+    return replace(job, led=led, lengths=forms, after=after, price=bound(led, forms))
+
+
+def bound(led: Led, forms: Sequence[tuple[float, Job]]) -> Price:
+    """Return the most that a job costs whose voice takes as long as it may; unknown where one of the prices is."""
+    least = led.seconds(led.most_s)
+    enough = next((length for length, _ in forms if length >= least), forms[-1][0])
+    prices = [job.price for length, job in forms if length <= enough]
+    if any(price.amount is None for price in prices):
+        return next(price for price in prices if price.amount is None)
+    top = max(prices, key=lambda price: price.amount or 0.0)
+    reserves = [price.reserved or 0.0 for price in prices]
+    kind = top.kind if len({price.amount for price in prices}) == 1 else "bound"
+    return replace(top, kind=kind, reserve=max(reserves) if max(reserves) > (top.amount or 0.0) else None)
+
+
+def too_long(led: Led, longest: float) -> str:
+    """Return `error` for a text that cannot fit, `warning` for one that may not, nothing for one that does."""
+    if led.seconds() > longest:
+        return "error"
+    at_most = led.seconds(led.estimated_s * _TIGHT)
+    return "warning" if at_most > longest else ""
