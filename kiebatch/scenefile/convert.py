@@ -369,7 +369,7 @@ def _shot_fields(shot: Mapping[str, JSON]) -> list[str]:
     """Return the fields of a shot that mean the same wherever they are written."""
     items = [
         f"- **{key.capitalize()}**: {_plain_number(shot[key])}"
-        for key in ("duration", "type")
+        for key in ("duration", "head", "tail", "type")
         if shot.get(key) is not None
     ]
     items += _takes(shot.get("takes"))

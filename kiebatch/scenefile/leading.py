@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kiebatch.catalogue import Model
-from kiebatch.catalogue.inputs.values import lengths
-from kiebatch.catalogue.inputs.words import voice_id
+from kiebatch.catalogue.inputs import lengths, voice_id
 from kiebatch.model import JSON, Ask, Job, Led, Price, Slot
 from kiebatch.scenefile.prompts import with_variables
 from kiebatch.scenefile.shots import ShotSpec

@@ -31,6 +31,8 @@ def check_scenes(document: Document, problems: Problems) -> JSON:
 def _deepest(error: Any) -> Any:
     """Return the error that a person means: of alternatives, the one that the value comes nearest to."""
     while error.validator in ("anyOf", "oneOf") and error.context:
+        if error.absolute_path and error.absolute_path[-1] == "duration":
+            return error.context[0]  # almost everybody means a number and no `voice`
         same_type = [e for e in error.context if e.validator != "type" or len(e.path) > 0]
         if not same_type:
             return error

@@ -3,3 +3,5 @@
 from kiebatch.catalogue.inputs.build import Built as Built
 from kiebatch.catalogue.inputs.build import build as build
 from kiebatch.catalogue.inputs.defaults import default_value as default_value
+from kiebatch.catalogue.inputs.values import lengths as lengths
+from kiebatch.catalogue.inputs.words import voice_id as voice_id

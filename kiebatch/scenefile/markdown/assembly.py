@@ -136,7 +136,7 @@ class Assembly:
                 image.fields[key] = value
             elif key in ("video_prompt", "video_model", "start_frame", "end_frame"):
                 clip.fields[key] = value
-            elif key == "duration":
+            elif key in ("duration", "head", "tail"):
                 shared.fields[key] = value
                 if video is None:
                     clip.fields[key] = Placed(value.value, value.where, value.key)

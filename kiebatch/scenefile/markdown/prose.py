@@ -23,7 +23,20 @@ TOP = (
     *("vars", "run", "assets", "moved", "tags", "ignore_warnings", "scenes"),
 )
 SCENE = (
-    *("id", "title", "group", "notes", "duration", "skip", "camera", "text_overlay", "transition", "visual"),
+    *(
+        "id",
+        "title",
+        "group",
+        "notes",
+        "duration",
+        "head",
+        "tail",
+        "skip",
+        "camera",
+        "text_overlay",
+        "transition",
+        "visual",
+    ),
     *("dialogue", "action", "location", "time_of_day", "shot_size", "lens"),
     *(
         "type",
