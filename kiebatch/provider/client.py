@@ -243,8 +243,8 @@ class Client:
     ) -> DownloadFacts:
         """Stream a result into `part_path`, going on where an earlier attempt stopped.
 
-        `part_path` is for this one result: what it holds already is taken for its beginning, when the server
-        offers ranges.  The length is checked where the server tells it, a web page is refused.  No key is sent.
+        `part_path` is for this one result: what it holds already is gone on with when the server offers ranges and
+        still has the same content there; a part whose origin is not written beside it is not used.  The length is checked where the server tells it, a web page is refused.  No key is sent.
         Only https is fetched, and no address inside the user's network; a host that the user named as `base_url` or
         `upload_url` is exempt, with plain http where that is loopback.  Every redirect is checked alike.
 

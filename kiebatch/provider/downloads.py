@@ -21,6 +21,7 @@ from kiebatch.errors import CallFailed, plain
 from kiebatch.model import Reply
 from kiebatch.provider import bodies, network, policy
 from kiebatch.provider.conduct import Conduct, traced
+from kiebatch.provider.parts import Origin, Part
 from kiebatch.provider.transport import open_client
 
 # It is given up when nothing more comes for so many times `stall_s`; sooner where other results came meanwhile, for then
@@ -131,10 +132,11 @@ class Downloads:
     async def _once(
         self, url: str, part_path: Path, cap_bytes: int, progress: Callable[[int], object]
     ) -> DownloadFacts:
-        have = _size(part_path)
+        part = Part(part_path, url)
+        origin, have = part.origin(), part.size
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "kiebatch"}
-        if have:
-            headers["Range"] = f"bytes={have}-"
+        if origin is not None:
+            headers |= origin.headers(have)
         loop = asyncio.get_running_loop()
         try:
             async with (
@@ -143,15 +145,17 @@ class Downloads:
             ):
                 if response.status_code == 416 and have:
                     if _total(response) == have:
+                        part.finish()
                         return DownloadFacts(size_bytes=have, media_type="", resumed=True)
-                    _drop(part_path)
+                    part.drop()
                 _expect_media(response)
 
                 def arrived(size_bytes: int) -> None:
                     patience.reschedule(loop.time() + self._times.stall_s)
                     progress(size_bytes)
 
-                facts = await _keep(response, part_path, have, cap_bytes, arrived)
+                facts = await _keep(response, part, origin, cap_bytes, arrived)
+                part.finish()
                 self._conduct.hook("request.download:after")
                 return facts
         except TimeoutError as error:
@@ -271,17 +275,14 @@ def _expect_media(response: httpx.Response) -> None:
 
 
 async def _keep(
-    response: httpx.Response, part_path: Path, have: int, cap_bytes: int, arrived: Callable[[int], object]
+    response: httpx.Response,
+    part: Part,
+    origin: Origin | None,
+    cap_bytes: int,
+    arrived: Callable[[int], object],
 ) -> DownloadFacts:
     """Write a response to its part file and check its length."""
-    start = 0
-    if response.status_code == 206:
-        start = _first(response)
-        if start != have:
-            _drop(part_path)
-            raise CallFailed(
-                "truncated", "the result's host sent another range than asked for", retryable=True
-            )
+    start = _start(response, part, origin)
     total = _total(response) if start else _length(response)
     too_big = CallFailed("too-big", f"the result has more than {cap_bytes} bytes", retryable=False)
     if total is not None and total > cap_bytes:
@@ -295,7 +296,9 @@ async def _keep(
     if media_type == "text/html" or (not start and _is_page(head)):
         raise CallFailed("not-media", "a web page came instead of the result", retryable=True)
     try:
-        with part_path.open("ab" if start else "wb") as file:
+        if not start:
+            part.begin(response, total)
+        with part.path.open("ab" if start else "wb") as file:
             while head:
                 size += len(head)
                 if size > cap_bytes:
@@ -305,14 +308,28 @@ async def _keep(
                 head = await anext(chunks, b"")
     except BaseException:
         if _encoded(response):
-            _drop(part_path)  # a range would count the bytes on the wire, and these are unpacked
+            part.drop()  # a range would count the bytes on the wire, and these are unpacked
         raise
     if size == 0 or (total is not None and size != total):
         if total is not None and size > total:
-            _drop(part_path)
+            part.drop()
         wanted = "the" if total is None else f"{total}"
         raise CallFailed("truncated", f"{size} of {wanted} bytes came", retryable=True)
     return DownloadFacts(size_bytes=size, media_type=media_type, resumed=start > 0)
+
+
+def _start(response: httpx.Response, part: Part, origin: Origin | None) -> int:
+    """Return where in the file a response begins: at 0, or where the part ends whose rest was asked for."""
+    if response.status_code != 206:
+        return 0
+    first = _first(response)
+    if origin is None or first != part.size:
+        part.drop()
+        raise CallFailed("truncated", "the result's host sent another range than asked for", retryable=True)
+    if origin.differs_from(response, _total(response)):
+        part.drop()
+        raise CallFailed("truncated", "the result's host has another file there by now", retryable=True)
+    return first
 
 
 def _first(response: httpx.Response) -> int:
@@ -336,10 +353,6 @@ def _encoded(response: httpx.Response) -> bool:
 
 def _is_page(head: bytes) -> bool:
     return bool(re.match(rb"(?i)\s*(<!doctype html|<html)", head.removeprefix(b"\xef\xbb\xbf")[:200]))
-
-
-def _drop(path: Path) -> None:
-    path.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

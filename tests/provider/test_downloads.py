@@ -87,32 +87,124 @@ def test_a_download_that_is_cut_goes_on_where_it_stopped(tmp_path: Path) -> None
     assert (tmp_path / "x.part").read_bytes() == PNG
 
 
-def test_the_part_of_an_earlier_run_is_used(tmp_path: Path) -> None:
-    (tmp_path / "x.part").write_bytes(PNG[:50_000])
+OTHER = b"\x89PNG\r\n\x1a\n" + random.Random(2).randbytes(100_000)
+
+
+def marked(content: bytes, mark: str, *, heeds: bool = True, cut: int | None = None) -> Callable[[Seen], Say]:
+    """Serve some content under a mark; a server that does not heed `If-Range` sends the rest of whatever it has."""
+
+    def answer(request: Seen) -> Say:
+        wanted = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
+        same = request.headers.get("if-range", mark) == mark
+        start = int(wanted[1]) if wanted and (same or not heeds) else 0
+        headers = {"Content-Type": "image/png", **({"ETag": mark} if mark else {})}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        return Say(content[start:], status=206 if start else 200, headers=headers, cut=cut)
+
+    return answer
+
+
+def in_two_runs(
+    part: Path, first: Callable[[Seen], Say], second: Callable[[Seen], Say], *, elsewhere: bool = False
+) -> list[dict[str, str]]:
+    """Download a result in two runs, the first of which is cut; return the headers that the second one sent.
+
+    The second run has another address for it with `elsewhere`.
+    """
+    answers = [first]
+
+    async def work() -> list[dict[str, str]]:
+        async with serving(lambda request: answers[-1](request)) as server:
+            async with Client("k", server.url, sleep=no_wait, attempts=1) as client:
+                with pytest.raises(CallFailed):
+                    await client.download(f"{server.url}/x.png", part)
+            answers.append(second)
+            before = len(server.seen)
+            async with Client("k", server.url, sleep=no_wait, attempts=3) as client:
+                await client.download(f"{server.url}/{'y' if elsewhere else 'x'}.png", part)
+            return [request.headers for request in server.seen[before:]]
+
+    return asyncio.run(work())
+
+
+def test_the_part_of_an_earlier_run_is_gone_on_with(tmp_path: Path) -> None:
+    (sent,) = in_two_runs(tmp_path / "x.part", marked(PNG, '"a"', cut=50_000), marked(PNG, '"a"'))
+
+    assert (sent["range"], sent["if-range"]) == ("bytes=50000-", '"a"')
+    assert (tmp_path / "x.part").read_bytes() == PNG
+    assert [path.name for path in tmp_path.iterdir()] == ["x.part"]
+
+
+def test_a_renewed_link_to_the_same_content_goes_on_too(tmp_path: Path) -> None:
+    first, second = marked(PNG, '"a"', cut=50_000), marked(PNG, '"a"')
+
+    (sent,) = in_two_runs(tmp_path / "x.part", first, second, elsewhere=True)
+
+    assert sent["range"] == "bytes=50000-"
+    assert (tmp_path / "x.part").read_bytes() == PNG
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+def test_another_content_at_the_same_address_is_never_joined_to_a_part(tmp_path: Path, heeds: bool) -> None:
+    second = marked(OTHER, '"b"', heeds=heeds)
+
+    in_two_runs(tmp_path / "x.part", marked(PNG, '"a"', cut=50_000), second)
+
+    assert (tmp_path / "x.part").read_bytes() == OTHER
+
+
+def test_a_server_without_marks_goes_on_at_the_same_address_alone(tmp_path: Path) -> None:
+    first, second = marked(PNG, "", cut=50_000), marked(PNG, "")
+
+    (sent,) = in_two_runs(tmp_path / "x.part", first, second)
+    assert sent["range"] == "bytes=50000-"
+    assert "if-range" not in sent
+
+    (sent,) = in_two_runs(tmp_path / "y.part", first, second, elsewhere=True)
+    assert "range" not in sent
+    assert (tmp_path / "y.part").read_bytes() == PNG
+
+
+def test_another_size_at_the_same_address_is_another_content(tmp_path: Path) -> None:
+    in_two_runs(tmp_path / "x.part", marked(PNG, "", cut=50_000), marked(OTHER + b"more", ""))
+
+    assert (tmp_path / "x.part").read_bytes() == OTHER + b"more"
+
+
+@pytest.mark.parametrize("mark", ['W/"a"', "a", '"a\tb"', f'"{"a" * 300}"'])
+def test_a_mark_that_does_not_vouch_for_the_bytes_is_not_sent(tmp_path: Path, mark: str) -> None:
+    (sent,) = in_two_runs(tmp_path / "x.part", marked(PNG, mark, cut=50_000), marked(PNG, mark))
+
+    assert "if-range" not in sent
+    assert (tmp_path / "x.part").read_bytes() == PNG
+
+
+@pytest.mark.parametrize(
+    "beside", [None, "", "{}", "[]", '{"address": 1}', '{"mark": "a\\r\\nX: 1", "address": ""}']
+)
+def test_a_part_of_unknown_origin_is_not_used(tmp_path: Path, beside: str | None) -> None:
+    (tmp_path / "x.part").write_bytes(OTHER[:50_000])
+    if beside is not None:
+        (tmp_path / "x.part.origin").write_text(beside)
 
     async def work() -> None:
         async with client_of(media) as (client, server):
             await client.download(f"{server.url}/x.png", tmp_path / "x.part")
-            assert server.seen[0].headers["range"] == "bytes=50000-"
+            assert "range" not in server.seen[0].headers
 
     asyncio.run(work())
 
     assert (tmp_path / "x.part").read_bytes() == PNG
 
 
-@pytest.mark.parametrize("part", [PNG, PNG + b"more", b"<html>old"])
-def test_a_part_that_is_whole_too_long_or_of_another_host_ends_in_the_result(
-    tmp_path: Path, part: bytes
-) -> None:
-    (tmp_path / "x.part").write_bytes(part)
-    ranges = part[:1] != b"<"
+@pytest.mark.parametrize("more", [b"", b"more"], ids=["whole", "too long"])
+def test_a_part_that_is_whole_or_too_long_ends_in_the_result(tmp_path: Path, more: bytes) -> None:
+    def first(request: Seen) -> Say:
+        # It says one byte more than it has, so that the download fails when all is there.
+        return Say(PNG + more, headers={"Content-Length": str(len(PNG + more) + 1)}, cut=len(PNG + more))
 
-    async def work() -> None:
-        async with client_of(lambda r: media(r) if ranges else Say(PNG)) as (client, server):
-            facts = await client.download(f"{server.url}/x.png", tmp_path / "x.part")
-            assert facts.size_bytes == len(PNG)
-
-    asyncio.run(work())
+    in_two_runs(tmp_path / "x.part", first, media)
 
     assert (tmp_path / "x.part").read_bytes() == PNG
 

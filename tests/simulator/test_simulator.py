@@ -267,6 +267,9 @@ def test_a_file_can_be_had_in_parts(api: httpx.Client) -> None:
     assert rest.status_code == 206
     assert rest.content == whole[10:]
     assert rest.headers["content-range"] == f"bytes 10-{len(whole) - 1}/{len(whole)}"
+    for mark, status in ((rest.headers["etag"], 206), ('"another"', 200)):
+        headers = {"Range": "bytes=10-", "If-Range": mark}
+        assert fetch(link, headers=headers).status_code == status
 
 
 def test_a_connection_cut_after_the_task_leaves_a_charge_and_no_answer(sim: Sim, api: httpx.Client) -> None:

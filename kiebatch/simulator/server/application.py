@@ -56,7 +56,7 @@ class Application:
         if reply.wanted is not None:
             reply = await self._drawn(reply)
         if path.startswith("/media/"):
-            reply = service.part(reply, call.headers.get("range"))
+            reply = service.part(reply, call.headers.get("range"), call.headers.get("if-range"))
         if reply.delay_s:
             await asyncio.sleep(reply.delay_s)
         await _write(reply, call, receive, send)

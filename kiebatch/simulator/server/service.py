@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -191,8 +192,16 @@ def _damaged(reply: Answer, stored: Medium, struck: Mapping[str, str]) -> Answer
     return reply
 
 
-def part(reply: Answer, wished: str | None) -> Answer:
-    """Return the part of a whole answer that a Range header asks for (one range of bytes; others are ignored)."""
+def part(reply: Answer, wished: str | None, only_if: str | None = None) -> Answer:
+    """Return the part of a whole answer that a Range header asks for (one range of bytes; others are ignored).
+
+    The whole where If-Range, `only_if`, names another content than there is now.
+    """
+    if reply.status == 200 and ("accept-ranges", "bytes") in reply.headers:
+        mark = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
+        reply = replace(reply, headers=(*reply.headers, ("etag", mark)))
+        if only_if not in (None, mark):
+            return reply
     found = re.fullmatch(r"bytes=(\d*)-(\d*)", wished or "")
     if (
         reply.status != 200
