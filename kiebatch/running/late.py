@@ -95,7 +95,7 @@ class LateDecision:
         voice = self._slots.made(job.led.slot) or ()
         seconds = voice[0].duration if voice else None
         if seconds is None:
-            raise Unsent(f"nobody can say how long {job.led.slot} is")
+            raise Unsent(f"its voice {job.led.slot} is not made")
         found = job.lasting(seconds)
         if found is None:
             raise Unsent(outlasts(job, seconds))

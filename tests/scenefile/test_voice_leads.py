@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench import voice
 from bench.narration import TEXTS
 from kiebatch.errors import Exit
 from kiebatch.scenefile import speech
@@ -48,6 +49,23 @@ def test_after_four_texts_of_a_voice_the_next_are_estimated_within_eight_percent
     assert max(map(abs, wrong)) < 0.08
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("language", TEXTS)
+def test_another_synthesiser_is_estimated_within_eight_percent_too(language: str) -> None:
+    assert max(map(abs, voice.errors(language, voice.by_espeak))) < 0.08
+
+
+@pytest.mark.slow
+def test_the_cut_of_a_film_holds_every_voice_to_the_frame(film: Film) -> None:
+    film.write(voice.film_text({"en": 2, "fr": 2}))
+    film.run()
+
+    found = voice.fit(film.scene_file, film.assets)
+
+    assert (found.shots, found.voices, found.cut) == (12, 4, 0)
+    assert found.worst_frames <= 1
+
+
 def test_a_voice_that_has_said_nothing_is_taken_for_its_models_usual_one() -> None:
     slow = speech.learned([Spoken("a model", "Rachel", "He lit the lamp.", 4.0)])
 
@@ -62,14 +80,14 @@ def test_the_voice_is_made_first_and_clips_are_as_long_as_it_is(film: Film) -> N
     assert film.run().exit_code == Exit.OK
 
     made = {(a["scene_id"], a.get("shot")): a for a in film.manifest}
-    voice, clip = made[1, "vo"], made[1, "b"]
-    half = (0.5 + voice["duration"] + 1) / 2
+    spoken, clip = made[1, "vo"], made[1, "b"]
+    half = (0.5 + spoken["duration"] + 1) / 2
     assert rows["1b"]["fingerprint"] is None
     assert rows["1b"]["needs"] == ["1.vo"]
     assert rows["1b"]["follows"]["about_s"] == pytest.approx(half, rel=0.1)
     assert rows["1b"]["credits"]["kind"] == "bound"
     assert half <= int(clip["parameters"]["input"]["duration"]) < half + 1
-    assert clip["made_from"] == [voice["id"]]
+    assert clip["made_from"] == [spoken["id"]]
     assert film.command("plan", "scenes.yaml", "--check").code == Exit.OK
 
 

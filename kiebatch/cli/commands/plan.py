@@ -168,6 +168,10 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
     for entry in shown:
         if entry.note and entry.action in ("missing", "altered", "blocked"):
             lines.append(f"{entry.slot}: {plain(entry.note)}")
+    led = [f"{e.slot} about {e.job.led.seconds():.1f} s" for e in shown if e.job and e.job.led]
+    if led:
+        more = f" and {len(led) - 8} more" if len(led) > 8 else ""
+        lines.append(f"as long as their voices: {', '.join(led[:8])}{more}")
     if todo.moved:
         lines.append(
             f"found by content: `{moved_lines.shown(todo.moved)}` carries the versions along "
