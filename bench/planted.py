@@ -29,6 +29,7 @@ CLIP: Mapping[str, str] = {
     "clipping": "none",
     "first_frame": "like first.png",
 }
+LIT = ("land", "fog", "city", "sea")  # bars beside what is black are nowhere to be seen
 LOOKS = ("land", "night", "fog", "spot", "white", "black", "city", "sea")
 
 
@@ -124,7 +125,7 @@ def stills(folder: Path, count: int) -> Iterator[Sample]:
         if number % 24 == 3:
             fault = "size"
         if fault == "bars":
-            lit = look if look in ("land", "city", "sea", "fog") else "land"
+            lit = look if look in LIT else "land"
             image = barred(
                 picture(rng, lit), rng.uniform(0.03, 0.2), standing=number % 8 == 1, white=rng.randint(0, 6)
             )
@@ -249,6 +250,8 @@ def _video(making: Making, fault: str) -> tuple[str, str]:
         second = making.moved(other, "hand", SECONDS - cut)
         making.filters.append(f"{first}{second}concat=n=2[seen]")
         return "[seen]", f"{kind} {look} {other}"
+    if fault == "bars" and look not in LIT:
+        look = LIT[making.number % len(LIT)]
     label = making.moved(look, move if fault in ("", "silence", "clipping", "loudness") else "pan")
     if not fault and making.number % 5 == 0:
         flash = f"eq=brightness='if(between(t,{at:.2f},{at + 0.12:.2f}),0.35,0)':eval=frame"

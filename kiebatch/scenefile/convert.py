@@ -359,7 +359,7 @@ class _Writer:
         if sound.get("skip"):
             items.append(_field("Skip", "yes" if sound["skip"] is True else sound["skip"]))
         items += [_param(name, value) for name, value in (sound.get("params") or {}).items()]
-        items += _extra_params(sound.get("extra_params"))
+        items += _in_yaml(sound)
         if sound.get("notes"):
             items.append(f"**Notes**:\n\n{_fence(str(sound['notes']), 'text')}")
         self.out += _bullets(items)
@@ -388,7 +388,7 @@ def _shot_fields(shot: Mapping[str, JSON]) -> list[str]:
     items += [_field(_title(key), shot[key]) for key in _TEXTS if shot.get(key)]
     items += [_media(role, shot[role]) for role in ROLES if shot.get(role)]
     items += [_param(name, value) for name, value in (shot.get("params") or {}).items()]
-    return items + _extra_params(shot.get("extra_params"))
+    return items + _in_yaml(shot)
 
 
 def _takes(value: JSON) -> list[str]:
@@ -409,8 +409,16 @@ def _dialogue_text(value: JSON) -> str:
     )
 
 
-def _extra_params(value: JSON) -> list[str]:
-    return [f"**Extra params**:\n\n{_fence(_yaml(value).rstrip(), 'yaml')}"] if value else []
+def _in_yaml(shot: Mapping[str, JSON]) -> list[str]:
+    """Return the keys whose values Markdown has no words for: each with a fence of YAML."""
+    found = []
+    for key in ("extra_params", "expect"):
+        value = shot.get(key)
+        if isinstance(value, str):
+            found.append(f"- **{_title(key)}**: {value}")
+        elif value:
+            found.append(f"**{_title(key)}**:\n\n{_fence(_yaml(value).rstrip(), 'yaml')}")
+    return found
 
 
 def _title(key: str) -> str:

@@ -24,6 +24,7 @@ class Became(StrEnum):
     MEDIA = "media"
     BOARD = "board"  # for people
     SETTING = "setting"  # of kiebatch itself
+    EXPECTED = "expected"  # of the result, and judged when it is there
     STRUCTURE = "structure"  # a scene, a shot, a list
     NOTHING = "nothing"  # a comment or an empty line
 
@@ -124,7 +125,7 @@ def _path_at(document: Document, number: int) -> Path | None:
                 above = where.line, len(path), path
     if here:
         # Of several values on a line the words that are sent are what a person asks about.
-        return max(here, key=lambda path: (path[-1] in _SENT_AS_WORDS, len(path)))
+        return max(here, key=lambda path: ("expect" not in path and path[-1] in _SENT_AS_WORDS, len(path)))
     if above is None:
         return None
     value = validation.value_at(document.value, above[2])
@@ -151,6 +152,8 @@ def _became(path: Path) -> Became:
     first, last = (steps[0], steps[-1]) if steps else ("", "")
     if first in _WORDS:
         return Became.MEDIA if "references" in steps else Became.WORDS
+    if "expect" in steps:
+        return Became.EXPECTED
     if first in _SETTINGS or last in _SETTINGS:
         return Became.SETTING
     if last in _BOARD:

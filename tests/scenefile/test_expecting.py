@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kiebatch.model import Alike, LocalFile, Passes, ShotOutput, Sized, Slot, Within, fingerprint
-from support.scenes import HEAD, built, jobs, of_code
+from kiebatch.scenefile import convert, document
+from support.scenes import HEAD, built, built_markdown, jobs, of_code
 
 CLIP = "type: video, model: kling-3.0/video, prompt: He waits, duration: 5"
 
@@ -150,3 +151,45 @@ def test_the_size_that_the_model_was_asked_for_is_expected_by_default() -> None:
     assert [(e.check, e.text, e.by_default) for e in job.expect if e.check == "size"] == [
         ("size", "16:9", True)
     ]
+
+
+WRITTEN = """\
+kiebatch: 1
+defaults: {model: nano-banana-2, expect: {bars: none}}
+scenes:
+  - id: 1
+    prompt: He waits
+    expect: {size: 16:9, like: refs/keeper.png within 8}
+  - {id: 2, prompt: He waits, expect: off}
+  - id: 3
+    shots:
+      - {id: a, type: video, model: kling-3.0/video, prompt: He runs, expect: {cuts: 0}}
+    music: {prompt: a quiet bed, model: ai-music-api/generate, expect: {silence: < 1s}}
+"""
+
+
+def test_markdown_says_it_in_yaml_below_the_key_and_both_forms_mean_the_same() -> None:
+    read = document.read(WRITTEN, "s.yaml")
+    before, _ = built(WRITTEN)
+
+    text = convert.to_markdown(read)
+    after, problems = built_markdown(text)
+
+    assert problems == []
+    assert [job.expect for job in after.jobs] == [job.expect for job in before.jobs]
+    assert "**Expect**: off" in text
+
+
+def test_a_sentence_in_markdown_that_begins_with_the_word_stays_a_sentence() -> None:
+    project, problems = built_markdown(
+        """\
+        ## Scene 1
+        > He waits
+
+        - **Model**: nano-banana-2
+        - **Expect**: rain, and a long wait
+        """
+    )
+
+    assert [p for p in problems if p.severity == "error"] == []
+    assert all(one.by_default for one in project.jobs[0].expect)

@@ -33,6 +33,7 @@ _SAID = {
     Became.MEDIA: "a medium that is sent along",
     Became.BOARD: "for the board and the exports; never sent",
     Became.SETTING: "a setting of kiebatch; never sent",
+    Became.EXPECTED: "what a result should be like, judged here; never sent",
     Became.STRUCTURE: "the order of scenes and shots; never sent",
     Became.NOTHING: "a comment or an empty line; never sent",
 }

@@ -10,6 +10,7 @@ import functools
 import math
 import re
 import tempfile
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,9 @@ _TIMEOUT_S = 120.0
 _LONGEST_NOTES = 64 << 20  # bytes of what the filters wrote: an hour of film has a tenth of it
 _WIDE = 480  # pixels: nothing that is looked for is smaller, and noise is
 _SAMPLES = 8  # frames in which bars are looked for
-_CUT = 7.0  # of scdet's scores from 0 to 100
+_LEAST_CUT = 1.5  # of scdet's scores from 0 to 100: a cut between two scenes at night
+_CUT = 4.0  # times as much as the frames beside it
+_BESIDE_S = 0.3
 _SOUND = ("silence", "loudness", "clipping")
 _PICTURE = ("cuts", "black", "freeze")
 _SAMPLED = ("bars", "text")
@@ -81,7 +84,7 @@ class _Asked:
     def _picture(self) -> str:
         filters = [f"scale=w='min({_WIDE},iw)':h=-2:flags=area", "format=yuv420p"]
         filters += [f"blackdetect=d={_SHORTEST_S['black']}:pic_th=0.98:pix_th=0.10"]
-        filters += [f"freezedetect=n=0.0007:d={_SHORTEST_S['freeze']}", f"scdet=t={_CUT}"]
+        filters += [f"freezedetect=n=0.0007:d={_SHORTEST_S['freeze']}", "scdet=t=100"]
         return ",".join([*filters, "metadata=mode=print:file=pictures.txt"])
 
     def _sample_rate(self) -> float:
@@ -153,8 +156,23 @@ def _pictures(folder: Path, facts: MediaFacts, checks: Collection[str]) -> dict[
 
 
 def _cuts(notes: Sequence[_Note]) -> list[float]:
-    """Return when the picture changes at once, in seconds."""
-    return [round(note.at, 2) for note in notes if note.key == "scd.score" and note.value >= _CUT]
+    """Return when the picture changes at once, in seconds.
+
+    A cut is one frame that differs from the frame before far more than its neighbours do from theirs: in a fast pan
+    they all differ, and after a flash a second frame differs as much.
+    """
+    times = [note.at for note in notes if note.key == "scd.mafd"]
+    changes = [note.value for note in notes if note.key == "scd.mafd"]
+    scores = {note.at: note.value for note in notes if note.key == "scd.score"}
+    found = []
+    for place, at in enumerate(times):
+        if scores.get(at, 0.0) < _LEAST_CUT:
+            continue
+        first, last = bisect_left(times, at - _BESIDE_S), bisect_right(times, at + _BESIDE_S)
+        beside = max((*changes[first:place], *changes[place + 1 : last]), default=0.0)
+        if changes[place] >= _CUT * beside:
+            found.append(round(at, 2))
+    return found
 
 
 def _parts(notes: Sequence[_Note], start: str, end: str, end_s: float) -> Measured:

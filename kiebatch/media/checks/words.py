@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _TIMEOUT_S = 60.0
-_SURE = 60.0  # percent, from which tesseract is believed
+_SURE = 75.0  # percent, from which tesseract is believed
 _SHORTEST = 3  # letters of a word: leaves and bricks make shorter ones
 _SHOWN = 12  # words
 

@@ -18,7 +18,17 @@ _BOARD = (
     *("time_of_day", "shot_size", "lens", "tags"),
 )
 _SHARED = ("preset", "enhance", "takes", "seed", "style", "characters", "negative_prompt", "fallback", "size")
-_ONE_OR_OTHER = ("extra_params", "model", "output", "references", "source", "mask", "endpoint", "voice")
+_ONE_OR_OTHER = (
+    "extra_params",
+    "expect",
+    "model",
+    "output",
+    "references",
+    "source",
+    "mask",
+    "endpoint",
+    "voice",
+)
 
 
 class Assembly:

@@ -24,6 +24,7 @@ SOUND_KEYS = (
     "endpoint",
     "tags",
     "extra_params",
+    "expect",
 )
 
 

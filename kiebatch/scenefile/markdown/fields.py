@@ -93,8 +93,10 @@ class Fields:
             self._words(entry, children, body)
         elif entry.key == "dialogue":
             self._dialogue(entry, children, body)
-        elif entry.key == "extra_params":
-            self._extra_params(entry, children, body)
+        elif entry.key == "extra_params" or (entry.key == "expect" and _is_yaml(entry, children)):
+            self._yaml_keys(entry, children, body)
+        elif entry.key == "expect":
+            self._unknown(entry, children, body)  # a sentence of the author's that begins so
         else:
             self._plain_field(entry, children, body)
 
@@ -153,8 +155,8 @@ class Fields:
             return [line for child in block.children for line in self._spoken(child)]
         return [tidy(inline(line)[0]) for line in block.text.split("\n") if line.strip()]
 
-    def _extra_params(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
-        """Read the fields that the catalogue does not know, from a YAML fence below the key."""
+    def _yaml_keys(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
+        """Read keys and values, from a YAML fence below the key, or behind it."""
         fence = next((c for c in children if c.kind == "fence"), None)
         try:
             value = self.marks.yaml(fence) if fence is not None else scalar(code_span(entry.raw), entry.where)
@@ -443,3 +445,9 @@ def _skip(text: str, where: Where) -> Placed | None:
     if text.casefold() in ("no", "false"):
         return None
     return Placed(True if text.casefold() in ("yes", "true") else text, where)
+
+
+def _is_yaml(entry: Entry, children: Sequence[Block]) -> bool:
+    """Whether keys and values stand behind a key or below it, or the word that stands for none."""
+    raw = entry.raw.strip().strip("`")
+    return raw.startswith("{") or raw == "off" or any(child.kind == "fence" for child in children)

@@ -58,6 +58,7 @@ _KEYS: Mapping[str, str] = {
     "preset": "preset",
     "enhance": "enhance",
     "extra_params": "extra params",
+    "expect": "expect",
 }
 # Keys for people: a misspelt one costs nothing, so it is a warning and no error.
 NEVER_SENT = frozenset(
@@ -77,6 +78,7 @@ NEVER_SENT = frozenset(
         "tags",
         "preset",
         "enhance",
+        "expect",
     ]
 )
 

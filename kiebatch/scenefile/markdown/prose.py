@@ -46,6 +46,7 @@ SCENE = (
         "model",
         "params",
         "extra_params",
+        "expect",
         "takes",
         "seed",
         "style",

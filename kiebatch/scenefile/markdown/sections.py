@@ -15,7 +15,7 @@ from kiebatch.scenefile.markdown.values import name_of, params_of, put
 
 _DEFAULTS = (
     *("model", "takes", "style", "negative_prompt", "seed", "fallback", "preset", "enhance"),
-    "extra_params",
+    *("extra_params", "expect"),
 )
 # Code fences with these info strings are code, never a character description.
 _LANGUAGES = frozenset(
