@@ -85,7 +85,7 @@ def count(samples: Iterable[Sample]) -> tuple[Tally, dict[str, Verdicts]]:
     for sample in samples:
         before = spent_s()
         states = verdicts[sample.path.name] = judged(sample)
-        if sample.kind == "clip":
+        if sample.is_720p:
             tally.cpu_s += spent_s() - before
             tally.clip_s += planted.SECONDS
         if sample.fault:
@@ -128,7 +128,9 @@ def main() -> None:
         folder = chosen.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         samples = made(folder, chosen.stills, chosen.clips)
-        print(f"{len(samples)} samples, {sum(1 for s in samples if s.fault)} of them with a fault")
+        print(
+            f"{len(samples)} samples, {sum(1 for s in samples if s.fault)} of them with a fault", flush=True
+        )
         tally, verdicts = count(samples)
         report(media.ffmpeg_version(), tally)
         if chosen.ffmpeg:

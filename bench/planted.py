@@ -18,7 +18,7 @@ WIDE, HIGH = 1280, 720
 SECONDS = 3.0
 STILL: Mapping[str, str] = {"size": "16:9", "blank": "none", "bars": "none", "like": "keeper.png"}
 CLIP: Mapping[str, str] = {
-    "size": "1280x720",
+    "size": "16:9",
     "length": f"{SECONDS:g} ±0.1s",
     "bars": "none",
     "cuts": "0",
@@ -42,6 +42,7 @@ class Sample:
     fault: str
     story: str
     compared: Mapping[str, Path] = field(default_factory=dict)
+    is_720p: bool = False
 
 
 # --- pictures --------------------------------------------------------------------------------------------
@@ -162,13 +163,23 @@ class Making:
     def path(self) -> Path:
         return self.folder / f"clip-{self.number}.mp4"
 
-    def still(self, look: str, size: tuple[int, int] = (1600, 900), seconds: float | None = None) -> str:
-        """Add a picture as an input that stands; return its label."""
+    @property
+    def part(self) -> int:
+        """By which a clip is smaller than 720p: every fifth is not, and tells what 720p costs."""
+        return 1 if self.number % 5 == 0 else 2
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return WIDE // self.part, HIGH // self.part
+
+    def still(self, look: str, seconds: float | None = None) -> str:
+        """Add a picture, larger than the clip, that stands; return the filter that begins with it."""
         file = self.folder / f"clip-{self.number}-{len(self.inputs)}.png"
-        picture(self.rng, look, size).save(file, compress_level=1)
+        picture(self.rng, look, (1600 // self.part, 900 // self.part)).save(file, compress_level=1)
         length = self.seconds if seconds is None else seconds
-        self.inputs += ["-loop", "1", "-framerate", "24", "-t", f"{length:g}", "-i", str(file)]
-        return f"[{self.inputs.count('-i') - 1}:v]"
+        self.inputs += ["-framerate", "24", "-i", str(file)]
+        stands = f"format=yuv420p,loop=loop=-1:size=1,setpts=N/24/TB,trim=duration={length:g}"
+        return f"[{self.inputs.count('-i') - 1}:v]{stands},"
 
     def moved(self, look: str, move: str, seconds: float | None = None) -> str:
         """Add a picture over which a camera moves."""
@@ -177,10 +188,15 @@ class Making:
         x, y = MOVES[move]
         steps = ",fps=12,fps=24" if move == "twelve" else ""
         grain = "" if move in ("bird", "twelve") else ",noise=alls=4:allf=t"
-        start = f"{label}crop={WIDE}:{HIGH}:x='{x}':y='{y}'{steps}{grain},setsar=1"
+        wide, high = self.size
+        start = (
+            f"{label}crop={wide}:{high}:x='({x})/{self.part}':y='({y})/{self.part}'{steps}{grain},setsar=1"
+        )
         if move == "bird":
-            flight = "overlay=x='mod(200+n*7,1200)':y=160:shortest=1"
-            self.filters.append(f"color=c=black:s=44x26:r=24[bird];{start}[sky]")
+            flight = f"overlay=x='mod(200+n*7,1200)/{self.part}':y={160 // self.part}:shortest=1"
+            self.filters.append(
+                f"color=c=black:s={44 // self.part}x{26 // self.part}:r=24[bird];{start}[sky]"
+            )
             self.filters.append(f"[sky][bird]{flight}{out}")
         else:
             self.filters.append(f"{start}{out}")
@@ -209,19 +225,9 @@ class Making:
     def first_frame(self) -> Path:
         """Return the picture from which the clip is said to start: its first frame, scaled and compressed."""
         file = self.folder / f"clip-{self.number}-first.jpg"
-        command = [
-            self.program,
-            "-v",
-            "error",
-            "-y",
-            "-i",
-            str(self.path),
-            "-frames:v",
-            "1",
-            "-vf",
-            "scale=960:540",
-        ]
-        subprocess.run([*command, "-q:v", "6", str(file)], check=True, timeout=60)
+        command = [self.program, "-v", "error", "-y", "-i", str(self.path)]
+        command += ["-frames:v", "1", "-vf", "scale=480:270", "-q:v", "6"]
+        subprocess.run([*command, str(file)], check=True, timeout=60)
         return file
 
 
@@ -265,12 +271,12 @@ def _video(making: Making, fault: str) -> tuple[str, str]:
         level = rng.choice(["black", "0x060606"])
         freeze = f"drawbox=c={level}:t=fill:enable='between(t,{at:.2f},{end:.2f})'"
     elif fault == "bars":
-        bar = 2 * rng.randint(12, 60)
-        freeze = f"crop={WIDE}:{HIGH - 2 * bar},pad={WIDE}:{HIGH}:0:{bar}"
+        bar, (wide, high) = 2 * rng.randint(8, 30 * 2 // making.part), making.size
+        freeze = f"crop={wide}:{high - 2 * bar},pad={wide}:{high}:0:{bar}"
         if making.number % 2:
-            freeze = f"crop={WIDE - 2 * bar}:{HIGH},pad={WIDE}:{HIGH}:{bar}:0"
+            freeze = f"crop={wide - 2 * bar}:{high},pad={wide}:{high}:{bar}:0"
     elif fault == "size":
-        freeze = "scale=960:540"
+        freeze = "scale=800:600"
     else:
         return label, f"{look} {move}"
     making.filters.append(f"{label}{freeze}[seen]")
@@ -322,4 +328,5 @@ def clips(folder: Path, count: int, program: str) -> Iterator[Sample]:
         first = making.first_frame()
         if fault == "first_frame":
             picture(making.rng, LOOKS[(number + 4) % len(LOOKS)]).save(first, quality=80)
-        yield Sample(making.path, "clip", fault, story, {"first_frame": first})
+        whole = making.part == 1 and fault != "size"
+        yield Sample(making.path, "clip", fault, story, {"first_frame": first}, whole)
