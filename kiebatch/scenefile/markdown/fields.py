@@ -448,6 +448,6 @@ def _skip(text: str, where: Where) -> Placed | None:
 
 
 def _is_yaml(entry: Entry, children: Sequence[Block]) -> bool:
-    """Whether keys and values stand behind a key or below it, or the word that stands for none."""
+    """Whether a key is followed by keys and values, or by the word that means none of them."""
     raw = entry.raw.strip().strip("`")
     return raw.startswith("{") or raw == "off" or any(child.kind == "fence" for child in children)
