@@ -24,6 +24,8 @@ def gathered(
     models = _Models(opened)
 
     whereabouts = Whereabouts(opened.manifest, opened.workspace.state)
+    if store is not None:
+        store.distrust(whereabouts.damaged)
 
     def intact(asset: Asset) -> bool:
         try:

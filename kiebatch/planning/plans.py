@@ -79,6 +79,8 @@ class Selection:
 class Stored(Protocol):
     """What a plan asks a store of results; see `record.ResultStore`."""
 
+    def distrust(self, digests: Iterable[str]) -> None: ...
+
     def expect(self, keys: Iterable[Key]) -> None: ...
 
     def has(self, key: Key) -> bool: ...
@@ -269,6 +271,18 @@ class Plan:
         open_actions = (Action.GENERATE, Action.BLOCKED)
         entries = (replace(e, selected=e.selected and e.action in open_actions) for e in self.entries)
         return replace(self, entries=tuple(entries))
+
+    def buying_as(self, other: Plan) -> Plan:
+        """Return the plan with each purchase as another plan of the same slots has it; what is not bought stays."""
+        theirs = {entry.slot: entry for entry in other.entries}
+
+        def as_theirs(entry: Entry) -> Entry:
+            if entry.action is not Action.GENERATE:
+                return entry
+            found = theirs.get(entry.slot, entry)
+            return replace(found, selected=entry.selected and found.selected)
+
+        return replace(self, entries=tuple(map(as_theirs, self.entries)))
 
     def without_purchases(self) -> Plan:
         """Return the plan that brings home what is paid for, and buys nothing."""

@@ -198,6 +198,7 @@ class Restorer:
         async with self._storing:
             stored = await bringing
             if not stored:
+                self._note_damage()
                 self._slots.give_up(entry.slot, "its stored result is damaged; run again to make it")
                 return
             try:
@@ -206,6 +207,11 @@ class Restorer:
                 self._slots.give_up(entry.slot, of_this_task(error).message)
                 return
             await self._enter(entry.slot, assets)
+
+    def _note_damage(self) -> None:
+        """Write down what was seen to be damaged, so that the next run takes it for absent and makes it."""
+        for part in self._context.results.parts if self._context.results else ():
+            self._context.whereabouts.distrust(part.damaged)
 
     async def _stored(self, entry: Entry) -> list[Stored]:
         results, job = self._context.results, entry.job

@@ -169,7 +169,11 @@ async def run_async(
             todo, trouble = _planned(fresh, held.journal, selection, results, edges.now)
             approval = None
             if settings.approved:
-                todo, approval = approvals.approve(fresh, todo, settings, bound)
+                # A plan asks no bucket: what was approved is what it saw, and what a bucket has is not bought.
+                here = results_of(settings, network=False)
+                seen = planning.planned(fresh, held.journal, selection, here, edges.now)
+                approved, approval = approvals.approve(fresh, seen, settings, bound)
+                todo = todo.buying_as(approved)
                 settings = approvals.limited(settings, todo)
             elif bound is not None:
                 todo = saved.check_bound(bound, todo, held.journal)

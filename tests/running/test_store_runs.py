@@ -11,7 +11,7 @@ import pytest
 
 from kiebatch import api
 from kiebatch.errors import Exit
-from kiebatch.planning import Action, Reason
+from kiebatch.planning import Action, Reason, effects
 from kiebatch.record import StoreFailed
 from support import reel
 from support.buckets import Buckets, Network, files_of
@@ -220,6 +220,26 @@ def test_a_store_that_cannot_be_asked_stops_purchases_and_not_what_is_paid_for(
     assert reel.run(document, sim, store=bucket).succeeded == 1
 
 
+@pytest.mark.parametrize("kept_in", ["store", "cache"])
+def test_damaged_bytes_of_the_right_size_block_a_job_for_one_run_alone(
+    tmp_path: Path, sim: Sim, store: str, kept_in: str
+) -> None:
+    kept: dict[str, Any] = {"store": store} if kept_in == "store" else {"cache": tmp_path / "results"}
+    reel.run(reel.write(tmp_path / "ours", shots=1), sim, **kept)
+    for path in (tmp_path / "results" / "sha256").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"x" * path.stat().st_size)
+    theirs = reel.write(tmp_path / "theirs", shots=1)
+
+    first, second = (reel.run(theirs, sim, **kept) for _ in range(2))
+
+    assert (first.exit_code, first.failures[0].code) == (Exit.FAILED, "not-made")
+    assert (second.exit_code, second.succeeded, len(sim.charges())) == (Exit.OK, 1, 2)
+    # What was made replaces the damaged result for everybody.
+    others = reel.write(tmp_path / "others", shots=1)
+    assert reel.run(others, sim, **kept).spent == 0
+
+
 def test_a_saved_plan_may_be_answered_by_the_store(tmp_path: Path, sim: Sim, store: str) -> None:
     film = reel.write(tmp_path / "film", shots=1)
     opened = api.load(film)
@@ -229,6 +249,19 @@ def test_a_saved_plan_may_be_answered_by_the_store(tmp_path: Path, sim: Sim, sto
     outcome = reel.run(film, sim, store=store, bound=bound)
 
     assert (outcome.succeeded, outcome.spent, len(sim.charges())) == (1, 0, 1)
+
+
+def test_an_approved_plan_is_bought_but_for_what_the_bucket_has(
+    tmp_path: Path, sim: Sim, s3: Buckets
+) -> None:
+    bucket = s3.make("approved")
+    reel.run(reel.write(tmp_path / "other", shots=1), sim, store=bucket)
+    film = reel.write(tmp_path / "film", shots=2)
+    digest = effects.of_plan(api.plan(api.load(film))).digest
+
+    outcome = reel.run(film, sim, store=bucket, approved=digest)
+
+    assert (outcome.exit_code, outcome.succeeded, len(sim.charges())) == (Exit.OK, 2, 2)
 
 
 def test_a_plan_asks_no_bucket(tmp_path: Path, sim: Sim, s3: Buckets, network: Network) -> None:

@@ -49,6 +49,9 @@ class ResultStore(Protocol):
     def parts(self) -> Sequence[Results]:
         """The stores that it is made of."""
 
+    def distrust(self, digests: Iterable[str]) -> None:
+        """Take bytes of these digests for absent: they were seen to be others."""
+
     def expect(self, keys: Iterable[Key]) -> None:
         """Look for results together; `has` and `digests` then answer at once."""
 
@@ -85,13 +88,16 @@ class Results:
         self.shared = shared  # the store that a manifest names, not a cache of somebody's own
         self._waits_s = (times or StoreTimes()).waits_s
         self._expected: dict[Key, tuple[Asset, ...]] = {}
-        self._damaged: set[str] = set()  # digests whose bytes were seen to be others
+        self.damaged: set[str] = set()  # digests whose bytes were seen to be others
 
     @property
     def parts(self) -> Sequence[Results]:
         return (self,)
 
     # -- looking
+
+    def distrust(self, digests: Iterable[str]) -> None:
+        self.damaged |= set(digests)
 
     def expect(self, keys: Iterable[Key]) -> None:
         if self.objects.at_hand:
@@ -126,7 +132,7 @@ class Results:
 
     def _seems_there(self, asset: Asset) -> bool:
         digest = asset.sha256 or ""
-        return digest not in self._damaged and self.objects.size(layout.blob(digest)) == asset.bytes
+        return digest not in self.damaged and self.objects.size(layout.blob(digest)) == asset.bytes
 
     # -- taking
 
@@ -145,7 +151,10 @@ class Results:
         digest = asset.sha256 or ""
         path = self.objects.path(layout.blob(digest))
         if path is not None:
-            return Stored(asset, path) if _is(path, digest) else None
+            if _is(path, digest):
+                return Stored(asset, path)
+            self.damaged.add(digest)
+            return None
         target = spare / f"store-{digest}"
         if not _is(target, digest) and not self._brought(digest, target):
             return None
@@ -167,7 +176,7 @@ class Results:
             if not self.objects.fetch(layout.blob(digest), part):
                 return False
             if files.sha256(part) != digest:
-                self._damaged.add(digest)
+                self.damaged.add(digest)
                 return False
             return files.place(part, target) or _is(target, digest)
         finally:
@@ -218,13 +227,13 @@ class Results:
         except OSError as error:
             raise StoreFailed(f"cannot read {files.shown(source)}: {error.strerror}") from None
         self.objects.put(name, source)
-        self._damaged.discard(sha256)
+        self.damaged.discard(sha256)
 
     def _holds(self, name: str, sha256: str, size: int) -> bool:
         path = self.objects.path(name)
         if path is not None:
             return _is(path, sha256)
-        return sha256 not in self._damaged and self.objects.size(name) == size
+        return sha256 not in self.damaged and self.objects.size(name) == size
 
     def _create(self, name: str, text: bytes) -> None:
         """Create an entry, unless a usable one is there; an answer that was lost is asked for again."""
@@ -271,7 +280,9 @@ class ResultCache(Results):
 
     def _old_checked(self, key: Key) -> list[Stored]:
         found = self._old(key)
-        return found if all(_is(stored.path, stored.asset.sha256 or "") for stored in found) else []
+        wrong = [s.asset.sha256 or "" for s in found if not _is(s.path, s.asset.sha256 or "")]
+        self.damaged |= set(wrong)
+        return [] if wrong else found
 
     def _old(self, key: Key) -> list[Stored]:
         """Return what 0.1 stored: a folder a result, with its files by the number of the output."""
@@ -281,7 +292,9 @@ class ResultCache(Results):
         folder = f"{digest[:2]}/{digest}-t{key.take}"
         assets = layout.outputs(self.objects.read(f"{folder}/entry.json", layout.LONGEST_ENTRY) or b"")
         found = [Stored(a, self.folder / folder / f"{a.output}{Path(a.filename).suffix}") for a in assets]
-        whole = all(self.objects.size(f"{folder}/{s.path.name}") == s.asset.bytes for s in found)
+        whole = self.damaged.isdisjoint(a.sha256 or "" for a in assets) and all(
+            self.objects.size(f"{folder}/{s.path.name}") == s.asset.bytes for s in found
+        )
         return found if whole else []
 
 
@@ -294,6 +307,11 @@ class Both:
     @property
     def parts(self) -> Sequence[Results]:
         return self._parts
+
+    def distrust(self, digests: Iterable[str]) -> None:
+        known = set(digests)
+        for store in self._parts:
+            store.distrust(known)
 
     def expect(self, keys: Iterable[Key]) -> None:
         wanted = list(keys)

@@ -7,11 +7,11 @@ machine is written in a file of the state folder: results that the store did not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kiebatch import files
-from kiebatch.model import Asset
+from kiebatch.model import JSON, Asset
 from kiebatch.record.manifest.manifest import Manifest
 
 NAME = "store.jsonl"
@@ -23,7 +23,7 @@ class Whereabouts:
     def __init__(self, manifest: Manifest, state: Path) -> None:
         self._store = manifest.store
         self._path = state / NAME
-        self._absent = _absent(self._path)
+        self._absent, self._damaged = _read(self._path)
 
     @property
     def store(self) -> str | None:
@@ -38,37 +38,61 @@ class Whereabouts:
         """Whether the store was seen to lack an asset's file."""
         return asset.sha256 in self._absent
 
+    @property
+    def damaged(self) -> frozenset[str]:
+        """The digests under which a store or a cache was seen to have other bytes."""
+        return frozenset(self._damaged)
+
+    def distrust(self, digests: Iterable[str]) -> None:
+        """Write down that a store or a cache has other bytes under these digests."""
+        found = [digest for digest in digests if digest not in self._damaged]
+        self._write([{"sha256": digest, "there": False, "damaged": True} for digest in found])
+        self._absent |= set(found)
+        self._damaged |= set(found)
+
     def note(self, digests: Iterable[str], *, there: bool) -> None:
         """Write down that the store has the bytes of these digests, or lacks them."""
         changed = [digest for digest in digests if (digest in self._absent) is there]
-        if not changed:
+        self._write([{"sha256": digest, "there": there} for digest in changed])
+        self._absent ^= set(changed)
+        if there:
+            self._damaged -= set(changed)
+
+    def _write(self, lines: Sequence[JSON]) -> None:
+        if not lines:
             return
         files.state_folder(self._path.parent)
-        with self._path.open("a", encoding="utf-8") as stream:
-            # Each line begins with the line break, so that one that was cut off does not spoil the next.
-            stream.writelines("\n" + json.dumps({"sha256": digest, "there": there}) for digest in changed)
-        self._absent ^= set(changed)
+        try:
+            with self._path.open("a", encoding="utf-8") as stream:
+                # Each line begins with the line break, so that one that was cut off does not spoil the next.
+                stream.writelines("\n" + json.dumps(line) for line in lines)
+        except OSError as error:
+            raise files.unwritable(self._path, error) from None
 
 
-def _absent(path: Path) -> set[str]:
-    found: set[str] = set()
+def _read(path: Path) -> tuple[set[str], set[str]]:
+    """Return the digests that are noted as absent, and of these the damaged ones."""
+    absent: set[str] = set()
+    damaged: set[str] = set()
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return found
-    for line in lines:
-        digest, there = _line(line)
+        return absent, damaged
+    for line in filter(None, lines):
+        digest, there, is_damaged = _line(line)
         if there:
-            found.discard(digest)
-        else:
-            found.add(digest)
-    return found - {""}
+            absent.discard(digest)
+            damaged.discard(digest)
+        elif digest:
+            absent.add(digest)
+            damaged |= {digest} if is_damaged else set()
+    return absent, damaged
 
 
-def _line(text: str) -> tuple[str, bool]:
+def _line(text: str) -> tuple[str, bool, bool]:
     """Return what one line says; nothing for a line that a run was killed in."""
     try:
         value = json.loads(text)
-        return str(value["sha256"]), bool(value["there"])
-    except (ValueError, KeyError, TypeError):
-        return "", False
+        return str(value["sha256"]), bool(value["there"]), bool(value.get("damaged"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", False, False
