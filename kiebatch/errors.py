@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -235,6 +234,8 @@ def install_hint(extra: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the known word that is most like `word`, or nothing."""
+    import difflib  # only where a word is not known
+
     by_lower = {k.lower(): k for k in known}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else ""

@@ -1,15 +1,15 @@
-"""The table of commands, loaded when called; errors become exit codes."""
+"""The table of commands, loaded when called; errors become exit codes.
+
+What only errors need is imported where they come: `--help` and each small command waits for the rest.
+"""
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import itertools
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from kiebatch import __version__, files
+from kiebatch import __version__
 from kiebatch.cli import next_steps, streams
 from kiebatch.errors import Exit, KieBatchError
 
@@ -99,6 +99,8 @@ class Commands(TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except UsageError as error:
+            import difflib
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=1) if args else []
             if near:
                 error.message = f"no such command `{args[0]}`; did you mean `{near[0]}`?"
@@ -115,6 +117,8 @@ def _check_paths(command: Any) -> None:
 
 
 def _checked(then: Any, ctx: Any, parameter: Any, value: Any) -> Any:
+    from kiebatch import files
+
     for one in value if isinstance(value, list | tuple) else [value]:
         problem = files.name_problem(str(one)) if one is not None and str(one) else ""
         if problem:
@@ -180,6 +184,8 @@ def exit_code(args: list[str]) -> int:
     except OSError as error:
         if error.filename is None:
             return _bug(said)
+        from kiebatch import files
+
         # The disk says no, not the program: a folder of somebody else's, a name too long, links in a circle.
         message = f"cannot use {files.shown(str(error.filename))}: {error.strerror or error}"
         return said("invalid", [_problem(message)], message, int(Exit.INVALID))
@@ -196,6 +202,8 @@ def _typed(args: list[str]) -> next_steps.Typed | None:
 
 def _bug(said: Callable[..., int]) -> int:
     """Say that the exception which is being handled is a bug of ours, with a log to attach."""
+    import traceback
+
     path = _log(traceback.format_exc())
     text = f"a bug in kiebatch, sorry; please report it and attach {path}"
     return said("error", [_problem(text)], text, int(Exit.BUG))
@@ -244,6 +252,8 @@ def _said(
 
 
 def _log(trace: str) -> str:
+    import tempfile
+
     try:
         handle, path = tempfile.mkstemp(prefix="kiebatch-", suffix=".log")
     except OSError:  # no folder for temporary files can be written

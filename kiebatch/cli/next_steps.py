@@ -14,9 +14,10 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kiebatch.model import JSON
+if TYPE_CHECKING:
+    from kiebatch.model import JSON  # with 26 dataclasses, which `--help` does without
 
 _SPENDS = frozenset({"run", "generate", "enhance"})
 _LOOKS = frozenset(

@@ -15,7 +15,6 @@ from kiebatch.errors import plain
 from kiebatch.model import JSON
 from kiebatch.planning import statuses
 from kiebatch.project import opening
-from kiebatch.running import holding
 from kiebatch.settings import settings
 from kiebatch.workspace import Workspace
 
@@ -87,5 +86,10 @@ def _counts(found: statuses.ProjectStatus) -> str:
 def _told(found: statuses.ProjectStatus, workspace: Workspace) -> list[dict[str, JSON]]:
     """Return the slots, those that are held with what the balance says of them."""
     slots = [slot.as_json() for slot in found.slots]
-    held = {one["slot"]: one for one in holding.told(workspace, [s for s in slots if s["state"] == "held"])}
+    waiting = [slot for slot in slots if slot["state"] == "held"]
+    if not waiting:
+        return slots
+    from kiebatch.running import holding  # knows the provider's words, which most looks do without
+
+    held = {one["slot"]: one for one in holding.told(workspace, waiting)}
     return [held.get(slot["slot"], slot) for slot in slots]

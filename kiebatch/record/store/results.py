@@ -12,7 +12,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -102,6 +101,8 @@ class Results:
     def expect(self, keys: Iterable[Key]) -> None:
         if self.objects.at_hand:
             return  # nothing is gained by asking a disk beforehand
+        from concurrent.futures import ThreadPoolExecutor  # only for a store that is far away
+
         wanted = [key for key in dict.fromkeys(keys) if not self._expected.get(key)]
         shards = sorted({layout.shard(key) for key in wanted})
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
