@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,10 @@ def test_the_hooks_of_the_repository_are_a_valid_configuration() -> None:
     )
 
     assert done.returncode == 0, done.stdout
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports each by its bare name: with a second one, the whole suite ends before its first test."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [name for name, count in names.items() if count > 1] == []
