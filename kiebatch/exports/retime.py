@@ -100,6 +100,8 @@ def _set_duration(text: str, read: Document, path: Path, seconds: float) -> tupl
             read.places[path], "an anchor or alias stands for this shot in several places"
         )
     key = read.keys.get((*path, "duration"))
+    if key is not None and _at(read.value, path).get("duration") == "voice":
+        raise yaml_text.refused(key, "this length follows the voice: change `head` or `tail`")
     if key is not None and yaml_text.offset(starts, key) >= own:
         at = yaml_text.offset(starts, key)
         found = re.compile(r"[\"']?duration[\"']?\s*:\s*(&\S+\s+)?([^\s,}\]]+)").match(text, at)

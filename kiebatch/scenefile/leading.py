@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from kiebatch.catalogue import Model
 from kiebatch.catalogue.inputs import lengths, voice_id
 from kiebatch.model import JSON, Ask, Job, Led, Price, Slot
+from kiebatch.scenefile.durations import seconds
 from kiebatch.scenefile.prompts import with_variables
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import Source
@@ -45,9 +46,11 @@ class Leading:
 
     def check(self, scene: Mapping[str, JSON], path: tuple[str | int, ...]) -> None:
         """Report a length that follows a voice where there is none, and a pause beside a length that does not."""
+        if scene.get("skip"):
+            return
         places = [(scene, path), *((s, (*path, "shots", i)) for i, s in enumerate(scene.get("shots") or ()))]
         for raw, place in places:
-            if not isinstance(raw, dict):
+            if not isinstance(raw, dict) or raw.get("skip"):
                 continue
             if raw.get("duration") != VOICE:
                 for key in ("head", "tail"):
@@ -66,13 +69,12 @@ class Leading:
         voice = self.shots.get(Slot(scene, "vo").shot_name)
         if voice is None or voice.skip or not (voice.prompt.strip() or voice.raw.get("file")):
             return None
+        probable_s = self._estimate(voice, self.source.options.speech)
         return Led(
             slot=self._slot(voice),
-            estimated_s=self._estimate(voice, self.source.options.speech),
+            estimated_s=probable_s,
             # By the table alone: what was planned does not move with each voice that is made.
-            most_s=max(
-                self._estimate(voice, Rates()) * _SLOWEST, self._estimate(voice, self.source.options.speech)
-            ),
+            most_s=max(probable_s, self._estimate(voice, Rates()) * _SLOWEST),
             head_s=float(raw.get("head") or 0.0),
             tail_s=float(raw.get("tail") or 0.0),
         )
@@ -94,14 +96,13 @@ class Leading:
 
 
 def possible_s(model: Model, ask: Ask) -> Sequence[float]:
-    """Return the lengths that a model could give a shot; none where it has no say in it, or the author chose."""
+    """Return the lengths that a clip can have: one where the author chose it, none where nobody can choose."""
     field = model.fields.get("duration")
     if field is None or model.modality != "video":
         return ()
     said = {**ask.default_params, **ask.params}
-    if field.name in said or "duration" in said:
-        return ()
-    return lengths(model.properties.get(field.name) or {})
+    chosen = seconds(str(said.get(field.name) or said.get("duration") or ""))
+    return (chosen,) if chosen else lengths(model.properties.get(field.name) or {})
 
 
 def open_job(job: Job, led: Led, found: Sequence[tuple[float, Job]]) -> Job:

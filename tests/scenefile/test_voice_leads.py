@@ -126,6 +126,20 @@ def test_a_text_that_cannot_fit_is_refused_before_anything_is_paid(film: Film) -
     assert film.sim.charges() == []
 
 
+def test_a_text_that_does_not_fit_the_length_that_was_chosen_is_refused(film: Film) -> None:
+    long = "He lit the lamp, every evening, at the same hour, and nobody came. " * 2
+    film.write(
+        FILM.replace("prompt: Waves", "prompt: Waves\n        params: {duration: 3}").replace(
+            "The storm came at last.", long
+        )
+    )
+
+    said = film.command("validate", "scenes.yaml")
+
+    assert said.code == Exit.INVALID
+    assert "makes at most 3 s, and the voice takes about" in said.err
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

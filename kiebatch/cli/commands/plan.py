@@ -82,15 +82,9 @@ def plan(
         files.replace(out, json.dumps(saved, ensure_ascii=False, indent=2) + "\n")
     verdict = assess(todo, chosen)
     judged = expected.of_plan(todo)
-    value = {
-        "status": todo.status,
-        "jobs": jobs_as_json(todo, opened),
-        "totals": todo.totals(),
+    value = _value(opened, todo, verdict) | {
         "effects": buys.as_json(),
         "expectations": expected.as_json(judged),
-        "preflight": str(verdict.verdict),
-        "preflight_rules": [rule.as_json() for rule in verdict.rules],
-        "problems": [problem.as_json() for problem in opened.problems],
     }
     code = _code(todo) if check else Exit.OK
     announce.outcome(value)
@@ -117,6 +111,17 @@ def _code(todo: Plan) -> Exit:
     if any(e.selected and e.reason == "held" for e in todo.entries):
         return Exit.HELD
     return Exit.DIFFERS if todo.status == "work" else Exit.OK
+
+
+def _value(opened: Opened, todo: Plan, verdict: Assessment) -> dict[str, JSON]:
+    return {
+        "status": todo.status,
+        "jobs": jobs_as_json(todo, opened),
+        "totals": todo.totals(),
+        "preflight": str(verdict.verdict),
+        "preflight_rules": [rule.as_json() for rule in verdict.rules],
+        "problems": [problem.as_json() for problem in opened.problems],
+    }
 
 
 def _write_moved(opened: Opened, todo: Plan) -> None:
