@@ -19,7 +19,6 @@ import hashlib
 import io
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -43,11 +42,8 @@ from support import postgres
 
 _CHUNK = 64 << 10
 _PATIENCE_S = 900.0
-# A worker that was killed keeps its row until its units are queued once more; one that beats is alive.
-_BUSY = """
-SELECT DISTINCT w.pid FROM workers w JOIN units u ON u.worker = w.id
-WHERE w.ended IS NULL AND u.state = 'open' AND w.beat > clock_timestamp() - make_interval(secs => 1)
-"""
+# A worker that was killed keeps its row; one that beats is alive.
+_ALIVE = "SELECT pid FROM workers WHERE ended IS NULL AND beat > clock_timestamp() - make_interval(secs => 1)"
 
 
 # --- results to fetch ----------------------------------------------------------------------------------
@@ -155,15 +151,18 @@ class Farm:
         self.workers.append(self._started(jobs, kinds, number))
 
     def _started(self, jobs: int, kinds: str, number: int) -> subprocess.Popen[bytes]:
-        environ = {
+        command = [sys.executable, "-m", "kiebatch", "worker", "--kinds", kinds, "--jobs", str(jobs)]
+        command += ["--folder", str(self.folder / f"worker-{number}"), "--time-scale", str(self.scale)]
+        return subprocess.Popen(command, env=self.environ(), stderr=(self.folder / "said.txt").open("ab"))
+
+    def environ(self) -> dict[str, str]:
+        """Return what a worker of this farm reads."""
+        return {
             **_environ(),
             "KIEBATCH_TEAM": self.database,
             "KIEBATCH_STORE": self.store.as_uri(),
             "KIE_BASE_URL": self.media,
         }
-        command = [sys.executable, "-m", "kiebatch", "worker", "--kinds", kinds, "--jobs", str(jobs)]
-        command += ["--folder", str(self.folder / f"worker-{number}"), "--time-scale", str(self.scale)]
-        return subprocess.Popen(command, env=environ, stderr=(self.folder / "said.txt").open("ab"))
 
     def kill(self, number: int, how: int = signal.SIGKILL) -> bool:
         """Kill the process of a worker that does the work; return whether there was one."""
@@ -298,6 +297,7 @@ def killed(
                 # A part of the units comes before each kill, so that there is always something to interrupt.
                 part = orders[len(orders) * number // kills : len(orders) * (number + 1) // kills]
                 asyncio.run(_defer(farm, part))
+                time.sleep(rng.uniform(0.0, 0.4))
                 done += _kill_one(farm, rng)
                 if (number + 1) * restarts // kills > restarted:
                     server.stop("immediate")
@@ -322,15 +322,15 @@ async def _defer(farm: Farm, orders: Sequence[Order]) -> None:
 
 
 def _kill_one(farm: Farm, rng: random.Random) -> int:
-    """Kill a worker that has units at work; return 1, or 0 where none came to that in time."""
+    """Kill one of the workers that live; return 1, or 0 where none came to life in time."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
         with contextlib.suppress(
             Away, ProcessLookupError
         ):  # the row of one that was killed lives on for a while
-            busy = farm.ask(_BUSY)
-            if busy:
-                os.kill(rng.choice(busy)["pid"], signal.SIGKILL)
+            alive = farm.ask(_ALIVE)
+            if alive:
+                os.kill(rng.choice(alive)["pid"], signal.SIGKILL)
                 return 1
         time.sleep(0.05)
     return 0
@@ -352,17 +352,10 @@ def _until(true: Any) -> None:
 def _one_process(url: str, folder: Path, count: int, jobs: int) -> tuple[float, float]:
     """Return wall and processor seconds of fetching without a farm: the local queue, into the same store."""
     command = [sys.executable, "-m", "bench.farm", "alone", "--media", url, "--folder", str(folder)]
-    return _measured([*command, "--count", str(count), "--jobs", str(jobs)])
-
-
-def _measured(command: Sequence[str]) -> tuple[float, float]:
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run(command, check=True, env=_environ())
-    return time.monotonic() - began, _cpu(resource.getrusage(resource.RUSAGE_CHILDREN)) - _cpu(before)
-
-
-def _cpu(usage: resource.struct_rusage) -> float:
-    return usage.ru_utime + usage.ru_stime
+    command += ["--count", str(count), "--jobs", str(jobs)]
+    said = subprocess.run(command, check=True, env=_environ(), capture_output=True, text=True)
+    wall_s, cpu_s = said.stdout.split()
+    return float(wall_s), float(cpu_s)
 
 
 async def _alone(url: str, folder: Path, count: int, jobs: int) -> None:
@@ -373,8 +366,10 @@ async def _alone(url: str, folder: Path, count: int, jobs: int) -> None:
         context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread, fetch=client.download)
         queue = LocalQueue(context, {"download": jobs})
         farm = Farm("", folder, url, "video")
+        began, cpu = time.monotonic(), time.process_time()
         ended = await asyncio.gather(*(queue.result(farm.order(n, n)) for n in range(count)))
     assert all(isinstance(one, Made) for one in ended), ended
+    print(time.monotonic() - began, time.process_time() - cpu)
 
 
 def scaled(folder: Path, count: int, jobs: int) -> Iterator[str]:
@@ -393,16 +388,15 @@ def _with_workers(url: str, folder: Path, count: int, jobs: int, workers: int) -
     with postgres.server() as server:
         farm = Farm(postgres.new_schema(server.url), folder, url, "video", scale=1.0)
         orders = farm.prepare(count)
-        before, base = resource.getrusage(resource.RUSAGE_CHILDREN), _server_cpu(server)
         for _ in range(workers):
             farm.start(jobs=jobs)
         _until(lambda: farm.alive() >= workers)
-        began, held = time.monotonic(), _resident_mb()
+        began, held, cpu = time.monotonic(), _resident_mb(), _farm_cpu(farm, server)
         asyncio.run(wanted(farm.database, orders, farm.store, folder / "asking"))
-        took_s, memory = time.monotonic() - began, f"{held:.0f} MB before, {_resident_mb():.0f} MB after"
+        took_s, cpu = time.monotonic() - began, _farm_cpu(farm, server) - cpu
+        memory = f"{held:.0f} MB before, {_resident_mb():.0f} MB after"
         farm.stop()
-        cpu = _cpu(resource.getrusage(resource.RUSAGE_CHILDREN)) - _cpu(before)
-        return took_s, cpu + _server_cpu(server) - base, memory
+        return took_s, cpu, memory
 
 
 def _resident_mb() -> float:
@@ -410,9 +404,15 @@ def _resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _server_cpu(server: postgres.Server) -> float:
-    """Return the processor seconds of a PostgreSQL: its first process, those that ended, and those that live."""
+def _farm_cpu(farm: Farm, server: postgres.Server) -> float:
+    """Return the processor seconds so far: of the workers and their parents, of PostgreSQL, and of this process."""
     first = int((server.data / "postmaster.pid").read_text().splitlines()[0])
+    tops = [first, *(worker.pid for worker in farm.workers)]
+    return time.process_time() + sum(_tree_cpu(pid) for pid in tops)
+
+
+def _tree_cpu(first: int) -> float:
+    """Return the processor seconds of a process, of its children that ended, and of those that live."""
     ticks = 0
     for pid in (first, *_children(first)):
         with contextlib.suppress(OSError):

@@ -23,7 +23,7 @@ FACES = {
     "media": {"checks", "clean_art", "derivatives", "framing", "lettering", "subjects"},
     "units": set(),
     "record": {"auditing", "gitdrivers", "manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "queries", "runs", "store", "store.checking", "verification"},
-    "farm": {"parent", "worker"},
+    "farm": {"parent"},
     "provider": {"booking", "callbacks", "families", "lifetimes", "policy", "polling", "share"},
     "team": {"accounts", "environment", "schema"},
     "catalogue": {"chat_models", "formula", "generate", "inputs", "lint", "manual", "measured", "media_limits", "migrating", "refresh", "saying", "starters"},

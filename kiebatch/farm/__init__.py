@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kiebatch._lazy import face
 
 if TYPE_CHECKING:
+    from kiebatch.farm.abilities import doable as doable
     from kiebatch.farm.pace import Pace as Pace
     from kiebatch.farm.parent import supervise as supervise
     from kiebatch.farm.queue import TeamQueue as TeamQueue
@@ -24,6 +25,7 @@ __getattr__, __dir__ = face(
         "StoreShelf": "shelf",
         "TeamQueue": "queue",
         "Worker": "worker",
+        "doable": "abilities",
         "drained": "status",
         "farm_status": "status",
         "supervise": "parent",

@@ -51,8 +51,9 @@ class Database:
         )
         self._connector = connector
         self.app = procrastinate.App(connector=connector)
-        # Its log names every job; what is to be known of units is in their rows.
-        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+        # Their logs name every job and every try to connect; what is to be known is in the rows, or raised.
+        for name in ("procrastinate", "psycopg.pool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from kiebatch.errors import plain
 from kiebatch.farm.database import AWAY, TASK, Database, Db
 from kiebatch.farm.pace import Pace
-from kiebatch.farm.rows import UnitRows
+from kiebatch.farm.rows import UnitRows, kinds_served
 from kiebatch.units import KINDS, Context, Ended, Kind, LocalQueue, Order, execute
 
 ROOM = 2000  # units that wait at most; whoever brings more waits with them
@@ -26,15 +26,24 @@ class TeamQueue:
     """
 
     def __init__(
-        self, database: Database, context: Context, *, pace: Pace | None = None, derives: bool = True
+        self,
+        database: Database,
+        context: Context,
+        *,
+        pace: Pace | None = None,
+        derives: bool = True,
+        at_once: Mapping[Kind, int] | None = None,
     ) -> None:
-        """`derives` says whether thumbnails and the like are queued as soon as a download is stored."""
+        """`derives` says whether thumbnails and the like are queued as soon as a download is stored.
+
+        `at_once` says how many units of a kind this process executes at the same time where it has to.
+        """
         self._database = database
         self._pace = pace or Pace()
-        self.rows = UnitRows(database, derives=derives)
+        self.rows = UnitRows(database, derives=derives, dead_s=self._pace.dead_s)
         self._context = replace(context, rows=self.rows)
         # What this process does for itself leaves no work for others: there may be nobody to do it.
-        self._here = LocalQueue(replace(context, rows=UnitRows(database, derives=False)))
+        self._here = LocalQueue(replace(context, rows=UnitRows(database, derives=False)), at_once)
         self._waiting: dict[str, asyncio.Future[Ended]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._served: Collection[str] = ()
@@ -46,12 +55,18 @@ class TeamQueue:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
-        cls, url: str, context: Context, *, pace: Pace | None = None, derives: bool = True
+        cls,
+        url: str,
+        context: Context,
+        *,
+        pace: Pace | None = None,
+        derives: bool = True,
+        at_once: Mapping[Kind, int] | None = None,
     ) -> AsyncIterator[Self]:
         """Open the queue in the team's database at `url`."""
         database = Database(url)
         async with database.opened():
-            queue = cls(database, context, pace=pace, derives=derives)
+            queue = cls(database, context, pace=pace, derives=derives, at_once=at_once)
             try:
                 yield queue
             finally:
@@ -66,11 +81,16 @@ class TeamQueue:
 
     async def defer(self, orders: Sequence[Order]) -> None:
         for first in range(0, len(orders), _BLOCK):
-            await self._room()
-            await self.rows.ask(orders[first : first + _BLOCK])
+            block = orders[first : first + _BLOCK]
+            await self._room({order.unit.kind for order in block})
+            await self.rows.ask(block)
 
-    async def _room(self) -> None:
-        while sum((await self.depth()).values()) >= ROOM:  # noqa: ASYNC110 - other machines make the room
+    async def _room(self, kinds: Collection[Kind]) -> None:
+        """Return once the queue has room for units of these kinds, which other machines make."""
+        while True:
+            depth = await self.depth()
+            if sum(depth.get(kind, 0) for kind in kinds) < ROOM:
+                return
             await asyncio.sleep(self._pace.look_s)
 
     async def result(self, order: Order) -> Ended:
@@ -124,13 +144,7 @@ class TeamQueue:
             await asyncio.sleep(self._pace.look_s)
 
     async def _kinds_served(self, db: Db) -> Collection[str]:
-        cursor = await db.execute(
-            "SELECT DISTINCT unnest(kinds) AS kind FROM workers WHERE ended IS NULL"
-            " AND beat > clock_timestamp() - make_interval(secs => %s)"
-            " AND NOT EXISTS (SELECT 1 FROM about WHERE name = 'drained')",
-            (self._pace.dead_s,),
-        )
-        return {row["kind"] for row in await cursor.fetchall()}
+        return await kinds_served(db, self._pace.dead_s)
 
     # -- working
 

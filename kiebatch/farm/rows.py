@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from kiebatch.farm.database import Database, Db
 from kiebatch.media import Kind as Derivative
 from kiebatch.units import Ended, Failed, Made, Order, Unit, derive
 
-MOST_KILLED = 3
 _DERIVED: tuple[Derivative, ...] = ("thumb", "poster", "peaks", "web")
-_PARKED = Failed("parked", f"it ended {MOST_KILLED} workers, so no worker takes it any more", retryable=False)
+_PARKED = Failed("parked", "it ended one worker after the other, so none takes it any more", retryable=False)
 
 # New, or failed before: it is to be queued.  What is made, parked or on its way stays as it is.
 _ASK = """
@@ -32,8 +31,9 @@ class UnitRows:
     `derives` says whether thumbnails and the like are queued as soon as a download is stored.
     """
 
-    def __init__(self, database: Database, *, derives: bool = True) -> None:
+    def __init__(self, database: Database, *, derives: bool = True, dead_s: float = 20.0) -> None:
         self._database = database
+        self._dead_s = dead_s
         self._derives = derives
         self.worker: int | None = None
         self.alone = False
@@ -90,9 +90,9 @@ class UnitRows:
     async def begin(self, order: Order) -> Ended | None:
         async def work(db: Db) -> dict[str, Any] | None:
             cursor = await db.execute(
-                "UPDATE units SET started = started + 1, worker = %s, alone = %s WHERE key = %s AND state = 'open'"
-                " RETURNING key",
-                (self.worker, self.alone, order.unit.key),
+                "UPDATE units SET started = started + 1, solo = solo + %(alone)s::int, worker = %(worker)s,"
+                " alone = %(alone)s WHERE key = %(key)s AND state = 'open' RETURNING key",
+                {"worker": self.worker, "alone": self.alone, "key": order.unit.key},
             )
             if await cursor.fetchone() is not None:
                 return None
@@ -125,8 +125,23 @@ class UnitRows:
                 (made.value["sha256"], facts["size_bytes"], json.dumps(facts), *order.output),
             )
         if self._derives:
-            units = (derive(made.value["sha256"], facts["kind"], kind) for kind in _DERIVED)
+            served = await kinds_served(db, self._dead_s)
+            kinds = [
+                kind for kind in _DERIVED if kind in served
+            ]  # else they are made where they are looked at
+            units = (derive(made.value["sha256"], facts["kind"], kind) for kind in kinds)
             await self.ask_in(db, [Order(unit=unit) for unit in units if unit is not None])
+
+
+async def kinds_served(db: Db, dead_s: float) -> Collection[str]:
+    """Return the kinds of units that somebody takes now: a worker without a sign of life for `dead_s` does not."""
+    cursor = await db.execute(
+        "SELECT DISTINCT unnest(kinds) AS kind FROM workers WHERE ended IS NULL"
+        " AND beat > clock_timestamp() - make_interval(secs => %s)"
+        " AND NOT EXISTS (SELECT 1 FROM about WHERE name = 'drained')",
+        (dead_s,),
+    )
+    return {row["kind"] for row in await cursor.fetchall()}
 
 
 def _columns(orders: Sequence[Order]) -> dict[str, list[Any]]:

@@ -49,7 +49,7 @@ class FarmStatus:
         for kind, counts in self.units.items():
             told.append(_unit_line(kind, counts))
         for unit in self.parked:
-            told.append(f"parked: {unit['kind']} {unit['key']}; it ended three workers")
+            told.append(f"parked: {unit['kind']} {unit['key']}; it ended one worker after the other")
         return told
 
 

@@ -11,16 +11,22 @@ from procrastinate import exceptions as queue_errors
 
 from kiebatch.farm.database import Database, Db
 from kiebatch.farm.pace import Pace
-from kiebatch.farm.rows import MOST_KILLED, UnitRows
+from kiebatch.farm.rows import UnitRows
 from kiebatch.model import Output
 from kiebatch.provider import lifetimes
 from kiebatch.units import Order, download
 
 _DOWNLOAD_S = 3600.0
-_BLAME = f"""
+# Three deaths while a unit ran alone are its fault, unless workers die of themselves: how many are too many for chance
+# follows from how often others died while they ran alone.
+_BLAME = """
+WITH others AS (
+  SELECT coalesce(least(0.5, greatest(0.01, sum(killed)::float / sum(solo))), 0.01) AS rate
+  FROM units WHERE solo > 0 AND key <> %(key)s
+)
 UPDATE units SET suspect = true, worker = NULL, killed = killed + alone::int,
-  state = CASE WHEN killed + alone::int >= {MOST_KILLED} THEN 'parked' ELSE state END
-WHERE key = %s AND state = 'open' AND worker IS NOT NULL
+  state = CASE WHEN alone AND killed + 1 >= ceil(ln(0.0000011) / ln(rate)) THEN 'parked' ELSE state END
+FROM others WHERE key = %(key)s AND state = 'open' AND worker IS NOT NULL
 """
 # A download is of an output that no run has brought home within a minute, and that nobody asked for yet.
 _FORGOTTEN = """
@@ -43,6 +49,9 @@ UPDATE units SET state = 'open', ended = NULL, ended_at = NULL
 WHERE state = 'failed' AND kind <> 'download' AND (ended->>'retryable')::boolean AND started < 5
   AND ended_at < clock_timestamp() - make_interval(secs => %s)
 """
+
+# The output's own row says where the bytes are; that of its unit is of no use after a week.
+_OLD = "DELETE FROM units WHERE state = 'made' AND ended_at < clock_timestamp() - interval '7 days'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Upkeep:
             key = str(job.task_kwargs.get("key", ""))
 
             async def blame(db: Db, key: str = key) -> None:
-                await db.execute(_BLAME, (key,))
+                await db.execute(_BLAME, {"key": key})
 
             await self._database.transact(blame)
             assert job.id is not None
@@ -92,6 +101,7 @@ class Upkeep:
             if mine is None or not mine["mine"]:
                 return 0
             await db.execute(_RETRYABLE, (self._pace.reconcile_s,))
+            await db.execute(_OLD)
             cursor = await db.execute(_NOT_QUEUED, (self._pace.beat_s,))
             missing = [(row["key"], row["kind"], row["priority"]) for row in await cursor.fetchall()]
             await self._database.enqueue(db, missing)

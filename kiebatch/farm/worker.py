@@ -9,8 +9,8 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from kiebatch import media
 from kiebatch.errors import Invalid
 from kiebatch.farm.database import AWAY, Database, Db
 from kiebatch.farm.pace import Pace
@@ -20,7 +20,7 @@ from kiebatch.farm.upkeep import Upkeep
 from kiebatch.provider import Client
 from kiebatch.record.store import Results
 from kiebatch.team import Away, schema
-from kiebatch.units import KINDS, Context, Kind, NoRows
+from kiebatch.units import Context, Kind, NoRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class Worker:
 
         `Invalid` where the team's schema is newer than this program; `Away` where the database stays away.
         """
+        asyncio.get_running_loop().set_exception_handler(_heard)
         database = Database(self.url, most=self.jobs + 4)
         shelf = StoreShelf(self.results, self.folder)
         context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread, fetch=self.client.download)
@@ -56,9 +57,14 @@ class Worker:
 
         async def enter(db: Db) -> int:
             await check(db)
+            host, parent = socket.gethostname(), os.getppid()
+            await db.execute(
+                "UPDATE workers SET ended = clock_timestamp() WHERE host = %s AND parent = %s AND ended IS NULL",
+                (host, parent),
+            )
             cursor = await db.execute(
-                "INSERT INTO workers (host, pid, kinds, jobs) VALUES (%s, %s, %s, %s) RETURNING id",
-                (socket.gethostname(), os.getpid(), list(self.kinds), self.jobs),
+                "INSERT INTO workers (host, pid, parent, kinds, jobs) VALUES (%s, %s, %s, %s, %s) RETURNING id",
+                (host, os.getpid(), parent, list(self.kinds), self.jobs),
             )
             row = await cursor.fetchone()
             assert row is not None
@@ -142,6 +148,12 @@ class _Shift:
             self._drained.clear()
 
 
+def _heard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Pass over what the queue says of a job that another worker has by now: its unit's row says how it ended."""
+    if not isinstance(context.get("exception"), AWAY):
+        loop.default_exception_handler(context)
+
+
 async def check(db: Db) -> None:
     """`Invalid` where this program cannot work with the team's schema."""
     cursor = await db.execute("SELECT to_regclass('about') AS name")
@@ -151,26 +163,3 @@ async def check(db: Db) -> None:
     cursor = await db.execute("SELECT name, value FROM about WHERE name IN ('before', 'after')")
     parts = {row["name"]: int(row["value"]) for row in await cursor.fetchall()}
     schema.fits(schema.Found(before=parts["before"], after=parts["after"]))
-
-
-def doable(kinds: Collection[str]) -> tuple[Kind, ...]:
-    """Return which kinds of units this machine can execute, of those that were asked for (all where none was).
-
-    `Invalid` for a kind that is not known, or that needs what is not here.
-    """
-    unknown = [kind for kind in kinds if kind not in KINDS and kind != "derive"]
-    if unknown:
-        raise Invalid(
-            f"`{unknown[0]}` is not a kind of unit", hint=f"there are {', '.join(KINDS)}, and derive for four"
-        )
-    wanted = {*kinds} - {"derive"} | ({"thumb", "poster", "web", "peaks"} if "derive" in kinds else set())
-    if "upload" in wanted:
-        raise Invalid("uploads need the account's key, so runs do them", hint="leave `upload` out of --kinds")
-    if wanted and wanted & {"web", "peaks", "segment"} and media.find_ffmpeg() is None:
-        raise Invalid(
-            "these units need ffmpeg", hint="install ffmpeg, or leave web, peaks and segment to others"
-        )
-    able = [kind for kind in KINDS if kind != "upload" and (kind in wanted or not wanted)]
-    if media.find_ffmpeg() is None:
-        able = [kind for kind in able if kind == "download"]
-    return tuple(able)

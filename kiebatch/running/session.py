@@ -17,7 +17,7 @@ from typing import Any, Unpack
 
 import httpx
 
-from kiebatch import files, units
+from kiebatch import files
 from kiebatch.errors import Refused
 from kiebatch.media import checks
 from kiebatch.model import JSON, Request
@@ -60,6 +60,7 @@ from kiebatch.running.context import RunContext
 from kiebatch.running.engine import Engine
 from kiebatch.running.events import Event, Finished, Noticed
 from kiebatch.running.outcome import Limits, Outcome
+from kiebatch.running.queues import open_queue
 from kiebatch.running.recorder import Recorder
 from kiebatch.running.recording import Recording
 from kiebatch.running.stop import StopCause
@@ -483,9 +484,14 @@ class _Session:
             hook=edges.hook,
         )
         limits = _limits(settings, todo)
-        shelf = units.Folder(workspace.state / "parts")
-        here = units.Context(
-            shelf=shelf, rows=units.NoRows(), offload=edges.offload, fetch=client.download, send=client.upload
+        queue, shelf = await open_queue(
+            stack,
+            folder=workspace.state / "parts",
+            client=client,
+            offload=edges.offload,
+            downloads=limits.downloads,
+            team=self._team.url if self._team else "",
+            results=self._results,
         )
         return RunContext(
             run_id=self._outcome.run_id,
@@ -504,7 +510,7 @@ class _Session:
             manifest=Recording(writer, ledger, edges.offload),
             results=self._results,
             whereabouts=Whereabouts(self._opened.manifest, workspace.state),
-            queue=units.LocalQueue(here, {"download": limits.downloads}),
+            queue=queue,
             shelf=shelf,
             limits=limits,
             now=edges.now,

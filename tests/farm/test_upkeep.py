@@ -122,6 +122,24 @@ def test_a_unit_is_not_blamed_for_the_death_of_a_worker_that_did_others_too(farm
     assert farm.ask("SELECT killed, started FROM units") == [{"killed": 0, "started": 5}]
 
 
+def test_a_unit_is_not_parked_where_workers_die_whatever_they_do(farm: Farm) -> None:
+    order, *others = farm.prepare(5)
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> Any:
+        for other in others:
+            await rows.ask([other])
+            await taken(database, rows, other)
+            await upkeep.reap()
+            farm.ask("DELETE FROM procrastinate_jobs RETURNING id")
+        await rows.ask([order])
+        for _ in range(4):
+            await taken(database, rows, order)
+            await upkeep.reap()
+        return await rows.order(order.unit.key)
+
+    assert kept(farm, scenario) is not None
+
+
 def test_a_unit_is_queued_with_its_row_or_not_at_all(farm: Farm) -> None:
     (order,) = farm.prepare(1)
 

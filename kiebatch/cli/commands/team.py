@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from kiebatch.errors import Invalid
 from kiebatch.project import team_here
 from kiebatch.provider import lifetimes
 from kiebatch.team import accounts, address, shown
+
+if TYPE_CHECKING:
+    from kiebatch.farm import FarmStatus
 
 app = typer.Typer(
     help="Share one account between several machines: one ledger, one rate window, one cap.\n\n"
@@ -76,7 +79,30 @@ def status(account: Account = None, as_json: options.Json = False) -> None:
     """
     where = _there()
     found = accounts.status(where, _account(account, where), link_kept_s=lifetimes.RESULT_LINK.kept_s)
-    console.answer(found.as_json(), _shown(found), as_json=as_json)
+    work = _farm(where)
+    lines = [_shown(found), *work.lines()]
+    console.answer({**found.as_json(), "farm": work.to_json()}, "\n".join(lines), as_json=as_json)
+
+
+@app.command()
+def drain(
+    resume: Annotated[bool, typer.Option("--resume", help="let the workers take units again")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Let every worker finish what it began and take no more, before maintenance; runs fetch for themselves meanwhile.
+
+    Example: kiebatch team drain
+    """
+    from kiebatch.farm import drained  # the driver is loaded where there is a team
+    from kiebatch.team import Connection
+
+    connection = Connection(_there())
+    at_work = drained(connection, on=not resume)
+    connection.close()
+    text = (
+        "the workers take units again" if resume else f"the workers take no more units; {at_work} are at work"
+    )
+    console.answer({"drained": not resume, "at_work": at_work}, text, as_json=as_json)
 
 
 @app.command()
@@ -101,6 +127,17 @@ def cap(
     limit = "has no cap" if amount is None else f"may spend {console.number(amount)} credits"
     text = f"`{name}` {limit}{' a month' if per else ''}"
     console.answer({"account": name, "cap": amount, "per": per}, text, as_json=as_json)
+
+
+def _farm(where: str) -> FarmStatus:
+    from kiebatch.farm import farm_status
+    from kiebatch.team import Connection
+
+    connection = Connection(where)
+    try:
+        return farm_status(connection)
+    finally:
+        connection.close()
 
 
 def _there() -> str:

@@ -15,10 +15,9 @@ from typer import Option
 
 from kiebatch.cli import console
 from kiebatch.errors import Invalid
-from kiebatch.farm import Pace, Worker, parent, supervise
-from kiebatch.farm import worker as working
+from kiebatch.farm import Pace, doable, parent, supervise
 from kiebatch.project import config
-from kiebatch.provider import API_URL, Client
+from kiebatch.provider import API_URL
 from kiebatch.record.store import open_store
 from kiebatch.team.environment import address
 from kiebatch.units import Kind
@@ -58,7 +57,7 @@ def worker(
             "a worker needs KIEBATCH_TEAM and KIEBATCH_STORE",
             hint="`kiebatch team init` prints the first; docs/team.md",
         )
-    able = working.doable([kind.strip() for kind in kinds.split(",") if kind.strip()])
+    able = doable([kind.strip() for kind in kinds.split(",") if kind.strip()])
     if parent.CHILD not in os.environ:
         command = [sys.executable, "-m", "kiebatch", *sys.argv[1:]]
         raise typer.Exit(supervise(command, console.say, scale=scale))
@@ -70,6 +69,9 @@ def worker(
 async def _work(
     url: str, store: str, folder: Path, kinds: tuple[Kind, ...], jobs: int, base_url: str, pace: Pace
 ) -> None:
+    from kiebatch.farm import Worker  # the parent of the process that works needs no driver
+    from kiebatch.provider import Client
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
