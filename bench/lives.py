@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import json
@@ -33,14 +34,15 @@ import httpx
 from kiebatch import api, files
 from kiebatch.errors import Refused
 from kiebatch.model import Asset, Attempt, Rate
-from kiebatch.project import Opened
-from kiebatch.record import SqliteJournal, manifest, open_journal
+from kiebatch.project import Opened, open_film
+from kiebatch.record import Journal, SqliteJournal, manifest, open_journal
 from kiebatch.running import Outcome
 from kiebatch.running.events import Event
 from kiebatch.settings import Settings
 from kiebatch.simulator import Fault, Simulator
 from kiebatch.simulator import Settings as Behaviour
 from kiebatch.simulator.server.inprocess import Transport
+from kiebatch.team import Team
 from kiebatch.workspace import Workspace
 
 EPOCH = 1_790_000_000.0
@@ -192,6 +194,8 @@ class Life:
     jumped_s: float = 0.0  # how far the wall clock was set
     jumps: list[float] = field(default_factory=list)
     words: Counter[str] = field(default_factory=Counter)  # prompts that the user said to send again
+    team: Team | None = None  # whose ledger it goes by, where it is not the film's own
+    caps: tuple[float | None, ...] = (None, None, 30.0, 6.0)  # of a run; one is drawn
     submits: deque[float] = field(default_factory=deque)
     reads: deque[float] = field(default_factory=deque)
 
@@ -306,7 +310,7 @@ class Life:
         lot = self.lot
         self.runs += 1
         killer = _Killer(self, kills=kills, slow=lot.random() < 0.2)
-        cap = None if fair else lot.choice([None, None, 30.0, 6.0])
+        cap = None if fair else lot.choice(self.caps)
         charged = len(self.sim.ledger)
         settings = Settings(
             api_key=self.sim.settings.key,
@@ -334,6 +338,7 @@ class Life:
             offload=_in_place,
             hook=killer,
             gate_path=self.folder / "gate.sqlite3",
+            team=self.team,
         )
         if not self.sabotage.intents:
             edges = dataclasses.replace(edges, open_journal=_forgetful)
@@ -402,17 +407,25 @@ class Life:
                 ]
                 if strays:
                     if not honest and self.lot.random() < 0.3:
-                        journal.decide(attempt.id, "resubmit")
-                        self.words[prompt] += 1
+                        with contextlib.suppress(Refused):  # a shared ledger refuses it for a while
+                            journal.decide(attempt.id, "resubmit")
+                            self.words[prompt] += 1
                         continue
                     known.add(strays[0].task_id)
                     journal.decide(attempt.id, "task-id", strays[0].task_id)
                 else:
-                    journal.decide(attempt.id, self.lot.choice(["resubmit", "forget"]))
+                    self._let_go(journal, attempt)
 
-    def _journal(self, film: str = "assets") -> SqliteJournal:
-        owner = self.placed(self.film.before, film).workspace.owner
-        return open_journal(self.folder / "state" / "journal.sqlite", now=self._wall, film=owner)
+    def _let_go(self, journal: Journal, attempt: Attempt) -> None:
+        """Say that a held job was never charged; a shared ledger does not let it be sent again at once."""
+        try:
+            journal.decide(attempt.id, self.lot.choice(["resubmit", "forget"]))
+        except Refused:
+            journal.decide(attempt.id, "forget")
+
+    def _journal(self, film: str = "assets") -> Journal:
+        workspace = self.placed(self.film.before, film).workspace
+        return open_film(workspace, now=self._wall, team=self.team, rebuild=tuple)
 
     def attempts(self) -> list[Attempt]:
         """Return the attempts of all films."""

@@ -90,15 +90,15 @@ def sim(_running: simulated.Sim) -> Iterator[simulated.Sim]:
 
 
 @pytest.fixture(scope="session")
-def _postgres() -> Iterator[postgres.Server]:
+def postgres_server() -> Iterator[postgres.Server]:
     with postgres.server() as running:
         yield running
 
 
 @pytest.fixture
-def team_url(_postgres: postgres.Server) -> str:
+def team_url(postgres_server: postgres.Server) -> str:
     """Return the address of an empty schema of this test's own.  Its test needs `postgres`."""
-    return postgres.new_schema(_postgres.url)
+    return postgres.new_schema(postgres_server.url)
 
 
 @pytest.fixture

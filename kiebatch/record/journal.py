@@ -173,6 +173,10 @@ class Journal(Protocol):
         """Return what other films have of some contents: open, held or saved; the newest edition last."""
         ...
 
+    def news(self, attempts: Iterable[int]) -> list[int]:
+        """Return those of other films' attempts that need not be waited for any more: over, or of a dead run."""
+        ...
+
     def adopt(self, attempt: int, slot: Slot) -> bool:
         """Make another film's task ours, where its run is dead; False where it is not."""
         ...

@@ -130,6 +130,9 @@ class Ledger:
     async def others(self, contents: Sequence[str]) -> list[Attempt]:
         return await self._read(self._journal.others, contents)
 
+    async def news(self, attempts: Iterable[int]) -> list[int]:
+        return await self._read(self._journal.news, list(attempts))
+
     async def adopt(self, attempt: int, slot: Slot) -> bool:
         return await self._write(self._journal.adopt, attempt, slot)
 

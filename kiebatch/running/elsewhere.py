@@ -43,6 +43,8 @@ class Elsewhere:
         self._binder = binder
         self._restorer = restorer
         self._undecided = undecided
+        self._waiting: dict[int, asyncio.Event] = {}
+        self._lookout: asyncio.Task[None] | None = None
 
     async def take(self, entry: Entry) -> bool:
         """Bring a slot what another film has; False where that came to nothing, and nobody has it any more."""
@@ -68,7 +70,30 @@ class Elsewhere:
                 waited = True
                 message = f"{entry.slot}: {plain(attempt.elsewhere)} is having it made; waiting for it"
                 self._context.emit(Noticed(message=message))
-            await self._stop.or_stopped(asyncio.sleep(_LOOK_S * self._context.limits.expected_scale))
+            await self._stop.or_stopped(self._news_of(number))
+
+    async def _news_of(self, number: int) -> None:
+        """Wait until there is news of an attempt.  The ledger is asked about all that is waited for at once."""
+        event = self._waiting.setdefault(number, asyncio.Event())
+        if self._lookout is None or self._lookout.done():
+            self._lookout = asyncio.create_task(self._look_out())
+        try:
+            await event.wait()
+        finally:
+            self._waiting.pop(number, None)
+        if self._lookout.done() and not self._lookout.cancelled():
+            self._lookout.result()
+
+    async def _look_out(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(_LOOK_S * self._context.limits.expected_scale)
+                for number in await self._context.ledger.news(self._waiting):
+                    if number in self._waiting:
+                        self._waiting[number].set()
+        finally:
+            for event in self._waiting.values():
+                event.set()
 
     async def _copy(self, entry: Entry, attempt: Attempt) -> None:
         """Fetch a result that another film has paid for from the provider, at no cost."""

@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
@@ -43,6 +44,19 @@ _TRIES = 8  # of a transaction that another one was in the way of
 _AGAIN_S = (0.05, 0.2, 0.5, 1.0)  # between tries; the last one from then on
 
 
+class _Db(psycopg.Connection[Row]):
+    """A connection that knows since when it waits for the server; 0 while it does not."""
+
+    waits_since = 0.0
+
+    def cut(self) -> None:
+        with (
+            contextlib.suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(self.fileno())) as wire,
+        ):
+            wire.shutdown(socket.SHUT_RDWR)
+
+
 class Cursor(psycopg.Cursor[Row]):
     """A cursor that waits for the server for a bounded time.
 
@@ -50,21 +64,42 @@ class Cursor(psycopg.Cursor[Row]):
     """
 
     def execute(self, *args: Any, **named: Any) -> Cursor:
-        watch = threading.Timer(_SILENCE_S, self._cut)
-        watch.daemon = True
-        watch.start()
+        assert isinstance(self.connection, _Db)
+        self.connection.waits_since = time.monotonic()
         try:
             super().execute(*args, **named)
         finally:
-            watch.cancel()
+            self.connection.waits_since = 0.0
         return self
 
-    def _cut(self) -> None:
-        with (
-            contextlib.suppress(OSError, psycopg.Error),
-            socket.socket(fileno=os.dup(self.connection.fileno())) as wire,
-        ):
-            wire.shutdown(socket.SHUT_RDWR)
+
+class _Watch:
+    """Cuts the connections of this process that wait too long; one thread for them all."""
+
+    def __init__(self) -> None:
+        self._connections: weakref.WeakSet[_Db] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def over(self, connection: _Db) -> _Db:
+        with self._lock:
+            self._connections.add(connection)
+            if self._thread is None or not self._thread.is_alive():  # a fork has no threads
+                self._thread = threading.Thread(target=self._look, daemon=True, name="kiebatch-team")
+                self._thread.start()
+        return connection
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(_SILENCE_S / 10)
+            with self._lock:
+                waiting = [one for one in self._connections if one.waits_since]
+            for one in waiting:
+                if time.monotonic() - (one.waits_since or time.monotonic()) > _SILENCE_S:
+                    one.cut()
+
+
+_watch = _Watch()
 
 
 class Away(Refused):
@@ -102,7 +137,7 @@ class Connection:
         self._conninfo = conninfo(url)
         self.clock = clock
         self._lock = threading.RLock()
-        self._db: psycopg.Connection[Row] | None = None
+        self._db: _Db | None = None
         self._inside: Cursor | None = None
         self.transactions = 0
 
@@ -170,15 +205,16 @@ class Connection:
                         cursor.execute("ROLLBACK")
                     raise
 
-    def _connected(self) -> psycopg.Connection[Row]:
+    def _connected(self) -> _Db:
         # Nothing is prepared: a pooler in front may give every transaction another server process.
-        return psycopg.connect(
+        made = _Db.connect(
             self._conninfo,
             row_factory=dict_row,
             autocommit=True,
             prepare_threshold=None,
             cursor_factory=Cursor,
         )
+        return _watch.over(made)
 
     def _away(self, error: Exception) -> Away:
         said = plain(str(error).strip().splitlines()[0] if str(error).strip() else "it went away", 200)

@@ -558,6 +558,15 @@ class TeamJournal:
             order="a.edition, a.id",
         )
 
+    def news(self, attempts: Iterable[int]) -> list[int]:
+        query = (
+            "SELECT a.id FROM attempts a LEFT JOIN runs r ON r.id = a.holder WHERE a.id = ANY(%s) AND (a.state NOT IN"
+            " ('claimed', 'intended', 'submitted', 'lost') OR (r.ended IS NOT NULL AND a.state IN ('submitted', 'lost')))"
+        )
+        ids = list(attempts)
+        found = self._read(lambda cursor: cursor.execute(query, (ids,)).fetchall())
+        return [row["id"] for row in found]
+
     def adopt(self, attempt: int, slot: Slot) -> bool:
         def work(cursor: Cursor) -> bool:
             self.lease.reap(cursor, self.whose.account)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import sqlite3
 import subprocess
@@ -14,8 +13,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from bench import lives
 from kiebatch.errors import Invalid, Refused
@@ -23,6 +20,7 @@ from kiebatch.model import Output, Slot
 from kiebatch.record import Claimed, Intent, Key, SqliteJournal, Taken, journal_schema, open_journal
 from kiebatch.record.journal_mark import path_of
 from support import rights
+from support.any_order import FILM, AnyOrder
 from support.records import an_asset
 
 
@@ -251,82 +249,11 @@ def test_a_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> Non
 
 # --- any order of things ------------------------------------------------------------------------------
 
-FILM = {
-    "kiebatch": 1,
-    "defaults": {"model": "z-image"},
-    "scenes": [
-        {
-            "id": 1,
-            "shots": [
-                {"id": "a", "prompt": "The boat", "takes": 2},
-                {"id": "b", "prompt": "The lamp", "model": "nano-banana-2", "fallback": "z-image"},
-                {
-                    "id": "c",
-                    "prompt": "From the boat",
-                    "model": "nano-banana-2",
-                    "references": [{"shot": "1a"}],
-                },
-            ],
-        }
-    ],
-}
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _film() -> None:
     with tempfile.TemporaryDirectory() as folder:
         AnyOrder.film = lives.Film.read(Path(folder), FILM, remade=["From the boat"])
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """A project in the hands of somebody who does everything, in any order.
-
-    Every run checks that nothing was paid twice without the user's word and that no charge is unknown; the end,
-    that everything comes home.
-    """
-
-    film: lives.Film
-
-    @initialize(seed=st.integers(0, 10**6))
-    def begin(self, seed: int) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="any-order-"))
-        self.runner = asyncio.Runner(loop_factory=lives.VirtualLoop)
-        self.life = lives.Life(seed, self.film, self.folder)
-        self.life.begin(self.runner.get_loop())
-        self.opened = self.life.placed(self.film.before)
-
-    @rule()
-    def run(self) -> None:
-        self.runner.run(self.life.run(self.opened, kills=False))
-
-    @rule()
-    def run_and_die(self) -> None:
-        self.runner.run(self.life.run(self.opened, kills=True))
-
-    @rule(honest=st.booleans())
-    def resolve(self, honest: bool) -> None:
-        self.life.resolve_all(honest=honest)
-
-    @rule()
-    def take_back_the_manifest(self) -> None:
-        self.life.revert()
-
-    @rule(rain=st.sampled_from([0.02, 0.1, 0.3]))
-    def rain(self, rain: float) -> None:
-        self.life.sim.faults.clear()
-        self.life.weather(rain)
-
-    @rule(days=st.sampled_from([0.1, 2, 30]))
-    def wait(self, days: float) -> None:
-        self.life.loop.now_s += days * 86400.0
-
-    def teardown(self) -> None:
-        if hasattr(self, "runner"):
-            try:
-                self.runner.run(self.life.come_home(self.opened))
-            finally:
-                self.runner.close()
-                shutil.rmtree(self.folder, ignore_errors=True)
 
 
 AnyOrder.TestCase.settings = settings(
