@@ -47,6 +47,8 @@ VALUES = {
     "outputs": "2",
     "extension": "bin",
     "costs": "0",
+    "price": "7",
+    "elsewhere": "5",
     "links-die": "0.01",
     "wrong-type": "text/plain",
     "redirect": "http://127.0.0.1:1/x",
