@@ -77,12 +77,16 @@ class Collector:
         entered = await self._enter(task, done, kept, fetched)
         for asset in entered:
             self._context.emit(Saved(slot=task.slot, task_id=task.task_id, asset=asset))
-        self._keeper.keep(Key(task.fingerprint, task.slot.take, task.twin, task.edition), entered)
+        self.keep(task, entered)
         return entered
 
     async def _known(self, task: PaidTask, done: Done) -> list[SavedOutput]:
         """Write down where a task's outputs lie; return all that is known of them."""
         return await self._context.ledger.outputs(task.attempt, done.outputs, done.credits)
+
+    def keep(self, task: PaidTask, entered: Sequence[Asset]) -> None:
+        """Begin to store a task's assets, whose files are here."""
+        self._keeper.keep(Key(task.fingerprint, task.slot.take, task.twin, task.edition), entered)
 
     async def _enter(
         self, task: PaidTask, done: Done, kept: Mapping[int, Asset], fetched: Sequence[_Fetched]

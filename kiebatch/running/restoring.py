@@ -165,6 +165,7 @@ class Restorer:
                 task.slot, named, self._slots[task.slot].line, task.attempt, behind=task.standing == "behind"
             )
             self._outcome.assets.extend(entered)
+            self.collector.keep(task, entered)  # a run that was killed may not have come to it
         if task.asked:
             self._outcome.succeeded += 1
             self._slots.finish(task.slot, entered)

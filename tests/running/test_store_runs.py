@@ -220,6 +220,27 @@ def test_a_store_that_cannot_be_asked_stops_purchases_and_not_what_is_paid_for(
     assert reel.run(document, sim, store=bucket).succeeded == 1
 
 
+def test_a_result_that_a_killed_run_had_saved_comes_into_the_store_with_the_next(
+    tmp_path: Path, sim: Sim, store: str
+) -> None:
+    film = reel.write(tmp_path / "film", shots=1)
+
+    def dies(point: str) -> None:
+        if point == "journal.saved:after":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reel.run(film, sim, store=store, edges=api.Edges(gate_path=":memory:", hook=dies))
+    assert not (tmp_path / "results" / "sha256").exists()
+
+    outcome = reel.run(film, sim, store=store)
+
+    assert (outcome.exit_code, len(sim.charges())) == (Exit.OK, 1)
+    other = reel.write(tmp_path / "other", shots=1)
+    assert reel.run(other, sim, store=store).spent == 0
+    assert len(sim.charges()) == 1
+
+
 @pytest.mark.parametrize("kept_in", ["store", "cache"])
 def test_damaged_bytes_of_the_right_size_block_a_job_for_one_run_alone(
     tmp_path: Path, sim: Sim, store: str, kept_in: str
