@@ -363,7 +363,7 @@ def open_project(
             kept=kept,
             picked=chosen.take,
             enhanced=pins.find if pinned else None,
-            speech=rates_of(recorded, catalogue),
+            speech=rates_of(read.value, recorded, catalogue),
         ),
     )
     own = config.read()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from kiebatch.catalogue import Catalogue
-from kiebatch.model import Asset
+from kiebatch.model import JSON, Asset
 from kiebatch.record.manifest import Manifest
 from kiebatch.scenefile import speech
+from kiebatch.scenefile.leading import leads
 from kiebatch.scenefile.speech import Rates, Spoken
 
 _TASKS = ("text-to-speech",)
 
 
-def rates_of(manifest: Manifest, catalogue: Catalogue) -> Rates:
-    """Return the speaking rates of the voices that a manifest has, older versions included."""
+def rates_of(document: JSON, manifest: Manifest, catalogue: Catalogue) -> Rates:
+    """Return the speaking rates of the voices that a manifest has, older versions included.
+
+    The table alone where no length of the scene file follows a voice: then nobody asks.
+    """
+    if not leads(document):
+        return Rates()
     spoken = (_spoken(asset, catalogue) for asset in manifest.assets if asset.type == "audio")
     return speech.learned(one for one in spoken if one is not None)
 

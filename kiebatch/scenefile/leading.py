@@ -19,6 +19,18 @@ _TIGHT = 1.08  # the estimate may be so much too low
 _SLOWEST = 1.6  # how much slower than calm speech a voice may be before its picture waits for another run
 
 
+def leads(document: JSON) -> bool:
+    """Whether any length of a scene file follows a voice, whatever else is wrong with the file."""
+    scenes = _mappings(document, "scenes")
+    shots = [shot for scene in scenes for shot in _mappings(scene, "shots")]
+    return any(raw.get("duration") == VOICE for raw in (*scenes, *shots))
+
+
+def _mappings(value: JSON, key: str) -> list[Mapping[str, JSON]]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 @dataclass(frozen=True, slots=True)
 class Leading:
     """The voices of a file, by the name of the shot that speaks."""

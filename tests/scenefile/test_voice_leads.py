@@ -166,3 +166,15 @@ def test_an_approved_film_goes_on_when_its_voices_are_made(film: Film) -> None:
     second = film.command("run", "scenes.yaml", "--approved", digest, *quick)
 
     assert (first.code, second.code) == (Exit.FAILED, Exit.OK), second.err
+
+
+@pytest.mark.parametrize(
+    "scenes", ["3", "{a: 1}", "[{id: 1, shots: 4}]", "[{id: 1, duration: voice, shots: [3]}]"]
+)
+def test_a_file_that_is_wrong_in_another_way_is_told_so(film: Film, scenes: str) -> None:
+    film.write(f"kiebatch: 1\nscenes: {scenes}\n")
+
+    said = film.command("validate", "scenes.yaml")
+
+    assert said.code == Exit.INVALID
+    assert "scenes.yaml:2:" in said.err
