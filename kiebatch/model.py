@@ -699,6 +699,7 @@ class MediaFacts:
     width: int | None = None
     height: int | None = None
     duration_s: float | None = None
+    codec: str | None = None  # h264, aac, ...: of clips and sounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,12 +99,39 @@ class Commands(TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except UsageError as error:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1) if args else []
+            near = meant(args[0]) if args else ""
             if near:
-                error.message = f"no such command `{args[0]}`; did you mean `{near[0]}`?"
+                error.message = f"no such command `{args[0]}`; did you mean `{near}`?"
             raise
+
+
+# What other programs call our commands.
+_ELSEWHERE = {
+    "check": "validate",
+    "lint": "validate",
+    "apply": "run",
+    "resume": "run",
+    "retry": "run",
+    "repro": "run",
+    "new": "init",
+    "create": "init",
+    "balance": "credits",
+    "history": "log",
+    "preview": "board",
+    "serve": "review",
+    "watch": "status",
+    "price": "plan",
+    "estimate": "plan",
+}
+
+
+def meant(word: str) -> str:
+    """Return the command that a misspelt word, or that of another program, means; nothing where none is near."""
+    import difflib  # only where a word is no command
+
+    known = {name: name for name in COMMANDS} | _ELSEWHERE
+    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.7)
+    return known[found[0]] if found else ""
 
 
 def _check_paths(command: Any) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from kiebatch import files
 from kiebatch.formats import sniff as sniff
+from kiebatch.media import codecs
 from kiebatch.media.ffmpeg import Undecodable, probed
 from kiebatch.model import MediaFacts
 
@@ -54,6 +55,7 @@ def facts(path: Path) -> MediaFacts:
         if kind == "text":
             return MediaFacts(kind=kind, media_type=media_type, extension=extension, size_bytes=size)
         pixels, seconds, pictures = _stream_facts(stream, path, media_type, size)
+        named = codecs.codec(stream, media_type)
     if seconds is not None and not 0 <= seconds <= _MOST_SECONDS:
         seconds = None  # a broken head: the medium may be whole all the same, and it is paid for
     if media_type == "video/mp4" and not pictures:
@@ -66,6 +68,7 @@ def facts(path: Path) -> MediaFacts:
         width=pixels[0] if pixels else None,
         height=pixels[1] if pixels else None,
         duration_s=seconds,
+        codec=named,
     )
 
 

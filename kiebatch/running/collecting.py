@@ -119,6 +119,7 @@ class Collector:
         extra: dict[str, JSON] = {
             "output_id": one.output.id,
             "fallback_for": job.fallback_for,
+            "codec": one.facts.codec,
             "run": task.run_id or self._context.run_id,
             "tags": list(dict.fromkeys((*job.tags, *self._context.tags))),
             "prompt_raw": job.prompt_raw if job.enhanced else "",

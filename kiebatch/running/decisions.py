@@ -122,7 +122,7 @@ def adopt(opened: Opened, slot: str, file: Path, *, now: Callable[[], float] = t
         duration=facts.duration_s,
         credits=0,
         draft=workspace.draft,
-        extra={"adopted": True},
+        extra={"adopted": True} | ({"codec": facts.codec} if facts.codec else {}),
     )
     entered: list[Asset] = []
 

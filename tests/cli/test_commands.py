@@ -18,6 +18,7 @@ from kiebatch.record import open_journal
 from support.film import Film
 
 ONE = "kiebatch: 1\nscenes:\n  - {id: 1, model: nano-banana-2, prompt: a boat}\n"
+AUTHOR = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com")
 FAST = ("--poll-interval", "0.01", "--yes")
 
 
@@ -300,3 +301,51 @@ def test_the_schema_is_what_ships(film: Film) -> None:
 
     assert schema["$schema"].endswith("2020-12/schema")
     assert "scenes" in schema["properties"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("chek", "validate"),
+        ("check", "validate"),
+        ("lint", "validate"),
+        ("resume", "run"),
+        ("statsu", "status"),
+    ],
+)
+def test_what_other_programs_call_a_command_leads_to_ours(film: Film, typed: str, meant: str) -> None:
+    assert f"did you mean `{meant}`?" in film.command(typed).err
+
+
+def test_a_word_that_is_near_nothing_is_given_no_command(film: Film) -> None:
+    assert "did you mean" not in film.command("frobnicate").err
+
+
+def test_costs_takes_the_scene_file_of_the_film(film: Film) -> None:
+    film.write(ONE)
+    assert film.command("run", "scenes.yaml", *FAST).code == 0
+
+    assert film.command("costs", "scenes.yaml", "--json").json["total"]["credits"] == 8
+
+
+def test_a_report_reads_the_film_as_its_run_did(film: Film) -> None:
+    film.write("kiebatch: 1\nscenes:\n  - {id: 1, prompt: 'a boat, {light}'}\n")
+    reading = ("--image-model", "nano-banana-2", "--var", "light=dusk")
+    assert film.command("run", "scenes.yaml", *FAST, *reading).code == 0
+    for words in (["init", "-q"], ["add", "."], [*AUTHOR, "commit", "-qm", "made"]):
+        subprocess.run(["git", *words], cwd=film.folder, check=True)
+
+    assert film.command("report", "--json", *reading).json["planned"]["jobs"] == 0
+    without = film.command("report", "--json")
+    assert without.json["planned"] is None
+    assert "without the plan, since the scene file cannot be read" in without.err
+
+
+def test_a_plan_lists_what_asks_for_an_enhanced_prompt_and_has_none(film: Film) -> None:
+    film.write(ONE.replace("prompt: a boat", "prompt: a boat, enhance: ask"))
+
+    assert film.command("plan", "scenes.yaml", "--json").json["not_enhanced"] == ["1"]
+    assert (
+        "without an enhanced prompt: 1 (`kiebatch enhance` makes them"
+        in film.command("plan", "scenes.yaml").out
+    )

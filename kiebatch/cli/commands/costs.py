@@ -22,6 +22,7 @@ _HEAD = ["credits", "bought", "unused", "failed", "results", "failures"]
 
 @app.command()
 def costs(
+    scene_file: options.MaybeSceneFile = None,
     by: Annotated[
         Literal["scene", "model", "tag", "week"], typer.Option("--by", help="one line for each of these")
     ] = "scene",
@@ -42,7 +43,7 @@ def costs(
     """
     if as_csv and as_json:
         raise Invalid("give one of --csv and --json")
-    workspace = finding.find(project=project, draft=draft, assets=assets, state=state)
+    workspace = finding.find(scene_file, project=project, draft=draft, assets=assets, state=state)
     wanted = asked.wanted(since, until)
     with peek(workspace) as journal:
         attempts = _attempts(journal) if journal else []

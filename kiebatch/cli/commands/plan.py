@@ -85,6 +85,7 @@ def plan(
     value = _value(opened, todo, verdict) | {
         "effects": buys.as_json(),
         "expectations": expected.as_json(judged),
+        "not_enhanced": [str(entry.slot) for entry in _not_enhanced(todo)],
     }
     code = _code(todo) if check else Exit.OK
     announce.outcome(value)
@@ -134,6 +135,12 @@ def _write_moved(opened: Opened, todo: Plan) -> None:
     console.say(f"wrote `{moved_lines.shown(todo.moved)}` into {files.shown(path)}")
 
 
+def _not_enhanced(todo: Plan) -> list[Entry]:
+    """Return what asks for an enhanced prompt that prompts.lock.yaml does not have, and would be sent as it is."""
+    asking = (e for e in todo.entries if e.selected and e.job and e.job.enhance == "ask")
+    return [e for e in asking if e.job and e.job.prompt and not e.job.enhanced]
+
+
 def _on_the_board_alone(project: Project) -> list[str]:
     """Return what nothing makes: sounds that have words and no model."""
     names = [
@@ -181,6 +188,12 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
         lines.append(
             f"found by content: `{moved_lines.shown(todo.moved)}` carries the versions along "
             "(`kiebatch plan --write-moved` writes it)"
+        )
+    plain_ones = [str(entry.slot) for entry in _not_enhanced(todo)]
+    if plain_ones:
+        lines.append(
+            f"without an enhanced prompt: {', '.join(plain_ones[:8])}{' …' if plain_ones[8:] else ''} "
+            "(`kiebatch enhance` makes them, at a price that it says first)"
         )
     if todo.collect:
         lines.append(f"{len(todo.collect)} task(s) paid for earlier will be collected, at no cost")

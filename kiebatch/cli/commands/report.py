@@ -9,20 +9,24 @@ import typer
 
 from kiebatch import files
 from kiebatch.ci import report as reports
-from kiebatch.cli import console, options
+from kiebatch.cli import console, options, shared
 from kiebatch.cli.commands.diff import New, Old
+from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
-from kiebatch.planning import approvals, planning, statuses
+from kiebatch.planning import planning, statuses
 from kiebatch.project import opening, snapshots
 from kiebatch.record.manifest.differences import totals
+from kiebatch.settings import settings
 from kiebatch.workspace import Workspace
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Command)
+@shared.takes(shared.LOOKING)
 def report(
+    given: shared.Given,
     old: Old = None,
     new: New = None,
     output: Annotated[
@@ -37,16 +41,13 @@ def report(
     picture_url: Annotated[
         str | None, typer.Option("--picture-url", help="how the text names the picture [default: its file]")
     ] = None,
-    project: options.Project = None,
-    assets: options.Assets = None,
-    draft: options.DraftFolder = False,
-    as_json: options.Json = False,
 ) -> None:
     """Write what changed as Markdown with before-and-after pictures, for a pull request.
 
     Example: kiebatch report main --output report.md
     """
-    workspace, before, after = snapshots.pair(old, new, folder=project, assets=assets, draft=draft)
+    where = {"assets": given["assets"], "draft": given.draft}
+    workspace, before, after = snapshots.pair(old, new, folder=given["project"], **where)
     changes = snapshots.compare(workspace, before, after)
     if output and picture is None:
         picture = output.with_suffix(".png")
@@ -56,7 +57,7 @@ def report(
         files.replace(picture, reports.contact_sheet(shown))
     name = picture_url or (_relative(picture, output) if picture else None)
     plan, failed, held = (
-        _outlook(workspace, draft=draft) if after.label == snapshots.WORKING_TREE else (None, [], [])
+        _outlook(workspace, given) if after.label == snapshots.WORKING_TREE else (None, [], [])
     )
     text = reports.markdown(
         changes,
@@ -77,7 +78,7 @@ def report(
         "planned": (plan or {}).get("totals"),
         "effects": (plan or {}).get("effects"),
     }
-    console.answer(value, "" if output else text.rstrip("\n"), as_json=as_json)
+    console.answer(value, "" if output else text.rstrip("\n"), as_json=given.as_json)
     if output:
         console.say(
             f"wrote {files.shown(output)}" + (f" and {files.shown(picture)}" if picture and shown else "")
@@ -90,20 +91,24 @@ def _relative(picture: Path, output: Path | None) -> str:
     return picture.as_posix()
 
 
-def _outlook(workspace: Workspace, *, draft: bool) -> tuple[dict[str, JSON] | None, list[JSON], list[JSON]]:
+def _outlook(
+    workspace: Workspace, given: shared.Given
+) -> tuple[dict[str, JSON] | None, list[JSON], list[JSON]]:
     """Return the plan, and what failed and is held; nothing of them where the scene file cannot be read."""
     if workspace.scene_file is None:
         return None, [], []
+    where = {
+        "draft": given.draft,
+        "assets": None if given.draft else workspace.assets,
+        "state": given["state"],
+        "settings": settings(given.flags, {}, {}),
+    }
     try:
-        opened = opening.load(
-            workspace.scene_file, draft=draft, assets=None if draft else workspace.assets, allow=None
-        )
-        todo = planning.plan(opened)
-        plan = {"totals": todo.totals(), "effects": approvals.effects_of(opened, todo).as_json()}
-        standing = statuses.status(
-            workspace.scene_file, draft=draft, assets=None if draft else workspace.assets
-        )
-    except Invalid:
+        opened = opening.load(workspace.scene_file, allow=None, **where)
+        plan = {"totals": planning.plan(opened).totals()}
+        standing = statuses.status(workspace.scene_file, **where)
+    except Invalid as invalid:
+        console.say(f"without the plan, since the scene file cannot be read: {invalid}")
         return None, [], []
     failed = [s.as_json() for s in standing.slots if s.state == "failed"]
     held = [s.as_json() for s in standing.slots if s.state == "held"]
