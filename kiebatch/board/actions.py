@@ -19,6 +19,8 @@ class Kind(StrEnum):
     ANOTHER = "another"  # one more take with the same words
     REWORDED = "reworded"  # one more take with words of its own
     PROMPT = "prompt"  # other words for all takes of the shot
+    ENHANCED = "enhanced"  # other words in place of those that a chat model made
+    PLAIN = "plain"  # without them: the author's words are sent
     ALL = "all"  # everything that is missing or changed
     FAILED = "failed"  # everything that failed
     CONVERT = "convert"  # the Markdown file becomes YAML
@@ -74,6 +76,11 @@ class Proposal:
     difference: str = ""
     edit: Edit | None = None
     replacement: Replacement | None = None
+
+    @property
+    def makes(self) -> bool:
+        """Whether anything is to be made; else it only changes a file."""
+        return bool(self.bound.get("jobs"))
 
     def as_json(self) -> dict[str, JSON]:
         return {

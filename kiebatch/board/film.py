@@ -67,6 +67,7 @@ class Take:
     number: int
     model: str = ""  # set where the shot asks for several models
     prompt: str = ""  # what is asked for today; a take may have words of its own
+    raw: str = ""  # the author's, where `prompt` is one that was made better
     versions: tuple[Version, ...] = ()
     state: State = "open"
     reason: str = ""

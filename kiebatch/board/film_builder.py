@@ -170,6 +170,7 @@ class _Builder:
             number=slot.take,
             model=slot.model or "",
             prompt=job.prompt if job else "",
+            raw=job.prompt_raw if job and job.enhanced else "",
             versions=self._versions(entry.current),
             state=state,
             reason=entry.reason,

@@ -94,12 +94,14 @@ class _PanelData:
                 "star": standing.star,
                 "author": standing.author,
                 "asked": self._number(take.prompt) if own_words else "",
+                "raw": self._number(take.raw) if take.raw else "",
                 "versions": [self._version(version) for version in take.versions],
             }
         )
 
     def _version(self, version: Version) -> JSON:
         first = version.first
+        raw = first.extra.get("prompt_raw")
         spent = credits(sum(a.credits or 0.0 for a in version.assets)) if self._priced else ""
         return _without_empty(
             {
@@ -108,6 +110,7 @@ class _PanelData:
                 "model": first.model,
                 "credits": spent,
                 "p": self._number(first.prompt),
+                "raw": self._number(str(raw)) if raw else "",
                 "pieces": [[how[0], words] for how, words in version.pieces],
                 "changes": list(version.changes),
                 "files": [self._file(asset) for asset in version.assets],

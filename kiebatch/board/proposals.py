@@ -28,6 +28,7 @@ class _Asked:
     only: tuple[str, ...] = ()
     force: bool = False
     change: Changed | None = None
+    alone: bool = False  # the change is worth making although nothing is to be made
 
 
 class Proposals:
@@ -38,10 +39,12 @@ class Proposals:
         self._may_write = may_write
         self._may_run = may_run
 
-    def prompt(self, slot: str) -> str:
-        """Return a take's prompt as the author wrote it."""
+    def prompt(self, slot: str) -> dict[str, JSON]:
+        """Return a take's prompt as the author wrote it, and where one was made better, that and what it was made from."""
         opened = self._live.opened
-        return Source(opened).prompt(_job(opened, slot).slot)
+        job = _job(opened, slot)
+        found: dict[str, JSON] = {"prompt": Source(opened).prompt(job.slot)}
+        return {**found, "enhanced": job.prompt, "raw": job.prompt_raw} if job.enhanced else found
 
     def propose(self, action: Action) -> Proposal:
         """Return what an action would do and cost; nothing is changed."""
@@ -72,14 +75,17 @@ class Proposals:
                 opened.workspace,
                 options=opened.options,
                 document_read=asked.change.reading,
+                pinned=asked.change.pins,
                 allow=opened.allow,
             )
         todo = planning.plan(opened, only=asked.only, force=asked.force)
-        may = bool(todo.work) and self._may_run and (edit is None or self._may_write)
+        able = self._may_run if todo.work else asked.alone
+        may = able and (edit is None or self._may_write)
         made = f"make {_jobs(len(todo.work))}"
+        does = f"Change the file and {made}" if edit else made.capitalize()
         return Proposal(
             title=asked.title,
-            does=f"Change the file and {made}" if edit else made.capitalize(),
+            does=does if todo.work else "Change the file",
             only=asked.only,
             force=asked.force,
             bound=saved.save_plan(opened, todo, only=asked.only, force=asked.force),
@@ -94,6 +100,8 @@ class Proposals:
     def _note(self, todo: Plan, edit: Edit | None) -> str:
         if edit and not self._may_write:
             return _MAY_NOT_WRITE
+        if edit and not todo.work:
+            return "Nothing is made: what there is was made from the author's words, and stays."
         if not todo.work:
             blocked = next((e for e in todo.entries if e.selected and e.action == "blocked"), None)
             return f"It cannot be made now: {blocked.note or blocked.reason}." if blocked else ""
@@ -146,6 +154,8 @@ def _of_slot(opened: Opened, action: Action) -> _Asked:
             return _Asked(title=f"A new version of {slot}", only=(_selector(slot),), force=True)
         case Kind.ANOTHER | Kind.REWORDED:
             return _another_take(opened, slot, action)
+        case Kind.ENHANCED | Kind.PLAIN:
+            return _enhanced(opened, _job(opened, action.slot), action)
         case _:
             return _all_takes(opened, slot, action)
 
@@ -169,6 +179,23 @@ def _all_takes(opened: Opened, slot: Slot, action: Action) -> _Asked:
         else f"All takes of {slot.shot_name} with another prompt"
     )
     return _Asked(title=title, only=tuple(map(_selector, line)), change=change)
+
+
+def _enhanced(opened: Opened, job: Job, action: Action) -> _Asked:
+    """Other words in place of an enhanced prompt, or the author's own: for every take that was made from the same words."""
+    words = action.prompt.strip() if action.kind is Kind.ENHANCED else None
+    if words == "":
+        raise Invalid("a prompt cannot be empty")
+    if words == job.prompt.strip():
+        raise Invalid("the prompt is the same")
+    line = [
+        other.slot
+        for other in opened.project.jobs
+        if (other.model, other.prompt, other.prompt_raw) == (job.model, job.prompt, job.prompt_raw)
+    ]
+    title = f"{job.slot} with another enhanced prompt" if words else f"{job.slot} with the author's own words"
+    change = Source(opened).with_enhanced(job, words)
+    return _Asked(title=title, only=tuple(map(_selector, line)), change=change, alone=True)
 
 
 def _words(opened: Opened, slot: Slot, action: Action) -> str:
@@ -206,7 +233,7 @@ def _selector(slot: Slot) -> str:
 
 def _write(edit: Edit) -> None:
     if edit.path.read_bytes().decode() != edit.before:
-        raise Invalid("the scene file has changed meanwhile; ask again")
+        raise Invalid(f"{files.shown(edit.path)} has changed meanwhile; ask again")
     files.replace(edit.path, edit.after)
 
 

@@ -136,7 +136,7 @@ class _Review:
     async def prompt(self, request: Request) -> Response:
         replies.only_owner(request)
         slot = replies.text(await replies.body(request), "slot", 400)
-        return JSONResponse({"prompt": await run_in_threadpool(self.session.proposals.prompt, written(slot))})
+        return JSONResponse(await run_in_threadpool(self.session.proposals.prompt, written(slot)))
 
     async def plan(self, request: Request) -> Response:
         replies.only_owner(request)
@@ -166,7 +166,7 @@ class _Review:
             if self.run and not self.run.done():
                 return JSONResponse({"message": "a run is under way; wait until it ends"}, status_code=409)
             await run_in_threadpool(self.session.proposals.apply, proposal)
-            if proposal.replacement:  # nothing to make: the scene file has another form now
+            if not proposal.makes:
                 self._soon(self._look())
             else:
                 self.run = asyncio.create_task(self._carry_out(proposal))

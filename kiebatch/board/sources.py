@@ -10,8 +10,9 @@ from kiebatch import files
 from kiebatch.board import edits, markdown_edits
 from kiebatch.board.actions import Edit
 from kiebatch.errors import Invalid, Problem
-from kiebatch.model import Document, Slot
-from kiebatch.project import Opened, joined_files
+from kiebatch.model import Document, Job, Slot
+from kiebatch.project import Opened, joined_files, pins
+from kiebatch.project.pins import Pins
 from kiebatch.scenefile import document, markdown
 
 Reading = tuple[Document, list[Problem]]
@@ -24,10 +25,11 @@ class CannotEdit(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """A change of a scene file, and what reading it again gives."""
+    """A change of a scene file or of the enhanced prompts, and what reading the film with it gives."""
 
     edit: Edit
     reading: Reading
+    pins: Pins | bool = True
 
 
 class Source:
@@ -37,6 +39,7 @@ class Source:
         path = opened.workspace.scene_file
         if path is None:
             raise Invalid("this project has no scene file")
+        self._workspace = opened.workspace
         self._document = opened.document
         self._path = path
 
@@ -56,6 +59,17 @@ class Source:
             return self._markdown(markdown_edits.take_edit(self._document, slot, takes, prompt))
         return self._yaml(
             lambda text: edits.with_take(text, self._shown, slot.scene, slot.shot, takes, prompt)
+        )
+
+    def with_enhanced(self, job: Job, words: str | None) -> Changed:
+        """Return the enhanced prompts with other words for a job's, or without its: the author's are sent then."""
+        path = pins.lock_path(self._workspace)
+        before = path.read_bytes().decode() if path.is_file() else ""
+        after = pins.repinned(before, job, words)
+        return Changed(
+            edit=Edit(path=path, before=before, after=after),
+            reading=(self._document, []),
+            pins=Pins(self._workspace, text=after),
         )
 
     @property

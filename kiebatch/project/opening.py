@@ -332,11 +332,14 @@ def open_project(
     allow: Sequence[Path] | None = (),
     pinned: bool = True,
     measured: Sequence[Measured] = (),
+    pinned: bool | Pins = True,
 ) -> Opened:
     """Read, check and resolve a project.  `Invalid` with every problem of the file when there is an error.
 
     `options` says how the file is read; what the manifest and the picks say is filled in here.  With `strict` a
     warning is an error.  `allow` and `pinned` are those of `load`.  `measured` is what jobs were billed on the account.
+    warning is an error.  `allow` and `pinned` are those of `load`; `pinned` may also be the
+    pins to read in place of the project's.
     """
     asked = options or build.Options()
     if document_read is None and workspace.scene_file is None:
@@ -349,7 +352,7 @@ def open_project(
     chosen = replace(read_picks(workspace), moved=build.moved_lines(read))
     catalogue = load_catalogue(workspace, trust_prices=asked.trust_prices, measured=measured)
 
-    pins = Pins(workspace)
+    pins = pinned if isinstance(pinned, Pins) else Pins(workspace)
 
     def kept(scene: SceneId, shot: ShotId) -> Sequence[str]:
         return [a.model for a in recorded.of(scene, shot) if a.current]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from kiebatch import files, prompts
 from kiebatch.catalogue import Model
-from kiebatch.errors import Problem
-from kiebatch.model import Media, RoleMedia
+from kiebatch.errors import Invalid, Problem
+from kiebatch.model import Job, Media, RoleMedia
 from kiebatch.prompts import Key, Lock, Presets, lock
 from kiebatch.scenefile.build import RawPrompt
 from kiebatch.workspace import Workspace, config_home
@@ -18,8 +19,10 @@ from kiebatch.workspace import Workspace, config_home
 class Pins:
     """The presets and the lock of one project.  A film that enhances nothing never reads them."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, text: str | None = None) -> None:
+        """`text` takes the place of the lock's file, to see what a change of it would do."""
         self._workspace = workspace
+        self._text = text
         self._read_lock = False
 
     @cached_property
@@ -30,6 +33,8 @@ class Pins:
     def lock(self) -> Lock:
         self._read_lock = True
         path = lock_path(self._workspace)
+        if self._text is not None:
+            return lock.parse(self._text, files.shown(path))
         return lock.parse(files.read_text(path), files.shown(path)) if path.exists() else Lock()
 
     @property
@@ -51,6 +56,25 @@ class Pins:
         if chosen is None:
             return None
         return Key(lock.digest(text), chosen.key, chosen.version, model.id)
+
+
+def repinned(text: str, job: Job, words: str | None) -> str:
+    """Return the lock's text with other words for a job's enhanced prompt, or without it where `words` is None.
+
+    `Invalid` where the lock holds no such prompt.
+    """
+    found = lock.parse(text)
+    raw = lock.digest(job.prompt_raw)
+    entry = next(
+        (e for e in found.entries if (e.key.raw, e.key.model, e.text) == (raw, job.model, job.prompt)), None
+    )
+    if entry is None:
+        raise Invalid(f"`{job.slot}` has no enhanced prompt in {lock.NAME}")
+    if words is None:
+        return lock.dump(found.without([entry.key]))
+    return lock.dump(
+        found.with_entries([replace(entry, text=words, by="by hand", tokens=None, credits=None)])
+    )
 
 
 def presets(project: str | Path | None = None) -> Presets:

@@ -11,7 +11,7 @@ const sheet = $("#sheet");
 
 /**
  * What a served page can ask of its server; null on a page from the disk. `review.js` sets it.
- * @type {null | {post: (path: string, body: object) => Promise<any>, propose: (action: object) => void, reword: (take: any) => void}}
+ * @type {null | {post: (path: string, body: object) => Promise<any>, propose: (action: object) => void, reword: (take: any) => void, enhanced: (take: any) => void}}
  */
 let server = null;
 

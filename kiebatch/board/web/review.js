@@ -60,6 +60,36 @@ async function reword(take) {
   box.focus();
 }
 
+/* The words of a chat model beside the author's: they are sent while they are there; edit them, or drop them. */
+async function enhanced(take) {
+  const reply = await post("prompt", {slot: take.slot});
+  if (!reply.ok) {
+    cannot(reply.body);
+    return;
+  }
+  const box = h(
+    "textarea",
+    {class: "text", rows: "6", "aria-label": "Enhanced prompt", maxlength: "20000"},
+    reply.body.enhanced,
+  );
+  const next = kind => () => propose({kind, slot: take.slot, prompt: kind === "enhanced" ? box.value : ""});
+  openDialog(sheet, [
+    h("h2", {}, "Enhanced prompt of " + shotName(take.slot)),
+    h("h3", {}, "As the author wrote it"),
+    h("p", {class: "prompt"}, reply.body.raw),
+    h("h3", {}, "As it is sent"),
+    box,
+    h(
+      "div",
+      {class: "row"},
+      button("Keep it", () => sheet.close()),
+      button("Drop it…", next("plain")),
+      button("Send these words…", next("enhanced"), {class: "loud"}),
+    ),
+  ]);
+  box.focus();
+}
+
 async function propose(action) {
   openDialog(sheet, [h("h2", {}, "One moment"), h("p", {}, "Working out what this would do.")]);
   const reply = await post("plan", action);
@@ -200,6 +230,6 @@ function listen() {
     else toast("The scene file has changed; reload the page to see it");
   });
 }
-server = {post, propose, reword};
+server = {post, propose, reword, enhanced};
 listen();
 $("[data-stop]").addEventListener("click", () => post("stop", {}));

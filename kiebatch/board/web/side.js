@@ -103,6 +103,8 @@ function words(article, found, take, version) {
     const sent = number ? found.prompts[number - 1] : "";
     parts.push(h("h3", {}, "Prompt"), sent ? h("p", {class: "prompt"}, sent) : asked.cloneNode(true));
   }
+  const raw = (version || take).raw;
+  if (raw) parts.push(h("h3", {}, "As the author wrote it"), h("p", {class: "prompt"}, found.prompts[raw - 1]));
   if (version && version.changes)
     parts.push(
       h(
@@ -161,5 +163,6 @@ function actions(take) {
     take.versions.length ? ask("New version…", "again") : null,
     ask("Another take…", "another"),
     button("New prompt…", () => server && server.reword(take)),
+    take.raw ? button("Enhanced prompt…", () => server && server.enhanced(take)) : null,
   );
 }
