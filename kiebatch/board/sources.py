@@ -11,8 +11,7 @@ from kiebatch.board import edits, markdown_edits
 from kiebatch.board.actions import Edit
 from kiebatch.errors import Invalid, Problem
 from kiebatch.model import Document, Job, Slot
-from kiebatch.project import Opened, joined_files, pins
-from kiebatch.project.pins import Pins
+from kiebatch.project import Opened, Pins, joined_files, lock_path, repinned
 from kiebatch.scenefile import document, markdown
 
 Reading = tuple[Document, list[Problem]]
@@ -63,9 +62,9 @@ class Source:
 
     def with_enhanced(self, job: Job, words: str | None) -> Changed:
         """Return the enhanced prompts with other words for a job's, or without its: the author's are sent then."""
-        path = pins.lock_path(self._workspace)
+        path = lock_path(self._workspace)
         before = path.read_bytes().decode() if path.is_file() else ""
-        after = pins.repinned(before, job, words)
+        after = repinned(before, job, words)
         return Changed(
             edit=Edit(path=path, before=before, after=after),
             reading=(self._document, []),

@@ -29,7 +29,7 @@ _SOUNDS = {
     b"sowt": "pcm_s16le",
 }
 _WAVES = {1: "pcm_s{bits}le", 3: "pcm_f{bits}le", 6: "pcm_alaw", 7: "pcm_mulaw"}
-_EXTENSIBLE = 0xFFFE  # the form stands behind the fields that every wave has
+_EXTENSIBLE = 0xFFFE  # the form follows the fields that every wave has
 # What the container says already.
 _BY_TYPE = {"audio/mpeg": "mp3", "audio/flac": "flac", "audio/aac": "aac"}
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kiebatch.project.opening import read_document as read_document
     from kiebatch.project.pins import Pins as Pins
     from kiebatch.project.pins import lock_path as lock_path
+    from kiebatch.project.pins import repinned as repinned
     from kiebatch.project.references import OUTSIDE as OUTSIDE
     from kiebatch.project.snapshots import Snapshot as Snapshot
     from kiebatch.project.snapshots import diff as diff
@@ -64,6 +65,7 @@ __getattr__, __dir__ = face(
         "read_manifest": "finding",
         "read_notes": "finding",
         "read_picks": "finding",
+        "repinned": "pins",
         "validate": "validating",
     },
 )
