@@ -330,16 +330,14 @@ def open_project(
     digest: Callable[[Path], str] = files.sha256,
     document_read: tuple[Document, list[Problem]] | None = None,
     allow: Sequence[Path] | None = (),
-    pinned: bool = True,
     measured: Sequence[Measured] = (),
     pinned: bool | Pins = True,
 ) -> Opened:
     """Read, check and resolve a project.  `Invalid` with every problem of the file when there is an error.
 
     `options` says how the file is read; what the manifest and the picks say is filled in here.  With `strict` a
-    warning is an error.  `allow` and `pinned` are those of `load`.  `measured` is what jobs were billed on the account.
-    warning is an error.  `allow` and `pinned` are those of `load`; `pinned` may also be the
-    pins to read in place of the project's.
+    warning is an error.  `allow` and `pinned` are those of `load`; `pinned` may also be the pins to read in place of
+    the project's.  `measured` is what jobs were billed on the account.
     """
     asked = options or build.Options()
     if document_read is None and workspace.scene_file is None:
