@@ -45,6 +45,8 @@ class Wanted:
         sent = asset.parameters.get("input")
         if self._met(asset.fingerprint, sent if isinstance(sent, Mapping) else {}):
             return True
+        if asset.task_id and self._is_sent(asset.model, asset.parameters.get("endpoint"), sent):
+            return True
         return self._met_before_it_was_better(asset.fingerprint, asset.prompt, asset.extra.get("prompt_raw"))
 
     def accepted(self, asset: Asset) -> bool:
@@ -57,9 +59,21 @@ class Wanted:
         sent = kept.get("input")
         if self._met(attempt.fingerprint, sent if isinstance(sent, Mapping) else {}):
             return True
+        if self._is_sent(attempt.model, kept.get("endpoint"), sent):
+            return True
         return self._met_before_it_was_better(
             attempt.fingerprint, str(kept.get("prompt") or ""), kept.get("prompt_raw")
         )
+
+    def _is_sent(self, model: str, endpoint: JSON, sent: JSON) -> bool:
+        """Whether the very request that was paid for would be sent: a default that is said aloud changes nothing.
+
+        A request with media names them by their paths, whose content may be another today.
+        """
+        job = self.job
+        if self.content is None or job.media or not isinstance(sent, Mapping):
+            return False
+        return (model, endpoint, dict(sent)) == (job.model, job.endpoint, dict(job.input))
 
     def _met_before_it_was_better(self, recorded: str | None, prompt: str, raw: JSON) -> bool:
         """Whether the author's prompt is still the same, and only the text that was pinned for it is gone.
