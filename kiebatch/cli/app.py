@@ -127,7 +127,7 @@ _ELSEWHERE = {
 
 def meant(word: str) -> str:
     """Return the command that a misspelt word, or that of another program, means; nothing where none is near."""
-    import difflib  # only where a word is no command
+    import difflib  # only where a command is misspelt
 
     known = {name: name for name in COMMANDS} | _ELSEWHERE
     found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.7)
