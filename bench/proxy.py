@@ -23,6 +23,8 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # else `accept` would hold it open
         self._server.close()
         self.drop()
 

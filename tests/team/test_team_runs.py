@@ -61,6 +61,17 @@ def test_another_film_takes_what_the_first_one_paid_for_and_equal_scenes_stay_tw
     assert other.run().kept == 3
 
 
+def test_the_plan_says_whose_results_it_takes(film: Film, team: str) -> None:
+    film.write(SCENES)
+    other = another(film)
+    film.run()
+
+    said = other.command("plan", str(other.scene_file)).out
+
+    assert "1, 2, 3: film of " in said
+    assert "has paid for it" in said
+
+
 def test_force_buys_another_edition(film: Film, team: str) -> None:
     film.write(SCENES)
     other = another(film)

@@ -159,6 +159,15 @@ def _unmet(judged: Sequence[expected.Judged]) -> list[str]:
     return [f"not as expected: {shown} (`kiebatch status` says why)"] if names else []
 
 
+def _elsewhere(entries: Sequence[Entry]) -> list[str]:
+    """Return what comes from other films of the account, and from which."""
+    slots: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.action == "restore" and entry.attempt and entry.attempt.elsewhere:
+            slots.setdefault(entry.note, []).append(str(entry.slot))
+    return [f"{', '.join(names)}: {plain(note)}" for note, names in slots.items()]
+
+
 def _rules(verdict: Assessment) -> list[str]:
     """Return what a person should know before running it."""
     return [f"{rule.verdict}: {rule.message}" for rule in verdict.rules if rule.name != "consent"]
@@ -180,6 +189,7 @@ def table(todo: Plan, *, show_all: bool = False) -> str:
     for entry in shown:
         if entry.note and entry.action in ("missing", "altered", "blocked"):
             lines.append(f"{entry.slot}: {plain(entry.note)}")
+    lines += _elsewhere(shown)
     led = [f"{e.slot} about {e.job.led.seconds():.1f} s" for e in shown if e.job and e.job.led]
     if led:
         more = f" and {len(led) - 8} more" if len(led) > 8 else ""
