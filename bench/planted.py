@@ -234,8 +234,8 @@ class Making:
 LEVEL_DB = -8.6  # at which the voice has about -23 LUFS
 MOVES: Mapping[str, tuple[str, str]] = {
     "pan": ("40+t*60", "60"),
-    "slow": ("100+t*6", "80+t*3"),
-    "whip": ("if(lt(t,1.2),10,if(lt(t,1.6),10+(t-1.2)*750,310))+3*sin(t*5)", "90"),
+    "slow": ("100+t*16", "80+t*6"),
+    "whip": ("if(lt(t,1.2),10,if(lt(t,1.6),10+(t-1.2)*750,310))+10*sin(t*5)", "90"),
     "hand": ("150+14*sin(t*7)+6*sin(t*17)", "90+12*cos(t*5)"),
     "bird": ("160", "90"),
     "twelve": ("30+t*70", "90"),
@@ -276,7 +276,7 @@ def _video(making: Making, fault: str) -> tuple[str, str]:
         if making.number % 2:
             freeze = f"crop={wide - 2 * bar}:{high},pad={wide}:{high}:{bar}:0"
     elif fault == "size":
-        freeze = "scale=800:600"
+        freeze = "scale=800:600,setsar=1"
     else:
         return label, f"{look} {move}"
     making.filters.append(f"{label}{freeze}[seen]")

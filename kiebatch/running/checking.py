@@ -75,15 +75,16 @@ class Checker:
         """Wait for what is being measured, measure what lacks a value, and judge everything that was selected."""
         while self.tasks:
             await asyncio.gather(*self.tasks)
-        for entry in entries:
-            if entry.job and any(not one.by_default for one in entry.job.expect):
-                there = [self._context.manifest.as_it_stands(asset) for asset in self._slots[entry.slot].line]
-                await self._check_all(entry.slot, there, new=False)
+        asked = [e for e in entries if e.job and any(not one.by_default for one in e.job.expect)]
+        await asyncio.gather(*(self._check_all(e.slot, self._there(e.slot), new=False) for e in asked))
         there_now = {asset.filename: asset for asset in self._context.manifest.manifest.assets}
         self._outcome.judged = expected.of_plan(
             self._plan, lambda slot: [there_now.get(a.filename, a) for a in self._slots[slot].line]
         )
         self._say_what_may_not_run()
+
+    def _there(self, slot: Slot) -> list[Asset]:
+        return [self._context.manifest.as_it_stands(asset) for asset in self._slots[slot].line]
 
     async def _check_all(self, slot: Slot, assets: Iterable[Asset], *, new: bool) -> None:
         for asset in assets:

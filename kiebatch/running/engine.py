@@ -123,7 +123,8 @@ class Engine:
                 raise self._trouble
             await self._undecided.collect_late()
             await self._keeper.drain()
-            await self._checker.finish(entries)
+            interrupted = self.stop.cause is StopCause.INTERRUPTED
+            await self._checker.finish(() if interrupted else entries)
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:

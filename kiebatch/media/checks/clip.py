@@ -31,6 +31,8 @@ _SAMPLES = 8  # frames in which bars are looked for
 _LEAST_CUT = 1.5  # of scdet's scores from 0 to 100: a cut between two scenes at night
 _CUT = 4.0  # times as much as the frames beside it
 _BESIDE_S = 0.3
+_APART = 3  # frames between two that are compared: in one frame a slow pan moves too little
+_STILL = 10  # levels of 255 that a codec may change in a pixel that stands still
 _SOUND = ("silence", "loudness", "clipping")
 _PICTURE = ("cuts", "black", "freeze")
 _SAMPLED = ("bars", "text")
@@ -69,8 +71,8 @@ class _Asked:
     def arguments(self, *, sound: bool) -> list[str]:
         graph, outputs = [], []
         if self.facts.kind == "video" and self.wants(_PICTURE):
-            graph.append(f"[0:v:0]{self._picture()}[seen]")
-            outputs += ["-map", "[seen]", "-f", "null", "-"]
+            graph += _seen()
+            outputs += ["-map", "[seen]", "-f", "null", "-", "-map", "[moved]", "-f", "null", "-"]
         if self.facts.kind == "video" and self.wants(_SAMPLED):
             graph.append(f"[0:v:0]fps=fps={self._sample_rate():.6f}:start_time=0:round=up[sampled]")
             outputs += ["-map", "[sampled]", "-frames:v", str(_SAMPLES), "-c:v", "pgm", "-pix_fmt", "gray"]
@@ -81,15 +83,26 @@ class _Asked:
         source = [*ffmpeg.UNTRUSTED, "-i", f"file:{self.path.absolute()}"]
         return ["-v", "error", *source, "-filter_complex", ";".join(graph), *outputs] if graph else []
 
-    def _picture(self) -> str:
-        filters = [f"scale=w='min({_WIDE},iw)':h=-2:flags=area", "format=yuv420p"]
-        filters += [f"blackdetect=d={_SHORTEST_S['black']}:pic_th=0.98:pix_th=0.10"]
-        filters += [f"freezedetect=n=0.0007:d={_SHORTEST_S['freeze']}", "scdet=t=100"]
-        return ",".join([*filters, "metadata=mode=print:file=pictures.txt"])
-
     def _sample_rate(self) -> float:
         """Return the frames a second that give the samples, spread over the whole clip."""
         return _SAMPLES / max(self.facts.duration_s or _SAMPLES / 2, 0.1)
+
+
+def _seen() -> list[str]:
+    """Return the filters that look at each frame, and those that compare it with one a moment before.
+
+    `freezedetect` takes the mean of a difference: a bird in a still sky is less than what a codec changes in a picture
+    that stands still.  The largest difference of any pixel tells the two apart.
+    """
+    black = f"blackdetect=d={_SHORTEST_S['black']}:pic_th=0.98:pix_th=0.10"
+    most = "metadata=mode=print:key=lavfi.signalstats.YMAX:file=moves.txt"
+    return [
+        f"[0:v:0]scale=w='min({_WIDE},iw)':h=-2:flags=area,format=yuv420p,split=2[whole][copy]",
+        f"[whole]{black},scdet=t=100,metadata=mode=print:file=pictures.txt[seen]",
+        "[copy]format=gray,split=2[now][then]",
+        f"[then]tpad=start={_APART}:start_mode=clone[before]",
+        f"[now][before]blend=all_mode=difference:shortest=1,signalstats,{most}[moved]",
+    ]
 
 
 def _heard() -> str:
@@ -148,7 +161,7 @@ def _pictures(folder: Path, facts: MediaFacts, checks: Collection[str]) -> dict[
         cuts = _cuts(notes)
         found["cuts"] = Measured(value=len(cuts), at=cuts[0] if cuts else None)
         found["black"] = _parts(notes, "black_start", "black_end", end_s)
-        found["freeze"] = _parts(notes, "freezedetect.freeze_start", "freezedetect.freeze_end", end_s)
+        found["freeze"] = _frozen(_notes(folder / "moves.txt"))
     samples = sorted(folder.glob("sample-*.pgm"))
     if samples:
         found |= _sampled(samples, checks)
@@ -175,6 +188,21 @@ def _cuts(notes: Sequence[_Note]) -> list[float]:
     return found
 
 
+def _frozen(moves: Sequence[_Note]) -> Measured:
+    """Return the parts in which no pixel moves: each frame is as the frame `_APART` before it."""
+    parts: list[tuple[float, float]] = []
+    begun: int | None = None
+    for place, move in enumerate([*moves, _Note(0.0, "", math.inf)]):
+        still = place >= _APART and move.value <= _STILL
+        if still and begun is None:
+            begun = place - _APART
+        elif not still and begun is not None:
+            frame_s = moves[place - 1].at - moves[place - 2].at
+            parts.append((moves[begun].at, moves[place - 1].at + frame_s))
+            begun = None
+    return _measured([part for part in parts if part[1] - part[0] >= _SHORTEST_S["freeze"]])
+
+
 def _parts(notes: Sequence[_Note], start: str, end: str, end_s: float) -> Measured:
     """Return the parts between two kinds of notes; one that goes on to the end has no second."""
     parts: list[tuple[float, float]] = []
@@ -187,6 +215,10 @@ def _parts(notes: Sequence[_Note], start: str, end: str, end_s: float) -> Measur
             begun = None
     if begun is not None:
         parts.append((begun, max(end_s, begun)))
+    return _measured(parts)
+
+
+def _measured(parts: Sequence[tuple[float, float]]) -> Measured:
     lengths = [last - first for first, last in parts]
     if not lengths:
         return Measured(value=0, total=0)
