@@ -365,7 +365,7 @@ def test_fastest_first_sends_the_long_chain_before_the_quick_ones(tmp_path: Path
     ]
     project.write_text(json.dumps(document), encoding="utf-8")
 
-    reel.run(project, sim, order="fastest", rate=Rate(starts=1, window_s=0.2))
+    reel.run(project, sim, order="fastest", in_flight=1)
 
     assert prompts(sim)[0] == "The start"
 
