@@ -1,0 +1,34 @@
+"""The words that everything else is said in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+JSON = Any  # null, bool, int, float, str, list or dict with text keys: what `json.loads` gives
+
+Path = tuple[str | int, ...]
+
+Modality = Literal["image", "video", "audio", "text"]
+
+Enhance = Literal["off", "ask", "required"]
+
+ROLES = ("source", "references", "start_frame", "end_frame", "mask")
+
+ASSET_FOLDERS: Mapping[str, str] = {"image": "images", "video": "clips", "audio": "audio", "text": "text"}
+
+
+def stamp(seconds: float) -> str:
+    """Return a time as the manifest writes it: ISO 8601, UTC, with milliseconds and Z."""
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """At most `starts` in any `window_s` seconds."""
+
+    starts: int
+    window_s: float
