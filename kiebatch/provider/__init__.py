@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kiebatch.provider.reads import Reads as Reads
     from kiebatch.provider.reply import is_of as is_of
     from kiebatch.provider.reply import read_reply as read_reply
-    from kiebatch.provider.retries import RetryBudget as RetryBudget
+    from kiebatch.provider.retry_budget import RetryBudget as RetryBudget
     from kiebatch.provider.sqlite_gate import SqliteGate as SqliteGate
     from kiebatch.provider.times import Times as Times
     from kiebatch.provider.waiting import Ended as Ended
@@ -43,7 +43,7 @@ __getattr__, __dir__ = face(
         "GaveUp": "waiting",
         "Page": "booking",
         "Reads": "reads",
-        "RetryBudget": "retries",
+        "RetryBudget": "retry_budget",
         "SqliteGate": "sqlite_gate",
         "Times": "times",
         "UPLOAD_URL": "client",

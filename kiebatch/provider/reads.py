@@ -6,7 +6,7 @@ from kiebatch.errors import CallFailed
 from kiebatch.model import Rate, Reply, Request
 from kiebatch.provider.client import Client
 from kiebatch.provider.gate import Booking, Gate
-from kiebatch.provider.retries import RetryBudget
+from kiebatch.provider.retry_budget import RetryBudget
 
 
 class Reads:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kiebatch.record.ledger import NoRoom as NoRoom
     from kiebatch.record.ledger import Taken as Taken
     from kiebatch.record.ledger import TaskKnown as TaskKnown
+    from kiebatch.record.manifest_writer import ManifestWriter as ManifestWriter
     from kiebatch.record.notebook import Notebook as Notebook
     from kiebatch.record.off_loop import Ledger as Ledger
     from kiebatch.record.off_loop import Offload as Offload
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from kiebatch.record.store import Whereabouts as Whereabouts
     from kiebatch.record.store import results_of as results_of
     from kiebatch.record.verification import verify as verify
-    from kiebatch.record.writer import ManifestWriter as ManifestWriter
 
 __getattr__, __dir__ = face(
     __name__,
@@ -45,7 +45,7 @@ __getattr__, __dir__ = face(
         "Journal": "journal",
         "Key": "ledger",
         "Ledger": "off_loop",
-        "ManifestWriter": "writer",
+        "ManifestWriter": "manifest_writer",
         "NoRoom": "ledger",
         "Notebook": "notebook",
         "Offload": "off_loop",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from kiebatch.provider.retries import FULL, TRANSIENT, RetryBudget
+from kiebatch.provider.retry_budget import FULL, TRANSIENT, RetryBudget
 
 
 def test_an_outage_is_waited_out_by_one_read_at_a_time_and_said_once() -> None:
