@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, LiteralString, TypeVar, cast
 
 from kiebatch.errors import Invalid, install_hint
 from kiebatch.team import Away, conninfo
@@ -38,6 +38,11 @@ AWAY = (
 )
 
 
+async def _by_statement(db: Db) -> None:
+    """Let one statement be a transaction of its own, which saves two ways to the server for nearly all of them."""
+    await db.set_autocommit(True)
+
+
 class Database:
     """A pool of connections; what breaks is opened again by the pool."""
 
@@ -48,6 +53,7 @@ class Database:
             max_size=most,
             timeout=5.0,
             kwargs={"row_factory": dict_row, "prepare_threshold": None},
+            configure=_by_statement,
         )
         self._connector = connector
         self.app = procrastinate.App(connector=connector)
@@ -68,6 +74,22 @@ class Database:
 
     async def transact(self, work: Callable[[Db], Awaitable[T]], *, patience_s: float = 60.0) -> T:
         """Do some work in one transaction; done again where the database went away, `Away` when it stays away."""
+
+        async def together(db: Db) -> T:
+            async with db.transaction():
+                return await work(db)
+
+        return await self._patiently(together, patience_s)
+
+    async def rows(self, sql: LiteralString, *given: Any) -> list[dict[str, Any]]:
+        """Return the rows of one statement, with the same patience."""
+
+        async def work(db: Db) -> list[dict[str, Any]]:
+            return await (await db.execute(sql, given)).fetchall()
+
+        return await self._patiently(work, 60.0)
+
+    async def _patiently(self, work: Callable[[Db], Awaitable[T]], patience_s: float) -> T:
         loop = asyncio.get_running_loop()
         deadline, tries = loop.time() + patience_s, 0
         while True:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 from kiebatch.errors import plain
-from kiebatch.farm.database import AWAY, TASK, Database, Db
+from kiebatch.farm.database import AWAY, TASK, Database
 from kiebatch.farm.pace import Pace
 from kiebatch.farm.rows import UnitRows, kinds_served
 from kiebatch.units import KINDS, Context, Ended, Kind, LocalQueue, Order, execute
@@ -118,18 +118,15 @@ class TeamQueue:
             return False
         now = asyncio.get_running_loop().time()
         if now > self._served_until:
-            self._served = await self._database.transact(self._kinds_served)
+            self._served = await kinds_served(self._database, self._pace.dead_s)
             self._served_until = now + self._pace.beat_s
         return order.unit.kind in self._served
 
     async def depth(self) -> Mapping[Kind, int]:
-        async def work(db: Db) -> Mapping[str, int]:
-            cursor = await db.execute(
-                "SELECT kind, count(*) AS many FROM units WHERE state = 'open' GROUP BY kind"
-            )
-            return {row["kind"]: row["many"] for row in await cursor.fetchall()}
-
-        found = await self._database.transact(work)
+        rows = await self._database.rows(
+            "SELECT kind, count(*) AS many FROM units WHERE state = 'open' GROUP BY kind"
+        )
+        found = {row["kind"]: int(row["many"]) for row in rows}
         return {kind: found[kind] for kind in KINDS if kind in found}
 
     async def _look(self) -> None:
@@ -140,11 +137,8 @@ class TeamQueue:
                 waiting = self._waiting.pop(key, None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(one)
-            self._served = await self._database.transact(self._kinds_served)
+            self._served = await kinds_served(self._database, self._pace.dead_s)
             await asyncio.sleep(self._pace.look_s)
-
-    async def _kinds_served(self, db: Db) -> Collection[str]:
-        return await kinds_served(db, self._pace.dead_s)
 
     # -- working
 
@@ -172,7 +166,9 @@ class TeamQueue:
         finally:
             stopping.cancel()
             working.cancel()  # it takes no more, and waits for the units at work
-            await asyncio.gather(working, return_exceptions=True)
+            (ended,) = await asyncio.gather(working, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
 
     async def drain(self) -> None:
         self._stop.set()

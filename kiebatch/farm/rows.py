@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ class UnitRows:
         self._database = database
         self._dead_s = dead_s
         self._derives = derives
+        self._served: Collection[str] = ()
+        self._served_until = 0.0
         self.worker: int | None = None
         self.alone = False
 
@@ -59,51 +62,42 @@ class UnitRows:
 
     async def ended_of(self, keys: Sequence[str]) -> Mapping[str, Ended]:
         """Return how units ended, of those that did."""
-
-        async def work(db: Db) -> list[dict[str, Any]]:
-            cursor = await db.execute(
-                "SELECT key, state, ended FROM units WHERE key = ANY(%s) AND state <> 'open'", (list(keys),)
-            )
-            return await cursor.fetchall()
-
-        return {row["key"]: _ended(row) for row in await self._database.transact(work)}
+        rows = await self._database.rows(
+            "SELECT key, state, ended FROM units WHERE key = ANY(%s) AND state <> 'open'", list(keys)
+        )
+        return {row["key"]: _ended(row) for row in rows}
 
     # -- executing
 
     async def order(self, key: str) -> tuple[Order, bool] | None:
         """Return the order of an open unit, and whether it is a suspect; None where it is done, or gone."""
-
-        async def work(db: Db) -> dict[str, Any] | None:
-            cursor = await db.execute(
-                "SELECT unit, attempt, number, address, dies_at, suspect FROM units WHERE key = %s AND state = 'open'",
-                (key,),
-            )
-            return await cursor.fetchone()
-
-        row = await self._database.transact(work)
-        if row is None:
+        found = await self._database.rows(
+            "SELECT unit, attempt, number, address, dies_at, suspect FROM units WHERE key = %s AND state = 'open'",
+            key,
+        )
+        if not found:
             return None
+        (row,) = found
         output = None if row["attempt"] is None else (int(row["attempt"]), int(row["number"]))
         unit = Unit.from_json(row["unit"])
         return Order(unit=unit, address=row["address"], dies_at=row["dies_at"], output=output), row["suspect"]
 
     async def begin(self, order: Order) -> Ended | None:
-        async def work(db: Db) -> dict[str, Any] | None:
-            cursor = await db.execute(
-                "UPDATE units SET started = started + 1, solo = solo + %(alone)s::int, worker = %(worker)s,"
-                " alone = %(alone)s WHERE key = %(key)s AND state = 'open' RETURNING key",
-                {"worker": self.worker, "alone": self.alone, "key": order.unit.key},
-            )
-            if await cursor.fetchone() is not None:
-                return None
-            cursor = await db.execute("SELECT key, state, ended FROM units WHERE key = %s", (order.unit.key,))
-            return await cursor.fetchone()
-
-        row = await self._database.transact(work)
-        return None if row is None else _ended(row)
+        begun = await self._database.rows(
+            "UPDATE units SET started = started + 1, solo = solo + %s::int, worker = %s, alone = %s"
+            " WHERE key = %s AND state = 'open' RETURNING key",
+            *(self.alone, self.worker, self.alone, order.unit.key),
+        )
+        if begun:
+            return None
+        found = await self._database.rows(
+            "SELECT key, state, ended FROM units WHERE key = %s", order.unit.key
+        )
+        return _ended(found[0]) if found and found[0]["state"] != "open" else None
 
     async def end(self, order: Order, ended: Ended) -> None:
         """Write down how a unit ended, where its output's bytes are, and what is to be made from them: all at once."""
+        follow = await self._follow(order, ended)
 
         async def work(db: Db) -> None:
             await db.execute(
@@ -113,35 +107,41 @@ class UnitRows:
             )
             if isinstance(ended, Made) and order.unit.kind == "download":
                 await self._stored(db, order, ended)
+            await self.ask_in(db, follow)
 
         await self._database.transact(work)
 
     async def _stored(self, db: Db, order: Order, made: Made) -> None:
+        if order.output is None:
+            return
         facts = made.value["facts"]
-        if order.output is not None:
-            await db.execute(
-                "UPDATE outputs SET sha256 = %s, bytes = %s, facts = %s, stored_at = clock_timestamp()"
-                " WHERE attempt = %s AND number = %s AND stored_at IS NULL",
-                (made.value["sha256"], facts["size_bytes"], json.dumps(facts), *order.output),
-            )
-        if self._derives:
-            served = await kinds_served(db, self._dead_s)
-            kinds = [
-                kind for kind in _DERIVED if kind in served
-            ]  # else they are made where they are looked at
-            units = (derive(made.value["sha256"], facts["kind"], kind) for kind in kinds)
-            await self.ask_in(db, [Order(unit=unit) for unit in units if unit is not None])
+        await db.execute(
+            "UPDATE outputs SET sha256 = %s, bytes = %s, facts = %s, stored_at = clock_timestamp()"
+            " WHERE attempt = %s AND number = %s AND stored_at IS NULL",
+            (made.value["sha256"], facts["size_bytes"], json.dumps(facts), *order.output),
+        )
+
+    async def _follow(self, order: Order, ended: Ended) -> list[Order]:
+        """Return what is to be made from a download, of the kinds that somebody takes: else it is made where it is shown."""
+        if not self._derives or not isinstance(ended, Made) or order.unit.kind != "download":
+            return []
+        if self._served_until < time.monotonic():
+            self._served = await kinds_served(self._database, self._dead_s)
+            self._served_until = time.monotonic() + self._dead_s / 4
+        sha256, modality = ended.value["sha256"], ended.value["facts"]["kind"]
+        units = [derive(sha256, modality, kind) for kind in _DERIVED if kind in self._served]
+        return [Order(unit=unit) for unit in units if unit is not None]
 
 
-async def kinds_served(db: Db, dead_s: float) -> Collection[str]:
+async def kinds_served(database: Database, dead_s: float) -> Collection[str]:
     """Return the kinds of units that somebody takes now: a worker without a sign of life for `dead_s` does not."""
-    cursor = await db.execute(
+    rows = await database.rows(
         "SELECT DISTINCT unnest(kinds) AS kind FROM workers WHERE ended IS NULL"
         " AND beat > clock_timestamp() - make_interval(secs => %s)"
         " AND NOT EXISTS (SELECT 1 FROM about WHERE name = 'drained')",
-        (dead_s,),
+        dead_s,
     )
-    return {row["kind"] for row in await cursor.fetchall()}
+    return {row["kind"] for row in rows}
 
 
 def _columns(orders: Sequence[Order]) -> dict[str, list[Any]]:

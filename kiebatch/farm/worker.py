@@ -42,6 +42,8 @@ class Worker:
         `Invalid` where the team's schema is newer than this program; `Away` where the database stays away.
         """
         asyncio.get_running_loop().set_exception_handler(_heard)
+        # A store that cannot be reached is said before anything is fetched for it.
+        await asyncio.to_thread(self.results.objects.size, "entries")
         database = Database(self.url, most=self.jobs + 4)
         shelf = StoreShelf(self.results, self.folder)
         context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread, fetch=self.client.download)
@@ -49,7 +51,10 @@ class Worker:
             queue = TeamQueue(database, context, pace=self.pace)
             async with self._alive(database) as number:
                 queue.rows.worker = number
-                await _Shift(self, database, queue, number).run(stop)
+                try:
+                    await _Shift(self, database, queue, number).run(stop)
+                except AWAY as error:
+                    raise Away("the connection to the team's database was lost") from error
 
     @contextlib.asynccontextmanager
     async def _alive(self, database: Database) -> AsyncIterator[int]:
@@ -107,10 +112,10 @@ class _Shift:
             for task in (beating, working, stopping):
                 task.cancel()
             (beat, *_) = await asyncio.gather(beating, working, stopping, return_exceptions=True)
-        if isinstance(beat, AWAY) or not (isinstance(beat, Exception) or stop.is_set()):
-            raise Away("the connection to the team's database was lost")
         if isinstance(beat, Exception):
-            raise beat
+            raise beat  # a newer schema, or a database that went away
+        if not stop.is_set():
+            raise Away("the queue lost its connection to the team's database")
 
     async def _work(self) -> None:
         while not self._ending:
