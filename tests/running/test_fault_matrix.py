@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from kiebatch import api
 from kiebatch.errors import Invalid
 from kiebatch.record import open_journal
 from support import reel
+from support.killing import killed
 from support.places import ROOT
 from support.simulated import Sim
 
@@ -224,21 +223,7 @@ def _one(folder: Path, sim: Sim, scenario: Scenario, point: str) -> str:
 
 def _killed(act: Callable[[Callable[[str], None]], object], point: str) -> None:
     """Do something in a process of its own that is killed at a point."""
-    child = os.fork()
-    if child == 0:
-
-        def hook(reached: str) -> None:
-            if reached == point:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            act(hook)
-        finally:
-            sys.stderr.flush()
-            os._exit(99)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), f"{point} was never reached"
-    assert os.WTERMSIG(status) == signal.SIGKILL
+    killed(act, lambda reached: reached == point)
 
 
 def _count(sim: Sim) -> Counter[str]:

@@ -17,6 +17,7 @@ from kiebatch.errors import Exit, Invalid, Refused
 from kiebatch.model import Asset
 from kiebatch.record import Key, ManifestWriter, ResultCache
 from support.film import Film
+from support.killing import killed
 from support.places import GOLDEN
 from support.records import an_asset
 
@@ -39,14 +40,12 @@ def killed_in_flight(film: Film, count: int = 1) -> None:
     """Run until `count` tasks are submitted, and die before any is collected."""
     seen = 0
 
-    def dies(point: str) -> None:
+    def dies(point: str) -> bool:
         nonlocal seen
         seen += point == "journal.submitted:after"
-        if seen == count and point == "request.recordInfo:before":
-            raise KeyboardInterrupt
+        return seen == count and point == "request.recordInfo:before"
 
-    with pytest.raises(KeyboardInterrupt):
-        film.run(edges=api.Edges(hook=dies, gate_path=":memory:"))
+    killed(lambda hook: film.run(edges=api.Edges(hook=hook, gate_path=":memory:")), dies)
 
 
 def journal(film: Film) -> Path:
