@@ -8,28 +8,34 @@ journal is lost, whose manifest another tool writes into, or whose provider lies
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import functools
 import json
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
 from bench.lives import EPOCH, RUNS, Broken, Film, Life, document
 from kiebatch import api
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, Refused
 from kiebatch.project import Opened
-from kiebatch.record import manifest
+from kiebatch.provider.callbacks import Hint
+from kiebatch.record import manifest, picks_file
+from kiebatch.record.picks import Choice, Decision
 from kiebatch.running import Outcome
 from kiebatch.simulator import Fault
+from kiebatch.simulator.state import Task
 
 
 class Hardship(StrEnum):
@@ -43,6 +49,9 @@ class Hardship(StrEnum):
     JOURNAL = "journal"  # emptied, deleted, or taken back to an earlier copy
     FOREIGN = "foreign"  # entries of another tool in the manifest
     LIES = "lies"  # the provider repeats ids, mixes up records, and names absurd costs
+    STATES = "states"  # two state folders for one film, in turn
+    CALLBACKS = "callbacks"  # callbacks that are forged, doubled, late and lost
+    BESIDE = "beside"  # pick, adopt, accept and resolve in the middle of a run
 
 
 PLAIN = tuple(f"p{n}" for n in range(7))  # shots that nothing starts from
@@ -80,6 +89,7 @@ class HardLife(Life):
     committed: bytes = b""  # the manifest before git took it back
     kept: bytes = b""  # an earlier copy of the journal
     done: Counter[str] = field(default_factory=Counter)  # what was done to it
+    excused: set[tuple[str, int]] = field(default_factory=set)  # state folder and attempt
 
     def __post_init__(self) -> None:
         kinds = tuple(Hardship)
@@ -99,12 +109,15 @@ class HardLife(Life):
         edit_at = self.lot.choice([2, 3, 99])
         for number in range(RUNS):
             self.edited = self.edited or number >= edit_at
+            self.state = self.luck.choice(self.states)
             await self.run(self.version(self.luck.choice(self.films)), kills=self.lot.random() < 0.7)
             await self._between(self.lot)
             self.suffer()
         for film in self.films:
-            self.lost_journal()
-            await self.come_home(self.version(film))
+            for state in self.states:
+                self.state = state
+                self.lost_journal()
+                await self.come_home(self.version(film))
 
     # -- each hardship
 
@@ -125,11 +138,20 @@ class HardLife(Life):
         return {"force": True, "only": (str(job.slot),)}
 
     def more_settings(self) -> dict[str, Any]:
+        if self.hardship is Hardship.CALLBACKS:
+            return {"callback_url": "https://film.example/hook"}
         return {"cache": self.folder / "cache"} if self.hardship is Hardship.CACHE else {}
 
+    def more_edges(self) -> dict[str, Any]:
+        return {"listening": self.listening} if self.hardship is Hardship.CALLBACKS else {}
+
     def beside(self, point: str) -> None:
-        if self.hardship is Hardship.DECISIONS and point.startswith("request.") and self.luck.random() < 0.03:
+        if not point.startswith("request."):
+            return
+        if self.hardship is Hardship.DECISIONS and self.luck.random() < 0.03:
             self.decide()
+        if self.hardship is Hardship.BESIDE and self.luck.random() < 0.08:
+            self.luck.choice([self.decide, self.pick, self.resolve_beside])()
 
     def suffer(self) -> None:
         """Do what this life's hardship does between two runs."""
@@ -160,6 +182,8 @@ class HardLife(Life):
         super().revert()
 
     async def run(self, opened: Opened, *, kills: bool, fair: bool = False) -> Outcome | None:
+        self.excuse()
+        opened = self.placed(opened, opened.workspace.assets.name)
         try:
             return await super().run(opened, kills=kills, fair=fair)
         except Invalid as error:
@@ -216,6 +240,77 @@ class HardLife(Life):
             )
             self.done["foreign"] += 1
         path.write_text(json.dumps(written), encoding="utf-8")
+
+    # -- two state folders
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        return ("state", "elsewhere") if self.hardship is Hardship.STATES else ("state",)
+
+    def excuse(self) -> None:
+        """Allow once more what the other state folder alone knows: nobody could tell that it was paid for."""
+        recorded = {asset.task_id for asset in self.recorded()}
+        here = self.state
+        for state in self.states:
+            if state == here:
+                continue
+            self.state = state
+            with self._journal() as journal:
+                for attempt in journal.attempts():
+                    unknown = attempt.open or attempt.undecided or attempt.state == "saved"
+                    mark = (state, attempt.id)
+                    if unknown and attempt.task_id not in recorded and mark not in self.excused:
+                        self.excused.add(mark)
+                        self.words[str(attempt.job["prompt"])] += 1
+        self.state = here
+
+    # -- callbacks
+
+    @contextlib.asynccontextmanager
+    async def listening(self, _address: str, heard: Callable[[Hint], object], **_: Any) -> AsyncIterator[str]:
+        """Take the simulator's callbacks to a run, as badly as a network and a stranger can."""
+        ringing = asyncio.create_task(self._ring(heard))
+        try:
+            yield "film.example"
+        finally:
+            ringing.cancel()
+
+    async def _ring(self, heard: Callable[[Hint], object]) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            for task, _ in self.sim.due_callbacks():
+                for hint in self._hints(task):
+                    self.loop.call_later(self.luck.choice([0.0, 0.0, 5.0, 120.0]), heard, hint)
+
+    def _hints(self, task: Task) -> Iterator[Hint]:
+        """Yield what is told of a task: nothing, the truth once or twice, and what a stranger makes up."""
+        token = parse_qs(urlsplit(task.callback or "").query).get("kiebatch", [""])[0]
+        true = Hint(task.id, token)
+        yield from self.luck.choice([[], [true], [true], [true, true]])
+        if self.luck.random() < 0.3:
+            other = self.luck.choice(list(self.sim.tasks))
+            yield self.luck.choice([Hint(other, token), Hint(task.id, f"{token}0"), Hint("0" * 32, token)])
+            self.done["forged"] += 1
+
+    # -- in the middle of a run
+
+    def pick(self) -> None:
+        """Pick or reject a take, as somebody does who looks at the board while the film is made."""
+        choice: Choice = self.luck.choice(("pick", "reject"))
+        decision = Decision(slot=f"2a#{self.luck.randrange(1, 4)}", choice=choice)
+        picks_file.decide(self.version().workspace, [decision])
+        self.done[choice] += 1
+
+    def resolve_beside(self) -> None:
+        """Try to decide a held job while a run is at work, which holds the film: that is refused."""
+        try:
+            api.resolve(self.version().workspace, f"1.{self.luck.choice(PLAIN)}", "resubmit")
+        except Invalid:
+            self.done["nothing held"] += 1
+        except Refused:
+            self.done["resolve refused"] += 1
+        else:
+            raise Broken("a job was decided while a run was at work")
 
     # -- the journal
 

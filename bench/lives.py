@@ -186,6 +186,7 @@ class Life:
     sabotage: Sabotage = Sabotage()
     log: Callable[[str], object] = lambda _line: None
 
+    state: str = "state"  # the state folder that the next run uses
     runs: int = 0
     kills: int = 0
     violated: str = ""  # a limit of the account that was not kept
@@ -244,7 +245,7 @@ class Life:
         workspace = Workspace(
             root=self.folder,
             assets=self.folder / film,
-            state=self.folder / "state",
+            state=self.folder / self.state,
             scene_file=opened.workspace.scene_file,
             default=film == "assets",
         )
@@ -256,6 +257,14 @@ class Life:
     def films(self) -> tuple[str, ...]:
         """The assets folders that this life has."""
         return ("assets",)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The state folders that this life has."""
+        return ("state",)
+
+    def more_edges(self) -> dict[str, Any]:
+        return {}
 
     def asked(self, opened: Opened) -> dict[str, Any]:
         """Return how a run is asked for, beside its settings."""
@@ -340,6 +349,7 @@ class Life:
             gate_path=self.folder / "gate.sqlite3",
             team=self.team,
         )
+        edges = dataclasses.replace(edges, **self.more_edges())
         if not self.sabotage.intents:
             edges = dataclasses.replace(edges, open_journal=_forgetful)
         outcome = None
@@ -390,11 +400,11 @@ class Life:
     def resolve_all(self, *, honest: bool) -> None:
         """Decide what is held, as a user does who looks at the provider's own log of tasks."""
         known = {a.task_id for a in self.attempts()}
-        for film in self.films:
-            self._resolve_all(film, known, honest=honest)
+        for journal in self._journals():
+            self._resolve_all(journal, known, honest=honest)
 
-    def _resolve_all(self, film: str, known: set[str | None], *, honest: bool) -> None:
-        with self._journal(film) as journal:
+    def _resolve_all(self, journal: Journal, known: set[str | None], *, honest: bool) -> None:
+        with journal:
             journal.hold_unfinished("the program ended")
             for attempt in journal.attempts(states=("held",)):
                 prompt = str(attempt.job["prompt"])
@@ -427,11 +437,20 @@ class Life:
         workspace = self.placed(self.film.before, film).workspace
         return open_film(workspace, now=self._wall, team=self.team, rebuild=tuple)
 
+    def _journals(self) -> Iterator[Journal]:
+        """Open the journal of each film in each state folder, one after the other."""
+        now = self.state
+        for film in self.films:
+            for state in self.states:
+                self.state = state
+                yield self._journal(film)
+        self.state = now
+
     def attempts(self) -> list[Attempt]:
         """Return the attempts of all films."""
         found = []
-        for film in self.films:
-            with self._journal(film) as journal:
+        for journal in self._journals():
+            with journal:
                 found += journal.attempts()
         return found
 
@@ -510,6 +529,9 @@ class Life:
             file = self.folder / asset.filename
             if not file.exists() or files.sha256(file) != asset.sha256:
                 raise Broken(f"{asset.filename} is not what the manifest says")
+            task = self.sim.tasks.get(asset.task_id or "")
+            if task and task.input.get("prompt", task.input.get("text")) != asset.prompt:
+                raise Broken(f"{asset.filename} has the picture of another task")
 
     async def come_home(self, opened: Opened) -> None:
         """Check that in fair weather, with an honest user and nobody who kills, every charge comes home.

@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -91,6 +92,7 @@ class Edges:
     open_journal: Callable[..., SqliteJournal] = open_journal
     team: Team | None = None  # else the one that the environment names
     gate_path: Path | str | None = None
+    listening: Callable[..., AbstractAsyncContextManager[str]] = callbacks.listening
     exchange: Callable[[Request, Answer, str | None], object] = lambda request, answer, task_id: None
 
 
@@ -559,7 +561,9 @@ class _Session:
         if not (settings.callback_url and settings.listens and waits):
             return
         address = await stack.enter_async_context(
-            callbacks.listening(settings.listen, engine.heard, key=settings.webhook_key, now=self._edges.now)
+            self._edges.listening(
+                settings.listen, engine.heard, key=settings.webhook_key, now=self._edges.now
+            )
         )
         unsigned = "" if settings.webhook_key else ", unsigned: set KIE_WEBHOOK_KEY"
         self._emit(Noticed(message=f"taking callbacks at {address}{unsigned}"))
