@@ -67,6 +67,7 @@ def as_measured(listed: Price, model: Model, input: Mapping[str, JSON]) -> Price
     if not fitting:
         return listed
     seen = max(fitting, key=lambda m: m.credits)
+    differs = seen.credits != listed.amount
     return replace(
         listed,
         amount=_tidy(seen.credits),
@@ -76,7 +77,10 @@ def as_measured(listed: Price, model: Model, input: Mapping[str, JSON]) -> Price
         reserve=max(listed.reserved or 0.0, seen.credits)
         if seen.credits < (listed.reserved or 0.0)
         else None,
-        listed=listed.amount if seen.credits != listed.amount else None,
+        listed=listed.amount if differs else None,
+        note=f"billed {seen.credits:g} credits on this account, and listed at {listed.amount:g}"
+        if differs
+        else "",
     )
 
 

@@ -35,7 +35,7 @@ def _asked_back(line: Line) -> float:
 
 def _why(line: Line) -> str:
     if line.kind is Kind.FAILURE:
-        return f"failed ({line.code}: {line.message})"
+        return f"failed: `{line.code} {line.message}`"
     if line.kind is Kind.HELD:
         return "the answer to the submission did not arrive; was a task made?"
     return f"its price was {console.number(line.price)}"
@@ -50,7 +50,12 @@ def _row(line: Line) -> str:
         console.number(_asked_back(line)),
         _why(line),
     ]
-    return f"| {' | '.join(plain(cell, 300).replace('|', '/') for cell in cells)} |"
+    return f"| {' | '.join(_cell(text) for text in cells)} |"
+
+
+def _cell(text: str) -> str:
+    """Return a text that no table and no page takes for anything but words."""
+    return plain(text, 300).replace("|", "/").replace("<", "&lt;").replace("[", "(").replace("]", ")")
 
 
 def _balances(found: Audit) -> Sequence[str]:

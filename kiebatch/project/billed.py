@@ -79,8 +79,9 @@ def add(account: Account, found: Sequence[Measured], where: Path | None = None) 
             another_simulator = _is_simulator(row["host"]) and not same_account
             if not another_simulator and not (same_account and _measured(row).about in about):
                 kept.append(row)
+        rows = [*kept, *(_row(one, account) for one in found)]
         text = yaml.safe_dump(
-            {_HEAD: FORMAT, "measured": [*kept, *(_row(one, account) for one in found)]},
+            {**_value(path), _HEAD: FORMAT, "measured": rows},
             sort_keys=False,
             allow_unicode=True,
             default_flow_style=None,
@@ -102,18 +103,22 @@ def _is_simulator(host: str) -> bool:
     return is_loopback(host.partition("//")[2].rpartition(":")[0])
 
 
-def _rows(path: Path | None) -> list[dict[str, JSON]]:
-    """Return the rows of the file, checked; none where it is not there.  `Invalid` for one that cannot be read."""
-    if path is None or not files.is_there(path):
-        return []
-    read_document = document.read(files.read_text(path, longest=_LONGEST), files.shown(path))
-    value = read_document.value
+def _value(path: Path) -> dict[str, JSON]:
+    """Return what the file holds, nothing where it is not there.  `Invalid` for one that is not ours."""
+    if not files.is_there(path):
+        return {}
+    value = document.read(files.read_text(path, longest=_LONGEST), files.shown(path)).value
     if not isinstance(value, dict) or value.get(_HEAD) != FORMAT or isinstance(value[_HEAD], bool):
         raise _unreadable(path, f"it must begin with `{_HEAD}: {FORMAT}`")
-    rows = value.get("measured") or []
+    return value
+
+
+def _rows(path: Path | None) -> list[dict[str, JSON]]:
+    """Return the rows of the file, checked.  `Invalid` where one of them cannot be read."""
+    rows = _value(path).get("measured") or [] if path else []
     for number, row in enumerate(rows if isinstance(rows, list) else [None], 1):
         if not _is_row(row):
-            raise _unreadable(path, f"row {number} is not one that a run has written")
+            raise _unreadable(path or Path(NAME), f"row {number} is not one that a run has written")
     return rows
 
 

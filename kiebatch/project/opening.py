@@ -330,14 +330,14 @@ def open_project(
     digest: Callable[[Path], str] = files.sha256,
     document_read: tuple[Document, list[Problem]] | None = None,
     allow: Sequence[Path] | None = (),
-    measured: Sequence[Measured] = (),
+    measured: Sequence[Measured] | None = None,
     pinned: bool | Pins = True,
 ) -> Opened:
     """Read, check and resolve a project.  `Invalid` with every problem of the file when there is an error.
 
     `options` says how the file is read; what the manifest and the picks say is filled in here.  With `strict` a
     warning is an error.  `allow` and `pinned` are those of `load`; `pinned` may also be the pins to read in place of
-    the project's.  `measured` is what jobs were billed on the account.
+    the project's.  `measured` is what jobs were billed on the account; None: on that of the environment.
     """
     asked = options or build.Options()
     if document_read is None and workspace.scene_file is None:
@@ -348,6 +348,8 @@ def open_project(
     read, found = document_read or read_document(workspace.scene_file or Path())
     recorded = read_manifest(workspace)
     chosen = replace(read_picks(workspace), moved=build.moved_lines(read))
+    if measured is None:
+        measured = billed.read(billed.account_of(Settings(), workspace.root))
     catalogue = load_catalogue(workspace, trust_prices=asked.trust_prices, measured=measured)
 
     pins = pinned if isinstance(pinned, Pins) else Pins(workspace)

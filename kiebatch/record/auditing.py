@@ -256,12 +256,25 @@ def _restless(attempts: Iterable[Attempt]) -> list[tuple[float, float]]:
     return spans
 
 
+def _merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return spans in order, those that overlap as one."""
+    found: list[tuple[float, float]] = []
+    for begun, over in sorted(spans):
+        if found and begun <= found[-1][1]:
+            found[-1] = found[-1][0], max(over, found[-1][1])
+        else:
+            found.append((begun, over))
+    return found
+
+
 def _windows(readings: Sequence[Reading], attempts: Sequence[Attempt]) -> list[Window]:
     """Return the windows between readings at quiet moments, account by account."""
-    spans = _restless(attempts)
+    spans = _merged(_restless(attempts))
+    ends = [over for _, over in spans]
     by_account: dict[str, list[Reading]] = defaultdict(list)
     for reading in sorted(readings, key=lambda r: r.at):
-        if not any(begun < reading.at and reading.asked_at < over for begun, over in spans):
+        next_one = bisect_right(ends, reading.asked_at)
+        if next_one == len(spans) or spans[next_one][0] >= reading.at:
             by_account[reading.account].append(reading)
     found: list[Window] = []
     for account, quiet in by_account.items():

@@ -69,7 +69,7 @@ class Concluder:
 
         The answer to a submission that was lost may have named the very task that the next answer names.
         """
-        if not words or same_words(words, task.job.prompt):
+        if not words or not task.job.prompt or same_words(words, task.job.prompt):
             return None
         held = await self._context.ledger.attempts(states=("held", "intended"))
         theirs = (a for a in held if a.id != task.attempt and same_words(words, str(a.job.get("prompt", ""))))

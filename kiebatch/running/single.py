@@ -17,7 +17,7 @@ from kiebatch import files
 from kiebatch.catalogue import Model
 from kiebatch.errors import Exit, Invalid, Where
 from kiebatch.model import JSON, Document, Job, Slot, job_record
-from kiebatch.project import Opened, finding, open_film, opening, team_here
+from kiebatch.project import Opened, billed, finding, open_film, opening, team_here
 from kiebatch.record import Claimed, Intent, Journal, Key
 from kiebatch.running import roles, session
 from kiebatch.running.events import Event, Noticed
@@ -163,6 +163,7 @@ def prepare(
             ),
             strict=chosen.strict,
             lint=chosen.strict,
+            measured=billed.read(billed.account_of(chosen, place.root)),
             document_read=(Document(value=value, places={}, file=""), []),
             allow=None,  # the pictures are named by the person, on the command line
         )
