@@ -112,12 +112,14 @@ def _learnt(before: Measured | None, bills: Sequence[Bill], day: str) -> Measure
         params=first.params,
         listed=first.listed,
         credits=round(highest, 4),
-        kind="exact" if equal else "bound",
+        kind="exact" if equal else "estimate",
         as_of=day,
         jobs=len(bills),
     )
     if highest > known + ROUNDING:
         return row
+    if before is not None and before.kind == "exact" and not equal:
+        return replace(row, credits=before.credits)
     sure = equal and all(bill.agreed for bill in bills)
     if highest < known - ROUNDING:
         return row if sure and not first.bound and len(bills) >= _ENOUGH else None

@@ -165,7 +165,7 @@ class Measured:
     params: Mapping[str, JSON]
     listed: float
     credits: float
-    kind: Literal["exact", "bound"]  # bound: the charges differed
+    kind: Literal["exact", "estimate"]  # estimate: the charges differed
     as_of: str
     jobs: int
 

@@ -127,7 +127,7 @@ def _is_row(row: JSON) -> bool:
         return False
     words = all(isinstance(row.get(key), str) for key in ("account", "host", "model", "as_of"))
     numbers = all(_is_amount(row.get(key)) for key in ("listed", "credits", "jobs"))
-    return words and numbers and row.get("kind") in ("exact", "bound")
+    return words and numbers and row.get("kind") in ("exact", "estimate")
 
 
 def _is_amount(value: JSON) -> bool:

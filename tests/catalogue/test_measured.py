@@ -30,8 +30,8 @@ def test_a_higher_charge_is_learnt_from_one_job() -> None:
     assert learn(bill(12, agreed=False)) == [(12, "exact")]
 
 
-def test_of_charges_that_differ_the_highest_is_a_bound() -> None:
-    assert learn(bill(8), bill(12), bill(10)) == [(12, "bound")]
+def test_of_charges_that_differ_the_highest_counts() -> None:
+    assert learn(bill(8), bill(12), bill(10)) == [(12, "estimate")]
 
 
 def test_a_price_that_record_and_balance_confirm_is_exact() -> None:
@@ -63,6 +63,10 @@ def test_a_lower_price_that_record_and_balance_agree_on_is_learnt() -> None:
 def test_a_price_that_was_raised_stays_until_enough_jobs_agree_on_less() -> None:
     assert learn(bill(8), known=(row(12),)) == []
     assert learn(bill(8), bill(8), bill(8), known=(row(12),)) == [(8, "exact")]
+
+
+def test_a_price_is_exact_no_longer_once_charges_differ() -> None:
+    assert learn(bill(12), bill(10), known=(row(12),)) == [(12, "estimate")]
 
 
 def test_only_jobs_with_the_same_parameters_and_listed_price_go_by_the_bill() -> None:
