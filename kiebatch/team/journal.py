@@ -11,12 +11,11 @@ import contextlib
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from kiebatch.errors import Invalid, Refused, plain
-from kiebatch.model import JSON, Attempt, Output, Slot
+from kiebatch.errors import Refused, plain
+from kiebatch.model import JSON, Output, Slot
 from kiebatch.record import (
     Claimed,
     Fenced,
@@ -24,7 +23,6 @@ from kiebatch.record import (
     Intent,
     NoRoom,
     Notebook,
-    SavedOutput,
     SqliteJournal,
     Taken,
     TaskKnown,
@@ -32,34 +30,16 @@ from kiebatch.record import (
 from kiebatch.team import rows
 from kiebatch.team.connection import Away, Connection, Cursor
 from kiebatch.team.leases import Lease
+from kiebatch.team.questions import HAD, Questions, Whose
 from kiebatch.team.unwritten import Answer, Unwritten
 
 T = TypeVar("T")
 
-_HAD = (
-    "claimed",
-    "intended",
-    "held",
-    "submitted",
-    "lost",
-    "saved",
-)  # of which there is one a key and edition
 _OPEN = ("submitted", "lost")
 _MOST_CREDITS = 1_000_000.0  # for one task; what a record says beyond is not believed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whose:
-    """Which film of which account a journal is of, and how people call it."""
-
-    account: str
-    project: str
-    film: str
-    name: str
-    host: str
-
-
-class TeamJournal:
+class TeamJournal(Questions):
     """The attempts of one film in a shared ledger.  Used by one thread at a time."""
 
     claims_first = True
@@ -73,11 +53,9 @@ class TeamJournal:
         unwritten: Unwritten,
         hook: Hook,
     ) -> None:
+        super().__init__(connection, whose)
         self.warnings = local.warnings
-        self.connection = connection
-        self.whose = whose
         self.lease = lease
-        self.not_yet_here: Sequence[Attempt] = ()  # what the first run will take along from this machine
         self._local = local
         self._pulse = Connection(connection.url, clock=connection.clock)
         self._unwritten = unwritten
@@ -149,9 +127,6 @@ class TeamJournal:
             self._gathering = None
         for point in points:
             self._hook(f"journal.{point}:after")
-
-    def _read(self, work: Callable[[Cursor], T]) -> T:
-        return self.connection.transact(work)
 
     # -- the life of a run
 
@@ -477,95 +452,7 @@ class TeamJournal:
                 ),
             )
 
-    # -- questions
-
-    def attempts(self, *, states: Sequence[str] = (), scene: str | None = None) -> list[Attempt]:
-        # What is claimed was never sent: it is nobody's business but its run's.
-        terms = ["a.project = %s", "a.film = %s", "a.state <> 'claimed'"]
-        values: list[Any] = [self.whose.project, self.whose.film]
-        if states:
-            terms.append("a.state = ANY(%s)")
-            values.append(list(states))
-        if scene is not None:
-            terms.append("a.scene = %s")
-            values.append(scene)
-        there = self._all(" AND ".join(terms), values)
-        here = [
-            a
-            for a in self.not_yet_here
-            if (not states or a.state in states) and scene in (None, str(a.slot.scene))
-        ]
-        return [*here, *there]
-
-    def of_every_film(self) -> list[Attempt]:
-        """Return the attempts of all films of the account, oldest first: one balance pays for them all."""
-        return self._all("a.account = %s AND a.state <> 'claimed'", (self.whose.account,))
-
-    def find(self, contents: Iterable[str]) -> list[Attempt]:
-        return self._all(
-            "a.project = %s AND a.film = %s AND a.state <> 'claimed' AND a.account = %s AND a.fingerprint = ANY(%s)",
-            (self.whose.project, self.whose.film, self.whose.account, list(contents)),
-        )
-
-    def attempt(self, number: int) -> Attempt:
-        return self._read(lambda cursor: self._one(cursor, number))
-
-    def attempt_of_task(self, task_id: str) -> Attempt | None:
-        found = self._all("a.account = %s AND a.task_id = %s", (self.whose.account, rows.text(task_id)))
-        return found[0] if found else None
-
-    def outputs_of(self, attempt: int) -> list[SavedOutput]:
-        return self._outputs("o.attempt = %s", (attempt,))
-
-    def outputs_of_task(self, task_id: str) -> list[SavedOutput]:
-        return self._outputs(
-            "o.attempt = (SELECT id FROM attempts WHERE account = %s AND task_id = %s)",
-            (self.whose.account, rows.text(task_id)),
-        )
-
-    def has_succeeded(self, model: str) -> bool:
-        query = "SELECT 1 FROM attempts WHERE account = %s AND model = %s AND state = 'saved' LIMIT 1"
-        values = (self.whose.account, model)
-        return self._read(lambda cursor: cursor.execute(query, values).fetchone() is not None)
-
-    def _all(self, terms: str, values: Sequence[Any], order: str = "a.id") -> list[Attempt]:
-        query = f"SELECT {rows.ATTEMPT} FROM attempts a JOIN projects p ON p.id = a.project WHERE {terms} ORDER BY {order}"
-        found = self._read(lambda cursor: cursor.execute(query, values).fetchall())
-        return [rows.attempt(row, self.whose.project, self.whose.film) for row in found]
-
-    def _one(self, cursor: Cursor, number: int) -> Attempt:
-        query = f"SELECT {rows.ATTEMPT} FROM attempts a JOIN projects p ON p.id = a.project WHERE a.id = %s"
-        found = cursor.execute(query, (number,)).fetchone()
-        if found is None:
-            raise Invalid(f"the team's ledger has no attempt {number}")
-        return rows.attempt(found, self.whose.project, self.whose.film)
-
-    def _outputs(self, terms: str, values: Sequence[Any]) -> list[SavedOutput]:
-        query = (
-            "SELECT o.number, o.url, o.text, o.label, o.output_id, o.entry, extract(epoch FROM o.seen_at)::float8 AS seen_at"
-            f" FROM outputs o WHERE {terms} ORDER BY o.number"
-        )
-        return [
-            rows.output(row) for row in self._read(lambda cursor: cursor.execute(query, values).fetchall())
-        ]
-
     # -- what other films of the account have
-
-    def others(self, contents: Iterable[str]) -> list[Attempt]:
-        return self._all(
-            "a.account = %s AND a.fingerprint = ANY(%s) AND a.state = ANY(%s) AND NOT (a.project = %s AND a.film = %s)",
-            (self.whose.account, list(contents), list(_HAD), self.whose.project, self.whose.film),
-            order="a.edition, a.id",
-        )
-
-    def news(self, attempts: Iterable[int]) -> list[int]:
-        query = (
-            "SELECT a.id FROM attempts a LEFT JOIN runs r ON r.id = a.holder WHERE a.id = ANY(%s) AND (a.state NOT IN"
-            " ('claimed', 'intended', 'submitted', 'lost') OR (r.ended IS NOT NULL AND a.state IN ('submitted', 'lost')))"
-        )
-        ids = list(attempts)
-        found = self._read(lambda cursor: cursor.execute(query, (ids,)).fetchall())
-        return [row["id"] for row in found]
 
     def adopt(self, attempt: int, slot: Slot) -> bool:
         def work(cursor: Cursor) -> bool:
@@ -641,7 +528,7 @@ class TeamJournal:
             " (SELECT coalesce(max(b.edition) + 1, 0) FROM attempts b WHERE b.account = a.account"
             " AND b.fingerprint = a.fingerprint AND b.take = a.take AND b.twin = a.twin AND b.state = ANY(%s)) END"
             " WHERE a.id = %s AND a.state IN ('intended', 'held', 'submitted', 'lost', 'failed', 'forgotten')",
-            (task_id, list(_HAD), list(_HAD), attempt),
+            (task_id, list(HAD), list(HAD), attempt),
         )
         if done.rowcount != 1:
             raise self._fenced(cursor, attempt)

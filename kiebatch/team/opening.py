@@ -14,8 +14,9 @@ from kiebatch.record import Hook, SqliteJournal, asset_to
 from kiebatch.team import rows, schema
 from kiebatch.team.connection import Connection, Cursor
 from kiebatch.team.environment import Team
-from kiebatch.team.journal import TeamJournal, Whose
+from kiebatch.team.journal import TeamJournal
 from kiebatch.team.leases import Lease
+from kiebatch.team.questions import Whose
 from kiebatch.team.unwritten import Unwritten
 
 # What a film takes along: all that was or may have been paid for, and what failed, which is not sent again unasked.
