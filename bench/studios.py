@@ -71,6 +71,11 @@ class Person(Life):
     """One of several who make the same film, each in a folder of their own."""
 
     everybody: list[Person]
+    working = True  # until everybody has put the work down
+
+    def resolve_all(self, *, honest: bool) -> None:
+        for person in [self] if self.working else self.everybody:
+            Life.resolve_all(person, honest=honest)
 
     def attempts(self) -> list[Attempt]:
         return [attempt for person in self.everybody for attempt in Life.attempts(person)]
@@ -102,6 +107,8 @@ class Studio(Life):
     async def _live(self) -> None:
         self.weather(self.lot.choice([0.0, 0.02, 0.08]))
         await asyncio.gather(*(self._work(person) for person in self.everybody))
+        for person in self.everybody:
+            person.working = False
         for person in self.everybody:
             await person.come_home(person.placed(self.film.before))
         checked(self)
