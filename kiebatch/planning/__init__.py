@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kiebatch.planning.decision import failed_for_good as failed_for_good
     from kiebatch.planning.decision import held_elsewhere as held_elsewhere
     from kiebatch.planning.decision import of_another_film as of_another_film
+    from kiebatch.planning.decision import put_back as put_back
     from kiebatch.planning.decision import stored_key as stored_key
     from kiebatch.planning.decision import unrecorded as unrecorded
     from kiebatch.planning.decision import whole as whole
@@ -86,6 +87,7 @@ __getattr__, __dir__ = face(
         "read_plan": "saved",
         "save_plan": "saved",
         "status": "statuses",
+        "put_back": "decision",
         "stored_key": "decision",
         "unrecorded": "decision",
         "upstream_first": "order",

@@ -224,9 +224,8 @@ class _Case:
         if gone:
             if self._can_restore(gone):
                 return self._entry(Action.RESTORE, Reason.FILE_MISSING, current=current)
-            note = (
-                f"{gone[0].filename} is gone and the provider no longer has it: put it back, or use --force"
-            )
+            way = self._way_back(gone[0])
+            note = f"{gone[0].filename} is gone and the provider no longer has it: {way}, or use --force"
             return self._entry(Action.MISSING, Reason.FILE_MISSING, current=current, note=note)
         altered = [a for a in made if a not in absent and a.sha256 and self._digest(a) != a.sha256]
         if altered:
@@ -238,6 +237,10 @@ class _Case:
         note = shorter_than_asked(self.job, made)
         kept = self._entry(Action.KEEP, reason, other=other, current=current, note=note)
         return replace(kept, remote=bool(absent))
+
+    def _way_back(self, gone: Asset) -> str:
+        whose = next((a.elsewhere for a in self.there.others if a.task_id == gone.task_id), "")
+        return put_back(whose)
 
     def _digest(self, asset: Asset) -> str | None:
         if asset.filename in self.facts.digests:
@@ -253,6 +256,13 @@ class _Case:
 
 def held_elsewhere(attempt: Attempt) -> str:
     return f"{attempt.elsewhere} has it held: it is decided there"
+
+
+def put_back(whose: str) -> str:
+    """Return what brings back a file that is gone; `whose` names the film that paid for it, where that is another one."""
+    if not whose:
+        return "put it back"
+    return f"{whose} has paid for it, copy it from there"
 
 
 def of_another_film(entry: Entry, attempt: Attempt, facts: Facts) -> Entry:

@@ -108,7 +108,9 @@ class Elsewhere:
         done = await self._result(attempt)
         got = await self._restorer.collector.collect(task, done) if done else Lost("gone", "it is gone")
         if isinstance(got, Lost):
-            self._missing(entry, attempt, got)
+            # Its film may have stored it since the plan was made.
+            if not await self._restorer.from_stores(entry):
+                self._missing(entry, attempt, got)
             return
         self._outcome.assets.extend(got)
         self._outcome.succeeded += 1

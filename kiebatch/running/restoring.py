@@ -10,7 +10,7 @@ from pathlib import Path
 from kiebatch import files, media
 from kiebatch.errors import plain
 from kiebatch.model import Asset, Attempt, Done, Job, Ref, Slot
-from kiebatch.planning import Entry, NotMade, Reason, Wanted, stored_key
+from kiebatch.planning import Entry, NotMade, Reason, Wanted, put_back, stored_key
 from kiebatch.provider import families
 from kiebatch.record import Key, ResultStore, Stored, StoreFailed
 from kiebatch.record.manifest import names, version_after
@@ -192,22 +192,27 @@ class Restorer:
     # -- a store of results
 
     async def _from_cache(self, entry: Entry) -> None:
-        """Take a result that was paid for elsewhere; one after the other, so that a rebuild gives the same ids."""
-        bringing = asyncio.ensure_future(
-            self._stored(entry)
-        )  # side by side; they are entered one after the other
+        if not await self.from_stores(entry):
+            self._slots.give_up(entry.slot, "its stored result is damaged; run again to make it")
+
+    async def from_stores(self, entry: Entry) -> bool:
+        """Take a result that was paid for elsewhere; False where no store has it whole.
+
+        They are brought side by side and entered one after the other, so that a rebuild gives the same ids.
+        """
+        bringing = asyncio.ensure_future(self._stored(entry))
         async with self._storing:
             stored = await bringing
             if not stored:
                 self._note_damage()
-                self._slots.give_up(entry.slot, "its stored result is damaged; run again to make it")
-                return
+                return False
             try:
                 assets = [await self._placed(one, entry) for one in stored]
             except Exception as error:
                 self._slots.give_up(entry.slot, of_this_task(error).message)
-                return
+                return True
             await self._enter(entry.slot, assets)
+            return True
 
     def _note_damage(self) -> None:
         """Write down what was seen to be damaged, so that the next run takes it for absent and makes it."""
@@ -289,12 +294,17 @@ class Restorer:
                 self._slots.give_up(entry.slot, "its file is missing", missing=True)
                 message = (
                     f"{entry.slot}: {asset.filename} is gone and could not be fetched again "
-                    f"({plain(lost.message)}): put it back, or use --force"
+                    f"({plain(lost.message)}): {await self._way_back(asset)}, or use --force"
                 )
                 self._context.emit(Noticed(message=message, level="warning"))
                 return
         self._outcome.succeeded += 1
         self._slots.finish(entry.slot, entry.current)
+
+    async def _way_back(self, asset: Asset) -> str:
+        """Return where a lost file can be had from: another film of the account may be whose task it was."""
+        attempt = await self._context.ledger.attempt_of_task(asset.task_id or "")
+        return put_back(attempt.elsewhere if attempt else "")
 
     async def _copied_back(self, entry: Entry, asset: Asset, path: Path) -> bool:
         """Bring a file from a store; False where none has it, or none answers: the provider is asked then."""
@@ -326,6 +336,9 @@ class Restorer:
 
 
 def _found(results: ResultStore, want: Wanted, key: Key, spare: Path) -> list[Stored]:
-    """Return what a store has of a job, its bytes at hand."""
+    """Return what a store has of a job, its bytes at hand.  What it did not have when it was asked, it may have now."""
     stored = stored_key(want, key, results.has)
+    if stored is None:
+        results.expect(replace(key, content=content) for content in want.contents)
+        stored = stored_key(want, key, results.has)
     return results.get(stored, spare) if stored else []

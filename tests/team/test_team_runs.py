@@ -25,14 +25,6 @@ SCENES = """
 """
 
 
-@pytest.fixture
-def team(team_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    accounts.init(team_url, ACCOUNT, cap=100, lease_s=30)
-    monkeypatch.setenv("KIEBATCH_TEAM", team_url)
-    monkeypatch.setenv("KIEBATCH_ACCOUNT", ACCOUNT)
-    return team_url
-
-
 def another(film: Film, name: str = "another") -> Film:
     """Return a second checkout of the same account's films, on another machine so to say."""
     folder = film.folder.parent / name
