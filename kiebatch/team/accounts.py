@@ -74,6 +74,36 @@ class Status:
         return {**found, "runs": list(self.runs), "held": list(self.held)}
 
 
+def check(cursor: Cursor, account: str) -> None:
+    """`Invalid` where the ledger does not know an account."""
+    known = [row["id"] for row in cursor.execute("SELECT id FROM accounts ORDER BY id")]
+    if account not in known:
+        raise Invalid(
+            f"the team's ledger does not know the account `{account}`",
+            hint=f"`account:` in your config.yaml, or KIEBATCH_ACCOUNT, names it; known are {', '.join(known) or 'none'}",
+        )
+
+
+def look(url: str, account: str) -> str:
+    """Return what the database calls itself where a run of an account can work with it; it changes nothing there.
+
+    `Invalid` where a run would be refused, and `Away` where the database cannot be reached.
+    """
+
+    def work(cursor: Cursor) -> str:
+        schema.check(cursor)
+        check(cursor, account)
+        found = cursor.execute("SELECT current_setting('server_version') AS version").fetchone()
+        assert found is not None
+        return f"PostgreSQL {found['version'].split()[0]}"
+
+    connection = Connection(url)
+    try:
+        return connection.transact(work)
+    finally:
+        connection.close()
+
+
 def status(url: str, account: str, *, link_kept_s: float) -> Status:
     """Return how an account is doing.  Buries the dead first, so that what is shown is so."""
     connection = Connection(url)
@@ -81,13 +111,8 @@ def status(url: str, account: str, *, link_kept_s: float) -> Status:
     def work(cursor: Cursor) -> Status:
         lease = Lease(schema.check(cursor).lease_s)
         lease.reap(cursor, account)
-        money = cursor.execute("SELECT * FROM accounts WHERE id = %s", (account,)).fetchone()
-        if money is None:
-            known = ", ".join(row["id"] for row in cursor.execute("SELECT id FROM accounts ORDER BY id"))
-            raise Invalid(
-                f"the team's ledger does not know the account `{account}`",
-                hint=f"known are {known or 'none'}",
-            )
+        check(cursor, account)
+        money = _one(cursor, "SELECT * FROM accounts WHERE id = %s", account)
         left = _one(
             cursor,
             "SELECT count(*) AS files, min(extract(epoch FROM o.seen_at - ledger_now())::float8) AS oldest_s FROM outputs o"

@@ -11,7 +11,7 @@ from pathlib import Path
 from kiebatch.errors import Invalid
 from kiebatch.model import Attempt
 from kiebatch.record import Hook, SqliteJournal, asset_to
-from kiebatch.team import rows, schema
+from kiebatch.team import accounts, rows, schema
 from kiebatch.team.connection import Connection, Cursor
 from kiebatch.team.environment import Team
 from kiebatch.team.journal import TeamJournal
@@ -60,12 +60,7 @@ def _checked(cursor: Cursor, team: Team, local: SqliteJournal) -> schema.Found:
             "this project's attempts are kept in the ledger of another team",
             hint="KIEBATCH_TEAM names the wrong database, or the ledger was made a second time: restore it from a backup",
         )
-    known = [row["id"] for row in cursor.execute("SELECT id FROM accounts ORDER BY id")]
-    if team.account not in known:
-        raise Invalid(
-            f"the team's ledger does not know the account `{team.account}`",
-            hint=f"`account:` in your config.yaml, or KIEBATCH_ACCOUNT, names it; known are {', '.join(known) or 'none'}",
-        )
+    accounts.check(cursor, team.account)
     return found
 
 

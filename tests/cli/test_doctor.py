@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from kiebatch.cli import checks
-from kiebatch.cli.checks import Level
+from kiebatch.cli import checks, shared_checks
+from kiebatch.cli.checks import Check, Level
+from kiebatch.settings import Settings
+from kiebatch.team import accounts
 from support import rights
+from support.buckets import Buckets
 from support.film import Film
 
 PROXIES = {
@@ -112,3 +115,81 @@ def test_a_state_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> N
     tmp_path.chmod(0o700)
 
     assert found.level is Level.PROBLEM
+
+
+# --- a store, and a team's ledger ----------------------------------------------------------------------
+
+
+def the(check: Check | None) -> Check:
+    assert check is not None
+    return check
+
+
+@pytest.mark.needs("postgres")
+def test_a_store_and_a_ledger_are_looked_at_where_they_are_set(
+    film: Film, team_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts.init(team_url, "studio", cap=20, lease_s=30)
+    monkeypatch.setenv("KIEBATCH_STORE", f"file://{tmp_path}")
+    monkeypatch.setenv("KIEBATCH_TEAM", team_url)
+    monkeypatch.setenv("KIEBATCH_ACCOUNT", "studio")
+
+    code, found = looked(film)
+
+    assert code == 0
+    assert found["store"]["found"].endswith("can be read and written")
+    assert "answers (PostgreSQL 1" in found["team"]["found"]
+    assert not list(tmp_path.rglob("entries"))
+
+
+@pytest.mark.needs("postgres")
+def test_a_ledger_that_a_run_could_not_use_is_a_problem_that_says_why(team_url: str, tmp_path: Path) -> None:
+    def team(url: str = team_url) -> Check:
+        return the(shared_checks.team(Settings(account="film"), tmp_path, {"KIEBATCH_TEAM": url}))
+
+    empty = team()
+    accounts.init(team_url, "studio", cap=20, lease_s=30)
+    unknown = team()
+    away = team("postgresql://anna:secret-word@127.0.0.1:1/kiebatch?password=secret-word")
+    nothing = team("mysql://anna:secret-word@db/x")
+
+    assert {check.level for check in (empty, unknown, away, nothing)} == {Level.PROBLEM}
+    assert empty.hint == "`kiebatch team init` makes it"
+    assert "known are studio" in unknown.hint
+    assert "anna@127.0.0.1:1/kiebatch cannot be reached" in away.found
+    assert "PGPASSFILE" in away.hint
+    assert "secret-word" not in str([away, nothing])
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("file:///mnt/nobody-has-mounted-this", "there is no folder"),
+        ("s3://key:secret-word@bucket", "keys and options do not belong into it"),
+        ("s3://nobody-has-made-this", "NoSuchBucket"),
+    ],
+)
+def test_a_store_that_a_run_could_not_use_is_a_problem_with_a_way_out(
+    s3: Buckets, address: str, words: str
+) -> None:
+    found = the(shared_checks.store(Settings(store=address)))
+
+    assert found.level is Level.PROBLEM
+    assert words in found.found
+    assert "KIEBATCH_STORE" in found.hint
+    assert "secret-word" not in str(found)
+
+
+def test_a_bucket_that_answers_is_good(s3: Buckets) -> None:
+    found = the(shared_checks.store(Settings(store=s3.make("doctor"))))
+
+    assert (found.level, found.found) == (Level.OK, "s3://doctor/film answers")
+
+
+def test_a_store_that_can_only_be_read_is_a_note(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir(mode=0o500)
+    with rights.of_an_ordinary_user():
+        found = the(shared_checks.store(Settings(store=f"file://{folder}")))
+
+    assert (found.level, "push" in found.hint) == (Level.NOTE, True)

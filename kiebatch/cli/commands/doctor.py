@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from kiebatch.cli import checks, console, options
+from kiebatch.cli import checks, console, options, shared_checks
 from kiebatch.cli.checks import Check, Level
 from kiebatch.errors import Exit, Invalid
 from kiebatch.settings import Settings
@@ -27,7 +27,8 @@ def doctor(
 ) -> None:
     """Look at everything that a run needs, and say what to do about what is missing.
 
-    With --draft only at what a draft needs: no key, no network. Nothing is sent but one question for the balance.
+    Of a store and a team's ledger, where KIEBATCH_STORE and KIEBATCH_TEAM are set, it reads alone. With --draft it looks
+    only at what a draft needs: no key, no network. The provider is asked for the balance, and nothing else.
     Leaves with 3 when a run cannot work.
 
     Example: kiebatch doctor
@@ -39,6 +40,7 @@ def doctor(
     found = [*_machine(root, state or root / ".kiebatch")]
     if not draft:
         found += _provider(chosen, root, typed=api_key is not None)
+        found += filter(None, (shared_checks.store(chosen), shared_checks.team(chosen, root)))
     bad = any(check.level is Level.PROBLEM for check in found)
     value = {"status": "problems" if bad else "ok", "checks": [check.as_json() for check in found]}
     code = Exit.DIFFERS if bad else Exit.OK
