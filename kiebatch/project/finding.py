@@ -15,6 +15,7 @@ from kiebatch.record.picks import Picks
 from kiebatch.workspace import Workspace
 
 SCENE_FILES = ("scenes.yaml", "scenes.yml", "SCENES.md", "STORYBOARD.md", "ASSET-PLAN.md")
+_TEXTS = (".yaml", ".yml", ".md")  # how the names of scene files end
 
 
 def local_path(workspace: Workspace, path: str) -> Path:
@@ -100,7 +101,9 @@ def _holds_single_prompts(folder: Path) -> bool:
         return False
     found = Workspace(root=folder.parent, assets=folder, state=folder / ".kiebatch")
     if not found.manifest_path.exists():
-        return found.journal_path.exists()
+        # A film whose file has a name of its own, and names its own assets folder, has its journal here, too.
+        texts = (path for path in folder.iterdir() if path.suffix.lower() in _TEXTS)
+        return found.journal_path.exists() and not any(texts)
     with contextlib.suppress(Invalid):
         return read_manifest(found).source is None
     return False

@@ -312,6 +312,21 @@ def test_the_latest_run_can_be_a_zip(film: Film) -> None:
         assert json.loads(archive.read("run.json"))["id"] == run["id"]
 
 
+def test_a_film_with_a_name_and_a_folder_of_its_own_is_found_by_every_query(film: Film) -> None:
+    (film.folder / "teaser.yaml").write_text(TWO + "assets: teaser\n", encoding="utf-8")
+    assert film.command("run", "teaser.yaml", *FAST).code == 0
+
+    bundle = film.command("export", "bundle", "--json").json
+    costs = film.command("costs", "teaser.yaml", "--json").json
+
+    assert bundle["file"].startswith("export/"), "it stays in the project"
+    (made,) = Path(bundle["file"]).glob("originals/*1*")
+    assert made.read_bytes() == Path("teaser/images/scene-01.jpg").read_bytes()
+    assert costs["total"]["bought"] == sum(
+        asset["credits"] for asset in json.loads(Path("teaser/manifest.json").read_text())["assets"]
+    )
+
+
 def test_a_project_without_runs_has_no_bundle(film: Film) -> None:
     film.write(TWO)
     (film.folder / ".kiebatch").mkdir()

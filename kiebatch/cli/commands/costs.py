@@ -11,7 +11,7 @@ import typer
 from kiebatch.cli import asked, console, options
 from kiebatch.errors import Invalid
 from kiebatch.model import Attempt
-from kiebatch.project import finding, peek
+from kiebatch.project import opening, peek
 from kiebatch.record import Journal, auditing, queries
 from kiebatch.record import runs as records
 from kiebatch.record.queries import Cost, Costs
@@ -43,7 +43,7 @@ def costs(
     """
     if as_csv and as_json:
         raise Invalid("give one of --csv and --json")
-    workspace = finding.find(scene_file, project=project, draft=draft, assets=assets, state=state)
+    workspace = opening.located(scene_file, project=project, draft=draft, assets=assets, state=state)
     wanted = asked.wanted(since, until)
     with peek(workspace) as journal:
         attempts = _attempts(journal) if journal else []

@@ -336,6 +336,13 @@ def _import_notes(opened: Opened, path: Path, *, write: bool, as_json: bool) -> 
     console.answer(value, said, as_json=as_json)
 
 
+def _of_run(workspace: Workspace, run: runs.Run) -> Workspace:
+    """Return the film that a run made: a scene file may name an assets folder of its own."""
+    assets = workspace.root / run.assets
+    made = replace(workspace, assets=assets)
+    return made if run.assets and made.manifest_path.exists() else workspace
+
+
 def _bundle(workspace: Workspace, run: str, output: Path | None, *, as_zip: bool, as_json: bool) -> None:
     """Write one run as a folder or a zip file: the latest where none is named."""
     folder = workspace.state / "runs"
@@ -346,6 +353,7 @@ def _bundle(workspace: Workspace, run: str, output: Path | None, *, as_zip: bool
     name = f"run-{record.run.started_at[:10]}-{record.run.id}{'.zip' if as_zip else ''}"
     target = (output or workspace.root / "export" / name).absolute()
     files.check_writable(target.parent)
+    workspace = _of_run(workspace, record.run)
     recorded, picks = finding.read_manifest(workspace), finding.read_picks(workspace)
     done = bundle.export(record, recorded, picks, workspace, target, as_zip=as_zip)
     value = {"status": "success", "run": record.run.id, "file": files.shown(done.path), "count": done.files}
