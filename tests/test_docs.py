@@ -32,11 +32,15 @@ def subcommands(name: str) -> list[str]:
 
 def environment() -> str:
     """Return the table of environment variables, with the option that beats each."""
-    flags = {option.setting: option.flags[0] for option in shared.ALL}
-    rows = [
-        f"| `{v.name}` | {f'`{flags[v.setting]}`' if flags.get(v.setting) else ''} | {v.meaning} |"
-        for v in settings.VARIABLES
-    ]
+
+    def beats(option: shared.Shared, variable: settings.Variable) -> bool:
+        same = variable.setting != "" and option.setting == variable.setting
+        return same or f"env: {variable.name}" in option.help
+
+    rows = []
+    for v in settings.VARIABLES:
+        flags = [f"`{option.flags[0]}`" for option in shared.ALL if beats(option, v)]
+        rows.append(f"| `{v.name}` | {', '.join(flags)} | {v.meaning} |")
     head = "## Environment\n\nAn option beats its variable.\n\n| variable | option | meaning [default] |\n| --- | --- | --- |\n"
     return head + "\n".join(rows) + "\n"
 

@@ -96,12 +96,20 @@ def sentence(answer: Mapping[str, JSON]) -> str:
     """Return what a run came to in one line."""
     jobs = answer.get("jobs")
     if not jobs:
-        problems = answer.get("problems") or [{"message": ""}]
-        return plain(f"{answer.get('status')}: {problems[0]['message']}", 200)
+        return plain(f"{answer.get('status')}: {_about(answer)}", 200)
     counts = [f"{jobs[name]} {word}" for name, word in _COUNTS.items() if jobs.get(name)]
     spent = (answer.get("credits") or {}).get("spent")
     said = ", ".join(counts) or "nothing to do"
     return f"{answer.get('status')}: {said}" + (f", {spent:g} credits" if spent else "")
+
+
+def _about(answer: Mapping[str, JSON]) -> str:
+    """Return the words of an answer that counts no jobs: a refusal, or that of `kiebatch generate`."""
+    problems = answer.get("problems")
+    if problems:
+        return str(problems[0]["message"])
+    names = [os.path.basename(path) for path in answer.get("downloaded_files") or ()]
+    return str(answer.get("error") or ", ".join(names))
 
 
 _COUNTS = {"succeeded": "made", "failed": "failed", "held": "held", "skipped": "not sent"}

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from kiebatch.planning.verdicts import Verdict as Verdict
     from kiebatch.planning.verdicts import assess as assess
     from kiebatch.planning.verdicts import preflight as preflight
+    from kiebatch.planning.verdicts import thresholds as thresholds
 
 __getattr__, __dir__ = face(
     __name__,
@@ -89,6 +90,7 @@ __getattr__, __dir__ = face(
         "status": "statuses",
         "put_back": "decision",
         "stored_key": "decision",
+        "thresholds": "verdicts",
         "unrecorded": "decision",
         "upstream_first": "order",
         "wanted": "contents",

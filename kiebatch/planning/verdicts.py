@@ -76,7 +76,11 @@ def assess(todo: Plan, settings: Settings, balance: float | None = None) -> Asse
     """
     if settings.draft or not todo.generate:
         return Assessment()
-    rules = [*_caps(todo, settings), *_thresholds(todo, settings), *_consent(todo, settings, balance)]
+    rules = [
+        *_caps(todo, settings),
+        *thresholds(todo.reserved(), settings),
+        *_consent(todo, settings, balance),
+    ]
     rules.sort(key=lambda rule: _ORDER.index(rule.verdict), reverse=True)
     return Assessment(rules=tuple(rules))
 
@@ -109,8 +113,8 @@ def _caps(todo: Plan, settings: Settings) -> Iterator[Rule]:
     )
 
 
-def _thresholds(todo: Plan, settings: Settings) -> Iterator[Rule]:
-    need = todo.reserved()
+def thresholds(need: float, settings: Settings, *, who: str = "the plan needs") -> Iterator[Rule]:
+    """Yield a rule for each threshold that a cost is above.  `who` begins the message: what costs that much."""
     for name, limit, verdict in (
         ("reject_above", settings.reject_above, Verdict.REJECT),
         ("confirm_above", settings.confirm_above, _unless_typed(settings)),
@@ -122,7 +126,7 @@ def _thresholds(todo: Plan, settings: Settings) -> Iterator[Rule]:
         yield Rule(
             name=name,
             verdict=verdict,
-            message=f"the plan needs up to {_both(need)}, and `{name}`{f' in {source}' if source else ''} is {_both(limit)}",
+            message=f"{who} up to {_both(need)}, and `{name}`{f' in {source}' if source else ''} is {_both(limit)}",
             hint="choose with --only, or raise it there" if verdict is Verdict.REJECT else "",
             limit=limit,
             source=source,

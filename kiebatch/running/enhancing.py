@@ -20,7 +20,7 @@ from kiebatch import files, prompts
 from kiebatch.catalogue.chat_models import DEFAULT, ChatModel, chat_model
 from kiebatch.errors import Invalid, Refused, plain
 from kiebatch.model import JSON, Job, Project, Scene, Shot, stamp
-from kiebatch.planning import Plan
+from kiebatch.planning import Plan, Rule, Verdict, thresholds
 from kiebatch.project import Opened, Pins, lock_path
 from kiebatch.prompts import Entry, Key, Preset, chat, lock
 from kiebatch.prompts.choosing import counts
@@ -214,6 +214,16 @@ def _book_path(opened: Opened) -> Path:
     return opened.workspace.state / "questions.jsonl"
 
 
+def most_for(asked: Sequence[Enhanced]) -> float:
+    """Return the most credits that these questions can cost."""
+    return round(sum(one.credits or 0.0 for one in asked), 4)
+
+
+def rules_about(most: float, settings: Settings) -> Sequence[Rule]:
+    """Return what the thresholds say of questions that cost so much; a draft costs nothing."""
+    return () if settings.draft else tuple(thresholds(most, settings, who="the questions can cost"))
+
+
 # --- asking --------------------------------------------------------------------------------------------
 
 
@@ -230,17 +240,20 @@ def enhance(
     """Ask for every prompt of `look` that is open, and pin each answer as it comes; a draft pins nothing.
 
     `again` also asks for those whose answer was lost.  `Refused` before the first question where all of them could
-    cost more than the cap, and where the key or the credits do not suffice.
+    cost more than the cap or `reject_above`, and where the key or the credits do not suffice.
     """
     take = {State.OPEN, State.LOST} if again else {State.OPEN}
     todo = [one for one in asked if one.state in take]
-    most = round(sum(one.credits or 0.0 for one in todo), 4)
+    most = most_for(todo)
     if settings.cap is not None and most > settings.cap and not settings.draft:
         raise Refused(
             f"the questions can cost up to {most:g} credits, and the cap is {settings.cap:g}; nothing was asked",
             hint="raise --max-credits, or choose with --only",
             code="over-cap",
         )
+    rejected = [rule for rule in rules_about(most, settings) if rule.verdict is Verdict.REJECT]
+    if rejected:
+        raise Refused(f"{rejected[0].message}; nothing was asked", hint=rejected[0].hint, code="over-cap")
     if not todo:
         return list(asked)
     with files.lock(opened.workspace.state / "enhance.lock", wait=False, holder="`kiebatch enhance`"):

@@ -17,7 +17,7 @@ import pytest
 from kiebatch.cli import serving
 from kiebatch.cli.app import exit_code
 from kiebatch.record import picks
-from support import boards
+from support import boards, simulated
 from support.waiting import until
 
 
@@ -162,6 +162,38 @@ def test_a_review_prints_its_address_serves_and_ends_with_ctrl_c(root: Path) -> 
     assert "The Lighthouse" in page.text
     assert reply.status_code == 200
     assert chosen(root).take("2b") == 1
+
+
+@pytest.mark.slow
+def test_a_review_tells_of_a_run_that_its_page_started(
+    root: Path, sim: simulated.Sim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, teller = root / "told.json", root / "tell.py"
+    teller.write_text(f"import sys; open({str(told)!r}, 'w').write(sys.stdin.read() + '\\n')\n")
+    monkeypatch.setenv("KIE_API_KEY", sim.key)
+    monkeypatch.setenv("KIE_BASE_URL", sim.url)
+    monkeypatch.setenv("KIEBATCH_SPEED", "4000")
+    command = [sys.executable, "-m", "kiebatch", "review", "--json", "--no-open", "--listen", "127.0.0.1:0"]
+    command += ["--notify", f"{sys.executable} {teller}"]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout
+            line = ""
+            while "}" not in line:
+                line += running.stdout.readline()
+            url = json.loads(line)["url"]
+            origin = url.partition("/?")[0]
+            with httpx.Client(follow_redirects=True, headers={"origin": origin}) as client:
+                until(lambda: _there(client, url))
+                client.get(url)
+                plan = client.post(f"{origin}/plan", json={"kind": "make", "slot": "3#1"}).json()
+                client.post(f"{origin}/run", json={"plan": plan["id"]})
+                until(lambda: told.exists() and told.read_text().endswith("\n"))
+            running.send_signal(signal.SIGINT)
+            running.wait(10)
+        finally:
+            running.kill()
+    assert json.loads(told.read_text())["jobs"]["succeeded"] == 1
 
 
 def _there(client: httpx.Client, url: str) -> bool:

@@ -12,6 +12,7 @@ from kiebatch import api
 from kiebatch.cli import app
 from kiebatch.model import Rate
 from kiebatch.planning import plans
+from kiebatch.project import config
 from kiebatch.running import Outcome
 from kiebatch.running.events import Event
 from kiebatch.settings import Settings
@@ -54,6 +55,13 @@ class Film:
 
     def write(self, text: str) -> None:
         self.scene_file.write_text(dedent(text), encoding="utf-8")
+
+    def configure(self, text: str) -> None:
+        """Write the person's own config.yaml."""
+        own = config.path()
+        assert own is not None
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_text(f"kiebatch-config: 1\n{text}\n", encoding="utf-8")
 
     def edit(self, old: str, new: str) -> None:
         text = self.scene_file.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import typer
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, Refused, plain
-from kiebatch.planning import planning
+from kiebatch.planning import Verdict, planning
 from kiebatch.project import Opened, opening
 from kiebatch.running import enhancing
 from kiebatch.running.enhancing import Asking, Enhanced, State
@@ -85,11 +85,18 @@ def _ask(
 
 
 def _consent(asked: Sequence[Enhanced], whom: Asking, chosen: Settings) -> None:
-    """Ask before the first question is sent, unless the person said so already."""
-    if chosen.draft or chosen.consent is not Consent.NONE or chosen.max_credits is not None:
+    """Ask before the first question is sent, unless the person said so already and no threshold speaks."""
+    most = enhancing.most_for(asked)
+    rules = enhancing.rules_about(most, chosen)
+    verdicts = {rule.verdict for rule in rules}
+    agreed = chosen.consent is not Consent.NONE or chosen.max_credits is not None
+    if chosen.draft or Verdict.REJECT in verdicts:
+        return  # it costs nothing, or is refused without a question
+    for rule in rules:
+        console.say(f"{'warning: ' if rule.verdict is Verdict.WARN else ''}{rule.message}")
+    if agreed and Verdict.CONFIRM not in verdicts:
         return
-    most = console.number(round(sum(one.credits or 0.0 for one in asked), 4))
-    question = f"Ask {whom.name} {len(asked)} time(s), for up to {most} credits"
+    question = f"Ask {whom.name} {len(asked)} time(s), for up to {console.number(most)} credits"
     if not console.on_terminal():
         raise Refused(
             f"{question}: there is no terminal to confirm it on; nothing was asked",

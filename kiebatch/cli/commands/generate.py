@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from kiebatch.cli import consenting, console, options, progress, shared
+from kiebatch.cli import consenting, console, notifying, options, progress, shared
 from kiebatch.cli.panels import Command
 from kiebatch.cli.tally import Expected
 from kiebatch.errors import Invalid, KieBatchError
-from kiebatch.project import Opened
+from kiebatch.project import Opened, config
 from kiebatch.running import single
 from kiebatch.running.single import Inputs
 from kiebatch.settings import READING, Settings, settings
@@ -91,7 +91,7 @@ def generate(
             settings=options.with_key(chosen),
             emit=_talk,
         )
-        _finish(found, show=show)
+        _finish(found, chosen, show=show)
         return
     media = Inputs(
         images=image or (),
@@ -123,15 +123,15 @@ def generate(
         result = _make(opened, chosen, given)
     except KieBatchError as error:
         console.say(f"kiebatch: {error}")
-        _finish(_failed(name, error), show=False)
+        _finish(_failed(name, error), chosen, show=False)
         return
-    _finish(result, show=show)
+    _finish(result, chosen, show=show)
 
 
 def _settings(given: shared.Given) -> Settings:
     options.check_callbacks(given)
     root = given["project"] or Path.cwd()
-    return settings(given.flags, os.environ, {}, env_file=root / ".env")
+    return settings(given.flags, os.environ, {}, env_file=root / ".env", config=config.read().chosen)
 
 
 def _folder(given: shared.Given, output: Path | None) -> Path:
@@ -181,8 +181,11 @@ def _failed(model: str, error: KieBatchError) -> single.Result:
     )
 
 
-def _finish(result: single.Result, *, show: bool) -> None:
-    console.answer(result.as_json(), "", as_json=True, code=result.exit_code)
+def _finish(result: single.Result, chosen: Settings, *, show: bool) -> None:
+    value = result.as_json()
+    console.answer(value, "", as_json=True, code=result.exit_code)
+    if chosen.notify:
+        notifying.tell(chosen.notify, value)
     if show:
         for path in result.files:
             typer.launch(str(path))

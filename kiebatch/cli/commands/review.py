@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -14,12 +15,12 @@ import typer
 import uvicorn
 
 from kiebatch.board import Access, ReviewSession, Role, application
-from kiebatch.cli import console, options, progress, serving, shared
+from kiebatch.cli import console, notifying, options, progress, serving, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
 from kiebatch.project import Opened, opening
-from kiebatch.record import picks_file
+from kiebatch.record import manifest, picks_file
 from kiebatch.running import session
 from kiebatch.running.events import Event
 from kiebatch.settings import Settings, settings
@@ -124,9 +125,12 @@ def review(
             emit(event)
 
         with shown, options.simulator(chosen(opened), opened) as ready:
-            return await session.run_async(
+            outcome = await session.run_async(
                 opened, settings=ready, only=only, force=force, bound=bound, emit=both
             )
+        if ready.notify:  # in a thread, so that the page goes on
+            await asyncio.to_thread(notifying.tell, ready.notify, outcome.as_json(manifest.entry))
+        return outcome
 
     as_json = given.as_json
     idle = [f"--{name}" for name in ("only", "force", "yes") if given[name]]
