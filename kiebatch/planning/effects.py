@@ -119,7 +119,7 @@ def _purchase(line: JSON) -> Purchase:
 
 def of_plan(todo: Plan, *, cap: float | None = None) -> Effects:
     """Return what a plan would buy, under a cap in credits."""
-    return _effects(todo, cap, _Bought(purchases={}, tasks=frozenset(), spent={}), frozenset())
+    return _Buying(todo, cap, _Bought(purchases={}, tasks=frozenset(), spent={})).effects()
 
 
 def approved(
@@ -132,9 +132,10 @@ def approved(
     buys nothing needs no approval.
     """
     bought = _bought_under(digest, todo.facts.attempts)
-    now = _as_approved(todo, digest, cap, bought)
+    known = then if then is not None and then.digest == digest else None
+    now = _as_approved(_Buying(todo, cap, bought, known), digest)
     if todo.generate and now.digest != digest:
-        raise Invalid(_differences(now, digest, then))
+        raise Invalid(_differences(now, digest, known))
     entries = tuple(_once(entry, bought) for entry in todo.entries)
     return replace(todo, entries=entries), Approval(digest, now.purchases)
 
@@ -187,16 +188,17 @@ def _once(entry: Entry, bought: _Bought) -> Entry:
 # --- the effects of a plan -------------------------------------------------------------------------------
 
 
-def _as_approved(todo: Plan, digest: str, cap: float | None, bought: _Bought) -> Effects:
+def _as_approved(buying: _Buying, digest: str) -> Effects:
     """Return a plan's effects, as of the approval where that can be.
 
     What was in flight then may be here now, and the tasks that ended last are those: each number of them is tried.
     """
+    todo = buying.todo
     used = {ref.slot for e in todo.generate if e.job for ref in _shots(e.job)}
     ended = {task: at for e in todo.entries if e.slot in used for task, at in _ended(e)}
     late = sorted(ended, key=lambda task: ended[task], reverse=True)[:_LATE]
-    today = _effects(todo, cap, bought, frozenset())
-    then = (_effects(todo, cap, bought, frozenset(late[:count])) for count in range(1, len(late) + 1))
+    today = buying.effects()
+    then = (buying.effects(frozenset(late[:count])) for count in range(1, len(late) + 1))
     return next((one for one in (today, *then) if one.digest == digest), today)
 
 
@@ -219,10 +221,38 @@ def _shots(job: Job) -> Iterator[ShotOutput]:
             yield medium.ref
 
 
-def _effects(todo: Plan, cap: float | None, bought: _Bought, late: frozenset[str]) -> Effects:
-    naming = _Naming(todo, bought.tasks, late)
-    now = {str(e.slot): _to_buy(e.job, naming) for e in todo.generate if e.job}
-    return Effects(purchases={**bought.purchases, **now}, cap=cap)
+@dataclass(frozen=True, slots=True)
+class _Buying:
+    """What a plan buys, under a cap, beside what was bought under the approval; `known` is the approved plan's effects."""
+
+    todo: Plan
+    cap: float | None
+    bought: _Bought
+    known: Effects | None = None
+
+    def effects(self, late: frozenset[str] = frozenset()) -> Effects:
+        """Return the effects; `late` are tasks that may have been in flight when the plan was approved."""
+        naming = _Naming(self.todo, self.bought.tasks, late)
+        now = {str(e.slot): self._purchase(e.job, naming) for e in self.todo.generate if e.job}
+        return Effects(purchases={**self.bought.purchases, **now}, cap=self.cap)
+
+    def _purchase(self, job: Job, naming: _Naming) -> Purchase:
+        """Return a job's purchase: at its approved price, where such jobs have been billed less since.
+
+        The first jobs of an approved plan teach this price, and the others are still the ones that were approved.
+        """
+        purchase = _to_buy(job, naming)
+        before = self.known.purchases.get(purchase.slot) if self.known else None
+        if before is None or not _billed_less(job):
+            return purchase
+        dearer = (before.credits or 0.0) > (purchase.credits or 0.0)
+        return before if dearer and replace(purchase, credits=before.credits) == before else purchase
+
+
+def _billed_less(job: Job) -> bool:
+    """Whether a job, or its fallback, has a price that bills have taught and that is below the catalogue's."""
+    prices = [one.price for one in (job, job.fallback) if one]
+    return any(p.listed is not None and p.amount is not None and p.amount < p.listed for p in prices)
 
 
 def _to_buy(job: Job, naming: _Naming) -> Purchase:
@@ -293,9 +323,8 @@ class _Naming:
 # --- two plans side by side ------------------------------------------------------------------------------
 
 
-def _differences(now: Effects, digest: str, then: Effects | None) -> list[Problem]:
+def _differences(now: Effects, digest: str, known: Effects | None) -> list[Problem]:
     """Return why a plan is not the one that was approved, a line for each purchase that differs."""
-    known = then if then is not None and then.digest == digest else None
     message = (
         f"the plan is not the one that was approved; nothing was sent (approved {digest}, now {now.digest})"
     )

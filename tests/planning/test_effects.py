@@ -213,6 +213,22 @@ def test_a_failure_that_may_have_been_billed_is_not_tried_again_under_the_same_a
     assert "bought under this approval already" in second.err + second.out
 
 
+def test_an_approval_goes_on_where_its_first_jobs_were_billed_less_than_their_price(film: Film) -> None:
+    lines = "".join(f"  - {{id: {number}, prompt: Still {number}}}\n" for number in range(1, 5))
+    film.write(f"kiebatch: 1\ndefaults: {{model: nano-banana-2}}\nscenes:\n{lines}")
+    film.sim.change(extra_keys=True)
+    film.sim.fault("submit@1x3=price:6")
+    film.sim.fault("submit@4=fail:500 Internal error")
+    approved = digest(film)
+
+    first = run(film, approved)
+    (left,) = film.command("plan", "scenes.yaml", "--json").json["effects"]["purchases"]
+    again = run(film, approved)
+
+    assert (first.code, left["credits"], again.code) == (Exit.FAILED, 6, Exit.OK), again.err
+    assert len(film.sim.charges()) == 5
+
+
 def test_a_saved_plan_and_a_digest_go_together(film: Film) -> None:
     film.write(CHAIN)
     film.command("plan", "scenes.yaml", "--only", "3", "--out", "p.json")
