@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from kiebatch import files
 from kiebatch.cli import console
-from kiebatch.errors import plain
+from kiebatch.errors import Invalid, plain
 from kiebatch.model import Attempt, stamp
 from kiebatch.record.auditing import Audit, Kind, Line
 
+_TITLE = "# Charges to be looked at"
 _HEAD = "| time (UTC) | task | model | charged | to be given back | why |\n| --- | --- | --- | ---: | ---: | --- |"
 
 
@@ -17,7 +20,7 @@ def text(found: Audit, prompts: Iterable[Attempt] = ()) -> str:
     lines = [line for line in found.lines if _asked_back(line) or line.kind is Kind.HELD]
     total = sum(_asked_back(line) for line in lines)
     parts = [
-        "# Charges to be looked at",
+        _TITLE,
         f"{len(lines)} tasks, {console.number(round(total, 4))} credits ({console.dollars(total)}) to be given back.",
         "\n".join([_HEAD, *map(_row, lines)]),
     ]
@@ -27,6 +30,17 @@ def text(found: Audit, prompts: Iterable[Attempt] = ()) -> str:
     if asked:
         parts += ["## Prompts", "\n".join(asked)]
     return "\n\n".join(parts) + "\n"
+
+
+def check_place(path: Path) -> None:
+    """Refuse to write a claim over a file that is none, such as the scene file."""
+    if path.is_dir():
+        raise Invalid(f"{files.shown(path)} is a folder", hint="name a file, as in `--claim claim.md`")
+    if path.exists() and not path.read_bytes().startswith(_TITLE.encode()):
+        raise Invalid(
+            f"{files.shown(path)} is there and is no claim; it was left as it is",
+            hint="name another file, as in `--claim claim.md`",
+        )
 
 
 def _asked_back(line: Line) -> float:

@@ -26,12 +26,15 @@ def moment(text: str, now: dt.datetime) -> dt.datetime:
         return now - dt.timedelta(**{_UNITS[ago.group(2)]: int(ago.group(1))})
     try:
         found = dt.datetime.fromisoformat(text.strip())
-    except (ValueError, OverflowError):
+        # The first and the last day of all have no time in some zones.
+        found = found if found.tzinfo else found.astimezone()
+        found.timestamp()
+    except (ValueError, OverflowError, OSError):
         raise Invalid(
             f"`{text}` is not a time",
             hint="like 2026-03-01, 2026-03-01T10:00, or 7d for a week ago (h, d, w)",
         ) from None
-    return found if found.tzinfo else found.astimezone()
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

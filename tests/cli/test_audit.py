@@ -138,6 +138,42 @@ def test_a_claim_holds_tasks_and_amounts_and_prompts_only_where_asked(film: Film
     assert "Secret 1" in with_prompts
 
 
+def test_a_claim_is_written_over_nothing_but_a_claim(film: Film) -> None:
+    stills(film, "z-image")
+    film.command(*RUN)
+    before = film.scene_file.read_bytes()
+
+    said = film.command("audit", "--claim", "scenes.yaml")
+    folder = film.command("audit", "--claim", ".")
+
+    assert (said.code, folder.code) == (Exit.INVALID, Exit.INVALID)
+    assert "scenes.yaml is there and is no claim; it was left as it is" in said.err
+    assert film.scene_file.read_bytes() == before
+
+
+def test_a_failure_that_was_given_back_is_not_said_to_be_billed(film: Film) -> None:
+    stills(film, "z-image", "z-image")
+    film.sim.change(extra_keys=False)
+    film.sim.fault("submit@1=fail:500 boo")
+    film.command(*RUN)
+
+    said = film.command("audit").out
+
+    assert "results " in said
+    assert "billed" not in said
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "nonsense", "-7d", "99999999999d", "2026-13-45"])
+def test_a_time_that_cannot_be_is_refused_by_name(film: Film, since: str) -> None:
+    stills(film, "z-image")
+    film.command(*RUN)
+
+    said = film.command("audit", f"--since={since}")
+
+    assert said.code == Exit.INVALID
+    assert f"`{since}` is not a time" in said.err
+
+
 def test_a_project_in_which_nothing_was_paid_says_so(film: Film) -> None:
     stills(film, "z-image")
     (film.folder / ".kiebatch").mkdir()

@@ -66,6 +66,7 @@ def audit(
     catalogue = load_catalogue(workspace)
     differing = auditing.differences(found.lines, lambda line: _params(catalogue, by_number[line.attempt]))
     if claim_file is not None:
+        claim.check_place(claim_file)
         files.replace(claim_file, claim.text(found, attempts if with_prompts else ()))
         console.say(f"wrote {files.shown(claim_file)}")
     value = {
@@ -90,7 +91,7 @@ def _text(found: Audit, differing: Sequence[Difference], film: str) -> str:
     lines = _totals(found, film)
     lines += [_foreign(line, found) for line in found.lines if line.kind in (Kind.FOREIGN, Kind.ADDED)]
     lines += [_differs(difference) for difference in differing]
-    lines += [_failure(line) for line in found.lines if line.kind is Kind.FAILURE]
+    lines += [_failure(line) for line in found.lines if _was_billed(line)]
     if not found.windows:
         lines.append("no two balances were read yet, so nobody can tell what others have spent")
     return "\n".join(lines)
@@ -100,7 +101,8 @@ def _totals(found: Audit, film: str) -> list[str]:
     totals = found.totals(film)
     rows = []
     for kind, meaning in _MEANING.items():
-        count = sum(1 for line in found.lines if line.kind is kind and line.film == film)
+        own = (line for line in found.lines if line.kind is kind and line.film == film)
+        count = sum(1 for line in own if kind is not Kind.FAILURE or _was_billed(line))
         if count:
             rows.append([meaning, count, console.number(totals[str(kind)])])
     if totals["other_films"]:
@@ -109,6 +111,11 @@ def _totals(found: Audit, film: str) -> list[str]:
     foreign = sum(1 for line in found.lines if line.kind is Kind.FOREIGN)
     rows.append(["foreign: not from this project", foreign or "", console.number(totals["foreign"])])
     return [console.table(rows, ["what", "how many", "credits"], right=(1, 2))]
+
+
+def _was_billed(line: Line) -> bool:
+    """Whether a line is a failure that cost something; one of which a balance shows that it was given back cost nothing."""
+    return line.kind is Kind.FAILURE and line.credits > 0
 
 
 def _foreign(line: Line, found: Audit) -> str:

@@ -10,6 +10,7 @@ from kiebatch.media.checks.grammar import CHECKS, fits_ratio
 from kiebatch.model import JSON, Alike, Expectation, Passes, Sized, Within
 
 _SLACK = 1e-6  # of binary fractions
+_MOST = 1e12  # nothing that is measured is more: a manifest may come from somebody else
 
 
 class State(StrEnum):
@@ -199,7 +200,9 @@ def kept(value: JSON) -> dict[str, Measured]:
 def _measured(one: Mapping[str, JSON]) -> Measured:
     def number(name: str) -> float | None:
         given = one.get(name)
-        return given if isinstance(given, int | float) and not isinstance(given, bool) else None
+        if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) < _MOST:
+            return None
+        return given
 
     def text(name: str) -> str:
         given = one.get(name)

@@ -130,6 +130,15 @@ def test_what_the_manifest_keeps_comes_back_and_what_it_holds_beside_is_left_out
     assert checks.kept("text") == checks.kept(None) == {}
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e300])
+def test_a_number_that_nothing_measures_is_no_value(number: float) -> None:
+    kept = checks.kept({"bars": {"verdict": "unmet", "value": number}})
+
+    verdict = checks.judge(Expectation(check="bars", want=Within(high=0.0), text="none"), kept["bars"])
+
+    assert (verdict.state, verdict.found) == (State.UNJUDGED, "it could not be measured")
+
+
 def test_what_nobody_wrote_is_expected_of_stills_clips_and_paid_sound() -> None:
     assert checks.by_default("image", Asked(size="16:9")) == {"size": "16:9", "bars": "none", "blank": "none"}
     assert checks.by_default("image", Asked(size="auto")) == {"bars": "none", "blank": "none"}
