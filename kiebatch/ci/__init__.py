@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kiebatch.ci.documents import junit as junit
     from kiebatch.ci.documents import markdown as markdown
     from kiebatch.ci.documents import summary as summary
+    from kiebatch.ci.documents import unmet as unmet
+    from kiebatch.ci.documents import unmet_words as unmet_words
 
 __getattr__, __dir__ = face(
     __name__,
@@ -25,5 +27,7 @@ __getattr__, __dir__ = face(
         "junit": "documents",
         "markdown": "documents",
         "summary": "documents",
+        "unmet": "documents",
+        "unmet_words": "documents",
     },
 )

@@ -52,12 +52,25 @@ def outcome(
         except OSError as error:
             print(f"cannot write the job summary: {error.strerror}", file=sys.stderr)
     jobs = [*(document.get("failures") or ()), *(document.get("held") or ())]
+    jobs += _unmet(document)
     problems([*(document.get("problems") or ()), *(_placed(job, known.places) for job in jobs)])
     if junit is not None:
         try:
             files.replace(junit, ci.junit(document, known.seconds))
         except Refused as error:  # a run that is paid for must not fail because its report cannot be written
             print(error, file=sys.stderr)
+
+
+def _unmet(document: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
+    """Return what a run found not as expected, as problems.  A plan says it in its text: it has just looked on."""
+    if "totals" in document:
+        return []
+    strict = (document.get("expectations") or {}).get("strict")
+    severity = "error" if strict else "warning"
+    return [
+        {"slot": one.get("slot"), "message": ci.unmet_words(one), "severity": severity}
+        for one in ci.unmet(document)
+    ]
 
 
 def _placed(job: Mapping[str, JSON], places: Mapping[str, Where]) -> Mapping[str, JSON]:

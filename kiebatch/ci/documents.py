@@ -135,7 +135,7 @@ def summary(outcome: Mapping[str, JSON]) -> str:
     ]
     if assets:
         parts += ["### New", table(["slot", "file", "model", "version", "credits"], assets)]
-    return bounded(parts)
+    return bounded(parts + _unmet_table(outcome))
 
 
 def _plan_summary(plan: Mapping[str, JSON]) -> str:
@@ -161,7 +161,27 @@ def _plan_summary(plan: Mapping[str, JSON]) -> str:
     ]
     if rows:
         parts.append(table(["slot", "action", "reason", "model", "credits"], rows))
-    return bounded(parts)
+    return bounded(parts + _unmet_table(plan))
+
+
+def unmet(outcome: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
+    """Return the verdicts of a run or a plan on what is not as expected."""
+    verdicts = (outcome.get("expectations") or {}).get("verdicts") or ()
+    return [verdict for verdict in verdicts if verdict.get("verdict") == "unmet"]
+
+
+def unmet_words(verdict: Mapping[str, JSON]) -> str:
+    """Say in one line what is not as expected: `size: 1024x1024; expected 10x10`."""
+    return f"{verdict.get('check')}: {verdict.get('found')}; expected {verdict.get('expected')}"
+
+
+def _unmet_table(outcome: Mapping[str, JSON]) -> list[str]:
+    rows = [
+        [code(one.get("slot")), code(one.get("check")), markdown(one.get("found")), code(one.get("expected"))]
+        for one in unmet(outcome)
+    ]
+    head = ["slot", "check", "found", "expected"]
+    return ["### Not as expected: nothing is bought again for it", table(head, rows)] if rows else []
 
 
 def digest_line(plan: Mapping[str, JSON]) -> list[str]:
@@ -233,8 +253,8 @@ def _property(text: str) -> str:
 def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = None) -> str:
     """Return a run (contract section 7) as JUnit XML: one test case per job, a held job being an error.
 
-    Jobs that were kept have no name in that document; the suite's property `kept` counts them.  `seconds` is how long
-    each task took, by its id.
+    Jobs that were kept have no name in that document, unless they are not as expected; the suite's property `kept` counts
+    them.  What is not as expected is a failure in a strict run alone.  `seconds` is how long each task took, by its id.
     """
     took = seconds or {}
     made: dict[str, list[str]] = {}
@@ -243,11 +263,17 @@ def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = Non
         made.setdefault(_slot_of(asset), []).append(str(asset.get("filename", "")))
         times[_slot_of(asset)] = took.get(str(asset.get("task_id")), 0.0)
     failures = list(outcome.get("failures") or ())
+    missed = _missed(outcome)
+    strict = bool((outcome.get("expectations") or {}).get("strict"))
+    for slot in missed:
+        made.setdefault(slot, [])
+        times.setdefault(slot, 0.0)
     held = list(outcome.get("held") or ())
     problems = [p for p in outcome.get("problems") or () if (p.get("severity") or "error") == "error"]
     count = len(made) + len(failures) + len(held) + len(problems)
     errors = len(held) + len(problems)
-    numbers = {"tests": str(count), "failures": str(len(failures)), "errors": str(errors)}
+    failed = len(failures) + (len(missed) if strict else 0)
+    numbers = {"tests": str(count), "failures": str(failed), "errors": str(errors)}
     root = ET.Element("testsuites", {"name": "kiebatch", **numbers})
     total = sum(times.values()) + sum(took.get(str(f.get("task_id")), 0.0) for f in failures)
     suite = ET.SubElement(
@@ -264,8 +290,11 @@ def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = Non
         if value is not None:
             ET.SubElement(properties, "property", name=name, value=_xml(value))
     for slot, filenames in made.items():
-        _case(suite, slot, times[slot])
-        ET.SubElement(suite[-1], "system-out").text = _xml("\n".join(filenames))
+        case = _case(suite, slot, times[slot])
+        words = [f"not as expected: {line}" for line in missed.get(slot, ())]
+        if words and strict:
+            _problem(case, "failure", words[0], "expect", "\n".join(words))
+        ET.SubElement(case, "system-out").text = _xml("\n".join([*filenames, *words]))
     for failure in failures:
         text = f"{failure.get('code')}: {failure.get('message')}"
         hint = f"\nhint: {failure['hint']}" if failure.get("hint") else ""
@@ -284,6 +313,14 @@ def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = Non
         )
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _missed(outcome: Mapping[str, JSON]) -> dict[str, list[str]]:
+    """Return what is not as expected, in words, by slot."""
+    found: dict[str, list[str]] = {}
+    for verdict in unmet(outcome):
+        found.setdefault(str(verdict.get("slot")), []).append(unmet_words(verdict))
+    return found
 
 
 def _case(suite: ET.Element, name: JSON, seconds: float = 0.0) -> ET.Element:

@@ -176,7 +176,13 @@ def describe(event: events.Event) -> dict[str, JSON]:
         case events.Skipped():
             return {"event": "skipped", "slot": str(event.slot), "task_id": None, "reason": event.reason}
         case events.Finished():
-            return {"event": "finished", "slot": None, "task_id": None, "status": event.status}
+            return {
+                "event": "finished",
+                "slot": None,
+                "task_id": None,
+                "status": event.status,
+                "unmet": event.unmet,
+            }
         case _:
             return {}
 

@@ -84,9 +84,10 @@ class Noticed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The run is over."""
+    """The run is over; `unmet` is how many expectations are not met."""
 
     status: str
+    unmet: int = 0
 
 
 Event = Submitted | Waiting | Downloaded | Saved | JobFailed | JobHeld | Skipped | Noticed | Finished

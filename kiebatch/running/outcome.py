@@ -137,7 +137,7 @@ class Outcome:
             "failures": [self._failure_json(f) for f in self.failures],
             "held": [{"slot": str(h.slot), "reason": h.reason} for h in self.held],
             "skipped": [{"slot": str(s.slot), "reason": s.reason} for s in self.skipped],
-            "expectations": expected.as_json(self.judged),
+            "expectations": {**expected.as_json(self.judged), "strict": self.strict},
             "reason": self.stopped_because or None,
             "stopped": str(self.stopped) if self.stopped else None,
         }

@@ -187,7 +187,7 @@ async def run_async(
                 outcome.spent = outcome.billed_for_failures = 0.0
             outcome.records = recorder.empty
             recorder.outcome = outcome
-            emit(Finished(status=outcome.status))
+            emit(Finished(status=outcome.status, unmet=len(outcome.unmet)))
             if trouble is not None:
                 raise trouble
             return outcome

@@ -224,8 +224,8 @@ def test_nothing_is_annotated_elsewhere(tmp_path: Path, monkeypatch: pytest.Monk
 TWO = "kiebatch: 1\ndefaults: {model: nano-banana-2}\nscenes:\n  - {id: 1, prompt: A boat}\n  - {id: 2, prompt: A ship}\n"
 
 
-def run_of_two(film: Film, sim: Sim, *more: str) -> Said:
-    (film.root / "scenes.yaml").write_text(TWO, encoding="utf-8")
+def run_of_two(film: Film, sim: Sim, *more: str, text: str = TWO) -> Said:
+    (film.root / "scenes.yaml").write_text(text, encoding="utf-8")
     return film.kiebatch(
         "run", "scenes.yaml", "--yes", "--base-url", sim.url, "--api-key", sim.key, "--no-progress", *more
     )
@@ -278,3 +278,53 @@ def test_other_commands_than_validate_and_plan_say_in_one_line_that_there_are_wa
 
     assert plan.err.count("scenes.yaml:4:") == plan.err.count("scenes.yaml:5:") > 0
     assert re.fullmatch(r"scenes.yaml: \d warnings; `kiebatch validate scenes.yaml` shows them\n", board.err)
+
+
+# --- what is not as expected ---------------------------------------------------------------------------
+
+
+def judged(*, strict: bool) -> dict[str, Any]:
+    size = {"slot": "2a#3", "check": "size", "verdict": "unmet", "expected": "10x10", "found": "1024x1024"}
+    command = {"slot": "4", "check": "command", "verdict": "unmet", "expected": "./a {file}", "found": EVIL}
+    met = {"slot": "5", "check": "bars", "verdict": "met", "expected": "none", "found": "0 px"}
+    verdicts = {"met": 1, "unmet": 2, "unjudged": 0, "verdicts": [size, command, met], "strict": strict}
+    return an_outcome(failures=[], held=[], expectations=verdicts)
+
+
+def test_what_is_not_as_expected_is_in_the_summary_of_a_run_and_of_a_plan() -> None:
+    run = judged(strict=False)
+    plan = {"status": "work", "totals": {"jobs": 1}, "jobs": [], "expectations": run["expectations"]}
+
+    for text in (ci.summary(run), ci.summary(plan)):
+        assert "| `2a#3` | `size` | 1024x1024 | `10x10` |" in text
+        assert "`bars`" not in text
+        assert commands(text) == []
+
+
+def test_what_is_not_as_expected_is_in_junit_and_a_failure_in_a_strict_run_alone() -> None:
+    lenient, strict = (ET.fromstring(ci.junit(judged(strict=one)).encode()) for one in (False, True))
+
+    assert (lenient.get("tests"), lenient.get("failures"), strict.get("failures")) == ("2", "0", "2")
+    (told,) = (case.findtext("system-out") for case in lenient.iter("testcase") if case.get("name") == "2a#3")
+    assert "not as expected: size: 1024x1024; expected 10x10" in str(told)
+    assert [one.get("type") for one in strict.iter("failure")] == ["expect", "expect"]
+
+
+@pytest.mark.parametrize(("options", "severity"), [((), "warning"), (("--strict",), "error")])
+def test_a_run_annotates_what_is_not_as_expected_at_its_shot(
+    on_github: Path, tmp_path: Path, sim: Sim, options: tuple[str, ...], severity: str
+) -> None:
+    film = Film(tmp_path / "film", git=False)
+    sized = (
+        "kiebatch: 1\ndefaults: {model: nano-banana-2}\nscenes:\n"
+        "  - {id: 1, prompt: A small boat nears the old lighthouse at dusk, expect: {size: 10x10}}\n"
+    )
+
+    said = run_of_two(film, sim, "--events", "events.jsonl", *options, text=sized)
+
+    assert (
+        f"::{severity} file=film/scenes.yaml,line=4,col=5,title=kiebatch 1::size: 128x128; expected 10x10"
+        in said.err
+    )
+    assert "| `1` | `size` | 128x128 | `10x10` |" in on_github.read_text(encoding="utf-8")
+    assert '"unmet": 1' in (film.root / "events.jsonl").read_text(encoding="utf-8").splitlines()[-1]

@@ -69,6 +69,7 @@ def test_an_entry_says_nothing_of_checks_that_nobody_wrote_and_that_are_met(film
         "unmet": 0,
         "unjudged": 0,
         "verdicts": [],
+        "strict": False,
     }
 
 
