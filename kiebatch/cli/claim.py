@@ -33,12 +33,12 @@ def text(found: Audit, prompts: Iterable[Attempt] = ()) -> str:
 
 
 def check_place(path: Path) -> None:
-    """Refuse to write a claim over a file that is none, such as the scene file."""
+    """Refuse to write a claim over a file that holds something else, such as the scene file."""
     if path.is_dir():
         raise Invalid(f"{files.shown(path)} is a folder", hint="name a file, as in `--claim claim.md`")
     if path.exists() and not path.read_bytes().startswith(_TITLE.encode()):
         raise Invalid(
-            f"{files.shown(path)} is there and is no claim; it was left as it is",
+            f"{files.shown(path)} holds something other than a claim, and was left as it is",
             hint="name another file, as in `--claim claim.md`",
         )
 

@@ -147,7 +147,7 @@ def test_a_claim_is_written_over_nothing_but_a_claim(film: Film) -> None:
     folder = film.command("audit", "--claim", ".")
 
     assert (said.code, folder.code) == (Exit.INVALID, Exit.INVALID)
-    assert "scenes.yaml is there and is no claim; it was left as it is" in said.err
+    assert "scenes.yaml holds something other than a claim, and was left as it is" in said.err
     assert film.scene_file.read_bytes() == before
 
 
