@@ -147,18 +147,26 @@ class Connection:
                 self._db.close()
             self._db = None
 
-    def transact(self, work: Callable[[Cursor], T], *, while_away: Callable[[], object] = lambda: None) -> T:
+    def transact(
+        self,
+        work: Callable[[Cursor], T],
+        *,
+        while_away: Callable[[], object] = lambda: None,
+        at_once: bool = False,
+    ) -> T:
         """Do some work in one transaction and return what it returns; durable then.
 
         Where the connection breaks it is done again, so it must be able to come twice.  `while_away` is called once
-        before the first wait.  `Away` when the database does not come back within the patience.
+        before the first wait.  `Away` when the database does not come back within the patience.  Work that changes
+        records by one statement at most is done `at_once`: that statement is a transaction by itself, which spares two
+        of three round trips and holds its locks for less time.
         """
         if self._inside is not None:
             return work(self._inside)
         deadline, tries = time.monotonic() + self.patience_s, 0
         while True:
             try:
-                with self._transaction() as cursor:
+                with self._transaction(at_once=at_once) as cursor:
                     return work(cursor)
             except (sql_errors.DeadlockDetected, sql_errors.SerializationFailure, sql_errors.UniqueViolation):
                 if tries > _TRIES:
@@ -187,17 +195,20 @@ class Connection:
             raise self._away(error) from None
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Cursor]:
+    def _transaction(self, *, at_once: bool = False) -> Iterator[Cursor]:
         with self._lock:
             if self._db is None or self._db.closed:
                 self._db = self._connected()
             self.transactions += 1
             with self._db.cursor() as plain_cursor:
                 cursor = cast(Cursor, plain_cursor)
+                if self.clock is not None:
+                    cursor.execute("SELECT set_config('kiebatch.now', %s, false)", (repr(self.clock()),))
+                if at_once:
+                    yield cursor
+                    return
                 cursor.execute("BEGIN")
                 try:
-                    if self.clock is not None:
-                        cursor.execute("SELECT set_config('kiebatch.now', %s, true)", (repr(self.clock()),))
                     yield cursor
                     cursor.execute("COMMIT")
                 except BaseException:

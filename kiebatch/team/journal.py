@@ -107,9 +107,10 @@ class TeamJournal(Questions):
         work: Callable[[Cursor], T],
         *,
         while_away: Callable[[], object] = lambda: None,
+        at_once: bool = False,
     ) -> T:
         self._hook(f"journal.{point}:before")
-        done = self.connection.transact(work, while_away=while_away)
+        done = self.connection.transact(work, while_away=while_away, at_once=at_once)
         if self._gathering is None:
             self._hook(f"journal.{point}:after")
         else:
@@ -262,7 +263,7 @@ class TeamJournal(Questions):
                 hint="run again",
             )
 
-        return self._write("intend", work)
+        return self._write("intend", work, at_once=True)
 
     def _cap(self, cursor: Cursor) -> float:
         found = cursor.execute("SELECT cap FROM accounts WHERE id = %s", (self.whose.account,)).fetchone()
@@ -284,7 +285,7 @@ class TeamJournal(Questions):
                 raise self._fenced(cursor, attempt)
             return send_s
 
-        return self._write("leaves", work)
+        return self._write("leaves", work, at_once=True)
 
     def submitted(self, attempt: int, task_id: str, outputs: Sequence[Output] = ()) -> None:
         answer = Answer(attempt, rows.text(task_id), tuple(outputs))
@@ -294,30 +295,36 @@ class TeamJournal(Questions):
             self._unwritten.keep(answer)
             kept.append(answer)
 
-        self._write("submitted", self._submitting(answer, ours=True), while_away=keep)
+        work = self._submitting(answer, ours=True)
+        self._write("submitted", work, while_away=keep, at_once=not answer.outputs)
         for one in kept:
             self._unwritten.written(one)
 
     def _submitting(self, answer: Answer, *, ours: bool) -> Callable[[Cursor], None]:
         def work(cursor: Cursor) -> None:
-            owner = cursor.execute(
-                "SELECT id FROM attempts WHERE account = %s AND task_id = %s AND id <> %s",
-                (self.whose.account, answer.task_id, answer.attempt),
-            ).fetchone()
-            if owner:
-                raise TaskKnown(answer.task_id, self._one(cursor, owner["id"]))
             whose = "holder = %s" if ours else "project = %s AND film = %s"
             mine = (self.holder,) if ours else (self.whose.project, self.whose.film)
+            task = (self.whose.account, answer.task_id, answer.attempt)
             done = cursor.execute(
                 "UPDATE attempts SET state = 'submitted', task_id = %s, submitted_at = ledger_now(), ended_at = NULL,"
-                f" message = '' WHERE id = %s AND {whose} AND state IN ('claimed', 'intended', 'held')",
-                (answer.task_id, answer.attempt, *mine),
+                f" message = '' WHERE id = %s AND {whose} AND state IN ('claimed', 'intended', 'held')"
+                " AND NOT EXISTS (SELECT 1 FROM attempts o WHERE o.account = %s AND o.task_id = %s AND o.id <> %s)",
+                (answer.task_id, answer.attempt, *mine, *task),
             )
             if done.rowcount != 1:
+                self._refuse_known(cursor, answer)
                 self._late(cursor, answer)
             self._put_outputs(cursor, answer.attempt, answer.outputs)
 
         return work
+
+    def _refuse_known(self, cursor: Cursor, answer: Answer) -> None:
+        owner = cursor.execute(
+            "SELECT id FROM attempts WHERE account = %s AND task_id = %s AND id <> %s",
+            (self.whose.account, answer.task_id, answer.attempt),
+        ).fetchone()
+        if owner:
+            raise TaskKnown(answer.task_id, self._one(cursor, owner["id"]))
 
     def _late(self, cursor: Cursor, answer: Answer) -> None:
         """Pass over an answer that is written already; `Fenced` for one that comes after a decision."""
@@ -339,7 +346,7 @@ class TeamJournal(Questions):
     def held(self, attempt: int, reason: str, balance: float | None = None) -> None:
         changes = {"message": rows.text(reason), "balance_after": balance, "task_id": None}
         before = ("intended", "held", *_OPEN)
-        self._write("held", lambda cursor: self._move(cursor, attempt, before, "held", changes))
+        self._write("held", lambda cursor: self._move(cursor, attempt, before, "held", changes), at_once=True)
 
     def failed(self, attempt: int, code: str, message: str, *, retryable: bool, billed: bool | None) -> None:
         self._end("failed", attempt, _OPEN, code, message, retryable=retryable, billed=billed)
@@ -367,7 +374,7 @@ class TeamJournal(Questions):
             "retryable": retryable,
             "billed": billed,
         }
-        self._write(state, lambda cursor: self._move(cursor, attempt, before, state, changes))
+        self._write(state, lambda cursor: self._move(cursor, attempt, before, state, changes), at_once=True)
 
     def _move(
         self, cursor: Cursor, attempt: int, before: Sequence[str], state: str, changes: Mapping[str, Any]
@@ -401,7 +408,7 @@ class TeamJournal(Questions):
                 (rows.text(state), attempt, self.holder),
             )
 
-        self._write("seen", work)
+        self._write("seen", work, at_once=True)
 
     def outputs(self, attempt: int, outputs: Sequence[Output], credits: float | None = None) -> None:
         def work(cursor: Cursor) -> None:
@@ -440,7 +447,7 @@ class TeamJournal(Questions):
                 (json.dumps(entry, ensure_ascii=True), attempt, number),
             )
 
-        self._write("asset", work)
+        self._write("asset", work, at_once=True)
 
     def recorded(self, attempts: Iterable[int]) -> None:
         ids = list(attempts)
@@ -450,6 +457,7 @@ class TeamJournal(Questions):
                 lambda cursor: cursor.execute(
                     "UPDATE attempts SET recorded = true WHERE id = ANY(%s)", (ids,)
                 ),
+                at_once=True,
             )
 
     # -- what other films of the account have

@@ -37,7 +37,7 @@ class Questions:
         self.not_yet_here: Sequence[Attempt] = ()  # what the first run will take along from this machine
 
     def _read(self, work: Callable[[Cursor], T]) -> T:
-        return self.connection.transact(work)
+        return self.connection.transact(work, at_once=True)
 
     def attempts(self, *, states: Sequence[str] = (), scene: str | None = None) -> list[Attempt]:
         # What is claimed was never sent: it is nobody's business but its run's.
