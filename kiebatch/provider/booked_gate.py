@@ -73,6 +73,16 @@ class BookedGate:
         async with self._turns["submit"]:
             return await self._pass("submit", rate)
 
+    async def later(self, booked: Booking) -> Booking:
+        """Move a start that did not leave in time to now, or to when it may leave; see `Gate.later`.
+
+        A place that was left empty would cost the account one start of the window.
+        """
+        rate = booked.rate
+        move = functools.partial(self._again, kind="submit", rate=rate, mine=Place(booked.id, booked.at))
+        place, _ = await self._confirmed("submit", rate, move)
+        return _booked(place, "submit", rate)
+
     async def read(self, rate: Rate) -> Booking:
         """Return when one more status read may be sent, having booked it."""
         self._readers += 1
@@ -104,9 +114,18 @@ class BookedGate:
     # One waiter of a process is in the book at a time, the others queue behind it in memory: so processes take
     # turns, and one that dies leaves a single place empty.
     async def _pass(self, kind: Kind, rate: Rate) -> Booking:
+        place, along = await self._confirmed(kind, rate, lambda page: self._first(page, kind, rate))
+        moment = asyncio.get_running_loop().time()
+        self._taken_along.extend((moment, _booked(one, kind, rate)) for one in along)
+        return _booked(place, kind, rate)
+
+    async def _confirmed(
+        self, kind: Kind, rate: Rate, take: Callable[[Page], tuple[Place, list[Place]]]
+    ) -> tuple[Place, list[Place]]:
+        """Take a place, sleep until then, and confirm it."""
         book = self._books[kind]
         self._news.clear()
-        place, along = await book.transact(lambda page: self._first(page, kind, rate))
+        place, along = await book.transact(take)
         try:
             while place.wait_s > 0:
                 await self._wait(place)
@@ -116,9 +135,7 @@ class BookedGate:
         except BaseException:
             await book.transact(lambda page: page.remove(place.id))
             raise
-        moment = asyncio.get_running_loop().time()
-        self._taken_along.extend((moment, _booked(one, kind, rate)) for one in along)
-        return _booked(place, kind, rate)
+        return place, along
 
     def _first(self, page: Page, kind: Kind, rate: Rate) -> tuple[Place, list[Place]]:
         fresh = abs(page.now - self._tidied.get(kind, 0.0)) > rate.window_s / 2

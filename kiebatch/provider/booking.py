@@ -75,7 +75,11 @@ def book(page: Page, kind: Kind, rate: Rate, *, fresh: bool) -> Place:
     """Take the next free place; it may be now.  `fresh` tidies the book first."""
     if fresh:
         _forget(page, kind, rate)
-    place = _next(_rows(page, rate), _share(page, kind, rate), kind, rate, page.now)
+    rows, believed = _rows(page, rate), _share(page, kind, rate)
+    place = _next(rows, believed, kind, rate, page.now)
+    if place.look and place.at > page.now:
+        # Whoever waits for a later place may sleep through the answer that made room for a probe now.
+        place = _probe_now(rows, believed, kind, rate, page.now) or place
     return dataclasses.replace(
         place, id=page.add(place.at, probe=place.probe), wait_s=max(0.0, place.at - page.now)
     )
@@ -124,6 +128,12 @@ def note_answer(
     learnt = share.accepted(believed, page.ours(rate.window_s, pending=False))
     if learnt != believed:
         page.keep_share(learnt)
+
+
+def _probe_now(rows: Sequence[Row], believed: Share, kind: Kind, rate: Rate, now: float) -> Place | None:
+    """Return a probe that may leave now, places that others wait for aside; None where there is none."""
+    place = _next([row for row in rows if row[1] <= now], believed, kind, rate, now)
+    return place if place.probe and place.at <= now else None
 
 
 def _next(rows: Sequence[Row], believed: Share, kind: Kind, rate: Rate, now: float) -> Place:
