@@ -15,7 +15,7 @@ from typing import Literal
 from kiebatch import files, media
 from kiebatch.errors import Invalid, Problem, Where, install_hint, plain
 from kiebatch.model import Asset, Line, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, selects
-from kiebatch.record import notes
+from kiebatch.record import Whereabouts, notes
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.notes import Notes, Thread
 from kiebatch.record.picks import UNDECIDED, Picks, Standing, parts, written
@@ -66,7 +66,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """One take that was made: the current asset of one slot.  `path` is None where its file is not there."""
+    """One take that was made: the current asset of one slot.
+
+    `path` is None where its file is not there; it is `remote` where it is known to be in the film's store.
+    """
 
     slot: str  # as picks are kept: `2a#1`
     number: int
@@ -74,6 +77,7 @@ class Take:
     asset: Asset
     path: Path | None
     standing: Standing
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +216,21 @@ def chosen(
     return replace(whole, shots=kept, sounds=sounds)
 
 
+def away(film: Film) -> list[str]:
+    """Return the names of the shots and sounds whose shown file is in the store and not here."""
+    found = (cut.name for cut in (*film.shots, *film.sounds) if cut.shown and cut.shown.remote)
+    return list(dict.fromkeys(found))
+
+
+def why_empty(take: Take | None) -> str:
+    """Return why there is no picture of a take, in words for its place."""
+    if take is None:
+        return "not made yet"
+    if take.path:
+        return "no picture"
+    return "in the store, not here" if take.remote else "its file is gone"
+
+
 def _scenes_of(sound: Cut, scenes: Sequence[SceneId]) -> Sequence[SceneId]:
     """Return the scenes over which a sound is heard, of the film's scenes in their order."""
     if sound.through is None or sound.through not in scenes or sound.scene not in scenes:
@@ -265,6 +284,7 @@ class _Builder:
         self.picks = picks
         self.notes = notes
         self.workspace = workspace
+        self.whereabouts = Whereabouts(manifest, workspace.state)
         self.fps = fps
         self.clock = Fraction(0)  # seconds, exact: frames are rounded from it, never added up
         self.shots: list[Cut] = []
@@ -348,17 +368,27 @@ class _Builder:
             if slot in seen:
                 continue
             seen.add(slot)
+            path = self.workspace.asset_file(asset.filename, asset.type)
             found.append(
                 Take(
                     slot=written(slot),
                     number=asset.take,
                     model=asset.model,
                     asset=asset,
-                    path=self.workspace.asset_file(asset.filename, asset.type),
+                    path=path,
                     standing=self.picks.decision(slot),
+                    remote=self._is_away(asset),
                 )
             )
         return tuple(sorted(found, key=lambda t: (t.number, t.model)))
+
+    def _is_away(self, asset: Asset) -> bool:
+        if not self.whereabouts.remote(asset):
+            return False
+        try:
+            return not files.is_there(self.workspace.asset_path(asset.filename))
+        except Invalid:  # the name leads out of the project
+            return False
 
     def _shown(self, scene: Scene, shot: ShotId, takes: Sequence[Take]) -> Take | None:
         """Return the pick, else the first take that nobody rejected, else the first."""

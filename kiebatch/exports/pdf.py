@@ -323,7 +323,7 @@ class _Book:
         if picture is None:
             self.pdf.set_fill_color(240, 237, 230)
             self.pdf.rect(x, y, wide, high, style="DF")
-            said = _why_empty(shot)
+            said = cut.why_empty(shot.shown)
             left = x + (wide - self.type.width(said, self.size)) / 2
             self.type.line(left, y + high / 2, said, self.size, _SOFT)
             return
@@ -344,12 +344,6 @@ def _review(shot: Cut) -> Iterator[str]:
         if not thread.first.done:
             yield f"{thread.first.author}: {thread.first.text}".removeprefix(": ")
             yield from (f"{reply.author}: {reply.text}".removeprefix(": ") for reply in thread.replies)
-
-
-def _why_empty(shot: Cut) -> str:
-    if shot.shown is None:
-        return "not made yet"
-    return "no picture" if shot.shown.path else "its file is gone"
 
 
 def _small(path: Path, wide: float, high: float) -> Image.Image | None:

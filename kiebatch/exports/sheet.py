@@ -129,8 +129,7 @@ class Page:
                 line += 1
 
     def _picture(self, take: Take | None, x: float, y: float) -> None:
-        missing = "no picture" if take and take.path else "its file is gone"
-        box = self._shown(cut.poster(take, self.state), x, y, missing if take else "not made yet")
+        box = self._shown(cut.poster(take, self.state), x, y, cut.why_empty(take))
         if take and take.asset.type == "video":
             self._badge(box, f"{take.asset.duration:g} s clip" if take.asset.duration else "clip")
         if take and take.standing.choice == "pick":

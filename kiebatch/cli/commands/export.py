@@ -44,6 +44,8 @@ Kind = Literal[
     "bundle",
 ]
 _TIMELINES = ("otio", "edl", "fcp7", "fcpxml")
+_WITHOUT_MEDIA = ("csv", "captions")
+_NAMED = 8  # shots that a message names; more of them are pulled all together
 
 
 @app.command(cls=Command)
@@ -202,9 +204,30 @@ def export(
         written: list[Path] = module.export(
             opened.project, opened.manifest, opened.picks, opened.workspace, chosen
         )
-    value = {"status": "success", "file": files.shown(written[0]), "files": [files.shown(p) for p in written]}
+    away = [] if kind in _WITHOUT_MEDIA else _away(opened, chosen)
+    value = {
+        "status": "success",
+        "file": files.shown(written[0]),
+        "files": [files.shown(p) for p in written],
+        "not_here": away,
+    }
     shown = [f"{files.shown(target)}: {len(written)} files"] if kind == "web" else value["files"]
     console.answer(value, lambda: "\n".join(shown), as_json=given.as_json)
+
+
+def _away(opened: Opened, chosen: cut.Options) -> list[str]:
+    """Return the shots that an export shows and whose files are in the store alone; say what brings them."""
+    film = cut.chosen(opened.project, opened.manifest, opened.picks, opened.workspace, chosen)
+    away = cut.away(film)
+    if away:
+        few = len(away) <= _NAMED
+        whose = ", ".join(away) if few else f"{len(away)} shots"
+        pull = " ".join(["kiebatch pull", *away]) if few else "kiebatch pull"
+        console.say(
+            f"the files of {whose} are in the store and not here: {plain(opened.manifest.store, 200)}\n"
+            f"hint: with KIEBATCH_STORE set to it `{pull}` brings them; then export again"
+        )
+    return away
 
 
 @contextmanager
