@@ -19,6 +19,7 @@ from typing import Any
 from support import postgres
 from support.waiting import until
 
+SLOW_S = 0.5
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
 
 
@@ -81,7 +82,7 @@ def _listens(port: int) -> bool:
 class Fault:
     """What goes wrong with some requests: a status, a connection that is cut, or an answer that never comes."""
 
-    what: int | str  # a status; "reset"; "silent"
+    what: int | str  # a status; "reset"; "silent"; "slow": it passes, late
     method: str = ""
     part: str = ""  # of the path
     times: int = 1000
@@ -147,6 +148,9 @@ def _handler(network: Network) -> type[BaseHTTPRequestHandler]:
             what = network.next_fault(self.command, self.path)
             if what == "silent":
                 network.over.wait(30)
+            if what == "slow":
+                network.over.wait(SLOW_S)
+                what = None
             if isinstance(what, str):
                 self.close_connection = True
                 self.connection.close()
