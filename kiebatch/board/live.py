@@ -18,6 +18,7 @@ from kiebatch.board.panel_data import Shown, own_key
 from kiebatch.media import Derivatives, Kind, wanted
 from kiebatch.model import Asset
 from kiebatch.project import Opened
+from kiebatch.record import Whereabouts
 
 _MEDIA = {
     ".png": "image/png",
@@ -68,7 +69,7 @@ class LiveFilm:
     def _read(self, opened: Opened) -> tuple[Film, dict[str, Asset], dict[str, Shown]]:
         film = publish.film_of(opened)
         assets = {a.id: a for p in film.panels for t in p.takes for v in t.versions for a in v.assets}
-        shown = self._addresses(assets.values())
+        shown = self._addresses(assets.values(), Whereabouts(opened.manifest, self.workspace.state))
         self._own = {sound.key: sound for sound in publish.own_sounds(opened, film)}
         for key, sound in self._own.items():
             mark = f"own/{quote(key.partition(':')[2])}?{sound.sha256[:12]}"
@@ -81,7 +82,7 @@ class LiveFilm:
             self._peaks[key] = sound.peaks(self.workspace)
         return self._peaks[key]
 
-    def _addresses(self, assets: Iterable[Asset]) -> dict[str, Shown]:
+    def _addresses(self, assets: Iterable[Asset], whereabouts: Whereabouts) -> dict[str, Shown]:
         assets = list(assets)
         paths = {a.id: publish.path_of(self.workspace, a) for a in assets}
         sounds = [
@@ -99,8 +100,9 @@ class LiveFilm:
         for asset in assets:
             mark = f"{asset.id}?{(asset.sha256 or '')[:12]}"
             if paths[asset.id] is None:
-                if self._derivatives.kept(asset, "thumb"):
-                    found[asset.id] = Shown(thumb=f"small/thumb/{mark}")
+                small = self._derivatives.kept(asset, "thumb")
+                away = whereabouts.away(asset, self.workspace)
+                found[asset.id] = Shown(thumb=f"small/thumb/{mark}" if small else "", away=away)
                 continue
             wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
             pictured = asset.type == "image" or (asset.type == "video" and self._has_ffmpeg)

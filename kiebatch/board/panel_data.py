@@ -17,6 +17,7 @@ class Shown:
 
     Empty where there is none: a file that is gone, a clip without ffmpeg.  `poster` is a larger `thumb`, for a player
     or a sharp screen; `text` is how a text begins.  `peaks` are loudness values, 0 to 100.
+    A file that is `away` is in the store, and not here.
     """
 
     thumb: str = ""
@@ -24,6 +25,7 @@ class Shown:
     text: str = ""
     poster: str = ""
     peaks: tuple[int, ...] = ()
+    away: bool = False
 
 
 NOTHING = Shown()
@@ -128,6 +130,7 @@ class _PanelData:
                 "type": asset.type,
                 "name": asset.filename.rpartition("/")[2],
                 "src": found.media,
+                "away": f"kiebatch pull {self._panel.name}" if found.away else "",
                 "thumb": found.thumb if self._served or not in_the_page else "",
                 "poster": found.poster if asset.type == "video" else "",
                 "w": asset.width,

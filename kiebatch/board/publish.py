@@ -21,6 +21,7 @@ from kiebatch.media import Derivatives, Kind, Wanted, wanted
 from kiebatch.model import Asset, Attempt
 from kiebatch.planning import planning
 from kiebatch.project import Opened, peek, read_notes
+from kiebatch.record import Whereabouts
 from kiebatch.workspace import Workspace
 
 
@@ -83,7 +84,7 @@ def write(
     """
     film = film_of(opened)
     assets = [a for p in film.panels for t in p.takes for v in t.versions for a in v.assets]
-    shown, without = _shown(opened.workspace, assets, output.resolve().parent, embed=embed, done=done)
+    shown, without = _shown(opened, assets, output.resolve().parent, embed=embed, done=done)
     for sound in own_sounds(opened, film):
         there = quote(os.path.relpath(sound.path, output.resolve().parent).replace(os.sep, "/"))
         media = _data_url(sound.path, sound.media_type) if embed else there
@@ -99,9 +100,10 @@ def write(
 
 
 def _shown(
-    workspace: Workspace, assets: Iterable[Asset], beside: Path, *, embed: bool, done: Callable[[], object]
+    opened: Opened, assets: Iterable[Asset], beside: Path, *, embed: bool, done: Callable[[], object]
 ) -> tuple[dict[str, Shown], int]:
-    assets = list(assets)
+    assets, workspace = list(assets), opened.workspace
+    whereabouts = Whereabouts(opened.manifest, workspace.state)
     needed: dict[tuple[str, Kind], Wanted] = {}
     paths: dict[str, Path] = {}
     for asset in assets:
@@ -122,8 +124,8 @@ def _shown(
         path = paths.get(asset.id)
         if path is None:
             thumb = derivatives.kept(asset, "thumb")  # of a file that is in the store, say
-            if thumb:
-                found[asset.id] = Shown(thumb=_inside(thumb, asset))
+            away = whereabouts.away(asset, workspace)
+            found[asset.id] = Shown(thumb=_inside(thumb, asset) if thumb else "", away=away)
             continue
 
         def small(kind: Kind, id: str = asset.id) -> Path | None:

@@ -377,18 +377,10 @@ class _Builder:
                     asset=asset,
                     path=path,
                     standing=self.picks.decision(slot),
-                    remote=self._is_away(asset),
+                    remote=self.whereabouts.away(asset, self.workspace),
                 )
             )
         return tuple(sorted(found, key=lambda t: (t.number, t.model)))
-
-    def _is_away(self, asset: Asset) -> bool:
-        if not self.whereabouts.remote(asset):
-            return False
-        try:
-            return not files.is_there(self.workspace.asset_path(asset.filename))
-        except Invalid:  # the name leads out of the project
-            return False
 
     def _shown(self, scene: Scene, shot: ShotId, takes: Sequence[Take]) -> Take | None:
         """Return the pick, else the first take that nobody rejected, else the first."""

@@ -42,6 +42,8 @@ function turn(to) {
 }
 const nameOf = (found, take) =>
   found.takes.length > 1 ? "take " + take.n + (take.model ? ", " + take.model : "") : "";
+const absent = file =>
+  file.away ? "In the store, not here: " + file.away + " brings it" : "Its file is gone";
 function medium(article, file, {player = true, muted = false} = {}) {
   if (!file) return h("span", {class: "gap"}, "Not made yet");
   const label = file.name;
@@ -55,7 +57,7 @@ function medium(article, file, {player = true, muted = false} = {}) {
             if (t && e.target.src !== t) e.target.src = t;
           },
         })
-      : h("span", {class: "gap"}, "Its file is gone");
+      : h("span", {class: "gap"}, absent(file));
   if (file.type === "video")
     return file.src
       ? h("video", {
@@ -68,11 +70,11 @@ function medium(article, file, {player = true, muted = false} = {}) {
           preload: "auto",
           "aria-label": label,
         })
-      : h("span", {class: "gap"}, "Its file is gone");
+      : h("span", {class: "gap"}, absent(file));
   if (file.type === "audio")
     return file.src
       ? h("audio", {src: file.src, controls: true, preload: "metadata", "aria-label": label})
-      : h("span", {class: "gap"}, "Its file is gone");
+      : h("span", {class: "gap"}, absent(file));
   return file.src
     ? h("a", {class: "gap", href: file.src}, "Open the text")
     : h("span", {class: "gap"}, "Text");

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kiebatch import files
+from kiebatch.errors import Invalid
 from kiebatch.model import JSON, Asset
 from kiebatch.record.manifest.manifest import Manifest
+from kiebatch.workspace import Workspace
 
 NAME = "store.jsonl"
 
@@ -33,6 +35,15 @@ class Whereabouts:
     def remote(self, asset: Asset) -> bool:
         """Whether an asset's file, where it is not here, is in the store that the manifest names."""
         return bool(self._store) and bool(asset.sha256) and not asset.draft and not self.absent(asset)
+
+    def away(self, asset: Asset, workspace: Workspace) -> bool:
+        """Whether nothing lies under an asset's name here, and the store has it."""
+        if not self.remote(asset):
+            return False
+        try:
+            return not files.is_there(workspace.asset_path(asset.filename))
+        except Invalid:  # the name leads out of the project
+            return False
 
     def absent(self, asset: Asset) -> bool:
         """Whether the store was seen to lack an asset's file."""
