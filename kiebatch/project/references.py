@@ -109,7 +109,7 @@ def media_facts(
                 problems.append(_problem(heard, shot.where))
             else:
                 facts[shot.file] = heard
-    return facts, [*problems, *_unfit(project, catalogue, facts)]
+    return facts, [*problems, *_unseen(project, facts), *_unfit(project, catalogue, facts)]
 
 
 def _named(project: Project) -> Iterator[tuple[Job, LocalFile, Where]]:
@@ -118,6 +118,11 @@ def _named(project: Project) -> Iterator[tuple[Job, LocalFile, Where]]:
         for medium in job.media:
             if isinstance(medium.ref, LocalFile):
                 yield job, medium.ref, medium.where
+    yield from _compared(project)
+
+
+def _compared(project: Project) -> Iterator[tuple[Job, LocalFile, Where]]:
+    """Yield the local files that results are compared with, with their places."""
     for job in project.jobs:
         for one in job.expect:
             if isinstance(one.want, Alike) and isinstance(one.want.ref, LocalFile):
@@ -220,6 +225,16 @@ def _missing(name: str, path: Path) -> tuple[str, str]:
         f"there is no file `{name}` in {files.shown(folder)}",
         f"did you mean `{meant}`?" if near else "",
     )
+
+
+def _unseen(project: Project, facts: Mapping[str, tuple[str, MediaFacts]]) -> list[Problem]:
+    """Return where a result is to be compared with a file in which nothing can be seen, each place once."""
+    problems: dict[Where, Problem] = {}
+    for job, ref, where in _compared(project):
+        if ref.path in facts and facts[ref.path][1].kind not in ("image", "video"):
+            message = f"shot `{job.slot.shot_name}`: `{ref.path}` is not a picture"
+            problems[where] = Problem(where=where, message=message, code="bad-file")
+    return list(problems.values())
 
 
 def _unfit(

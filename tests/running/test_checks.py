@@ -367,3 +367,15 @@ def test_the_plan_and_the_status_name_what_is_not_as_expected(film: Film) -> Non
     assert [len(slot["unmet"]) for slot in status["slots"]] == [1, 0]
     assert status["expectations"] == {"met": 1, "unmet": 1, "unjudged": 0}
     assert "unmet 1: size: " in said.out
+
+
+def test_a_likeness_to_a_file_that_shows_nothing_is_an_error_at_its_place(film: Film) -> None:
+    (film.folder / "words.png").write_text("no picture", encoding="utf-8")
+    film.write(scenes(shot("{like: ./words.png}"), shot("{like: ./scenes.yaml}", id=2)))
+
+    said = film.command("run", "scenes.yaml", "--yes")
+
+    assert said.code == Exit.INVALID
+    assert "scenes.yaml:4:71: shot `1`: `./words.png` is not a picture" in said.err
+    assert "shot `2`: `./scenes.yaml` is not a picture" in said.err
+    assert film.sim.charges() == []
