@@ -42,6 +42,7 @@ class Workspace:
     scene_file: Path | None = None
     draft: bool = False
     default: bool = True  # whether `assets` is the folder that the project has without `--assets`
+    ledger_away: bool = False  # the team's ledger cannot be reached: looks go by the files of this machine
 
     @property
     def owner(self) -> Film:

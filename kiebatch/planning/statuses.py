@@ -13,7 +13,7 @@ from kiebatch.model import JSON, Attempt, stamp
 from kiebatch.planning import expected
 from kiebatch.planning.planning import plan
 from kiebatch.planning.plans import Action, Entry, Reason
-from kiebatch.project import Opened, load, located, peek
+from kiebatch.project import Opened, as_known_here, load, located, peek
 from kiebatch.provider import lifetimes
 from kiebatch.record import Whereabouts
 from kiebatch.settings import Settings
@@ -48,6 +48,9 @@ class ProjectStatus:
         default_factory=dict
     )  # how many expectations are met, unmet, unjudged
     warnings: tuple[str, ...] = ()
+    ledger_away: bool = (
+        False  # what is in flight or held is known to the team's ledger, which cannot be reached
+    )
 
 
 def status(
@@ -70,13 +73,15 @@ def status(
         )
     except Invalid as invalid:
         place = located(path, project=project, assets=assets, state=state, draft=draft)
-        raise with_waiting(invalid, place) from None
+        raise with_waiting(invalid, as_known_here(place, lambda _words: None)) from None
+    warnings: list[str] = []
+    opened = replace(opened, workspace=as_known_here(opened.workspace, warnings.append))
     todo = plan(opened, now=now)
     with peek(opened.workspace) as journal:
         attempts = journal.attempts() if journal else []
     slots: list[SlotStatus] = []
     links = opened.workspace.links().items()
-    warnings = [f"{files.shown(folder)} is a link to {target}" for folder, target in links]
+    warnings.extend(f"{files.shown(folder)} is a link to {target}" for folder, target in links)
     judged = expected.of_plan(todo)
     unmet = expected.unmet(judged)
     mentioned: set[int] = set()
@@ -119,7 +124,11 @@ def status(
     for one in slots:
         counts[one.state] = counts.get(one.state, 0) + 1
     return ProjectStatus(
-        slots=tuple(slots), counts=counts, expectations=expected.counts(judged), warnings=tuple(warnings)
+        slots=tuple(slots),
+        counts=counts,
+        expectations=expected.counts(judged),
+        warnings=tuple(warnings),
+        ledger_away=opened.workspace.ledger_away,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kiebatch.project.journals import open_film as open_film
     from kiebatch.project.journals import team_here as team_here
     from kiebatch.project.opening import Opened as Opened
+    from kiebatch.project.opening import as_known_here as as_known_here
     from kiebatch.project.opening import joined_files as joined_files
     from kiebatch.project.opening import load as load
     from kiebatch.project.opening import load_catalogue as load_catalogue
@@ -51,6 +52,7 @@ __getattr__, __dir__ = face(
         "claimed_by": "claims",
         "diff": "snapshots",
         "find": "finding",
+        "as_known_here": "opening",
         "joined_files": "opening",
         "load": "opening",
         "load_catalogue": "opening",

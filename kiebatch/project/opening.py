@@ -187,9 +187,29 @@ def check_source(opened: Opened) -> None:
     )
 
 
+def as_known_here(workspace: Workspace, say: Callable[[str], object]) -> Workspace:
+    """Return where a look finds what is known: this machine's files alone where the team's ledger is away, and say so.
+
+    Only for what decides nothing about money.
+    """
+    if workspace.draft or team_here(workspace.root) is None:
+        return workspace
+    from kiebatch.team import Away  # the driver is loaded where there is a team
+
+    try:
+        with peek(workspace):
+            return workspace
+    except Away as away:
+        say(f"{away.message}; what is in flight or held is not known here, only what is in the manifest")
+        return replace(workspace, ledger_away=True)
+
+
 @contextlib.contextmanager
 def peek(workspace: Workspace) -> Iterator[Journal | None]:
     """Open the journal for reading, when there is one.  A damaged one is mended by the next run, and said there."""
+    if workspace.ledger_away:
+        yield None  # what this machine's file says was true before the ledger took it over
+        return
     team = None if workspace.draft else team_here(workspace.root)
     with _read(workspace, team) as journal:
         yield journal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -184,3 +185,26 @@ def test_what_a_team_cannot_be_told_is_said(film: Film, args: tuple[str, ...], w
 
     assert said.code == 2
     assert words in said.err
+
+
+def test_status_and_board_show_what_is_here_while_the_ledger_is_away_and_a_plan_does_not(
+    film: Film, team: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film.write(SCENES)
+    film.run(only=("3",))
+    monkeypatch.setenv("KIEBATCH_TEAM", "postgresql://nobody@127.0.0.1:1/none")
+    scene = str(film.scene_file)
+
+    status = film.command("status", scene)
+    told = json.loads(film.command("status", scene, "--json").out)
+    board = film.command("board", scene)
+    plan = film.command("plan", scene)
+
+    assert (status.code, board.code) == (0, 0)
+    assert "cannot be reached" in status.out
+    assert "cannot be reached" in board.err
+    assert told["counts"]["done"] == 1
+    assert told["ledger_away"] is True
+    assert plan.code != 0
+    assert "cannot be reached" in plan.err
+    assert len(film.sim.charges()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from kiebatch import files
 from kiebatch.board import publish
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
+from kiebatch.project import as_known_here
 
 app = typer.Typer()
 
@@ -35,6 +37,7 @@ def board(
     Example: kiebatch board scenes.yaml --embed
     """
     opened = options.looked_at(given, scene_file)
+    opened = replace(opened, workspace=as_known_here(opened.workspace, console.say))
     target = output or opened.workspace.root / "board.html"
     options.bring_previews(opened.workspace, opened.manifest)
     # Small pictures of a long film take a while the first time; a bar shows up after a second.

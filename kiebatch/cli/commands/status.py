@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -55,13 +56,14 @@ def status(
     found = look()
     announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
     slots = _told(found, workspace)
-    value = {"slots": slots, "counts": found.counts, "expectations": found.expectations}
+    away = {"ledger_away": True} if found.ledger_away else {}
+    value = {"slots": slots, "counts": found.counts, "expectations": found.expectations, **away}
     console.answer(value, lambda: _text(found), as_json=given.as_json)
 
 
 def _look(found: statuses.ProjectStatus, workspace: Workspace) -> watching.Look:
     """Return what --watch shows of one look."""
-    left_s = statuses.left_s(workspace)
+    left_s = statuses.left_s(replace(workspace, ledger_away=found.ledger_away))
     line = _counts(found) if left_s is None else f"{_counts(found)}; about {tally.duration(left_s)} left"
     rows = [_row(slot) for slot in found.slots if slot.state == "in-flight"][:_MOST_ROWS]
     text = "\n".join([console.table(rows, _HEAD), line]) if rows else line
