@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from kiebatch import files
 from kiebatch.model import Asset, Attempt, stamp
@@ -30,8 +31,11 @@ def rebuild(workspace: Workspace) -> list[Run]:
     files.private_folder(folder)
     with peek(workspace) as journal:
         attempts = journal.attempts() if journal else []
-    found = {run.id: run for run in _from_journal(workspace, attempts)}
-    found |= {run.id: run for run in _from_manifest(workspace) if run.id not in found}
+    kept = {run.id: run for run in _from_manifest(workspace)}
+    known = {run.id: run for run in _from_journal(workspace, attempts)}
+    # The journal counts what failed, too; that a run had tags only its results tell.
+    tagged = {name: replace(run, tags=kept[name].tags) for name, run in known.items() if name in kept}
+    found = kept | known | tagged
     (folder / records.INDEX).unlink(missing_ok=True)  # whatever it says is in the records, or is not true
     found |= {run.id: run for run in records.all_runs(folder)}
     ordered = sorted(found.values(), key=lambda run: (run.started_at, run.id))

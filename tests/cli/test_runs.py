@@ -177,12 +177,13 @@ def test_the_index_can_be_made_anew_and_holds_each_run_once(film: Film) -> None:
 
 def test_runs_are_rebuilt_from_the_journal_where_the_records_are_gone(film: Film) -> None:
     film.write(TWO)
-    run = ran(film)
+    run = ran(film, "--tag", "day")
     for path in (film.folder / ".kiebatch" / "runs").iterdir():
         path.unlink()
 
     (found,) = film.command("runs", "--rebuild", "--json").json["runs"]
 
+    assert found["tags"] == ["pilot", "day"], "the manifest tells them"
     assert (found["id"], found["spent"]) == (run["id"], run["spent"])
     assert found["counts"]["succeeded"] == 2
 
