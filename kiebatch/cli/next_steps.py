@@ -188,6 +188,8 @@ def _from_stop(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
     looks = {
         "budget": ("plan", "says what the rest costs: a person decides on a higher cap"),
         "over-cap": ("plan", "says what each job costs: a person decides on a higher cap"),
+        "over-limit": ("plan", "says what each job costs: a person decides on a higher limit"),
+        "unpriced": ("plan", "says whose price is not known: a person decides on --allow-unpriced"),
         "no-consent": ("plan", "says what it would cost: a person agrees with --max-credits N"),
         "credits": ("credits", "shows the balance"),
         "no-key": ("doctor", "says where a key is looked for"),
@@ -244,10 +246,14 @@ def _from_collectable(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step
     yield Step(words=words, why="collects the task that was paid for, at no cost")
 
 
+# What no command of the same kind gets past: a person changes something first.
+_FOR_A_PERSON = {"budget", "over-limit", "unpriced", "no-key", "no-consent", "lost-journal", "no-room"}
+
+
 def _from_work(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
     """The run that goes on; last, since it finds done what the steps before it did."""
     stopped = {answer.get("stopped"), *(problem.get("code") for problem in _problems(answer))}
-    if stopped & {"budget", "no-key", "no-consent", "lost-journal", "no-room"}:
+    if stopped & _FOR_A_PERSON or ("over-cap" in stopped and asked.command != "run"):
         return
     status, failures = answer.get("status"), answer.get("failures") or ()
     if "over-cap" in stopped:

@@ -25,7 +25,11 @@ def check_budget(todo: Plan, settings: Settings) -> None:
     rejected = assess(todo, settings).rejections
     if rejected:
         rule = rejected[0]
-        raise Refused(f"{rule.message}; nothing was sent", hint=rule.hint, code="over-cap")
+        raise Refused(f"{rule.message}; nothing was sent", hint=rule.hint, code=_CODES[rule.name])
+
+
+# A cap can be gone up to with --partial; a threshold or an unknown price cannot.
+_CODES = {"max_credits": "over-cap", "reject_above": "over-limit", "unpriced": "unpriced"}
 
 
 _USUAL_BYTES = {"image": 4 << 20, "video": 40 << 20, "audio": 8 << 20, "text": 1 << 16}

@@ -253,7 +253,7 @@ def enhance(
         )
     rejected = [rule for rule in rules_about(most, settings) if rule.verdict is Verdict.REJECT]
     if rejected:
-        raise Refused(f"{rejected[0].message}; nothing was asked", hint=rejected[0].hint, code="over-cap")
+        raise Refused(f"{rejected[0].message}; nothing was asked", hint=rejected[0].hint, code="over-limit")
     if not todo:
         return list(asked)
     with files.lock(opened.workspace.state / "enhance.lock", wait=False, holder="`kiebatch enhance`"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -240,7 +241,8 @@ class _Maker:
     def _not_enhanced(self, *, required: bool) -> None:
         source, spec = self.source, self.spec
         place = spec.prompt_path or spec.path
-        hint = f"`kiebatch enhance --only {spec.name}` makes one"
+        file = (shlex.quote(source.document.file),) if source.document.file else ()
+        hint = f"`{' '.join(('kiebatch enhance', *file, '--only', spec.name))}` makes one"
         if required:
             message = (
                 f"shot `{spec.name}`: there is no enhanced prompt for `{self.model.id}`, and it is required"

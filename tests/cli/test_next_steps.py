@@ -210,6 +210,28 @@ def test_the_same_steps_are_hints_on_stderr(film: Film) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "scenes.yaml", "--yes"),
+        ("run", "scenes.yaml", "--max-credits", "100"),
+        ("enhance", "scenes.yaml", "--only", "1", "--yes"),
+        ("enhance", "scenes.yaml", "--only", "1", "--max-credits", "0.001"),
+    ],
+)
+def test_where_going_up_to_the_cap_does_not_help_nobody_is_told_to(
+    film: Film, words: tuple[str, ...]
+) -> None:
+    film.write(SCENES.replace("id: 1,", "id: 1, enhance: ask,"))
+    Image.new("RGB", (512, 512), "teal").save(film.folder / "lamp.png")
+    film.configure("reject_above: 0.01")
+
+    said = film.command(*words, "--json")
+
+    assert said.code == Exit.REFUSED
+    assert [step["command"] for step in said.json["next"]] == ["kiebatch plan scenes.yaml"]
+
+
+@pytest.mark.parametrize(
     ("words", "steps"),
     [
         (("validate", "broken.yaml"), []),

@@ -94,7 +94,7 @@ def test_a_changed_prompt_is_sent_raw_with_a_warning(asked: Film) -> None:
 
     warned = [p for p in plan["problems"] if p["code"] == "not-enhanced"]
     assert [(p["line"], p["severity"]) for p in warned] == [(5, "warning")]
-    assert "kiebatch enhance --only 2" in warned[0]["hint"]
+    assert "kiebatch enhance scenes.yaml --only 2" in warned[0]["hint"]
     assert plan["jobs"][1]["input"]["prompt"] == "Two gulls on the rail"
     assert plan["jobs"][0]["input"]["prompt"] == BETTER
 
