@@ -31,6 +31,7 @@ import httpx
 from bench import postgres
 from bench.proxy import Proxy
 from kiebatch import api
+from kiebatch.errors import KieBatchError
 from kiebatch.project import open_film
 from kiebatch.simulator import Settings as Behaviour
 from kiebatch.simulator.server import background
@@ -100,6 +101,8 @@ class Studio:
     answers: list[dict[str, Any]] = field(default_factory=list)
     kills: int = 0
     wrong: list[str] = field(default_factory=list)
+    looks: int = 0
+    looks_failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lot = random.Random(self.seed)
@@ -223,8 +226,11 @@ class Studio:
 
         def look() -> None:
             while not over.wait(0.5):
-                with contextlib.suppress(httpx.HTTPError):
+                try:
                     self._within(cap)
+                    self.looks += 1
+                except (KieBatchError, httpx.HTTPError) as error:  # a look that failed saw nothing
+                    self.looks_failed.append(str(error))
 
         watcher = threading.Thread(target=look)
         watcher.start()
@@ -233,8 +239,9 @@ class Studio:
         finally:
             over.set()
             watcher.join()
-        if self.wrong:
-            raise Broken("; ".join(self.wrong[:3]))
+        print(f"looked at the cap {self.looks} times; {len(self.looks_failed)} looks failed")
+        if self.wrong or not self.looks:
+            raise Broken("; ".join([*self.wrong, *self.looks_failed][:3]))
 
     def _within(self, cap: float) -> None:
         charged = self.ask("stats")["charged"]
@@ -327,7 +334,7 @@ def kills(count: int, jobs: int) -> None:
 def stops(count: int, jobs: int) -> None:
     """Stop PostgreSQL at once and start it again, while four coordinators are at work."""
     cap = jobs * PRICE
-    with studio(cap, lease_s=6.0) as (found, server):
+    with studio(cap, lease_s=6.0) as (found, server), found.watched(cap):
         began, names = time.monotonic(), found.projects(jobs)
         stopped = 0
         for name in names:
@@ -351,7 +358,7 @@ def stops(count: int, jobs: int) -> None:
 def partitions(count: int, jobs: int) -> None:
     """Cut a coordinator off from the database, not from the provider, for shorter and longer than its lease."""
     cap = jobs * PRICE
-    with studio(cap) as (found, server), Proxy(server.port) as proxy:
+    with studio(cap) as (found, server), Proxy(server.port) as proxy, found.watched(cap):
         began, names = time.monotonic(), found.projects(jobs)
         cut_off = names[0]
         through = server.url.replace(f":{server.port}/", f":{proxy.port}/")
@@ -384,7 +391,8 @@ def _of_cut_off(calls: list[Any]) -> int:
 
 def freezes(rounds: int) -> None:
     """SIGSTOP a coordinator at every hook point, for shorter and longer than its lease, while others work on."""
-    with studio() as (found, _):
+    cap = len(POINTS) * rounds * 2 * 6 * PRICE
+    with studio(cap) as (found, _), found.watched(cap):
         began = time.monotonic()
         frozen, jobs = 0, 0
         for number, point in enumerate(POINTS * rounds):

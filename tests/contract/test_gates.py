@@ -1,4 +1,4 @@
-"""What every gate promises, with its book in a SQLite file and in the team's PostgreSQL."""
+"""What every gate promises, with its book in a SQLite file, in the team's PostgreSQL, and in memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bench.windows import MemoryBook, memory_gate
 from kiebatch.model import Rate
 from kiebatch.provider import BookedGate, Booking, SqliteGate
 from kiebatch.team import Connection, Team, schema
@@ -25,12 +26,20 @@ async def in_place(work: Callable[..., Any], /, *args: Any) -> Any:
     return work(*args)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
+@pytest.fixture(params=["sqlite", "memory", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
 def open_gate(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     """Return what opens one more gate on the one book of an account."""
     if request.param == "sqlite":
         path = tmp_path / "gate.sqlite3"
         return lambda clock: SqliteGate(path, now=clock.now, sleep=clock.sleep, rng=random.Random(1))
+    if request.param == "memory":
+        books: list[MemoryBook] = []
+
+        def in_memory(clock: Clock) -> BookedGate:
+            books.extend(MemoryBook(clock.now) for _ in range(2 - len(books)))
+            return memory_gate(books[0], books[1], clock.sleep, random.Random(1))
+
+        return in_memory
     url = request.getfixturevalue("team_url")
     connection = Connection(url)
     schema.migrate(connection)
