@@ -47,7 +47,7 @@ test-all: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/zizmor --offline --persona auditor --no-progress --quiet action.yml examples/ci/*.yml .github/workflows
+	$(BIN)/zizmor --offline --persona auditor --no-progress --quiet action.yml examples/ci/github*.yml .github/workflows
 
 types: $(VENV)/installed-dev
 	$(BIN)/mypy --strict
