@@ -73,16 +73,6 @@ class BookedGate:
         async with self._turns["submit"]:
             return await self._pass("submit", rate)
 
-    async def later(self, booked: Booking) -> Booking:
-        """Move a start that did not leave in time to now, or to when it may leave; see `Gate.later`.
-
-        A place that was left empty would cost the account one start of the window.
-        """
-        rate = booked.rate
-        move = functools.partial(self._again, kind="submit", rate=rate, mine=Place(booked.id, booked.at))
-        place, _ = await self._confirmed("submit", rate, move)
-        return _booked(place, "submit", rate)
-
     async def read(self, rate: Rate) -> Booking:
         """Return when one more status read may be sent, having booked it."""
         self._readers += 1

@@ -132,7 +132,9 @@ def note_answer(
 
 def _probe_now(rows: Sequence[Row], believed: Share, kind: Kind, rate: Rate, now: float) -> Place | None:
     """Return a probe that may leave now, places that others wait for aside; None where there is none."""
-    place = _next([row for row in rows if row[1] <= now], believed, kind, rate, now)
+    # A place in the future that was answered is a start that left before the clock was set back.
+    taken = [row for row in rows if row[1] <= now or row[2] is not None]
+    place = _next(taken, believed, kind, rate, now)
     return place if place.probe and place.at <= now else None
 
 

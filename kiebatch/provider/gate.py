@@ -39,10 +39,6 @@ class Gate(Protocol):
         """Return when one more submission may be sent, having booked it.  First come, first served."""
         ...
 
-    async def later(self, booking: Booking) -> Booking:
-        """Return when a start may be sent that was booked, and did not leave in time.  It keeps its place."""
-        ...
-
     async def answered(self, booking: Booking, *, refused: bool, retry_after_s: float | None = None) -> None:
         """Note that the provider answered; `refused` says that it was one request too many.
 

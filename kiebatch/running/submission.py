@@ -167,7 +167,7 @@ class Submitter:
         if isinstance(claimed, Taken):
             return claimed.by
         if not self._is_fresh(booked_at):
-            booking = await self._moved_on(claimed.attempt, booking)
+            booking = await self._book_again(claimed.attempt)
         return _Ready(claimed.attempt, claimed.edition, twin, booking)
 
     async def _claim_first(self, order: Order, bound: Bound) -> _Ready | Attempt:
@@ -187,18 +187,16 @@ class Submitter:
     async def _cleared(self, order: Order, attempt: int) -> Booking:
         """Book a start for a claimed job and write its intent, so that both are fresh when it leaves.
 
-        A start that passed while the intent was written is moved on to now; the intent is good for longer.
+        A start that passed while the intent was written is booked again; the intent is good for longer.
         """
-        booking, booked_at = await self._book(order)
         good_until_s = 0.0
         while True:
+            booking, booked_at = await self._book(order)
             if _awake_s() >= good_until_s:
                 began_s = _awake_s()
                 good_until_s = began_s + await self._context.ledger.intended(attempt)
             if self._is_fresh(booked_at) and _awake_s() < good_until_s:
                 return booking
-            booking = await self._stop.or_stopped(self._context.gate.later(booking))
-            booked_at = asyncio.get_running_loop().time()
 
     def _is_fresh(self, booked_at: float) -> bool:
         age_s = asyncio.get_running_loop().time() - booked_at
@@ -252,10 +250,10 @@ class Submitter:
             forced=order.forced,
         )
 
-    async def _moved_on(self, attempt: int, booking: Booking) -> Booking:
-        """Move a start on to now: writing the intent took so long that it has passed."""
+    async def _book_again(self, attempt: int) -> Booking:
+        """Take another start: writing the intent took so long that the one that was booked has passed."""
         try:
-            return await self._stop.or_stopped(self._context.gate.later(booking))
+            return await self._stop.or_stopped(self._context.gate.start(self._context.limits.rate))
         except Unsent as unsent:
             await self._context.ledger.refused(attempt, "not-sent", unsent.reason)
             raise

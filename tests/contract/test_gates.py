@@ -88,39 +88,6 @@ def test_two_gates_on_one_book_share_one_window_and_take_turns(open_gate: Opener
     assert {which for _, which in started[:6]} == {0, 1}
 
 
-def test_a_start_that_did_not_leave_in_time_keeps_its_place(open_gate: Opener) -> None:
-    clock, started = Clock(), []
-
-    async def work() -> None:
-        with open_gate(clock) as gate, open_gate(clock) as other:
-            for _ in range(2):
-                await sent_and_answered(gate)
-            slow = await other.start(RATE)
-            clock.time += 4.0
-            slow = await other.later(slow)
-            started.append(slow.at)
-            await other.answered(slow, refused=False)
-            started.extend([(await sent_and_answered(gate)).at for _ in range(3)])
-
-    asyncio.run(clock.run(work()))
-
-    assert started == pytest.approx([1004.0, 1010.0, 1010.0, 1014.0])
-
-
-def test_a_start_that_is_late_heeds_a_pause_that_began_meanwhile(open_gate: Opener) -> None:
-    clock, started = Clock(), []
-
-    async def work() -> None:
-        with open_gate(clock) as gate, open_gate(clock) as other:
-            slow = await gate.start(RATE)
-            await other.answered(await other.start(RATE), refused=True, retry_after_s=30)
-            started.append((await gate.later(slow)).at)
-
-    asyncio.run(clock.run(work()))
-
-    assert 1030 <= started[0] <= 1033
-
-
 async def sent_and_answered(gate: BookedGate, rate: Rate = RATE, *, refused: bool = False) -> Booking:
     """Send one start whose answer comes at once."""
     booking = await gate.start(rate)
