@@ -124,13 +124,12 @@ class Elsewhere:
         return await self._restorer.records.again(job, attempt.task_id or "")
 
     def _missing(self, entry: Entry, attempt: Attempt, lost: Lost) -> None:
-        self._outcome.missing += 1
-        self._slots.give_up(entry.slot, "its file is missing", missing=True)
-        message = (
-            f"{entry.slot}: {plain(attempt.elsewhere)} has paid for it, and it could not be fetched"
-            f" ({plain(lost.message)}): copy its file from there and adopt it, or use --force"
+        why = (
+            f"{plain(attempt.elsewhere)} has paid for it, and it could not be fetched ({plain(lost.message)})"
         )
-        self._context.emit(Noticed(message=message, level="warning"))
+        self._restorer.report_missing(
+            entry.slot, f"{why}: copy its file from there and adopt it, or use --force"
+        )
 
 
 def is_elsewhere(entry: Entry) -> bool:

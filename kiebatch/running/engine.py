@@ -176,9 +176,7 @@ class Engine:
         if entry.action is Action.BLOCKED:
             self._late.report_blocked(entry, self._undecided)
         elif entry.action is Action.MISSING:
-            self.outcome.missing += 1
-            self._slots.give_up(entry.slot, "its file is missing", missing=True)
-            self._warn(entry)
+            self._restorer.report_missing(entry.slot, plain(entry.note))
         elif entry.action is Action.ALTERED:
             self._warn(entry)
 

@@ -356,13 +356,6 @@ def pin(opened: Opened, entries: Sequence[Entry]) -> None:
         files.replace(path, lock.dump(_read_lock(opened).with_entries(entries)))
 
 
-def unpin(opened: Opened, keys: Sequence[Key]) -> None:
-    """Take entries out of the lock of a project."""
-    path = lock_path(opened.workspace)
-    with files.lock(opened.workspace.state / "prompts.lock.lock", wait=True, holder="`kiebatch enhance`"):
-        files.replace(path, lock.dump(_read_lock(opened).without(keys)))
-
-
 def _by_command(command: Sequence[str], one: Enhanced) -> Enhanced:
     """Have a program answer: it gets JSON on stdin and prints the prompt."""
     wanted = one.wanted

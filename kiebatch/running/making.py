@@ -146,9 +146,7 @@ class Maker:
         elif decided.action is Action.RESTORE:
             await self._parts.restorer.restore(decided)
         elif decided.action is Action.MISSING:
-            self._outcome.missing += 1
-            self._slots.give_up(decided.slot, "its file is missing", missing=True)
-            self._context.emit(Noticed(message=f"{decided.slot}: {plain(decided.note)}", level="warning"))
+            self._parts.restorer.report_missing(decided.slot, plain(decided.note))
         else:
             self._parts.late.report_blocked(decided, self._parts.undecided)
         return True

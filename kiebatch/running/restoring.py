@@ -290,16 +290,17 @@ class Restorer:
                 continue
             lost = await self._ask_for_file(entry, asset)
             if lost:
-                self._outcome.missing += 1
-                self._slots.give_up(entry.slot, "its file is missing", missing=True)
-                message = (
-                    f"{entry.slot}: {asset.filename} is gone and could not be fetched again "
-                    f"({plain(lost.message)}): {await self._way_back(asset)}, or use --force"
-                )
-                self._context.emit(Noticed(message=message, level="warning"))
+                why = f"{asset.filename} is gone and could not be fetched again ({plain(lost.message)})"
+                self.report_missing(entry.slot, f"{why}: {await self._way_back(asset)}, or use --force")
                 return
         self._outcome.succeeded += 1
         self._slots.finish(entry.slot, entry.current)
+
+    def report_missing(self, slot: Slot, why: str) -> None:
+        """Leave a slot whose file is gone and cannot be had, and say why.  `why` is quoted as it is."""
+        self._outcome.missing += 1
+        self._slots.give_up(slot, "its file is missing", missing=True)
+        self._context.emit(Noticed(message=f"{slot}: {why}", level="warning"))
 
     async def _way_back(self, asset: Asset) -> str:
         """Return where a lost file can be had from: another film of the account may be whose task it was."""
