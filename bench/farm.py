@@ -33,7 +33,7 @@ from PIL import Image
 
 from kiebatch import media
 from kiebatch.farm import Pace, StoreShelf, TeamQueue
-from kiebatch.model import Output
+from kiebatch.model import Modality, Output
 from kiebatch.provider import Client
 from kiebatch.record.store import layout, open_store
 from kiebatch.team import Away, Connection, schema
@@ -124,7 +124,7 @@ class Farm:
     database: str
     folder: Path
     media: str
-    modality: str
+    modality: Modality
     scale: float = 0.1
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -143,7 +143,7 @@ class Farm:
 
     def order(self, attempt: int, number: int) -> Order:
         output = Output(number=1, url=f"{self.media}/{number}")
-        unit = download(str(attempt), f"task-{number}", output, self.modality, timeout_s=60)  # type: ignore[arg-type]
+        unit = download(str(attempt), f"task-{number}", output, self.modality, timeout_s=60)
         return Order(unit=unit, address=f"{self.media}/{number}", output=(attempt, 1))
 
     def start(self, *, jobs: int = 4, kinds: str = "download") -> None:

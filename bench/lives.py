@@ -662,6 +662,37 @@ def lives(
                 shutil.rmtree(home, ignore_errors=True)
 
 
+@dataclass
+class Tally:
+    """What came of some lives."""
+
+    lives: int
+    broken: int = 0
+    runs: int = 0
+    kills: int = 0
+    charges: int = 0
+    virtual_s: float = 0.0
+    home_s: float = 0.0  # the longest time until all had come home, in virtual seconds
+
+
+def tally(chosen: str, kind: Callable[..., Life], *, verbose: bool) -> Tally:
+    """Live some seeds, `7` or `0-99` with both ends, and print which of them broke; `verbose` stops at the first."""
+    first, _, last = chosen.partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    sums = Tally(len(seeds))
+    for life, error in lives(seeds, log=print if verbose else lambda _line: None, kind=kind):
+        sums.virtual_s, sums.home_s = sums.virtual_s + life.loop.time(), max(sums.home_s, life.home_s)
+        sums.runs += life.runs
+        sums.kills += life.kills
+        sums.charges += life.charges
+        if error is not None:
+            sums.broken += 1
+            print(f"seed {life.seed} broke: {type(error).__name__}: {error}", flush=True)
+            if verbose:
+                raise error
+    return sums
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="0-999", help="a seed or a range, both ends included")
@@ -673,26 +704,15 @@ def main() -> None:
         from bench import hardships
 
         kind = hardships.named(chosen.hardship)
-    first, _, last = chosen.seeds.partition("-")
-    seeds = range(int(first), int(last or first) + 1)
-    broken, began = 0, time.perf_counter()
-    runs = kills = charges = 0
-    virtual_s = home_s = 0.0
-    for life, error in lives(seeds, log=print if chosen.verbose else lambda _line: None, kind=kind):
-        virtual_s, home_s = virtual_s + life.loop.time(), max(home_s, life.home_s)
-        runs, kills, charges = runs + life.runs, kills + life.kills, charges + life.charges
-        if error is not None:
-            broken += 1
-            print(f"seed {life.seed} broke: {type(error).__name__}: {error}", flush=True)
-            if chosen.verbose:
-                raise error
+    began = time.perf_counter()
+    sums = tally(chosen.seeds, kind, verbose=chosen.verbose)
     took_s = time.perf_counter() - began
     print(
-        f"{len(seeds)} lives of {JOBS} jobs, {runs} runs, {kills} kills, {charges} charges: "
-        f"{broken} broken; {took_s:.0f} s, {took_s / len(seeds) * 1000:.0f} ms a life; "
-        f"{virtual_s / took_s:,.0f} virtual seconds a second, home within {home_s / 60:.0f} virtual minutes"
+        f"{sums.lives} lives of {JOBS} jobs, {sums.runs} runs, {sums.kills} kills, {sums.charges} charges: "
+        f"{sums.broken} broken; {took_s:.0f} s, {took_s / sums.lives * 1000:.0f} ms a life; "
+        f"{sums.virtual_s / took_s:,.0f} virtual seconds a second, home within {sums.home_s / 60:.0f} virtual minutes"
     )
-    sys.exit(1 if broken else 0)
+    sys.exit(1 if sums.broken else 0)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from bench import lives, postgres
 from bench.lives import EPOCH, Broken, Life
 from kiebatch.model import Asset, Attempt
+from kiebatch.project import Opened
 from kiebatch.team import Connection, Team, accounts
 
 ACCOUNT = "studio"
@@ -62,8 +63,8 @@ class Alone(Life):
         super().begin(loop)
         joined(self, self.url)
 
-    async def come_home(self, opened: object) -> None:
-        await super().come_home(opened)  # type: ignore[arg-type]
+    async def come_home(self, opened: Opened) -> None:
+        await super().come_home(opened)
         checked(self)
 
 
@@ -153,23 +154,15 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=3, help="1: a life of one person, as in bench.lives")
     parser.add_argument("--verbose", action="store_true", help="every event of every life")
     chosen = parser.parse_args()
-    first, _, last = chosen.seeds.partition("-")
-    seeds = range(int(first), int(last or first) + 1)
-    began, broken, runs, kills, charges = time.perf_counter(), 0, 0, 0, 0
+    began = time.perf_counter()
     with postgres.server() as server, environment():
         kind = of(Alone, server.url) if chosen.people == 1 else of(Studio, server.url, chosen.people)
-        for life, error in lives.lives(seeds, log=print if chosen.verbose else lambda _line: None, kind=kind):
-            runs, kills, charges = runs + life.runs, kills + life.kills, charges + life.charges
-            if error is not None:
-                broken += 1
-                print(f"seed {life.seed} broke: {type(error).__name__}: {error}", flush=True)
-                if chosen.verbose:
-                    raise error
+        sums = lives.tally(chosen.seeds, kind, verbose=chosen.verbose)
     print(
-        f"{len(seeds)} lives of {chosen.people}, {runs} runs, {kills} kills, {charges} charges: {broken} broken;"
-        f" {time.perf_counter() - began:.0f} s"
+        f"{sums.lives} lives of {chosen.people}, {sums.runs} runs, {sums.kills} kills, {sums.charges} charges: "
+        f"{sums.broken} broken; {time.perf_counter() - began:.0f} s"
     )
-    sys.exit(1 if broken else 0)
+    sys.exit(1 if sums.broken else 0)
 
 
 if __name__ == "__main__":

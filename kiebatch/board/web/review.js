@@ -20,17 +20,21 @@ document.addEventListener("click", event => {
 
 /* --- proposing and confirming ---------------------------------------------------------------------- */
 
-async function reword(take) {
+/* What the scene file says of a take's prompt; nothing where that cannot be had, which is then said. */
+async function promptOf(take) {
   const reply = await post("prompt", {slot: take.slot});
-  if (!reply.ok) {
-    cannot(reply.body);
-    return;
-  }
-  const box = h(
-    "textarea",
-    {class: "text", rows: "6", "aria-label": "Prompt", maxlength: "20000"},
-    reply.body.prompt,
-  );
+  if (reply.ok) return reply.body;
+  cannot(reply.body);
+  return null;
+}
+
+const wordsBox = (label, words) =>
+  h("textarea", {class: "text", rows: "6", "aria-label": label, maxlength: "20000"}, words);
+
+async function reword(take) {
+  const written = await promptOf(take);
+  if (!written) return;
+  const box = wordsBox("Prompt", written.prompt);
   const choice = (value, words, checked) =>
     h("label", {class: "choice"}, h("input", {type: "radio", name: "takes", value, checked}), " " + words);
   const next = () =>
@@ -62,21 +66,14 @@ async function reword(take) {
 
 /* The words of a chat model beside the author's: they are sent while they are there; edit them, or drop them. */
 async function enhanced(take) {
-  const reply = await post("prompt", {slot: take.slot});
-  if (!reply.ok) {
-    cannot(reply.body);
-    return;
-  }
-  const box = h(
-    "textarea",
-    {class: "text", rows: "6", "aria-label": "Enhanced prompt", maxlength: "20000"},
-    reply.body.enhanced,
-  );
+  const written = await promptOf(take);
+  if (!written) return;
+  const box = wordsBox("Enhanced prompt", written.enhanced);
   const next = kind => () => propose({kind, slot: take.slot, prompt: kind === "enhanced" ? box.value : ""});
   openDialog(sheet, [
     h("h2", {}, "Enhanced prompt of " + shotName(take.slot)),
     h("h3", {}, "As the author wrote it"),
-    h("p", {class: "prompt"}, reply.body.raw),
+    h("p", {class: "prompt"}, written.raw),
     h("h3", {}, "As it is sent"),
     box,
     h(
