@@ -1,4 +1,4 @@
-"""A farm of workers, measured and killed: `PYTHONPATH=.:tests python -m bench.farm scale` or `… kills`.
+"""A farm of workers, measured and killed: `python -m bench.farm scale` or `… kills`.
 
 `scale`: 400 clips of 2 MB from a server that gives 2 MB/s a connection, fetched by one process, then by 1, 2 and 4
 workers with 4 units at once: speed-up, processor time a unit (PostgreSQL's included), memory of the one who asked.
@@ -31,6 +31,7 @@ from typing import Any
 
 from PIL import Image
 
+from bench import postgres
 from kiebatch import media
 from kiebatch.farm import Pace, StoreShelf, TeamQueue
 from kiebatch.model import Modality, Output
@@ -38,7 +39,6 @@ from kiebatch.provider import Client
 from kiebatch.record.store import layout, open_store
 from kiebatch.team import Away, Connection, schema
 from kiebatch.units import Context, LocalQueue, Made, NoRows, Order, download
-from support import postgres
 
 _CHUNK = 64 << 10
 _PATIENCE_S = 900.0

@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from kiebatch import api
+from bench import buckets
+from kiebatch import api, testing
 from kiebatch.model import Rate
 from kiebatch.record.store import layout, open_store
 from kiebatch.running import Outcome
 from kiebatch.running.events import Saved
 from kiebatch.running.transfers import push
 from kiebatch.settings import Settings
-from support import buckets, simulated
 
 FILMS = 4
 _FAST = Rate(starts=100_000, window_s=1.0)
@@ -70,7 +70,7 @@ class Studio:
     """Films in folders, a simulator that makes them, and a bucket that keeps them."""
 
     folder: Path
-    sim: simulated.Sim
+    sim: testing.Sim
     store: str
 
     def film(self, name: str, prompts: Sequence[str]) -> Path:
@@ -111,7 +111,7 @@ def through(name: str, results: int) -> str:
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="bench-stores-") as folder,
-        simulated.start(pixels=0.02, balance=1e9) as running,
+        testing.start(pixels=0.02, balance=1e9) as running,
         buckets.start() as bucket,
         buckets.between(bucket) as network,
     ):
@@ -120,7 +120,7 @@ def through(name: str, results: int) -> str:
             "AWS_ENDPOINT_URL": network.url,
             "KIEBATCH_STATE_HOME": f"{folder}/home",
         }
-        studio = Studio(Path(folder), simulated.Sim(running), bucket.make("films"))
+        studio = Studio(Path(folder), testing.Sim(running), bucket.make("films"))
         prompts = [[f"Picture {n} of film {film}" for n in range(results)] for film in range(FILMS)]
         films = [studio.film(f"film{number}", texts) for number, texts in enumerate(prompts)]
         stretch = Stretch(network, TROUBLES[name], FILMS * results)

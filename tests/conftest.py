@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support import buckets, postgres, simulated, tools
+from bench import buckets, postgres
+from support import simulated, tools
 from support.film import Film
 from support.places import GOLDEN
 

@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.waiting import until
 from kiebatch.cli import serving
 from kiebatch.cli.app import exit_code
 from kiebatch.record import picks
 from support import boards, simulated
-from support.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.waiting import until
 from kiebatch import api
 from kiebatch.board import publish
 from kiebatch.record import picks
@@ -20,7 +21,6 @@ from kiebatch.record.picks_file import decide
 from support import boards
 from support.boards import Served
 from support.simulated import Sim
-from support.waiting import until
 
 
 @pytest.fixture(scope="module")

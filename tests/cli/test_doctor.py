@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from bench.buckets import Buckets
 from kiebatch.cli import checks, shared_checks
 from kiebatch.cli.checks import Check, Level
 from kiebatch.settings import Settings
 from kiebatch.team import accounts
 from support import rights
-from support.buckets import Buckets
 from support.film import Film
 
 PROXIES = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.buckets import Buckets, Network, files_of
 from kiebatch.errors import Exit
 from support import transcripts
-from support.buckets import Buckets, Network, files_of
 from support.film import Film
 from support.filmrepo import PACKAGE
 from support.workflows import Machine

@@ -15,11 +15,11 @@ import jsonschema
 import pytest
 from PIL import Image
 
+from bench.waiting import until
 from kiebatch import formats
 from kiebatch.errors import Exit
 from support.film import Film
 from support.places import ROOT
-from support.waiting import until
 
 TWO = """\
 kiebatch: 1

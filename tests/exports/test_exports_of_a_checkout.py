@@ -6,22 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from support.film import Film
-
-SCENES = """
-    kiebatch: 1
-    defaults: {model: z-image}
-    scenes:
-      - {id: 1, prompt: A boat at dawn}
-      - {id: 2, prompt: A lamp that turns}
-"""
+from support.film import TWO_SHOTS, Film
 
 
 @pytest.fixture
 def checkout(film: Film, tmp_path: Path) -> Film:
     """The film was made and stored; here are the scene file, the manifest, and one of two pictures."""
     (tmp_path / "results").mkdir()
-    film.write(SCENES)
+    film.write(TWO_SHOTS)
     assert film.run(store=f"file://{tmp_path / 'results'}").succeeded == 2
     second = next(asset for asset in film.manifest if asset["scene_id"] == 2)
     (film.folder / second["filename"]).unlink()

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bench.waiting import until
 from kiebatch.cli.app import exit_code
 from support import farms
 from support.places import ROOT
-from support.waiting import until
 
 FARM = ROOT / "examples" / "farm"
 

@@ -8,20 +8,12 @@ from typing import Any
 import pytest
 
 from bench.farm import Farm
+from bench.waiting import until
 from kiebatch.team import accounts
-from support.film import Film
+from support.film import TWO_SHOTS, Film
 from support.ledgers import ACCOUNT
-from support.waiting import until
 
 pytestmark = pytest.mark.needs("postgres")
-
-SCENES = """
-    kiebatch: 1
-    defaults: {model: z-image}
-    scenes:
-      - {id: 1, prompt: A boat at dawn}
-      - {id: 2, prompt: A lamp that turns}
-"""
 
 
 @pytest.fixture
@@ -32,7 +24,7 @@ def farm(film: Film, team_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("KIEBATCH_TEAM", team_url)
     monkeypatch.setenv("KIEBATCH_ACCOUNT", ACCOUNT)
     monkeypatch.setenv("KIEBATCH_STORE", found.store.as_uri())
-    film.write(SCENES)
+    film.write(TWO_SHOTS)
     yield found
     found.stop()
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bench.farm import check_stored, picture, wanted
+from bench.waiting import until
 from kiebatch.cli.app import exit_code
 from kiebatch.team import schema
 from support import farms
-from support.waiting import until
 
 pytestmark = pytest.mark.needs("postgres")
 

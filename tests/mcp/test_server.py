@@ -21,11 +21,11 @@ from mcp.shared.context import RequestContext
 from mcp.shared.memory import create_connected_server_and_client_session
 from PIL import Image
 
+from bench.waiting import until
 from kiebatch.mcp import Purse
 from kiebatch.mcp.runs import Runs
 from kiebatch.mcp.server import Service, made
 from support.film import Film
-from support.waiting import until
 
 SCENES = """\
 kiebatch: 1

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.buckets import Buckets, Network
+from bench.waiting import until
 from kiebatch.record import Key
 from kiebatch.record.store import open_store
 from support import storing
-from support.buckets import Buckets, Network
-from support.waiting import until
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.buckets import Buckets, Network
 from kiebatch.errors import Invalid
 from kiebatch.record import Key, StoreFailed
 from kiebatch.record.store import StoreAddress, StoreTimes, open_store
-from support.buckets import Buckets, Network
 from support.records import an_asset
 
 KEY = Key("sha256:" + "9c" * 32)

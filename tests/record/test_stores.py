@@ -13,11 +13,11 @@ from typing import Any
 import obstore.store
 import pytest
 
+from bench.buckets import Buckets, files_of
 from kiebatch.model import JSON, Asset
 from kiebatch.record import Key, ResultCache, Results
 from kiebatch.record.store import StoreTimes, open_store
 from kiebatch.record.store.bucket import BucketObjects
-from support.buckets import Buckets, files_of
 from support.records import an_asset
 
 CONTENT = "9c" * 32

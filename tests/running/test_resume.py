@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from bench.waiting import until
 from kiebatch import api
 from kiebatch.errors import Refused
 from kiebatch.running.events import Event, Noticed
 from support import reel
 from support.places import TESTS
 from support.simulated import Sim
-from support.waiting import until
 
 PROGRAM = """
 import json, sys

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from bench.buckets import Buckets, Network, files_of
 from kiebatch import api
 from kiebatch.errors import Exit
 from kiebatch.planning import Action, Reason, effects
 from kiebatch.record import StoreFailed
 from support import reel
-from support.buckets import Buckets, Network, files_of
 from support.simulated import Sim
 
 

@@ -11,12 +11,12 @@ import httpx
 import pytest
 from PIL import Image
 
+from bench.waiting import until
 from kiebatch.simulator import Settings, Simulator, faults
 from kiebatch.simulator.server import service
 from kiebatch.simulator.wire import Call
 from support.places import ROOT
 from support.simulated import Sim, fetch
-from support.waiting import until
 
 MODEL = "nano-banana-2"
 KEYS = [

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.waiting import PATIENCE_S, until
 from support.simulated import Sim, fetch
-from support.waiting import PATIENCE_S, until
 
 CALLBACK = "https://example.com/kiebatch"
 

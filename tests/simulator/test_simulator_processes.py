@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bench.waiting import until
 from kiebatch.errors import Invalid, KieBatchError
 from kiebatch.simulator import Fault, Settings, Simulator, storm
 from kiebatch.simulator.server import background
@@ -21,7 +22,6 @@ from kiebatch.simulator.server.inprocess import Transport
 from kiebatch.simulator.times import SPANS, generation_s
 from support import simulated
 from support.places import ROOT
-from support.waiting import until
 
 
 def gone(url: str) -> bool:

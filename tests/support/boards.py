@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from PIL import Image, ImageDraw
 
+from bench.waiting import until
 from kiebatch import api
 from kiebatch.board import Access, ReviewSession, Role, Runner, application
 from kiebatch.model import JSON, Rate
@@ -22,7 +23,6 @@ from kiebatch.record.notes import Notes
 from kiebatch.running.events import Event
 from kiebatch.settings import Settings
 from support.simulated import Sim
-from support.waiting import until
 
 FILM = """\
 kiebatch: 1

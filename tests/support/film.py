@@ -32,6 +32,15 @@ class Said:
         return json.loads(self.out)
 
 
+TWO_SHOTS = """
+    kiebatch: 1
+    defaults: {model: z-image}
+    scenes:
+      - {id: 1, prompt: A boat at dawn}
+      - {id: 2, prompt: A lamp that turns}
+"""
+
+
 @dataclass
 class Film:
     """A project folder with a scene file, and the simulator that makes it."""
@@ -62,6 +71,14 @@ class Film:
         assert own is not None
         own.parent.mkdir(parents=True, exist_ok=True)
         own.write_text(f"kiebatch-config: 1\n{text}\n", encoding="utf-8")
+
+    def elsewhere(self, text: str, *, name: str = "elsewhere") -> Film:
+        """Return a film in a folder of another machine, so to say: nothing but its scene file."""
+        folder = self.folder.parent / name
+        folder.mkdir()
+        other = Film(folder, self.sim, self.capture)
+        other.write(text)
+        return other
 
     def edit(self, old: str, new: str) -> None:
         text = self.scene_file.read_text(encoding="utf-8")

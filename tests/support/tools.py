@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bench import postgres
 from kiebatch import media
-from support import postgres
 
 # The tests themselves run without it; see tests/conftest.py.
 IN_CI = bool(os.environ.get("CI"))

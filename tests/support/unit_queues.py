@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from bench.waiting import PATIENCE_S
 from kiebatch.farm import Pace, StoreShelf, TeamQueue
 from kiebatch.model import Output
 from kiebatch.provider import Client
@@ -19,7 +20,6 @@ from kiebatch.record.store import open_store
 from kiebatch.team import Connection, schema
 from kiebatch.units import KINDS, Context, Folder, LocalQueue, NoRows, Order, Shelf, WorkQueue, download
 from support.raw_server import Say, Seen, Server, serving
-from support.waiting import PATIENCE_S
 
 
 @dataclass

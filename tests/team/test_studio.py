@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bench import lives, studios, team
-from support import postgres
+from bench import lives, postgres, studios, team
 from support.any_order import FILM, AnyOrder
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("postgres")]

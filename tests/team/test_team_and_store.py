@@ -12,17 +12,10 @@ from kiebatch.planning import Action, Reason
 from kiebatch.record import results_of
 from kiebatch.running import Outcome
 from kiebatch.running.events import Noticed
-from support.film import Film
+from support.film import TWO_SHOTS, Film
 
 pytestmark = pytest.mark.needs("postgres")
 
-SCENES = """
-    kiebatch: 1
-    defaults: {model: z-image}
-    scenes:
-      - {id: 1, prompt: A boat at dawn}
-      - {id: 2, prompt: A lamp that turns}
-"""
 OTHER_SCENES = """
     kiebatch: 1
     defaults: {model: z-image}
@@ -40,17 +33,15 @@ def store(tmp_path: Path) -> str:
 @pytest.fixture
 def made(film: Film, team: str, store: str) -> Film:
     """The film of machine A, made and stored."""
-    film.write(SCENES)
+    film.write(TWO_SHOTS)
     assert film.run(store=store).succeeded == 2
     return film
 
 
-def elsewhere(film: Film, scenes: str = SCENES, *, name: str = "elsewhere") -> Film:
+def elsewhere(film: Film, scenes: str = TWO_SHOTS, *, name: str = "elsewhere") -> Film:
     """Return a film in a folder of another machine, so to say: nothing but the scene file."""
-    folder = film.folder.parent / name
-    (folder / "assets").mkdir(parents=True)
-    other = Film(folder, film.sim, film.capture)
-    other.write(scenes)
+    other = film.elsewhere(scenes, name=name)
+    other.assets.mkdir()
     return other
 
 
@@ -78,7 +69,7 @@ def planned(film: Film, store: str) -> set[tuple[Action, Reason]]:
     return {(entry.action, entry.cause) for entry in film.plan(results=results).entries}
 
 
-@pytest.mark.parametrize("scenes", [SCENES, OTHER_SCENES])
+@pytest.mark.parametrize("scenes", [TWO_SHOTS, OTHER_SCENES])
 def test_another_machine_takes_the_results_from_the_store_although_the_provider_has_forgotten_them(
     made: Film, store: str, scenes: str
 ) -> None:

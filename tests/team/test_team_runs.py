@@ -28,11 +28,7 @@ SCENES = """
 
 def another(film: Film, name: str = "another") -> Film:
     """Return a second checkout of the same account's films, on another machine so to say."""
-    folder = film.folder.parent / name
-    folder.mkdir()
-    other = Film(folder, film.sim, film.capture)
-    other.write(SCENES)
-    return other
+    return film.elsewhere(SCENES, name=name)
 
 
 def test_another_film_takes_what_the_first_one_paid_for_and_equal_scenes_stay_two_purchases(

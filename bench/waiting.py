@@ -1,4 +1,4 @@
-"""Waiting for what another process or thread does: the one place where tests poll."""
+"""Waiting for what another process or thread does: the one place where tests and benches poll."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An S3 server of the tests' own: moto in a process, started once a session when a test first needs it."""
+"""An S3 server of one's own: moto in a process on a free loopback port, and a network before it that misbehaves."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from support import postgres
-from support.waiting import until
+from bench import postgres
+from bench.waiting import until
 
 SLOW_S = 0.5
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_REGION": "us-east-1"}
