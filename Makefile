@@ -38,11 +38,13 @@ shell: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $${SHELL:-sh}
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(COVERAGE)
 
-# With coverage; the floor is in pyproject.toml.
+# `make test`, then what it leaves out: the slow tests, and each property with more examples.  The floor of the
+# coverage of both is in pyproject.toml.
 test-all: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
+	$(MAKE) test COVERAGE="--cov --cov-report= --cov-fail-under=0"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "slow or hypothesis" --cov --cov-append --cov-report=term:skip-covered
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
