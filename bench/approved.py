@@ -3,7 +3,8 @@
     python -m bench.approved --seeds 0-1000
 
 One race is one pull request: its plan is made and approved, then things happen (another merge, a price, a reference, the
-manifest, the journal, a forced push, a rebase), then it is run under the approval, interrupted, and run again.  Nothing is
+manifest, the journal, a forced push, a rebase), then it is run under the approval, interrupted, and run again; some with
+`--force`.  Nothing is
 sent: a purchase is an attempt in the journal and an asset in the manifest.  What a plan asks for is described once more
 here, in words and contents and without a fingerprint, and that description decides what was right.
 """
@@ -37,9 +38,10 @@ from kiebatch.model import (
     job_record,
     stamp,
 )
-from kiebatch.planning import Action, Approval, Entry, Facts, Plan, Selection, effects, planner
+from kiebatch.planning import Action, Approval, Entry, Facts, Plan, Reason, Selection, effects, planner
 from kiebatch.planning.order import output_of, upstream_first
 from kiebatch.record.manifest import Manifest
+from kiebatch.record.manifest.keys import sort_key
 
 CATALOGUE = catalogue.load()
 MODELS = ("z-image", "nano-banana-2", "google/nano-banana")
@@ -74,7 +76,7 @@ class World:
     def _price(self, job: Job) -> Price:
         return Price(amount=self.prices[job.model], kind="exact")
 
-    def plan(self) -> Plan:
+    def plan(self, *, force: bool = False) -> Plan:
         digests = {a.filename: a.sha256 for a in self.manifest.assets}
         saved = {(a.task_id or "", 1): f"bytes of {a.task_id}" for a in self.attempts if a.state == "saved"}
         facts = Facts(
@@ -84,7 +86,7 @@ class World:
             intact=lambda _asset: True,
             saved=saved,
         )
-        return planner.plan(self.project(), self.manifest, facts, Selection())
+        return planner.plan(self.project(), self.manifest, facts, Selection(force=force))
 
     def digest_of(self, ref: Ref) -> str:
         if isinstance(ref, LocalFile):
@@ -97,6 +99,13 @@ class World:
     def made(self, ref: ShotOutput) -> Asset | None:
         line = self.manifest.of(ref.slot.scene, ref.slot.shot)
         return output_of([a for a in line if a.current and a.take == ref.slot.take], ref)
+
+    def remembers(self, task_id: str | None) -> bool:
+        """Whether the journal knows a task."""
+        return any(a.task_id == task_id for a in self.attempts)
+
+    def has_result_of(self, task_id: str | None) -> bool:
+        return any(a.task_id == task_id for a in self.manifest.assets)
 
     def lose(self, scene: Any) -> None:
         """Take a scene's entries out of the manifest, as a merge that went wrong does."""
@@ -127,7 +136,7 @@ class World:
             fingerprint=content,
             sha256=f"bytes of {task_id}",
         )
-        self.manifest = Manifest(assets=(*others, *older, asset))
+        self.manifest = Manifest(assets=tuple(sorted((*others, *older, asset), key=sort_key)))
 
     def buy(self, job: Job, state: Any, approval: Approval | None, *, billed: bool | None = None) -> Attempt:
         """Write an attempt into the journal, and its result where it has one."""
@@ -177,9 +186,23 @@ def catalogue_build(document: Document) -> tuple[Project, list[Any]]:
 # --- what a plan asks for, said once more ----------------------------------------------------------------
 
 
-def described(todo: Plan, world: World, tasks: Mapping[str, str]) -> dict[str, Line]:
-    """Return what a plan would buy, by slot; `tasks` are those that an approval paid for, with their slots."""
+@dataclass
+class Bought:
+    """What was bought under an approval: the tasks with their slots, and each slot's line."""
+
+    tasks: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+
+    def known(self, slot: str, world: World) -> bool:
+        """Whether the journal or the manifest still tells that a slot was bought."""
+        tasks = [task for task, owner in self.tasks.items() if owner == slot]
+        return any(world.remembers(task) or world.has_result_of(task) for task in tasks)
+
+
+def described(todo: Plan, world: World, bought: Bought) -> dict[str, Line]:
+    """Return what a plan would buy, by slot; `bought` is what an approval paid for."""
     coming = {str(e.slot) for e in todo.generate}
+    tasks = bought.tasks
 
     def named(ref: Ref) -> str:
         if isinstance(ref, LocalFile):
@@ -195,10 +218,18 @@ def described(todo: Plan, world: World, tasks: Mapping[str, str]) -> dict[str, L
         assert asset is not None
         return f"new {ref.slot}" if asset.task_id in tasks else str(asset.sha256)
 
-    return {str(e.slot): _line(e.job, named) for e in todo.generate if e.job}
+    def instead_of(entry: Entry) -> str | None:
+        if entry.cause is not Reason.FORCED:
+            return None
+        (asset,) = entry.current
+        if asset.task_id in tasks and world.remembers(asset.task_id):
+            return str(bought.lines[str(entry.slot)][-1])
+        return asset.sha256
+
+    return {str(e.slot): _line(e.job, named, instead_of(e)) for e in todo.generate if e.job}
 
 
-def _line(job: Job, named: Callable[[Ref], str]) -> Line:
+def _line(job: Job, named: Callable[[Ref], str], instead_of: str | None) -> Line:
     words = " ".join(job.prompt.split())
     media = tuple(named(medium.ref) for medium in job.media)
     return (
@@ -207,6 +238,7 @@ def _line(job: Job, named: Callable[[Ref], str]) -> Line:
         repr(sorted(job.input.items() - {("prompt", job.prompt)}, key=str)) if not media else "",
         media,
         job.price.amount,
+        instead_of,
     )
 
 
@@ -269,7 +301,7 @@ def manifest(world: World, chance: random.Random) -> None:
 
 
 def journal(world: World, chance: random.Random) -> None:
-    """An older journal comes back."""
+    """An older journal comes back, or none at all."""
     world.settle()
     world.attempts = world.attempts[: chance.randint(0, len(world.attempts))]
 
@@ -336,12 +368,12 @@ class Race:
         for _ in range(chance.randint(1, 2)):
             edit(world, chance)
         reviewed = copy.deepcopy(world)
-        plan = reviewed.plan()
+        self._force = chance.random() < 0.3
+        plan = reviewed.plan(force=self._force)
         digest = effects.of_plan(plan, cap=reviewed.cap).digest
-        self._approved = described(plan, reviewed, {})
+        self._approved = described(plan, reviewed, Bought())
         self._cap = reviewed.cap
-        self._tasks: dict[str, str] = {}
-        self._bought: dict[str, Line] = {}
+        self._under = Bought()
         for _ in range(chance.randint(1, 3)):
             for _ in range(chance.choice((0, 0, 1, 1, 2))):
                 self._happen(world, chance)
@@ -355,10 +387,10 @@ class Race:
 
     def _attempt(self, world: World, digest: str, chance: random.Random) -> None:
         self.runs += 1
-        plan = world.plan()
-        now = described(plan, world, self._tasks)
-        known = {a.task_id for a in world.attempts}
-        remembered = {slot: line for slot, line in self._bought.items() if self._task_of(slot) in known}
+        plan = world.plan(force=self._force)
+        now = described(plan, world, self._under)
+        paid = self._under.tasks.items()
+        remembered = {slot: self._under.lines[slot] for task, slot in paid if world.remembers(task)}
         equal = {**remembered, **now} == self._approved and world.cap == self._cap
         try:
             todo, approval = effects.approved(plan, digest, cap=world.cap)
@@ -370,9 +402,6 @@ class Race:
         world.settle()
         for entry in buy_all(world, todo, chance.choice((1, 2, 99))):
             self._buy(world, entry, approval, now, chance)
-
-    def _task_of(self, slot: str) -> str | None:
-        return next((task for task, owner in self._tasks.items() if owner == slot), None)
 
     def _buy(
         self,
@@ -390,15 +419,15 @@ class Race:
             return
         if self._approved.get(slot) != now[slot]:
             self.outside.append(f"seed {self.seed}: {slot} was not approved as {now[slot]}, {self.events}")
-        if slot in self._bought and "journal" not in self.events:
+        if self._under.known(slot, world):
             self.outside.append(f"seed {self.seed}: {slot} is bought twice, {self.events}")
         ends = chance.choice(("saved", "saved", "submitted", "failed"))
         billed = chance.choice((True, False, None)) if ends == "failed" else None
         attempt = world.buy(job, ends, approval, billed=billed)
         self.bought += job.price.amount or 0.0
         if not (ends == "failed" and billed is False):
-            self._bought[slot] = now[slot]
-            self._tasks[attempt.task_id or ""] = slot
+            self._under.lines[slot] = now[slot]
+            self._under.tasks[attempt.task_id or ""] = slot
 
 
 def races(seeds: range) -> Iterator[Race]:

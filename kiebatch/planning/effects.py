@@ -23,7 +23,8 @@ class Purchase:
 
     `content` is the fingerprint; where a job starts from a shot that is made first, it names that shot,
     whose own purchase says what it will be.  Credits are the most that the job or its fallback costs, `reserve` is
-    what a cap puts aside; None where no price is known.  `instead` is the fallback, as model and content.
+    what a cap puts aside; None where no price is known.  `instead` is the fallback, as model and content.  `replaces`
+    are the files that a forced purchase supersedes: with what it made there instead, the same wish is another purchase.
     """
 
     slot: str
@@ -32,6 +33,7 @@ class Purchase:
     credits: float | None
     reserve: float | None
     instead: tuple[str, str] | None = None
+    replaces: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, JSON]:
         found: dict[str, JSON] = {
@@ -41,12 +43,17 @@ class Purchase:
             "credits": self.credits,
             "reserve": self.reserve,
         }
-        return found | ({"instead": list(self.instead)} if self.instead else {})
+        if self.instead:
+            found["instead"] = list(self.instead)
+        if self.replaces:
+            found["replaces"] = list(self.replaces)
+        return found
 
     def __str__(self) -> str:
         price = "an unknown price" if self.credits is None else f"{self.credits:g} credits"
         spare = f" or {self.instead[0]}" if self.instead else ""
-        return f"{self.model}{spare} for {price}, {self.content.removeprefix('sha256:')[:12]}"
+        older = f" in place of {', '.join(one[:12] for one in self.replaces)}" if self.replaces else ""
+        return f"{self.model}{spare} for {price}, {self.content.removeprefix('sha256:')[:12]}{older}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +121,7 @@ def _purchase(line: JSON) -> Purchase:
         credits=None if line["credits"] is None else float(line["credits"]),
         reserve=None if line["reserve"] is None else float(line["reserve"]),
         instead=(str(instead[0]), str(instead[1])) if instead else None,
+        replaces=tuple(str(one) for one in line.get("replaces") or ()),
     )
 
 
@@ -233,20 +241,30 @@ class _Buying:
     def effects(self, late: frozenset[str] = frozenset()) -> Effects:
         """Return the effects; `late` are tasks that may have been in flight when the plan was approved."""
         naming = _Naming(self.todo, self.bought.tasks, late)
-        now = {str(e.slot): self._purchase(e.job, naming) for e in self.todo.generate if e.job}
+        now = {str(e.slot): self._purchase(e, e.job, naming) for e in self.todo.generate if e.job}
         return Effects(purchases={**self.bought.purchases, **now}, cap=self.cap)
 
-    def _purchase(self, job: Job, naming: _Naming) -> Purchase:
+    def _purchase(self, entry: Entry, job: Job, naming: _Naming) -> Purchase:
         """Return a job's purchase: at its approved price, where such jobs have been billed less since.
 
         The first jobs of an approved plan teach this price, and the others are still the ones that were approved.
         """
-        purchase = _to_buy(job, naming)
+        purchase = replace(_to_buy(job, naming), replaces=self._replaces(entry))
         before = self.known.purchases.get(purchase.slot) if self.known else None
         if before is None or not _billed_less(job):
             return purchase
         dearer = (before.credits or 0.0) > (purchase.credits or 0.0)
         return before if dearer and replace(purchase, credits=before.credits) == before else purchase
+
+
+    def _replaces(self, entry: Entry) -> tuple[str, ...]:
+        """Return what a forced purchase supersedes; where it was bought under the approval, what it superseded."""
+        if entry.cause is not Reason.FORCED:
+            return ()
+        before = self.bought.purchases.get(str(entry.slot))
+        if before and any(asset.task_id in self.bought.tasks for asset in entry.current):
+            return before.replaces
+        return tuple(asset.sha256 or asset.filename for asset in entry.current)
 
 
 def _billed_less(job: Job) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,50 @@ def test_an_approval_is_for_one_purchase_of_each_slot(film: Film) -> None:
 
     assert (first.code, second.code) == (Exit.OK, Exit.OK)
     assert len(film.sim.charges()) == 4
+
+
+def test_an_approval_to_force_fits_once_also_where_no_journal_remembers_it(film: Film) -> None:
+    film.write(CHAIN)
+    film.run()
+    approved = digest(film, "--force", "--only", "1")
+    run(film, approved, "--force", "--only", "1")
+    shutil.rmtree(film.folder / ".kiebatch")  # as in a fresh clone
+
+    said = run(film, approved, "--force", "--only", "1")
+
+    assert said.code == Exit.INVALID
+    assert "the plan is not the one that was approved" in said.err
+    assert len(film.sim.charges()) == 4
+
+
+def test_an_approval_of_a_first_purchase_forces_no_second_one(film: Film) -> None:
+    film.write("kiebatch: 1\ndefaults: {model: z-image}\nscenes: [{id: 1, prompt: The boat}]\n")
+    approved = digest(film)
+    run(film, approved)
+    shutil.rmtree(film.folder / ".kiebatch")
+
+    said = run(film, approved, "--force")
+
+    assert said.code == Exit.INVALID
+    assert len(film.sim.charges()) == 1
+
+
+def test_a_forced_version_that_was_lost_before_the_manifest_comes_home_under_its_approval(film: Film) -> None:
+    film.write(CHAIN)
+    film.run()
+    approved = digest(film, "--force", "--only", "1")
+
+    def dies(point: str) -> None:
+        if point == "journal.saved:after":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        film.run(approved=approved, only=("1",), force=True, edges=api.Edges(hook=dies, gate_path=":memory:"))
+    said = run(film, approved, "--force", "--only", "1")
+
+    assert said.code == Exit.OK, said.err
+    assert len(film.sim.charges()) == 4
+    assert sum(entry["scene_id"] == 1 for entry in film.manifest) == 2
 
 
 def test_a_failure_that_may_have_been_billed_is_not_tried_again_under_the_same_approval(film: Film) -> None:
