@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from kiebatch.ci.documents import bounded as bounded
     from kiebatch.ci.documents import code as code
     from kiebatch.ci.documents import harmless as harmless
-    from kiebatch.ci.documents import junit as junit
     from kiebatch.ci.documents import markdown as markdown
     from kiebatch.ci.documents import summary as summary
     from kiebatch.ci.documents import unmet as unmet
     from kiebatch.ci.documents import unmet_words as unmet_words
+    from kiebatch.ci.junit_xml import junit as junit
 
 __getattr__, __dir__ = face(
     __name__,
@@ -24,7 +24,7 @@ __getattr__, __dir__ = face(
         "bounded": "documents",
         "code": "documents",
         "harmless": "documents",
-        "junit": "documents",
+        "junit": "junit_xml",
         "markdown": "documents",
         "summary": "documents",
         "unmet": "documents",

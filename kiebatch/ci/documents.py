@@ -1,7 +1,6 @@
-"""What CI systems read: job summary, annotations, JUnit.  All from the documents of contract sections 7 and 8."""
+"""What CI systems read: job summary, annotations.  All from the documents of contract sections 7 and 8."""
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
 from kiebatch.errors import plain
@@ -81,87 +80,111 @@ def _number(value: JSON) -> str:
 
 def summary(outcome: Mapping[str, JSON]) -> str:
     """Return a run (contract section 7) or a plan (section 8) as Markdown for `GITHUB_STEP_SUMMARY`."""
-    if "totals" in outcome:
-        return _plan_summary(outcome)
-    status = str(outcome.get("status", "error"))
-    jobs: Mapping[str, JSON] = outcome.get("jobs") or {}
-    credits: Mapping[str, JSON] = outcome.get("credits") or {}
-    parts = [f"## {_ICONS.get(status, '❌')} kiebatch run: {markdown(status)}"]
-    if jobs:
-        counts = [
-            f"{jobs[key]} {key}"
-            for key in ("succeeded", "failed", "held", "kept", "skipped")
-            if jobs.get(key)
-        ]
-        parts.append(f"{', '.join(counts) or 'nothing to do'} of {jobs.get('planned', 0)} planned jobs")
-    if credits:
-        text = f"**{_number(credits.get('spent', 0))} credits** spent, {_number(credits.get('estimated', 0))} estimated"
-        if credits.get("billed_for_failures"):
-            text += f", {_number(credits['billed_for_failures'])} billed for failed jobs"
-        parts.append(text)
-    if outcome.get("reason"):
-        parts.append(f"Stopped: {markdown(outcome['reason'])}")
-    parts += [f"- {markdown(p.get('message'))}" for p in outcome.get("problems") or ()]
-    failures = [
-        [
-            code(f.get("slot")),
-            code(f.get("model")),
-            code(f.get("code")),
-            markdown(f.get("message")) + (f" **{markdown(f['hint'])}**" if f.get("hint") else ""),
-            code(f.get("task_id")),
-        ]
-        for f in outcome.get("failures") or ()
-    ]
-    if failures:
-        parts += ["### Failed", table(["slot", "model", "code", "message", "task"], failures)]
-    held = [
-        [code(h.get("slot")), markdown(h.get("reason")), code(f"kiebatch resolve '{h.get('slot')}'")]
-        for h in outcome.get("held") or ()
-    ]
-    if held:
-        parts += [
-            "### Held: perhaps charged, never sent again unasked",
-            table(["slot", "reason", "decide"], held),
-        ]
-    assets = [
-        [
-            code(_slot_of(a)),
-            code(a.get("filename")),
-            code(a.get("model")),
-            str(a.get("version", 1)),
-            _number(a.get("credits")),
-        ]
-        for a in outcome.get("assets") or ()
-    ]
-    if assets:
-        parts += ["### New", table(["slot", "file", "model", "version", "credits"], assets)]
+    parts = _plan_summary(outcome) if "totals" in outcome else _run_summary(outcome)
     return bounded(parts + _unmet_table(outcome))
 
 
-def _plan_summary(plan: Mapping[str, JSON]) -> str:
+def _run_summary(outcome: Mapping[str, JSON]) -> list[str]:
+    status = str(outcome.get("status", "error"))
+    parts = [f"## {_ICONS.get(status, '❌')} kiebatch run: {markdown(status)}"]
+    if outcome.get("jobs"):
+        parts.append(_counts(outcome["jobs"]))
+    if outcome.get("credits"):
+        parts.append(_spending(outcome["credits"]))
+    if outcome.get("reason"):
+        parts.append(f"Stopped: {markdown(outcome['reason'])}")
+    parts += [f"- {markdown(p.get('message'))}" for p in listed(outcome, "problems")]
+    parts += _section(
+        "Failed",
+        ["slot", "model", "code", "message", "task"],
+        [_failed_row(failure) for failure in listed(outcome, "failures")],
+    )
+    parts += _section(
+        "Held: perhaps charged, never sent again unasked",
+        ["slot", "reason", "decide"],
+        [_held_row(job) for job in listed(outcome, "held")],
+    )
+    parts += _section(
+        "New",
+        ["slot", "file", "model", "version", "credits"],
+        [_new_row(asset) for asset in listed(outcome, "assets")],
+    )
+    return parts
+
+
+def listed(document: Mapping[str, JSON], key: str) -> Sequence[Mapping[str, JSON]]:
+    """Return a list of a document, which may lack it."""
+    listed: Sequence[Mapping[str, JSON]] = document.get(key) or ()
+    return listed
+
+
+def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table under its heading; nothing where it has no rows."""
+    if not rows:
+        return []
+    return [f"### {title}", table(head, rows)]
+
+
+def _counts(jobs: Mapping[str, JSON]) -> str:
+    names = ("succeeded", "failed", "held", "kept", "skipped")
+    counts = ", ".join(f"{jobs[name]} {name}" for name in names if jobs.get(name))
+    return f"{counts or 'nothing to do'} of {jobs.get('planned', 0)} planned jobs"
+
+
+def _spending(credits: Mapping[str, JSON]) -> str:
+    text = f"**{_number(credits.get('spent', 0))} credits** spent, {_number(credits.get('estimated', 0))} estimated"
+    if credits.get("billed_for_failures"):
+        text += f", {_number(credits['billed_for_failures'])} billed for failed jobs"
+    return text
+
+
+def _failed_row(failure: Mapping[str, JSON]) -> list[str]:
+    message = markdown(failure.get("message"))
+    if failure.get("hint"):
+        message += f" **{markdown(failure['hint'])}**"
+    slot, model, reason, task = (code(failure.get(key)) for key in ("slot", "model", "code", "task_id"))
+    return [slot, model, reason, message, task]
+
+
+def _held_row(job: Mapping[str, JSON]) -> list[str]:
+    slot = job.get("slot")
+    return [code(slot), markdown(job.get("reason")), code(f"kiebatch resolve '{slot}'")]
+
+
+def _new_row(asset: Mapping[str, JSON]) -> list[str]:
+    return [
+        code(slot_of(asset)),
+        code(asset.get("filename")),
+        code(asset.get("model")),
+        str(asset.get("version", 1)),
+        _number(asset.get("credits")),
+    ]
+
+
+def _plan_summary(plan: Mapping[str, JSON]) -> list[str]:
     totals: Mapping[str, JSON] = plan.get("totals") or {}
     status = str(plan.get("status", "work"))
-    parts = [f"## {_ICONS.get(status, '🎬')} kiebatch plan: {markdown(status)}"]
     unpriced = f", {totals['unpriced']} without a known price" if totals.get("unpriced") else ""
-    parts.append(
+    parts = [
+        f"## {_ICONS.get(status, '🎬')} kiebatch plan: {markdown(status)}",
         f"{totals.get('jobs', 0)} jobs, **{_number(totals.get('credits', 0))} credits** "
-        f"(about {_number(totals.get('usd', 0))} USD){unpriced}"
-    )
-    parts += digest_line(plan)
-    rows = [
-        [
-            code(job.get("slot")),
-            markdown(job.get("action")),
-            markdown(job.get("reason")),
-            code(job.get("model")),
-            _number((job.get("credits") or {}).get("amount")),
-        ]
-        for job in plan.get("jobs") or ()
-        if job.get("action") != "keep"
+        f"(about {_number(totals.get('usd', 0))} USD){unpriced}",
+        *digest_line(plan),
     ]
+    rows = [_planned_row(job) for job in listed(plan, "jobs") if job.get("action") != "keep"]
     if rows:
         parts.append(table(["slot", "action", "reason", "model", "credits"], rows))
-    return bounded(parts + _unmet_table(plan))
+    return parts
+
+
+def _planned_row(job: Mapping[str, JSON]) -> list[str]:
+    return [
+        code(job.get("slot")),
+        markdown(job.get("action")),
+        markdown(job.get("reason")),
+        code(job.get("model")),
+        _number((job.get("credits") or {}).get("amount")),
+    ]
 
 
 def unmet(outcome: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
@@ -176,12 +199,19 @@ def unmet_words(verdict: Mapping[str, JSON]) -> str:
 
 
 def _unmet_table(outcome: Mapping[str, JSON]) -> list[str]:
-    rows = [
-        [code(one.get("slot")), code(one.get("check")), markdown(one.get("found")), code(one.get("expected"))]
-        for one in unmet(outcome)
-    ]
-    head = ["slot", "check", "found", "expected"]
-    return ["### Not as expected: nothing is bought again for it", table(head, rows)] if rows else []
+    return _section(
+        "Not as expected: nothing is bought again for it",
+        ["slot", "check", "found", "expected"],
+        [
+            [
+                code(one.get("slot")),
+                code(one.get("check")),
+                markdown(one.get("found")),
+                code(one.get("expected")),
+            ]
+            for one in unmet(outcome)
+        ],
+    )
 
 
 def digest_line(plan: Mapping[str, JSON]) -> list[str]:
@@ -192,13 +222,11 @@ def digest_line(plan: Mapping[str, JSON]) -> list[str]:
     return [f"Effect digest, for `kiebatch run --approved`: {code(effects.get('digest'))}"]
 
 
-def _slot_of(asset: Mapping[str, JSON]) -> str:
+def slot_of(asset: Mapping[str, JSON]) -> str:
     scene = asset.get("scene_id")
-    return (
-        str(asset.get("id", ""))
-        if scene is None
-        else str(Slot(scene, asset.get("shot"), None, asset.get("take", 1)))
-    )
+    if scene is None:
+        return str(asset.get("id", ""))
+    return str(Slot(scene, asset.get("shot"), None, asset.get("take", 1)))
 
 
 # --- annotations ---------------------------------------------------------------------------------------
@@ -212,7 +240,7 @@ def annotations(problems: Sequence[Mapping[str, JSON]], folder: str = "") -> lis
     """
     lines: list[str] = []
     for severity in ("error", "warning"):
-        found = [p for p in problems if (p.get("severity") or "error") == severity]
+        found = [p for p in problems if severity_of(p) == severity]
         shown = found if len(found) <= ANNOTATIONS else found[: ANNOTATIONS - 1]
         lines += [_annotation(severity, problem, folder) for problem in shown]
         if len(shown) < len(found):
@@ -220,23 +248,31 @@ def annotations(problems: Sequence[Mapping[str, JSON]], folder: str = "") -> lis
     return lines
 
 
+def severity_of(problem: Mapping[str, JSON]) -> str:
+    """Return how bad a problem is; a failure and a held job do not say it, and are errors."""
+    return str(problem.get("severity") or "error")
+
+
 def _annotation(severity: str, problem: Mapping[str, JSON], folder: str) -> str:
     slot = problem.get("slot")
     message = plain(problem.get("message") or problem.get("reason") or "", limit=1000)
     if problem.get("hint"):
         message += f"\nhint: {plain(problem['hint'], limit=1000)}"
-    properties = {}
-    file = problem.get("file")
-    if file:
-        properties["file"] = (
-            str(file) if not folder or str(file).startswith("/") else f"{folder.rstrip('/')}/{file}"
-        )
-        for key, value in (("line", problem.get("line")), ("col", problem.get("column"))):
-            if value:
-                properties[key] = str(value)
+    properties = _place(problem, folder)
     properties["title"] = f"kiebatch {slot}" if slot else "kiebatch"
     written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     return f"::{severity} {written}::{_data(message)}"
+
+
+def _place(problem: Mapping[str, JSON], folder: str) -> dict[str, str]:
+    """Return where a problem lies, in the words of a workflow command; nothing where no file is named."""
+    if not problem.get("file"):
+        return {}
+    file = str(problem["file"])
+    if folder and not file.startswith("/"):
+        file = f"{folder.rstrip('/')}/{file}"
+    place = {"file": file, "line": problem.get("line"), "col": problem.get("column")}
+    return {key: str(value) for key, value in place.items() if value}
 
 
 def _data(text: str) -> str:
@@ -245,98 +281,3 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(plain(text)).replace(":", "%3A").replace(",", "%2C")
-
-
-# --- JUnit ---------------------------------------------------------------------------------------------
-
-
-def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = None) -> str:
-    """Return a run (contract section 7) as JUnit XML: one test case per job, a held job being an error.
-
-    Jobs that were kept have no name in that document, unless they are not as expected; the suite's property `kept` counts
-    them.  What is not as expected is a failure in a strict run alone.  `seconds` is how long each task took, by its id.
-    """
-    took = seconds or {}
-    made: dict[str, list[str]] = {}
-    times: dict[str, float] = {}
-    for asset in outcome.get("assets") or ():
-        made.setdefault(_slot_of(asset), []).append(str(asset.get("filename", "")))
-        times[_slot_of(asset)] = took.get(str(asset.get("task_id")), 0.0)
-    failures = list(outcome.get("failures") or ())
-    missed = _missed(outcome)
-    strict = bool((outcome.get("expectations") or {}).get("strict"))
-    for slot in missed:
-        made.setdefault(slot, [])
-        times.setdefault(slot, 0.0)
-    held = list(outcome.get("held") or ())
-    problems = [p for p in outcome.get("problems") or () if (p.get("severity") or "error") == "error"]
-    count = len(made) + len(failures) + len(held) + len(problems)
-    errors = len(held) + len(problems)
-    failed = len(failures) + (len(missed) if strict else 0)
-    numbers = {"tests": str(count), "failures": str(failed), "errors": str(errors)}
-    root = ET.Element("testsuites", {"name": "kiebatch", **numbers})
-    total = sum(times.values()) + sum(took.get(str(f.get("task_id")), 0.0) for f in failures)
-    suite = ET.SubElement(
-        root, "testsuite", {"name": "kiebatch run", **numbers, "skipped": "0", "time": _time(total)}
-    )
-    properties = ET.SubElement(suite, "properties")
-    facts = {
-        "status": outcome.get("status"),
-        "run_id": outcome.get("run_id"),
-        "kept": (outcome.get("jobs") or {}).get("kept"),
-    }
-    facts["credits spent"] = (outcome.get("credits") or {}).get("spent")
-    for name, value in facts.items():
-        if value is not None:
-            ET.SubElement(properties, "property", name=name, value=_xml(value))
-    for slot, filenames in made.items():
-        case = _case(suite, slot, times[slot])
-        words = [f"not as expected: {line}" for line in missed.get(slot, ())]
-        if words and strict:
-            _problem(case, "failure", words[0], "expect", "\n".join(words))
-        ET.SubElement(case, "system-out").text = _xml("\n".join([*filenames, *words]))
-    for failure in failures:
-        text = f"{failure.get('code')}: {failure.get('message')}"
-        hint = f"\nhint: {failure['hint']}" if failure.get("hint") else ""
-        detail = f"{text}{hint}\nmodel {failure.get('model')}, task {failure.get('task_id')}"
-        case = _case(suite, failure.get("slot"), took.get(str(failure.get("task_id")), 0.0))
-        _problem(case, "failure", text, _xml(failure.get("code")), detail)
-    for job in held:
-        _problem(
-            _case(suite, job.get("slot")), "error", str(job.get("reason")), "held", str(job.get("reason"))
-        )
-    for problem in problems:
-        place = ":".join(str(problem[key]) for key in ("file", "line", "column") if problem.get(key))
-        text = str(problem.get("message"))
-        _problem(
-            _case(suite, place or "kiebatch"), "error", text, _xml(problem.get("code") or "invalid"), text
-        )
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _missed(outcome: Mapping[str, JSON]) -> dict[str, list[str]]:
-    """Return what is not as expected, in words, by slot."""
-    found: dict[str, list[str]] = {}
-    for verdict in unmet(outcome):
-        found.setdefault(str(verdict.get("slot")), []).append(unmet_words(verdict))
-    return found
-
-
-def _case(suite: ET.Element, name: JSON, seconds: float = 0.0) -> ET.Element:
-    return ET.SubElement(suite, "testcase", name=_xml(name), classname="kiebatch", time=_time(seconds))
-
-
-def _time(seconds: float) -> str:
-    """Return a length as JUnit has it: seconds with up to three decimals."""
-    return f"{seconds:.3f}".rstrip("0").rstrip(".")
-
-
-def _problem(case: ET.Element, kind: str, message: str, type: str, detail: str) -> None:
-    ET.SubElement(case, kind, message=_xml(message), type=type).text = _xml(detail)
-
-
-def _xml(text: object) -> str:
-    """Leave out what XML 1.0 cannot hold."""
-    lines = (plain(line, limit=5000) for line in str(text).split("\n"))
-    return re.sub("[\ufffe\uffff\ud800-\udfff]", " ", "\n".join(lines))
