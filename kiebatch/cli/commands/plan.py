@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, plain
 from kiebatch.model import JSON, Project, Slot
 from kiebatch.planning import (
+    Action,
     Assessment,
     Entry,
     Plan,
@@ -34,6 +36,9 @@ from kiebatch.record import results_of
 from kiebatch.scenefile import moved_lines
 
 app = typer.Typer()
+
+NAMED = 8  # slots in one line
+_EXPLAINED = ("missing", "altered", "blocked")  # actions that a table's cell cannot explain
 
 
 @app.command(cls=Command)
@@ -155,7 +160,7 @@ def _on_the_board_alone(project: Project) -> list[str]:
 def _unmet(judged: Sequence[expected.Judged]) -> list[str]:
     """Return which slots are not as expected; it changes nothing of what a run does."""
     names = [str(slot) for slot in expected.unmet(judged)]
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
     return [f"not as expected: {shown} (`kiebatch status` says why)"] if names else []
 
 
@@ -175,72 +180,96 @@ def _rules(verdict: Assessment) -> list[str]:
 
 def table(todo: Plan, *, show_all: bool = False) -> str:
     """Return a plan as a table that a person reads in one look."""
-    entries = [e for e in todo.entries if e.selected]
-    quiet = ("keep", "orphan")
-    shown = [e for e in entries if show_all or e.action not in quiet]
-    lines = []
-    if shown:
-        rows = [_row(e) for e in shown]
-        names = ["slot", "action", "why", "model", "credits", "prompt"]
-        if any(e.job and e.job.endpoint != JOBS_ENDPOINT for e in shown):  # else all go one way
-            names.append("endpoint")
-            rows = [[*row, e.job.endpoint if e.job else ""] for row, e in zip(rows, shown, strict=True)]
-        lines.append(console.table(rows, names, right=(4,)))
-    for entry in shown:
-        if entry.note and entry.action in ("missing", "altered", "blocked"):
-            lines.append(f"{entry.slot}: {plain(entry.note)}")
-    lines += _elsewhere(shown)
-    led = [f"{e.slot} about {e.job.led.seconds():.1f} s" for e in shown if e.job and e.job.led]
-    if led:
-        more = f" and {len(led) - 8} more" if len(led) > 8 else ""
-        lines.append(f"as long as their voices: {', '.join(led[:8])}{more}")
-    if todo.moved:
-        lines.append(
-            f"found by content: `{moved_lines.shown(todo.moved)}` carries the versions along "
-            "(`kiebatch plan --write-moved` writes it)"
-        )
-    plain_ones = [str(entry.slot) for entry in _not_enhanced(todo)]
-    if plain_ones:
-        lines.append(
-            f"without an enhanced prompt: {', '.join(plain_ones[:8])}{' …' if plain_ones[8:] else ''} "
-            "(`kiebatch enhance` makes them, at a price that it says first)"
-        )
+    shown = [e for e in todo.entries if e.selected and (show_all or e.action not in ("keep", "orphan"))]
+    lines = [
+        *_rows(shown),
+        *(f"{e.slot}: {plain(e.note)}" for e in shown if e.note and e.action in _EXPLAINED),
+        *_elsewhere(shown),
+        *_led(shown),
+        *_moved(todo),
+        *_sent_as_they_are(todo),
+    ]
     if todo.collect:
         lines.append(f"{len(todo.collect)} task(s) paid for earlier will be collected, at no cost")
-    kept = sum(1 for e in entries if e.action == "keep")
-    orphans = [str(e.slot) for e in entries if e.action == "orphan"]
-    totals = todo.totals()
-    parts = []
-    if totals["jobs"]:
-        parts += _costs(todo, totals)
+    if todo.generate:
         lines += _price_notes(todo)
-    restore = sum(1 for e in entries if e.action == "restore")
-    if restore:
-        parts.append(f"{restore} to collect or restore at no cost")
-    if kept:
-        remote = sum(1 for e in entries if e.remote)
-        parts.append(
-            f"{kept} up to date" + (f", {remote} of them in the store and not here" if remote else "")
-        )
-    if orphans:
-        parts.append(f"{len(orphans)} no longer in the file: {', '.join(orphans[:8])}")
-    if todo.status == "up-to-date":
-        parts.insert(0, "nothing to do")
-    lines.append("; ".join(parts))
-    return "\n".join(lines)
+    return "\n".join([*lines, _in_sum(todo)])
 
 
-def _costs(todo: Plan, totals: Mapping[str, JSON]) -> list[str]:
+def _rows(shown: Sequence[Entry]) -> list[str]:
+    """Return the table itself; a column for the endpoint only where not all jobs go the same way."""
+    if not shown:
+        return []
+    names = ["slot", "action", "why", "model", "credits", "prompt"]
+    rows = [_row(entry) for entry in shown]
+    endpoints = [entry.job.endpoint if entry.job else "" for entry in shown]
+    if set(endpoints) - {"", JOBS_ENDPOINT}:
+        names.append("endpoint")
+        rows = [[*row, endpoint] for row, endpoint in zip(rows, endpoints, strict=True)]
+    return [console.table(rows, names, right=(4,))]
+
+
+def _led(shown: Sequence[Entry]) -> list[str]:
+    """Return which clips are as long as the voices they follow."""
+    led = [f"{e.slot} about {e.job.led.seconds():.1f} s" for e in shown if e.job and e.job.led]
+    if not led:
+        return []
+    more = f" and {len(led) - NAMED} more" if len(led) > NAMED else ""
+    return [f"as long as their voices: {', '.join(led[:NAMED])}{more}"]
+
+
+def _moved(todo: Plan) -> list[str]:
+    """Return what line carries the versions of slots along that were found by their content."""
+    if not todo.moved:
+        return []
+    return [
+        f"found by content: `{moved_lines.shown(todo.moved)}` carries the versions along "
+        "(`kiebatch plan --write-moved` writes it)"
+    ]
+
+
+def _sent_as_they_are(todo: Plan) -> list[str]:
+    """Return whose prompts are not enhanced although they ask for it."""
+    names = [str(entry.slot) for entry in _not_enhanced(todo)]
+    if not names:
+        return []
+    return [
+        f"without an enhanced prompt: {', '.join(names[:NAMED])}{' …' if names[NAMED:] else ''} "
+        "(`kiebatch enhance` makes them, at a price that it says first)"
+    ]
+
+
+def _in_sum(todo: Plan) -> str:
+    """Return the last line: what is to generate and its cost, what costs nothing, what is left as it is."""
+    selected = [entry for entry in todo.entries if entry.selected]
+    actions = Counter(entry.action for entry in selected)
+    parts = ["nothing to do"] if todo.status == "up-to-date" else []
+    if todo.generate:
+        parts += _costs(todo)
+    if actions[Action.RESTORE]:
+        parts.append(f"{actions[Action.RESTORE]} to collect or restore at no cost")
+    if actions[Action.KEEP]:
+        remote = sum(entry.remote for entry in selected)
+        in_store = f", {remote} of them in the store and not here" if remote else ""
+        parts.append(f"{actions[Action.KEEP]} up to date{in_store}")
+    if actions[Action.ORPHAN]:
+        orphans = [str(entry.slot) for entry in selected if entry.action == "orphan"]
+        parts.append(f"{len(orphans)} no longer in the file: {', '.join(orphans[:NAMED])}")
+    return "; ".join(parts)
+
+
+def _costs(todo: Plan) -> list[str]:
     """Return what the jobs of a plan cost, in words, and how sure that is."""
+    totals = todo.totals()
     jobs = [e.job for e in todo.generate if e.job]
     parts = [
         f"{totals['jobs']} to generate: {console.number(totals['credits'])} credits, "
         f"about {console.dollars(totals['credits'])}"
     ]
-    dates = sorted({job.price.as_of for job in jobs if job.price.as_of})
-    if dates:
-        parts[0] += f" (prices of {dates[0]})"
-        if _is_old(dates[0]):
+    oldest = min((job.price.as_of for job in jobs if job.price.as_of), default="")
+    if oldest:
+        parts[0] += f" (prices of {oldest})"
+        if _is_old(oldest):
             parts.append(
                 "that is over 60 days ago: `kiebatch models refresh` compares them with the service's own listing"
             )
@@ -253,9 +282,10 @@ def _costs(todo: Plan, totals: Mapping[str, JSON]) -> list[str]:
         )
     if totals["unpriced"]:
         parts.append(f"{totals['unpriced']} without a known price")
-    if len(totals["by_model"]) > 1:
+    by_model: Mapping[str, float] = totals["by_model"]
+    if len(by_model) > 1:
         unpriced = {job.model for job in jobs if job.price.amount is None}
-        each = (_model_cost(m, c, unpriced) for m, c in totals["by_model"].items())
+        each = (_model_cost(model, credits, unpriced) for model, credits in by_model.items())
         parts.append(f"by model: {', '.join(each)}")
     return parts
 
@@ -281,20 +311,21 @@ def _is_old(as_of: str) -> bool:
 
 
 def _row(entry: Entry) -> list[str]:
-    job = entry.job
-    price = ""
-    if job and entry.action == "generate":
-        most = price_of(job)
-        price = console.number(most.amount)
-        if most.kind == "bound":
-            price = f"≤{price}"
-    elif entry.action == "restore":
-        price = "0"
     return [
         str(entry.slot),
         entry.action,
         entry.reason,
         entry.model,
-        price,
+        _credits(entry),
         console.short(entry.prompt),
     ]
+
+
+def _credits(entry: Entry) -> str:
+    if entry.action == "restore":
+        return "0"
+    if entry.job is None or entry.action != "generate":
+        return ""
+    most = price_of(entry.job)
+    bound = "≤" if most.kind == "bound" else ""
+    return f"{bound}{console.number(most.amount)}"
