@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kiebatch.catalogue.models import Model
-from kiebatch.catalogue.shapes import Measured
-from kiebatch.model import JSON, Price
+from kiebatch.catalogue.shapes import Measured, SecondsRule
+from kiebatch.model import JSON, Price, tidy
 
 ROUNDING = 0.01  # credits: what two sums may differ by and still agree
 _ENOUGH = 3  # jobs that must agree before a price is lowered
@@ -37,19 +37,18 @@ def params_of(model: Model, input: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def _names(model: Model) -> Iterator[str]:
+    """Yield the fields that a model's price rests on: conditions and factors of its rows, what says how much it makes."""
     for row in model.prices:
         yield from row.get("when") or ()
-        yield from (row["factor"],) if "factor" in row else ()
-    count, seconds = model.outputs.get("count"), model.outputs.get("seconds") or {}
+        yield row.get("factor", "")
+    count = model.outputs.get("count")
     if isinstance(count, Mapping):
-        yield from (count["field"],) if "field" in count else ()
+        yield count.get("field", "")
         for case in count.get("when") or ():
             yield from case["if"]
-    for key in ("field", "frames", "rate"):
-        if isinstance(seconds.get(key), str):
-            yield str(seconds.get(key))
-    megapixels = model.outputs.get("megapixels") or {}
-    yield from (megapixels["field"],) if "field" in megapixels else ()
+    seconds = model.outputs.get("seconds") or SecondsRule()
+    yield from (seconds.get("field", ""), seconds.get("frames", ""), seconds.get("rate", ""))
+    yield (model.outputs.get("megapixels") or {}).get("field", "")
 
 
 def _plain(value: JSON) -> JSON:
@@ -67,25 +66,21 @@ def as_measured(listed: Price, model: Model, input: Mapping[str, JSON]) -> Price
     if not fitting:
         return listed
     seen = max(fitting, key=lambda m: m.credits)
-    differs = seen.credits != listed.amount
-    return replace(
+    found = replace(
         listed,
-        amount=_tidy(seen.credits),
+        amount=tidy(seen.credits),
         kind=seen.kind,
         as_of=seen.as_of,
         authoritative=seen.kind == "exact",
-        reserve=max(listed.reserved or 0.0, seen.credits)
-        if seen.credits < (listed.reserved or 0.0)
-        else None,
-        listed=listed.amount if differs else None,
-        note=f"billed {seen.credits:g} credits on this account, and listed at {listed.amount:g}"
-        if differs
-        else "",
+        # A cap goes on reserving the listed price where bills are lower.
+        reserve=listed.reserved if seen.credits < (listed.reserved or 0.0) else None,
+        listed=None,
+        note="",
     )
-
-
-def _tidy(credits: float) -> float:
-    return int(credits) if credits == int(credits) else credits
+    if seen.credits == listed.amount:
+        return found
+    note = f"billed {seen.credits:g} credits on this account, and listed at {listed.amount:g}"
+    return replace(found, listed=listed.amount, note=note)
 
 
 # --- learning ------------------------------------------------------------------------------------------
@@ -103,10 +98,10 @@ def learnt(known: Sequence[Measured], bills: Iterable[Bill], day: str) -> list[M
 
 
 def _learnt(before: Measured | None, bills: Sequence[Bill], day: str) -> Measured | None:
-    costs = [bill.credits for bill in bills]
-    highest, equal = max(costs), max(costs) - min(costs) <= ROUNDING
-    first = bills[0]
-    known = first.listed if before is None else before.credits
+    first, costs = bills[0], [bill.credits for bill in bills]
+    highest = max(costs)
+    equal = highest - min(costs) <= ROUNDING
+    known = before.credits if before else first.listed
     row = Measured(
         model=first.model,
         params=first.params,
@@ -118,13 +113,12 @@ def _learnt(before: Measured | None, bills: Sequence[Bill], day: str) -> Measure
     )
     if highest > known + ROUNDING:
         return row
-    if before is not None and before.kind == "exact" and not equal:
+    if before and before.kind == "exact" and not equal:
         return replace(row, credits=before.credits)
-    sure = equal and all(bill.agreed for bill in bills)
-    if highest < known - ROUNDING:
-        return row if sure and not first.bound and len(bills) >= _ENOUGH else None
-    if not sure:
+    if not equal or not all(bill.agreed for bill in bills):
         return None
-    if before is None:
-        return replace(row, credits=first.listed)
-    return replace(before, jobs=before.jobs + len(bills), as_of=day)
+    if highest < known - ROUNDING:
+        return row if len(bills) >= _ENOUGH and not first.bound else None
+    if before:
+        return replace(before, jobs=before.jobs + len(bills), as_of=day)
+    return replace(row, credits=first.listed)

@@ -48,9 +48,13 @@ def _prices(base: list[PriceRow], rows: Iterable[Mapping[str, JSON]], file: str)
     usual = {row["per"] for row in base if row["per"] != "input" and not row.get("adds")}
     per = next(iter(usual)) if len(usual) == 1 else "job"
     mine = [cast(PriceRow, {"per": per, "source": file, **row}) for row in rows]
-    replaced = [(row.get("when") or {}, row["per"], bool(row.get("adds"))) for row in mine]
-    kept = [r for r in base if (r.get("when") or {}, r["per"], bool(r.get("adds"))) not in replaced]
-    return [*kept, *mine]
+    replaced = [_about(row) for row in mine]
+    return [*(row for row in base if _about(row) not in replaced), *mine]
+
+
+def _about(row: PriceRow) -> tuple[Mapping[str, JSON], str, bool]:
+    """Return what a row prices, by which a user's row takes the place of a shipped one."""
+    return row.get("when") or {}, row["per"], bool(row.get("adds"))
 
 
 def _facts_of(patch: Mapping[str, JSON], file: str) -> dict[str, Fact]:

@@ -11,7 +11,7 @@ from kiebatch.catalogue.measured import as_measured
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import as_number, values_at
 from kiebatch.catalogue.shapes import CountRule, PriceRow, Schema
-from kiebatch.model import JSON, USD_PER_CREDIT, MediaFacts, Price, PriceKind
+from kiebatch.model import JSON, USD_PER_CREDIT, MediaFacts, Price, PriceKind, tidy
 
 MediaByRef = Mapping[str, MediaFacts]
 
@@ -62,7 +62,7 @@ def price(
     jobs were billed on this account beats both.
     """
     listed = _listed_price(model, input, media or {}, at or datetime.now(UTC))
-    if not set(extra) <= {name for row in model.prices for name in row.get("when") or {}}:
+    if not set(extra) <= {name for row in model.prices for name in conditions(row)}:
         return Price(amount=None, kind="unknown", as_of=listed.as_of)
     return as_measured(listed, model, input)
 
@@ -84,8 +84,7 @@ def _listed_price(model: Model, input: Mapping[str, JSON], media: MediaByRef, mo
 def _price(model: Model, input: Mapping[str, JSON], media: MediaByRef, at: datetime) -> Price:
     job = _Job(model, input, {**model.defaults, **input}, media)
     live = _without_regular([row for row in model.prices if not ended(row, at)])
-    over = [row for row in model.prices if ended(row, at) and not _adds(row)]
-    over = [row for row in over if _holds(row.get("when") or {}, job) is not False]
+    over = [row for row in model.prices if ended(row, at) and _could_set(row, job)]
     note = f"the price of {over[0]['credits']:g} credits ended on {over[0].get('until')}" if over else ""
     base = _base(job, [row for row in live if not _adds(row)])
     if base is None:
@@ -101,43 +100,47 @@ def _price(model: Model, input: Mapping[str, JSON], media: MediaByRef, at: datet
     return _found(rows, amount, note)
 
 
+def _could_set(row: PriceRow, job: _Job) -> bool:
+    """Whether a row may be the one that sets a job's price."""
+    return not _adds(row) and _holds(conditions(row), job) is not False
+
+
 def _found(rows: Sequence[PriceRow], amount: _Amount, note: str) -> Price:
-    tidy = round(amount.value or 0.0, 4)
     until = min((row["until"] for row in rows if "until" in row), default=None)
-    confirmed = all(row.get("confirmed") for row in rows)
-    kind: PriceKind = "estimate"
-    if not amount.exact:
-        kind = "bound"
-    elif confirmed:
-        kind = "exact"
+    confirmed = [row.get("confirmed", "") for row in rows]
+    kind: PriceKind = "bound"
+    if amount.exact:
+        kind = "exact" if all(confirmed) else "estimate"
+    if not note and until:
+        note = f"this price ends on {until}"
     return Price(
-        amount=int(tidy) if tidy == int(tidy) else tidy,
+        amount=tidy(amount.value or 0.0, 4),
         kind=kind,
         as_of=_oldest(rows),
         until=until,
-        authoritative=kind == "exact" and all(str(row.get("confirmed")).startswith("bills-") for row in rows),
-        note=note or (f"this price ends on {until}" if until else ""),
+        authoritative=kind == "exact" and all(source.startswith("bills-") for source in confirmed),
+        note=note,
     )
 
 
 def _base(job: _Job, rows: Sequence[PriceRow]) -> tuple[PriceRow, _Amount] | None:
     """Return the row that sets the price, and how much it comes to; None where no row can be trusted."""
-    states = [(row, _holds(row.get("when") or {}, job)) for row in rows]
+    states = [(row, _holds(conditions(row), job)) for row in rows]
     sure = [row for row, state in states if state is True]
     # A condition on something that is not said leaves several rows possible: the dearest is the bound.
     open_ = [row for row, state in states if state is None]
-    most = max((len(row.get("when") or {}) for row in sure), default=0)
-    chosen = [(row, _cost(job, row)) for row in sure if len(row.get("when") or {}) == most]
-    chosen += [(row, replace(_cost(job, row), exact=False)) for row in open_]
-    if not chosen or any(amount.value is None for _, amount in chosen):
+    most = max((len(conditions(row)) for row in sure), default=0)
+    closest = [row for row in sure if len(conditions(row)) == most]
+    costs = [(row, _cost(job, row)) for row in (*closest, *open_)]
+    if not costs or any(amount.value is None for _, amount in costs):
         return None
-    row, amount = max(chosen, key=lambda pair: pair[1].value or 0)
+    row, amount = max(costs, key=lambda cost: cost[1].value or 0)
     return row, replace(amount, exact=amount.exact and not open_)
 
 
 def _added(job: _Job, rows: Iterable[PriceRow]) -> Iterable[tuple[PriceRow, _Amount]]:
     for row in rows:
-        state = _holds(row.get("when") or {}, job) if _adds(row) else False
+        state = _holds(conditions(row), job) if _adds(row) else False
         if state is not False:
             amount = _cost(job, row)
             yield row, replace(amount, exact=amount.exact and state is True)
@@ -161,7 +164,7 @@ def _without_regular(rows: Sequence[PriceRow]) -> list[PriceRow]:
 
 
 def _about(row: PriceRow) -> tuple[JSON, ...]:
-    return (row.get("when") or {}, row["per"], row.get("plus"), row.get("adds"))
+    return (conditions(row), row["per"], row.get("plus"), row.get("adds"))
 
 
 def _adds(row: PriceRow) -> bool:
@@ -172,21 +175,32 @@ def _oldest(rows: Iterable[PriceRow]) -> str | None:
     return min((str(row["as_of"]) for row in rows if row.get("as_of")), default=None)
 
 
+def conditions(row: PriceRow) -> Mapping[str, JSON]:
+    """Return the values of fields for which a row holds; none where it always does."""
+    return row.get("when") or {}
+
+
 def _holds(when: Mapping[str, JSON], job: _Job) -> bool | None:
     """Whether all conditions hold; None where one is about a field that is neither sent nor has a default."""
     open_ = False
     for name, wanted in when.items():
         if wanted in ("given", "absent"):
-            given = job.input.get(name) not in (None, "", [], {})
-            if given is not (wanted == "given"):
+            if _is_given(job, name) is not (wanted == "given"):
                 return False
         elif name not in job.sent:
             open_ = True
-        elif not any(
-            _alike(job.sent[name], one) for one in (wanted if isinstance(wanted, list) else [wanted])
-        ):
+        elif not _is_one_of(job.sent[name], wanted):
             return False
     return None if open_ else True
+
+
+def _is_given(job: _Job, name: str) -> bool:
+    return job.input.get(name) not in (None, "", [], {})
+
+
+def _is_one_of(value: JSON, wanted: JSON) -> bool:
+    options = wanted if isinstance(wanted, list) else [wanted]
+    return any(_alike(value, one) for one in options)
 
 
 def _alike(a: JSON, b: JSON) -> bool:
@@ -242,8 +256,7 @@ def _minutes(job: _Job, row: PriceRow) -> _Amount:
     length = _sum(*(_media_seconds(job, name) for name in row.get("of") or ()))
     if length.value is None:
         return _UNKNOWN
-    minutes = _rounded_up(_Amount(length.value / 60, length.exact), known=False)
-    return minutes
+    return _rounded_up(_Amount(length.value / 60, length.exact), known=False)
 
 
 def _thousands(job: _Job, row: PriceRow) -> _Amount:
@@ -306,14 +319,19 @@ def seconds(model: Model, sent: Mapping[str, JSON], media: MediaByRef) -> _Amoun
 def _followed(job: _Job) -> _Amount:
     """Return the seconds of the media that a clip follows, else the most that its own length field takes."""
     rule = job.model.outputs.get("seconds") or {}
-    lengths = [_media_seconds(job, name) for name in rule.get("media") or () if job.sent.get(name)]
-    if lengths and all(one.value is not None for one in lengths):
-        longest = max(one.value or 0 for one in lengths)
-        return _Amount(longest, len(lengths) == 1 and lengths[0].exact)
-    if not lengths and "field" in rule:
-        most = _most(job.model.properties.get(rule["field"], {}))
-        return _Amount(most, exact=False) if most else _UNKNOWN
-    return _UNKNOWN
+    given = [name for name in rule.get("media") or () if job.sent.get(name)]
+    if given:
+        return _longest([_media_seconds(job, name) for name in given])
+    most = _most(job.model.properties.get(rule.get("field", ""), {}))
+    return _Amount(most, exact=False) if most else _UNKNOWN
+
+
+def _longest(lengths: Sequence[_Amount]) -> _Amount:
+    """Return the longest of several media; which of them the service goes by is a guess."""
+    known = [length.value for length in lengths if length.value is not None]
+    if len(known) < len(lengths):
+        return _UNKNOWN
+    return _Amount(max(known), len(lengths) == 1 and lengths[0].exact)
 
 
 def _most(schema: Schema) -> float | None:
@@ -328,8 +346,7 @@ def _media_seconds(job: _Job, name: str) -> _Amount:
     """Return the seconds of all media in a field; the limit of the field where a length is not known."""
     limits = job.model.properties.get(name, {}).get("media") or {}
     total, exact = 0.0, True
-    for ref in _listed(job.sent.get(name)):
-        facts = job.media.get(str(ref))
+    for facts in _facts(job, name):
         if facts and facts.duration_s is not None:
             total += facts.duration_s
         elif limits.get("max_s"):
@@ -348,8 +365,7 @@ def _megapixels(job: _Job) -> _Amount:
         return _Amount(float(value), exact=False) if value else _UNKNOWN
     total = 0.0
     for name in rule.get("media") or ():
-        for ref in _listed(job.sent.get(name)):
-            facts = job.media.get(str(ref))
+        for facts in _facts(job, name):
             if not facts or not facts.width or not facts.height:
                 return _UNKNOWN
             total += math.ceil(facts.width * facts.height / 1_000_000)
@@ -360,8 +376,7 @@ def _by_side(job: _Job, row: PriceRow) -> _Amount:
     """Return the share of the dearest step that the size of the result costs."""
     factor = as_number(job.sent.get(row.get("factor", ""))) or 1
     for name in row.get("of") or ():
-        for ref in _listed(job.sent.get(name)):
-            facts = job.media.get(str(ref))
+        for facts in _facts(job, name):
             if facts and facts.width and facts.height:
                 return _step(row, max(facts.width, facts.height) * factor)
     return _Amount(1, exact=False)
@@ -372,6 +387,11 @@ def _step(row: PriceRow, side: float) -> _Amount:
         if limit is None or side <= limit:
             return _Amount(float(credits) / float(row["credits"]), exact=False)
     return _Amount(1, exact=False)
+
+
+def _facts(job: _Job, name: str) -> list[MediaFacts | None]:
+    """Return the facts of each medium in a field; None for one that was not looked at."""
+    return [job.media.get(str(ref)) for ref in _listed(job.sent.get(name))]
 
 
 def _sum(*amounts: _Amount) -> _Amount:

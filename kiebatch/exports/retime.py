@@ -13,10 +13,14 @@ from collections.abc import Mapping, Sequence
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.exports.cut import Film
 from kiebatch.exports.otio import Edit
-from kiebatch.model import JSON, Document, Path, Slot
+from kiebatch.model import JSON, Document, Path, Slot, tidy
 from kiebatch.scenefile import document, yaml_text
 
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_DURATION = re.compile(r"[\"']?duration[\"']?\s*:\s*(&\S+\s+)?([^\s,}\]]+)")
+_ID = re.compile(r"[\"']?id[\"']?\s*:\s*(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]]+)")
+_FLOW = re.compile(r"(?:[&!]\S+\s+)*\{")
+_Change = tuple[int, int, str]  # start and end of what is replaced, and the new text
 _BY_HAND = "change it by hand, then import again"
 
 
@@ -69,7 +73,7 @@ def _lengths(value: JSON, film: Film, edit: Edit, places: Mapping[str, Path]) ->
     changed = {c.shot: c.new_s for c in edit.changes if c.what == "duration" and c.new_s is not None}
     wanted: dict[Path, float] = {}
     for name, seconds in changed.items():
-        wanted[places[name]] = _tidy(seconds)
+        wanted[places[name]] = tidy(seconds, 3)
         scene_path = places[name][:2]
         # A scene's own length is shared by the shots that have none: let it grow with them, or they would shrink.
         if len(places[name]) > 2 and "duration" in _at(value, scene_path):
@@ -78,50 +82,51 @@ def _lengths(value: JSON, film: Film, edit: Edit, places: Mapping[str, Path]) ->
                 for shot in film.shots
                 if places.get(shot.name, ())[:2] == scene_path
             )
-            wanted[scene_path] = _tidy(total)
+            wanted[scene_path] = tidy(total, 3)
     return wanted
-
-
-def _tidy(seconds: float) -> float:
-    whole = round(seconds, 3)
-    return int(whole) if whole == int(whole) else whole
 
 
 def _number(seconds: float) -> str:
     return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
-def _set_duration(text: str, read: Document, path: Path, seconds: float) -> tuple[int, int, str]:
-    """Return the edit (start, end, new text) that gives the mapping at `path` its `duration`."""
+def _set_duration(text: str, read: Document, path: Path, seconds: float) -> _Change:
+    """Return the change that gives the mapping at `path` its `duration`."""
+    place = read.places[path]
+    if list(read.places.values()).count(place) > 1:
+        raise yaml_text.refused(place, "an anchor or alias stands for this shot in several places")
     starts = yaml_text.line_starts(text)
-    own = yaml_text.offset(starts, read.places[path])
-    if sum(1 for place in read.places.values() if place == read.places[path]) > 1:
-        raise yaml_text.refused(
-            read.places[path], "an anchor or alias stands for this shot in several places"
-        )
+    own = yaml_text.offset(starts, place)
     key = read.keys.get((*path, "duration"))
     if key is not None and _at(read.value, path).get("duration") == "voice":
         raise yaml_text.refused(key, "this length follows the voice: change `head` or `tail`")
     if key is not None and yaml_text.offset(starts, key) >= own:
-        at = yaml_text.offset(starts, key)
-        found = re.compile(r"[\"']?duration[\"']?\s*:\s*(&\S+\s+)?([^\s,}\]]+)").match(text, at)
-        if not found or found[1]:
-            raise yaml_text.refused(key, "this `duration` is used elsewhere through its anchor")
-        return found.start(2), found.end(2), _number(seconds)
+        return _in_place_of(text, yaml_text.offset(starts, key), key, seconds)
     id_key = read.keys.get((*path, "id"))
     if id_key is None or yaml_text.offset(starts, id_key) < own:
-        raise yaml_text.refused(read.places[path], "this shot takes its `id` from somewhere else")
-    at = yaml_text.offset(starts, id_key)
-    found = re.compile(r"[\"']?id[\"']?\s*:\s*(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,}\]]+)").match(text, at)
+        raise yaml_text.refused(place, "this shot takes its `id` from somewhere else")
+    is_flow = _FLOW.match(text, own) is not None
+    return _behind(text, yaml_text.offset(starts, id_key), id_key, seconds, is_flow=is_flow)
+
+
+def _in_place_of(text: str, at: int, key: Where, seconds: float) -> _Change:
+    """Return the change of the `duration` that begins at `at`."""
+    found = _DURATION.match(text, at)
+    if not found or found[1]:
+        raise yaml_text.refused(key, "this `duration` is used elsewhere through its anchor")
+    return found.start(2), found.end(2), _number(seconds)
+
+
+def _behind(text: str, at: int, key: Where, seconds: float, *, is_flow: bool) -> _Change:
+    """Return the change that puts a `duration` behind the `id` that begins at `at`, in its line or below it."""
+    found = _ID.match(text, at)
     if not found:
-        raise yaml_text.refused(id_key, "this `id` is written in an unusual way")
-    flow = re.compile(r"(?:[&!]\S+\s+)*\{").match(text, own)
-    if flow:
+        raise yaml_text.refused(key, "this `id` is written in an unusual way")
+    if is_flow:
         return found.end(), found.end(), f", duration: {_number(seconds)}"
     line_end = _BREAK.search(text, found.end())
-    end = line_end.start() if line_end else len(text)
-    newline = line_end[0] if line_end else "\n"
-    return end, end, f"{newline}{' ' * (id_key.column - 1)}duration: {_number(seconds)}"
+    end, newline = (line_end.start(), line_end[0]) if line_end else (len(text), "\n")
+    return end, end, f"{newline}{' ' * (key.column - 1)}duration: {_number(seconds)}"
 
 
 # --- order ---------------------------------------------------------------------------------------------

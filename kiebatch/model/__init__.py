@@ -23,6 +23,7 @@ from kiebatch.model.jobs import Led as Led
 from kiebatch.model.jobs import Media as Media
 from kiebatch.model.jobs import Price as Price
 from kiebatch.model.jobs import PriceKind as PriceKind
+from kiebatch.model.numbers import tidy as tidy
 from kiebatch.model.refs import LocalFile as LocalFile
 from kiebatch.model.refs import Ref as Ref
 from kiebatch.model.refs import RoleMedia as RoleMedia

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from kiebatch.model import tidy
+
 _UNITS = (
     r"s|sec|secs|second|seconds|sek|sekunden|sekunde|seconde|seconden|seconds|secondes?|segundos?|seg|秒|秒钟|초"
     r"|\"|″|''"
@@ -22,32 +24,32 @@ _MARKED = re.compile(rf"(?:{_UNITS})\.?$|\d:\d\d")
 _LONGEST = 60  # characters of a length
 
 
-def seconds(text: str) -> float | int | None:
+def seconds(text: str) -> float | None:
     """Return a length in seconds, None when the text is not one.
 
     `0:05-0:13` and `5-13s` run from one time to another: eight seconds.
     """
     text = _plain(text)
     if match := re.fullmatch(_CLOCK, text):
-        return _number(_clock(match.groups()))
+        return tidy(_clock(match.groups()), 6)
     if match := _SPAN_OF_CLOCKS.fullmatch(text):
         return _positive(_clock(match.groups()[3:]) - _clock(match.groups()[:3]))
     if match := _ONE.fullmatch(text):
-        return _number(_decimal(match.group(1)))
+        return tidy(_decimal(match.group(1)), 6)
     if match := _MINUTES.fullmatch(text):
-        return _number(int(match.group(1)) * 60 + int(match.group(2) or 0))
+        return int(match.group(1)) * 60 + int(match.group(2) or 0)
     match = _SPAN.fullmatch(text)
     return _length_of(match) if match and match["unit"] else None
 
 
-def seconds_in_a_time_column(text: str) -> float | int | None:
+def seconds_in_a_time_column(text: str) -> float | None:
     """Return the length in a cell whose column says that it holds times, where `8.1-12.4` needs no unit."""
     found = seconds(text)
     match = _SPAN.fullmatch(_plain(text))
     return _length_of(match) if found is None and match else found
 
 
-def _length_of(span: re.Match[str]) -> float | int | None:
+def _length_of(span: re.Match[str]) -> float | None:
     return _positive(_decimal(span.group(2)) - _decimal(span.group(1)))
 
 
@@ -71,10 +73,5 @@ def _decimal(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def _positive(value: float) -> float | int | None:
-    return _number(value) if value > 0 else None
-
-
-def _number(value: float) -> float | int:
-    value = round(value, 6)
-    return int(value) if value == int(value) else value
+def _positive(value: float) -> float | None:
+    return tidy(value, 6) if value > 0 else None

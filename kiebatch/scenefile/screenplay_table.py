@@ -6,10 +6,11 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON
+from kiebatch.model import JSON, tidy
 from kiebatch.scenefile.screenplay import Beat, Script, ScriptScene
 
 # The key of a scene file for what people call a column.
@@ -42,38 +43,53 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 
 def parse(text: str, file: str) -> Script:
     """Return the script.  `Invalid` with every row whose length is not a number, or when there is no column `scene`."""
-    rows = _rows(text, file)
-    head = [re.sub(r"[\s_/.-]+", " ", name).strip().lower() for name in rows[0]] if rows else []
-    keys = [next((key for key, names in _COLUMNS.items() if name in names), "") for name in head]
+    names, *rows = _rows(text, file) or [[]]
+    keys = [_key(name) for name in names]
     if "scene" not in keys:
         hint = "the first row names the columns: scene, shot, action, dialogue, duration, camera, …"
         raise _refused(file, 1, "this list has no column `scene`", hint)
-    unread = [
-        n
-        for n, key, raw in zip(rows[0], keys, head, strict=True)
-        if n.strip() and not key and raw not in _OURS
-    ]
     problems: list[Problem] = []
-    scenes: dict[str, list[Beat]] = {}
-    facts: dict[str, dict[str, str]] = {}
-    number = ""
-    for line, row in enumerate(rows[1:], 2):
+    scenes: dict[str, _Rows] = {}
+    number = ""  # a row without one belongs to the scene above it
+    for line, row in enumerate(rows, 2):
         cells = {key: _cell(cell) for key, cell in zip(keys, row, strict=False) if key and cell.strip()}
-        number = str(cells.get("scene") or number)
+        number = cells.get("scene") or number
         if not cells or not number:
             continue
-        told = facts.setdefault(number, {"line": str(line)})
-        for key in _OF_SCENE:
-            told.setdefault(key, str(cells.get(key, "")))
         beat = _beat(cells, file, line, problems)
-        if beat.keys:
-            scenes.setdefault(number, []).append(beat)
+        scenes.setdefault(number, _Rows(cells, line)).add(beat)
     if problems:
         raise Invalid(problems)
     return Script(
-        scenes=tuple(_scene(number, told, scenes.get(number, [])) for number, told in facts.items()),
-        unread=tuple(unread),
+        scenes=tuple(_scene(number, rows) for number, rows in scenes.items()),
+        unread=tuple(name for name, key in zip(names, keys, strict=True) if not key and _is_foreign(name)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of one scene: the cells of the first, which say what the scene is, and a beat for each."""
+
+    first: Mapping[str, str]
+    line: int
+    beats: list[Beat] = field(default_factory=list)
+
+    def add(self, beat: Beat) -> None:
+        if beat.keys:
+            self.beats.append(beat)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_/.-]+", " ", name).strip().lower()
+
+
+def _key(name: str) -> str:
+    """Return the key of a scene file that a column holds; nothing for a column that is not read."""
+    return next((key for key, names in _COLUMNS.items() if _plain(name) in names), "")
+
+
+def _is_foreign(name: str) -> bool:
+    return bool(name.strip()) and _plain(name) not in _OURS
 
 
 def _rows(text: str, file: str) -> list[list[str]]:
@@ -116,20 +132,19 @@ def _seconds(text: str) -> float | int | None:
         if not found:
             return None
         value = float(found[1].replace(",", "."))
-    if value <= 0:
-        return None
-    return int(value) if value == int(value) else value
+    return tidy(value) if value > 0 else None
 
 
-def _scene(number: str, told: Mapping[str, str], beats: list[Beat]) -> ScriptScene:
+def _scene(number: str, rows: _Rows) -> ScriptScene:
+    said = {key: rows.first.get(key, "") for key in _OF_SCENE}
     return ScriptScene(
         number=number,
-        title=told["scene_title"],
-        group=told["group"],
-        location=told["location"],
-        time_of_day=told["time_of_day"],
-        beats=tuple(beats),
-        line=int(told["line"]),
+        title=said["scene_title"],
+        group=said["group"],
+        location=said["location"],
+        time_of_day=said["time_of_day"],
+        beats=tuple(rows.beats),
+        line=rows.line,
     )
 
 
