@@ -37,15 +37,16 @@ def concerned(rule: Rule) -> set[str]:
 def spoken(condition: Schema, names: Names, *, given_only: bool = False) -> str:
     """Say an `if` in words; `given_only` leaves out what rests on values that the author never gave."""
     properties = condition.get("properties") or {}
-    parts = [
-        words
-        for name, wanted in properties.items()
-        if names.given(name) or not given_only
-        for words in _value_words(name, wanted, names)
+    parts: list[str] = []
+    for name, wanted in properties.items():
+        if names.given(name) or not given_only:
+            parts += _value_words(name, wanted, names)
+    parts += [
+        f"with {names.shown(name)}" for name in condition.get("required") or () if name not in properties
     ]
-    parts += [f"with {names.shown(n)}" for n in condition.get("required") or () if n not in properties]
-    for nothing in (condition.get("not") or {}, *(c.get("not") or {} for c in condition.get("allOf") or ())):
-        parts += [f"without {names.shown(n)}" for n in nothing.get("required") or ()]
+    for part in (condition, *(condition.get("allOf") or ())):
+        absent = (part.get("not") or {}).get("required") or ()
+        parts += [f"without {names.shown(name)}" for name in absent]
     return " " + " and ".join(parts) if parts else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from kiebatch import formats
 from kiebatch.catalogue import guide, prices, reading
 from kiebatch.catalogue import names as catalogue
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
+from kiebatch.catalogue.shapes import Schema
 from kiebatch.model import JSON
 
 ROOT = Path(__file__).parent.parent.parent
@@ -19,28 +21,19 @@ ROOT = Path(__file__).parent.parent.parent
 def index() -> str:
     """Return `data/index.json`: which file holds which model, and every name by which it is known."""
     head = reading.read_yaml(reading.DATA / "catalogue.yaml")
+    folder = reading.DATA / "models"
     models: list[list[Any]] = []
     ids: dict[str, list[int]] = {}
     names: dict[str, list[int]] = {}
     endpoints: dict[str, list[str]] = {}
-    folder = reading.DATA / "models"
-    for path in sorted(folder.glob("*/*.yaml")):
-        for entry in reading.read_yaml(path)["models"]:
-            number = len(models)
-            models.append(
-                [
-                    entry["id"],
-                    entry["modality"],
-                    path.relative_to(folder).as_posix(),
-                    entry["status"],
-                    entry["task"],
-                ]
-            )
-            ids.setdefault(reading.squash(entry["id"]), []).append(number)
-            for name in dict.fromkeys(reading.spellings(entry)):
-                names.setdefault(name, []).append(number)
-            if entry["endpoint"] != JOBS_ENDPOINT:
-                endpoints.setdefault(entry["endpoint"], []).append(entry["id"])
+    for file, entry in _entries(folder):
+        number = len(models)
+        models.append([entry["id"], entry["modality"], file, entry["status"], entry["task"]])
+        ids.setdefault(reading.squash(entry["id"]), []).append(number)
+        for name in dict.fromkeys(reading.spellings(entry)):
+            names.setdefault(name, []).append(number)
+        if entry["endpoint"] != JOBS_ENDPOINT:
+            endpoints.setdefault(entry["endpoint"], []).append(entry["id"])
     parts = {
         "version": head["version"],
         "as_of": head["as_of"],
@@ -52,28 +45,49 @@ def index() -> str:
         "not_models": head["not_models"],
         "fields": head["fields"],
     }
-    # One line per model, so that a diff shows what came and what went.
-    lines = []
-    for key, value in parts.items():
-        if isinstance(value, list | dict) and value:
-            rows = (
-                [json.dumps(v) for v in value]
-                if isinstance(value, list)
-                else [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(value.items())]
-            )
-            opening, closing = "[]" if isinstance(value, list) else "{}"
-            lines.append(f"{json.dumps(key)}: {opening}\n" + ",\n".join(rows) + f"\n{closing}")
-        else:
-            lines.append(f"{json.dumps(key)}: {json.dumps(value)}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return "{\n" + ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in parts.items()) + "\n}\n"
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, Mapping[str, JSON]]]:
+    """Yield the entry of each model with the file that holds it."""
+    for path in sorted(folder.glob("*/*.yaml")):
+        for entry in reading.read_yaml(path)["models"]:
+            yield path.relative_to(folder).as_posix(), entry
+
+
+def _lines(value: JSON) -> str:
+    """Return a list or mapping with one line per item, so that a diff shows what came and what went."""
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(json.dumps(item) for item in value) + "\n]"
+    if isinstance(value, dict) and value:
+        rows = (f"{json.dumps(key)}: {json.dumps(item)}" for key, item in sorted(value.items()))
+        return "{\n" + ",\n".join(rows) + "\n}"
+    return json.dumps(value)
 
 
 # --- the schema for editors ----------------------------------------------------------------------------
 
-_KEPT = (
-    "type enum pattern minLength maxLength minItems maxItems minimum maximum exclusiveMinimum multipleOf anyOf default "
-    "deprecated format items properties required description"
-)
+_KEPT = [
+    "type",
+    "enum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "multipleOf",
+    "anyOf",
+    "default",
+    "deprecated",
+    "format",
+    "items",
+    "properties",
+    "required",
+    "description",
+]
 
 
 def editor_schema() -> str:
@@ -161,57 +175,66 @@ def _about(m: Model) -> str:
 
 def _params(m: Model) -> JSON:
     """Return what `params` may hold for one model: its own fields and the friendly names."""
-    properties: dict[str, JSON] = {}
-    for name, target in m.fields.items():
-        own = m.properties.get(target.name)
-        if name in ("prompt", "negative_prompt", "voice") or target.wrap is not None or own is None:
-            continue
-        if target.values:
-            properties[name] = {
-                "enum": _cases(list(target.values)),
-                "description": f"sent as `{target.name}`",
-            }
-        elif name != target.name:
-            properties[name] = {**_clean(own, lenient=True), "description": f"sent as `{target.name}`"}
-    for name, own in m.properties.items():
-        friendly = any(t.name == name for f, t in m.fields.items() if f != "prompt")
-        properties[name] = _clean(own, lenient=friendly)
-        if "media" in own and own["media"]["kind"] in ("image", "video", "audio"):
-            role = next((r for r, fields in m.roles.items() if name in fields.values()), None)
-            properties[name]["description"] = "http addresses" + (
-                f"; files of yours go under `{role}:`" if role else ""
-            )
-    found: dict[str, JSON] = {"type": "object", "properties": properties, "description": _about(m)}
+    own = {name: _own_field(m, name, schema) for name, schema in m.properties.items()}
+    found: dict[str, JSON] = {
+        "type": "object",
+        "properties": _friendly(m) | own,
+        "description": _about(m),
+    }
     if m.input.get("additionalProperties", True) is False:
         found["additionalProperties"] = False
     return found
 
 
+def _friendly(m: Model) -> dict[str, JSON]:
+    """Return the friendly names that `params` takes and that are not the model's own spelling."""
+    found: dict[str, JSON] = {}
+    for name, target in m.fields.items():
+        own = m.properties.get(target.name)
+        if name in ("prompt", "negative_prompt", "voice") or target.wrap is not None or own is None:
+            continue
+        note = {"description": f"sent as `{target.name}`"}
+        if target.values:
+            found[name] = {"enum": _cases(list(target.values)), **note}
+        elif name != target.name:
+            found[name] = {**_clean(own, lenient=True), **note}
+    return found
+
+
+def _own_field(m: Model, name: str, schema: Schema) -> JSON:
+    friendly = any(t.name == name for f, t in m.fields.items() if f != "prompt")
+    found = _clean(schema, lenient=friendly)
+    if schema.get("media", {}).get("kind") in ("image", "video", "audio"):
+        role = m.role_of(name)
+        files = f"; files of yours go under `{role}:`" if role else ""
+        found["description"] = f"http addresses{files}"
+    return found
+
+
 def _clean(schema: JSON, *, lenient: bool = False) -> JSON:
     """Return a field's schema without our notes; `lenient` takes numbers for texts that are numbers, as a run does."""
-    found = {k: v for k, v in schema.items() if k in _KEPT.split()}
+    found = {key: value for key, value in schema.items() if key in _KEPT}
     if "items" in found:
         found["items"] = _clean(found["items"])
     if "properties" in found:
-        found["properties"] = {k: _clean(v) for k, v in found["properties"].items()}
-    if found.get("type") == "string" and "enum" in found:
+        found["properties"] = {name: _clean(own) for name, own in found["properties"].items()}
+    kind = found.get("type")
+    if kind == "string" and "enum" in found:
         options = _cases(found["enum"]) if lenient else list(found["enum"])
-        found["enum"] = options + [int(v) for v in found["enum"] if v.isdecimal()]
+        found["enum"] = options + [int(option) for option in found["enum"] if option.isdecimal()]
         del found["type"]
-    elif found.get("type") == "string" and (lenient or "pattern" in found):
+    elif kind == "string" and (lenient or "pattern" in found):
         found["type"] = ["string", "integer"]
-    elif found.get("type") in ("integer", "number") and lenient:
-        found["type"] = [found["type"], "string"]
+    elif kind in ("integer", "number") and lenient:
+        found["type"] = [kind, "string"]
     return found
 
 
 def _cases(options: list[JSON]) -> list[JSON]:
     """Return options with the spellings in upper and lower case that a run takes too."""
-    return list(
-        dict.fromkeys(
-            [*options, *(f(o) for o in options if str(o)[:1].isdigit() for f in (str.lower, str.upper))]
-        )
-    )
+    sized = [option for option in options if str(option)[:1].isdigit()]
+    cases = (case for option in sized for case in (option.lower(), option.upper()))
+    return list(dict.fromkeys([*options, *cases]))
 
 
 def derived() -> dict[Path, str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import yaml
 
 from kiebatch.catalogue import names, prices, rules, saying
-from kiebatch.catalogue.models import Model
+from kiebatch.catalogue.models import Field, Model
 from kiebatch.catalogue.naming import names_of
 from kiebatch.catalogue.shapes import PriceRow, Rule, Schema
 from kiebatch.errors import plain
-from kiebatch.model import JSON, USD_PER_CREDIT
+from kiebatch.model import JSON, USD_PER_CREDIT, tidy
 
 _PROMPTS = {
     "image": "A small boat nears the lighthouse at dusk, storm light, 35 mm film",
@@ -27,6 +27,22 @@ _FILES = {
     "task": {"shot": 1, "as": "task"},
 }
 _LISTS = ("references",)
+_AT_THE_TOP = ("prompt", "negative_prompt", "voice", "seed")  # a shot has these keys beside `params`
+_TYPES = {"string": "text", "integer": "whole number", "array": "list", "boolean": "true or false"}
+# Kinds of media in words: one, and several.
+_KINDS = {
+    "image": ("a picture", "pictures"),
+    "video": ("a clip", "clips"),
+    "audio": ("a sound", "sounds"),
+    "task": ("a task (`as: task`)", "a task (`as: task`)"),
+}
+_UNITS = {
+    "job": "a job",
+    "output": "each output",
+    "second": "a second",
+    "minute": "a minute",
+    "input": "each input",
+}
 
 
 def page(model: Model) -> str:
@@ -39,10 +55,7 @@ def page(model: Model) -> str:
         ("PRICES", [price_line(row) for row in model.prices] or ["not known: a job needs --allow-unpriced"]),
         ("PROMPTING", list(model.prompting)),
         ("VOICES", [", ".join(model.voices)] if model.voices else []),
-        (
-            "EXAMPLE",
-            example(model).splitlines() if model.status != "withdrawn" else [],
-        ),
+        ("EXAMPLE", example(model).splitlines() if model.status != "withdrawn" else []),
         ("SOURCES", _sources(model)),
     ]
     blocks = [
@@ -54,12 +67,15 @@ def page(model: Model) -> str:
 
 
 def _names(model: Model) -> list[str]:
-    lines = [f"{model.id}: {model.title}" + (f", by {model.maker}" if model.maker else "")]
-    lines.append(f"{model.modality}, {', '.join(model.tasks)}; {model.family} API, {model.endpoint}")
+    maker = f", by {model.maker}" if model.maker else ""
+    lines = [
+        f"{model.id}: {model.title}{maker}",
+        f"{model.modality}, {', '.join(model.tasks)}; {model.family} API, {model.endpoint}",
+    ]
     if model.status != "current":
         newer = f"; `{model.superseded_by}` takes its place" if model.superseded_by else ""
-        newer += f", {model.superseded_note}" if model.superseded_note else ""
-        lines.append(f"{model.status}{newer}")
+        lacks = f", {model.superseded_note}" if model.superseded_note else ""
+        lines.append(f"{model.status}{newer}{lacks}")
     if model.aliases:
         lines.append(f"also called {', '.join(model.aliases)}")
     if model.last_day:
@@ -84,83 +100,83 @@ def _sources(model: Model) -> list[str]:
 def _inputs(model: Model) -> list[str]:
     """One line per field, under the words that a scene file has for it."""
     required = set(model.input.get("required") or ()) - set(model.defaults) - set(model.fill)
-    media = {f for fields in model.roles.values() for f in fields.values()}
+    media = {field for fields in model.roles.values() for field in fields.values()}
     lines, shown = [], set()
     for friendly, target in model.fields.items():
         schema = model.properties.get(target.name)
         if schema is None or (friendly == "voice" and target.wrap is None and friendly in shown):
             continue
-        where = (
-            friendly if friendly in ("prompt", "negative_prompt", "voice", "seed") else f"params.{friendly}"
-        )
-        values = target.values
+        word = friendly if friendly in _AT_THE_TOP else f"params.{friendly}"
         sent = f", sent as `{target.name}`" if target.name != friendly else ""
-        lines.append(
-            f"{where}: {_described(schema, values)}{', required' if target.name in required else ''}{sent}"
-        )
+        lines.append(f"{word}: {_described(schema, target)}{_required(target.name in required)}{sent}")
         shown.add(target.name)
     for name, schema in model.properties.items():
         if name in shown or name in media:
             continue
         note = f" ({schema['description']})" if schema.get("description") else ""
-        lines.append(
-            f"params.{name}: {_described(schema, None)}{', required' if name in required else ''}{note}"
-        )
+        lines.append(f"params.{name}: {_described(schema, Field(name))}{_required(name in required)}{note}")
     return lines
 
 
-def _described(schema: Mapping[str, JSON], values: Mapping[str, JSON] | None) -> str:
-    options = [*values] if values else schema.get("enum")
-    parts = []
+def _required(is_required: bool) -> str:
+    return ", required" if is_required else ""
+
+
+def _described(schema: Schema, field: Field) -> str:
+    """Say what a field takes: its options or its type, its range, its limits, its default."""
+    options = [saying.say(option) for option in field.values or schema.get("enum") or ()]
     if options:
-        shown = [saying.say(o) for o in options]
-        parts.append(", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else ""))
+        more = f" and {len(options) - 20} more" if len(options) > 20 else ""
+        parts = [", ".join(options[:20]) + more]
     else:
         kind = str(schema.get("type", "anything"))
-        parts.append(
-            {"string": "text", "integer": "whole number", "array": "list", "boolean": "true or false"}.get(
-                kind, kind
-            )
-        )
-    low, high = schema.get("minimum"), schema.get("maximum")
-    for part in schema.get("anyOf") or ():
-        low, high = part.get("minimum", low), part.get("maximum", high)
-    if low is not None or high is not None:
-        parts.append(
-            f"{saying.say(low) if low is not None else '...'} to {saying.say(high) if high is not None else '...'}"
-        )
+        parts = [_TYPES.get(kind, kind)]
+    parts += _range(schema)
     if "maxLength" in schema:
         parts.append(f"at most {schema['maxLength']} characters")
     if "maxItems" in schema:
         parts.append(f"at most {schema['maxItems']}")
     if "default" in schema:
-        said = next(
-            (word for word, own in (values or {}).items() if own == schema["default"]), schema["default"]
-        )
-        parts.append(f"default {saying.say(said)}")
+        parts.append(f"default {saying.say(field.said(schema['default']))}")
     return ", ".join(parts)
 
 
+def _range(schema: Schema) -> list[str]:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    for part in schema.get("anyOf") or ():
+        low, high = part.get("minimum", low), part.get("maximum", high)
+    if low is None and high is None:
+        return []
+    first, last = ("..." if limit is None else saying.say(limit) for limit in (low, high))
+    return [f"{first} to {last}"]
+
+
 def _media(model: Model) -> list[str]:
-    words = {"image": "pictures", "video": "clips", "audio": "sounds", "task": "a task (`as: task`)"}
-    singular = {"image": "a picture", "video": "a clip", "audio": "a sound", "task": words["task"]}
-    lines = []
-    required = set(model.input.get("required") or ())
-    for role, fields in model.roles.items():
-        for kind, name in fields.items():
-            schema = model.properties[name]
-            single = schema.get("type") != "array" or role in ("start_frame", "end_frame", "mask")
-            most = 1 if single else schema.get("maxItems")
-            limits = list(_limits(schema.get("media") or _nested(schema)))
-            count = f"{words[kind]}, at most {most}" if most else words[kind]
-            if most == 1:
-                count = singular[kind]
-            needed = ""
-            if name in required:
-                shared = sum(name in others.values() for others in model.roles.values()) > 1
-                needed = ", one of these required" if shared else ", required"
-            lines.append(f"{role}: {', '.join([count, *limits])}{needed}, sent as `{name}`")
-    return lines
+    return [
+        _medium(model, role, kind, name)
+        for role, fields in model.roles.items()
+        for kind, name in fields.items()
+    ]
+
+
+def _medium(model: Model, role: str, kind: str, name: str) -> str:
+    """Say what one role takes: how many media of a kind, their limits, and the field they are sent as."""
+    schema = model.properties[name]
+    single = schema.get("type") != "array" or role in ("start_frame", "end_frame", "mask")
+    most = 1 if single else schema.get("maxItems")
+    limits = _limits(schema.get("media") or _nested(schema))
+    needed = ""
+    if name in (model.input.get("required") or ()):
+        shared = sum(name in fields.values() for fields in model.roles.values()) > 1
+        needed = ", one of these required" if shared else ", required"
+    return f"{role}: {', '.join([_count(kind, most), *limits])}{needed}, sent as `{name}`"
+
+
+def _count(kind: str, most: int | None) -> str:
+    one, many = _KINDS[kind]
+    if most == 1:
+        return one
+    return f"{many}, at most {most}" if most else many
 
 
 def _nested(schema: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -174,55 +190,50 @@ def _limits(media: Mapping[str, JSON]) -> Iterable[str]:
     if media.get("max_mb"):
         yield f"{saying.say(media['max_mb'])} MB"
     low, high = media.get("min_s"), media.get("max_s")
-    if low or high:
-        yield f"{saying.say(low or 0)} to {saying.say(high)} s" if high else f"from {saying.say(low)} s"
+    if high:
+        yield f"{saying.say(low or 0)} to {saying.say(high)} s"
+    elif low:
+        yield f"from {saying.say(low)} s"
     low, high = media.get("min_side"), media.get("max_side")
-    if low or high:
-        yield (
-            f"sides {saying.say(low or 1)} to {saying.say(high)} px"
-            if high
-            else f"sides from {saying.say(low)} px"
-        )
+    if high:
+        yield f"sides {saying.say(low or 1)} to {saying.say(high)} px"
+    elif low:
+        yield f"sides from {saying.say(low)} px"
 
 
 def price_line(row: PriceRow) -> str:
     """Return one row of a model's prices in words."""
-    when = ", ".join(_condition(k, v) for k, v in (row.get("when") or {}).items())
-    units = {
-        "job": "a job",
-        "output": "each output",
-        "second": "a second",
-        "minute": "a minute",
-        "input": "each input",
-    }
-    unit = units.get(row["per"], f"per {row['per']}")
-    credits = max(float(row["credits"]), float(row.get("usd") or 0) / USD_PER_CREDIT)
-    extra = " on top" if row.get("adds") or row["per"] == "input" else ""
-    free = f", the first {row['free']} free" if row.get("free") else ""
-    plus = (
-        f", of what comes out and of {', '.join(row['plus'])}"
-        if row.get("plus") and not row.get("adds")
-        else ""
-    )
+    when = ", ".join(_condition(name, wanted) for name, wanted in prices.conditions(row).items())
+    credits = prices.credits_of(row)
     at_most = "at most " if row.get("bound") else ""
-    facts = [
-        row.get("as_of", ""),
-        row.get("source", ""),
-        f"seen billed ({row['confirmed']})" if row.get("confirmed") else "",
-        f"until {row['until']}" if row.get("until") else "",
-    ]
+    per = row["per"]
+    line = (
+        f"{at_most}{credits:g} credits ({credits * USD_PER_CREDIT:.4g} USD) {_UNITS.get(per, f'per {per}')}"
+    )
+    if row.get("adds") or per == "input":
+        line += " on top"
+    if row.get("free"):
+        line += f", the first {row['free']} free"
+    if row.get("plus") and not row.get("adds"):
+        line += f", of what comes out and of {', '.join(row['plus'])}"
     note = f"; {row['note']}" if row.get("note") else ""
-    line = f"{at_most}{credits:g} credits ({credits * USD_PER_CREDIT:.4g} USD) {unit}{extra}{free}{plus}"
-    said = ", ".join([line, *filter(None, facts)])
-    return f"{when + ': ' if when else ''}{said}{note}"
+    return f"{when}{': ' if when else ''}{', '.join([line, *_known_from(row)])}{note}"
+
+
+def _known_from(row: PriceRow) -> Iterable[str]:
+    """Yield since when, from where and until when a price is known."""
+    yield from filter(None, (row.get("as_of"), row.get("source")))
+    if row.get("confirmed"):
+        yield f"seen billed ({row['confirmed']})"
+    if row.get("until"):
+        yield f"until {row['until']}"
 
 
 def _condition(name: str, wanted: JSON) -> str:
     if wanted in ("given", "absent"):
         return f"{'with' if wanted == 'given' else 'without'} {name}"
-    return (
-        f"{name} {saying.any_of(saying.say(v) for v in (wanted if isinstance(wanted, list) else [wanted]))}"
-    )
+    options = wanted if isinstance(wanted, list) else [wanted]
+    return f"{name} {saying.any_of(saying.say(option) for option in options)}"
 
 
 def example(model: Model) -> str:
@@ -231,14 +242,15 @@ def example(model: Model) -> str:
     target = model.fields.get("prompt")
     if target is not None:
         shot["prompt"] = _example_prompt(model, target.name)
+    words = {field.name for name, field in model.fields.items() if name in ("prompt", "voice")}
     params: dict[str, JSON] = {}
     for name in dict.fromkeys(_needed(model)):
-        role = next(((r, k) for r, own in model.roles.items() for k, f in own.items() if f == name), None)
         if target is not None and name == target.name:
             continue
-        if role:
-            _add_medium(shot, role, int(model.properties[name].get("minItems") or 1))
-        elif not any(f == "voice" and t.name == name for f, t in model.fields.items()):
+        place = model.place_of(name)
+        if place:
+            _add_medium(shot, place, int(model.properties[name].get("minItems") or 1))
+        elif name not in words:
             params[name] = _sample(name, model.properties[name])
     if "voice" in model.fields and model.voices:
         shot["voice"] = next(iter(model.voices))
@@ -322,27 +334,25 @@ def _sample(name: str, schema: Schema) -> JSON:
     """Return a value that a field takes."""
     if "enum" in schema:
         return next(v for v in schema["enum"] if v not in (schema.get("discontinued") or ()))
-    kind = schema.get("type")
-    if kind == "boolean":
-        return False
-    if kind in ("integer", "number"):
-        return _sample_number(name, schema)
-    if kind == "array":
-        least = max(1, int(schema.get("minItems") or 1))
-        return [_sample(name, schema.get("items") or Schema()) for _ in range(least)]
-    if kind == "object":
-        required = schema.get("required") or ()
-        return {
-            key: _sample(key, p) for key, p in (schema.get("properties") or {}).items() if key in required
-        }
-    return _sample_text(name, schema)
+    sample = _SAMPLES.get(schema.get("type", ""), _sample_text)
+    return sample(name, schema)
+
+
+def _sample_list(name: str, schema: Schema) -> list[JSON]:
+    least = max(1, int(schema.get("minItems") or 1))
+    return [_sample(name, schema.get("items") or Schema())] * least
+
+
+def _sample_mapping(_name: str, schema: Schema) -> dict[str, JSON]:
+    required = schema.get("required") or ()
+    properties = schema.get("properties") or {}
+    return {name: _sample(name, own) for name, own in properties.items() if name in required}
 
 
 def _sample_number(name: str, schema: Schema) -> float:
     above = "exclusiveMinimum" in schema
     value = max(float(schema.get("minimum", schema.get("exclusiveMinimum", 0))), 0)
-    value += (1 if above else 0) + _SECONDS.get(name, 0)
-    return int(value) if value == int(value) else value
+    return tidy(value + above + _SECONDS.get(name, 0))
 
 
 def _sample_text(name: str, schema: Schema) -> str:
@@ -351,6 +361,15 @@ def _sample_text(name: str, schema: Schema) -> str:
     if "Speaker" in schema.get("pattern", ""):
         return "Speaker 1"
     return "from an earlier task" if name.endswith("id") else "The lighthouse"
+
+
+_SAMPLES: Mapping[str, Callable[[str, Schema], JSON]] = {
+    "boolean": lambda _name, _schema: False,
+    "integer": _sample_number,
+    "number": _sample_number,
+    "array": _sample_list,
+    "object": _sample_mapping,
+}
 
 
 def cost(model: Model) -> str:

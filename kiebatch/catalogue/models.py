@@ -25,6 +25,15 @@ class Field:
     values: Mapping[str, JSON] | None = None
     wrap: JSON = None
 
+    def spelt(self, value: JSON) -> JSON:
+        """Return the model's own spelling of a friendly value; the value itself where it has none."""
+        meant = str(value).lower()
+        return next((own for said, own in (self.values or {}).items() if str(said).lower() == meant), value)
+
+    def said(self, own: JSON) -> JSON:
+        """Return the friendly spelling of the model's own value; the value itself where it has none."""
+        return next((said for said, value in (self.values or {}).items() if value == own), own)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
@@ -82,6 +91,16 @@ class Model:
     def properties(self) -> Mapping[str, Schema]:
         """The model's own input fields with the schema of each."""
         return self.input.get("properties") or {}
+
+    def role_of(self, field: str) -> str | None:
+        """Return the first role whose media go to one of the model's own fields; None where none does."""
+        place = self.place_of(field)
+        return place[0] if place else None
+
+    def place_of(self, field: str) -> tuple[str, str] | None:
+        """Return the first role and kind of medium that go to one of the model's own fields."""
+        places = ((role, kind, name) for role, own in self.roles.items() for kind, name in own.items())
+        return next(((role, kind) for role, kind, name in places if name == field), None)
 
     @cached_property
     def defaults(self) -> Mapping[str, JSON]:

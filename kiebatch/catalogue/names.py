@@ -81,17 +81,22 @@ class Catalogue:
         wanted = squash(name)
         if not wanted:
             return []
-        keys = [tuple(self._index["models"][i][:2]) for i in self._index["ids"].get(wanted, ())]
-        keys += [key for key in self._own if squash(key[0]) == wanted]
-        if not keys:
-            keys = [tuple(self._index["models"][i][:2]) for i in self._index["names"].get(wanted, ())]
-            keys += [
-                key
-                for key, own in self._own.items()
-                if wanted in spellings({"title": own.title, "aliases": own.aliases})
-            ]
-        found = (self.get(*key) for key in dict.fromkeys(keys))
+        found = (self.get(*key) for key in dict.fromkeys(self._with_id(wanted) or self._with_name(wanted)))
         return [m for m in found if m is not None]
+
+    def _with_id(self, wanted: str) -> list[tuple[str, str]]:
+        own = [key for key in self._own if squash(key[0]) == wanted]
+        return [*self._shipped_keys("ids", wanted), *own]
+
+    def _with_name(self, wanted: str) -> list[tuple[str, str]]:
+        names = {
+            key: spellings({"title": own.title, "aliases": own.aliases}) for key, own in self._own.items()
+        }
+        return [*self._shipped_keys("names", wanted), *(key for key in names if wanted in names[key])]
+
+    def _shipped_keys(self, table: str, wanted: str) -> list[tuple[str, str]]:
+        rows = (self._index["models"][number] for number in self._index[table].get(wanted, ()))
+        return [(model_id, modality) for model_id, modality, *_ in rows]
 
     def resolve(
         self,
@@ -160,11 +165,7 @@ class Catalogue:
                 return UnknownModel(f"`{name}` is not a model", hint=say)
         path = "/" + re.sub(r"^https?://[^/]+", "", bare).lstrip("/")
         if path.startswith("/api/"):
-            ids = self._index["endpoints"].get(path) or []
-            if not ids:
-                tail = re.sub(r"^/api/v\d+/", "", path).removesuffix("/generate")
-                ids = [m.id for m in self.named(tail) if m.status != "withdrawn"]
-            today = list(dict.fromkeys(self._today(i) for i in ids))
+            today = self._behind(path)
             return UnknownModel(
                 f"`{name}` is an address of the API, not a model",
                 hint="name the model: " + ", ".join(f"`{i}`" for i in today[:6]) if today else "",
@@ -180,6 +181,14 @@ class Catalogue:
             choices=[m.id for m in near],
         )
 
+    def _behind(self, path: str) -> list[str]:
+        """Return the ids of today's models that an address of the API makes jobs for, by its end where it is old."""
+        ids = self._index["endpoints"].get(path)
+        if not ids:
+            tail = re.sub(r"^/api/v\d+/", "", path).removesuffix("/generate")
+            ids = [m.id for m in self.named(tail) if m.status != "withdrawn"]
+        return list(dict.fromkeys(self._today(i) for i in ids))
+
     def _today(self, model_id: str) -> str:
         found = self.get(model_id)
         return found.superseded_by if found and found.superseded_by else model_id
@@ -190,10 +199,11 @@ class Catalogue:
         if len(wanted) < 3:
             return []
         keys = [*self._index["ids"], *self._index["names"], *(squash(i) for i, _ in self._own)]
-        begins = [key for key in keys if key.startswith(wanted) or (len(key) >= 5 and wanted.startswith(key))]
-        holds = [key for key in keys if wanted in key]
-        close = get_close_matches(wanted, keys, n=8, cutoff=0.75) if len(wanted) > 5 else []
-        return list(dict.fromkeys(m for key in (*begins, *holds, *close) for m in self.named(key)))
+        like = [key for key in keys if key.startswith(wanted) or (len(key) >= 5 and wanted.startswith(key))]
+        like += [key for key in keys if wanted in key]
+        if len(wanted) > 5:
+            like += get_close_matches(wanted, keys, n=8, cutoff=0.75)
+        return list(dict.fromkeys(model for key in like for model in self.named(key)))
 
     def _near(self, name: str) -> list[Model]:
         """Return up to five current models that `name` may mean."""

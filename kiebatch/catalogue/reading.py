@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from kiebatch import formats
-from kiebatch.catalogue.models import FRIENDLY, JOBS_ENDPOINT, Field, Model
+from kiebatch.catalogue.models import FRIENDLY, Field, Model
 from kiebatch.catalogue.shapes import PriceRow
 from kiebatch.catalogue.validators import validator
 from kiebatch.errors import Invalid, Problem, Where
@@ -48,8 +48,58 @@ def spellings(entry: Mapping[str, JSON]) -> Iterable[str]:
             yield squash(name)
 
 
+# The keys of an entry that a Model has under the same name, and how each is read.
+_READ: Mapping[str, Callable[[JSON], Any]] = {
+    "id": str,
+    "title": str,
+    "modality": str,
+    "task": str,
+    "family": str,
+    "status": str,
+    "superseded_by": str,
+    "superseded_note": str,
+    "aliases": tuple,
+    "endpoint": str,
+    "input": dict,
+    "roles": dict,
+    "follows": tuple,
+    "output_id": str,
+    "sets": dict,
+    "fill": dict,
+    "constraints": tuple,
+    "outputs": dict,
+    "prompting": tuple,
+    "lint": dict,
+    "expected_s": float,
+    "voices": dict,
+    "default_voice": str,
+    "accepts_asset_ids": bool,
+    "sources": tuple,
+    "as_of": str,
+    "confidence": str,
+    "notes": str,
+    "provenance": dict,
+    "last_day": str,
+    "migration": dict,
+}
+
+
 def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Model:
-    """Return the Model of one entry of a data file."""
+    """Return the Model of one entry of a data file; what the entry does not say is as `Model` has it."""
+    said = {key: read(entry[key]) for key, read in _READ.items() if entry.get(key)}
+    return Model(
+        **said,
+        tasks=tuple(entry.get("tasks") or (entry["task"],)),
+        maker=maker,
+        fields=_fields(entry),
+        prices=tuple(_price_rows(entry)),
+        origin=origin,
+        raw=entry,
+    )
+
+
+def _fields(entry: Mapping[str, JSON]) -> dict[str, Field]:
+    """Return the friendly names of a model: those that its own fields bear, then those that the entry translates."""
     properties = (entry.get("input") or {}).get("properties") or {}
     fields = {name: Field(name) for name in FRIENDLY if name in properties}
     for name, target in (entry.get("fields") or {}).items():
@@ -57,52 +107,16 @@ def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Mod
             fields[name] = Field(target)
         else:
             fields[name] = Field(target["field"], target.get("values"), target.get("wrap"))
-    return Model(
-        id=entry["id"],
-        title=entry["title"],
-        modality=entry["modality"],
-        task=entry["task"],
-        tasks=tuple(entry.get("tasks") or (entry["task"],)),
-        family=entry.get("family", "jobs"),
-        maker=maker,
-        status=entry.get("status", "current"),
-        superseded_by=entry.get("superseded_by"),
-        superseded_note=entry.get("superseded_note") or "",
-        aliases=tuple(entry.get("aliases") or ()),
-        endpoint=entry.get("endpoint", JOBS_ENDPOINT),
-        input=entry["input"],
-        roles=entry.get("roles") or {},
-        follows=tuple(entry.get("follows") or ()),
-        output_id=entry.get("output_id") or "",
-        sets=entry.get("sets") or {},
-        fields=fields,
-        fill=entry.get("fill") or {},
-        constraints=tuple(entry.get("constraints") or ()),
-        outputs=entry.get("outputs") or {},
-        prices=tuple(_price_rows(entry)),
-        prompting=tuple(entry.get("prompting") or ()),
-        lint=entry.get("lint") or {},
-        expected_s=float(entry.get("expected_s") or 60),
-        voices=entry.get("voices") or {},
-        default_voice=entry.get("default_voice"),
-        accepts_asset_ids=bool(entry.get("accepts_asset_ids")),
-        sources=tuple(entry.get("sources") or ()),
-        as_of=str(entry.get("as_of") or ""),
-        confidence=entry.get("confidence") or "",
-        notes=entry.get("notes") or "",
-        origin=origin,
-        provenance=entry.get("provenance") or {},
-        last_day=str(entry.get("last_day") or ""),
-        migration=entry.get("migration") or {},
-        raw=entry,
-    )
+    return fields
 
 
 def _price_rows(entry: Mapping[str, JSON]) -> Iterable[PriceRow]:
     """Yield the rows of an entry, each with the source that saw it billed."""
     source = entry.get("prices_confirmed")
     for row in entry.get("prices") or ():
-        yield row if not source or row.get("bound") else cast(PriceRow, {"confirmed": source, **row})
+        if source and not row.get("bound"):
+            row = {"confirmed": source, **row}
+        yield cast(PriceRow, row)
 
 
 @lru_cache(maxsize=1)
