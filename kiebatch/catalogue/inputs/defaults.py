@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from kiebatch.catalogue.conditions import applies, concerned
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.messages import allowed_hint
 from kiebatch.catalogue.inputs.values import coerced, lengths
-from kiebatch.catalogue.models import Model
+from kiebatch.catalogue.models import Field, Model
 from kiebatch.catalogue.rules import broken
 from kiebatch.catalogue.saying import say
-from kiebatch.catalogue.shapes import Schema
+from kiebatch.catalogue.shapes import Rule, Schema
 from kiebatch.catalogue.validators import validator
-from kiebatch.model import JSON
+from kiebatch.model import JSON, tidy
 
 CLIP_SHORTER = "clip-shorter"
 
@@ -34,16 +34,25 @@ def put_default_params(draft: Draft) -> None:
             draft.words[found.field] = f"params.{name}"
         else:
             _not_taken(draft, name, value, found.hint)
-    for rule in draft.model.constraints if taken else ():
-        sent = _sent_anyway(draft) | draft.input
-        if not any(f.severity == "error" for f in broken(rule, sent, draft.names)):
-            continue
-        for own in sorted(concerned(rule) & taken.keys() & draft.input.keys()):
-            without = _sent_anyway(draft) | {k: v for k, v in draft.input.items() if k != own}
-            if not broken(rule, without, draft.names):
-                del draft.input[own], draft.words[own]
-                _not_taken(draft, *taken[own], "")
-                break
+    for rule in draft.model.constraints:
+        own = _default_in_the_way(draft, rule, taken)
+        if own is not None:
+            del draft.input[own], draft.words[own]
+            _not_taken(draft, *taken[own], "")
+
+
+def _default_in_the_way(draft: Draft, rule: Rule, taken: Collection[str]) -> str | None:
+    """Return which of the defaults that were taken breaks a rule that holds without it."""
+    candidates = sorted(concerned(rule) & set(taken) & draft.input.keys())
+    anyway = _sent_anyway(draft)
+    findings = broken(rule, anyway | draft.input, draft.names) if candidates else ()
+    if not any(finding.severity == "error" for finding in findings):
+        return None
+    for own in candidates:
+        without = anyway | {name: value for name, value in draft.input.items() if name != own}
+        if not broken(rule, without, draft.names):
+            return own
+    return None
 
 
 class DefaultValue:
@@ -61,18 +70,12 @@ class DefaultValue:
 def default_value(model: Model, name: str, value: JSON) -> DefaultValue | None:
     """Return a default as one model would take it; None where it has no such field or the value is null."""
     target = model.fields.get(name)
-    if target and target.wrap is not None:
-        target = None
-    own = target.name if target else name
-    schema = model.properties.get(own)
+    if target is None or target.wrap is not None:
+        target = Field(name)
+    schema = model.properties.get(target.name)
     if value is None or schema is None or "media" in schema:
         return None
-    friendly = value
-    if target:
-        friendly = next(
-            (v for said, v in (target.values or {}).items() if str(said).lower() == str(value).lower()), value
-        )
-    return DefaultValue(own, schema, coerced(schema, friendly, True), target.values if target else None)
+    return DefaultValue(target.name, schema, coerced(schema, target.spelt(value), True), target.values)
 
 
 def _sent_anyway(draft: Draft) -> dict[str, JSON]:
@@ -122,7 +125,7 @@ def put_length(draft: Draft) -> None:
             code=CLIP_SHORTER,
         )
     length = min(fits, default=longest)
-    draft.input[own] = coerced(schema, int(length) if length == int(length) else length, True)
+    draft.input[own] = coerced(schema, tidy(length), True)
     draft.words[own] = "duration"
     draft.filled.add(own)
     draft.defaulted.append(own)
@@ -139,12 +142,15 @@ def fill_in(draft: Draft) -> None:
         if name not in draft.input and name in model.defaults:
             draft.fill(name, model.defaults[name])
     for rule in model.constraints:
-        then = rule.get("then") or Schema()
-        if not then.get("required") or not applies(rule, draft.input):
-            continue
-        for name in then["required"]:
-            own = (then.get("properties") or {}).get(name) or {}
-            value = own.get("const", model.defaults.get(name))
-            if name not in draft.input and value is not None:
-                draft.fill(name, value)
-                draft.filled.add(name)
+        if rule.get("then", {}).get("required") and applies(rule, draft.input):
+            _fill_in_by(draft, rule)
+
+
+def _fill_in_by(draft: Draft, rule: Rule) -> None:
+    """Fill in what a rule calls for, where there is but one value or the model has a default."""
+    properties = rule["then"].get("properties") or {}
+    for name in rule["then"]["required"]:
+        value = (properties.get(name) or {}).get("const", draft.model.defaults.get(name))
+        if name not in draft.input and value is not None:
+            draft.fill(name, value)
+            draft.filled.add(name)

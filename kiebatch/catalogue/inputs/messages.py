@@ -167,19 +167,23 @@ _SAYS: Mapping[str, Callable[[_Broken], Finding]] = {
 
 def allowed_hint(schema: JSON, values: Mapping[str, JSON] | None, found: JSON = None) -> str:
     """Say what a field takes: its options, else its range."""
-    if values:
-        return options_hint([*values], found)
-    if "enum" in schema:
-        return options_hint(list(schema["enum"]), found)
+    options = values or schema.get("enum")
+    if options is not None:
+        return options_hint(list(options), found)
     if "const" in schema:
         return f"it takes `{say(schema['const'])}`"
     possible = lengths(schema) if "anyOf" in schema or "pattern" in schema else []
     if possible:
-        also = [v for part in schema.get("anyOf") or () for v in part.get("enum") or ()]
-        extra = f", or {any_of(say(v) for v in also)}" if also else ""
-        return f"{say(possible[0])} to {say(possible[-1])}{extra}"
-    low, high = schema.get("minimum"), schema.get("maximum")
-    return f"{say(low)} to {say(high)}" if low is not None and high is not None else ""
+        return f"{say(possible[0])} to {say(possible[-1])}{_or_one_of(schema)}"
+    if "minimum" in schema and "maximum" in schema:
+        return f"{say(schema['minimum'])} to {say(schema['maximum'])}"
+    return ""
+
+
+def _or_one_of(schema: JSON) -> str:
+    """Say which options a field has beside its range: `, or -1`."""
+    also = [say(option) for part in schema.get("anyOf") or () for option in part.get("enum") or ()]
+    return f", or {any_of(also)}" if also else ""
 
 
 def _type(wanted: JSON) -> str:

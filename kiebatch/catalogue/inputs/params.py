@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from kiebatch import addresses
-from kiebatch.catalogue import models, reading
+from kiebatch.catalogue import models, prices, reading
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import addresses_in, coerced, files_in, is_web, urls_in
 from kiebatch.catalogue.saying import bare, listing
@@ -40,27 +40,29 @@ def friendly_value(draft: Draft, name: str, value: JSON) -> JSON:
     target = draft.model.fields[name]
     if name == "voice":
         return draft.voice or value
-    for said, own in (target.values or {}).items():
-        if str(said).lower() == str(value).lower():
-            return own
-    return coerced(draft.schema(target.name), value, True)
+    return coerced(draft.schema(target.name), target.spelt(value), True)
 
 
 def _raw(draft: Draft, name: str, value: JSON, word: str) -> None:
     schema = draft.schema(name)
-    if "media" in schema:
-        refs = value if isinstance(value, list) else [value]
-        if all(isinstance(ref, str) for ref in refs):
-            _raw_media(draft, name, refs, is_list=isinstance(value, list))
-            return
+    refs = value if isinstance(value, list) else [value]
+    if "media" in schema and all(isinstance(ref, str) for ref in refs):
+        _raw_media(draft, name, refs, is_list=isinstance(value, list))
+        return
     if not draft.model.known:
         _refuse_files(draft, word, value)
-    for url in urls_in(value):
-        if not is_web(url) and not _is_asset(draft, url) and "media" in str(schema):
-            message = f"`{url}` is not an http address"
-            draft.error(word, message, hint=_role_hint(draft, name), code="local-path")
+    if "media" in str(schema):
+        _refuse_local(draft, name, value, word)
     has_values = any(t.name == name and t.values for t in draft.model.fields.values())
     draft.put(name, coerced(schema, value, name == draft.own("seed") or has_values), word)
+
+
+def _refuse_local(draft: Draft, name: str, value: JSON, word: str) -> None:
+    """Refuse what is not an address although a key inside the field calls it one."""
+    for url in urls_in(value):
+        if not _can_be_fetched(draft, url):
+            message = f"`{url}` is not an http address"
+            draft.error(word, message, hint=_role_hint(draft, name), code="local-path")
 
 
 def _refuse_files(draft: Draft, word: str, value: JSON) -> None:
@@ -71,9 +73,7 @@ def _refuse_files(draft: Draft, word: str, value: JSON) -> None:
 
 def _raw_media(draft: Draft, name: str, refs: list[str], *, is_list: bool) -> None:
     word = f"params.{name}"
-    roles = draft.model.roles.items()
-    role = next((r for r, fields in roles if name in fields.values()), "references")
-    wrong = next((ref for ref in refs if not is_web(ref) and not _is_asset(draft, ref)), None)
+    wrong = next((ref for ref in refs if not _can_be_fetched(draft, ref)), None)
     if wrong is not None:
         hint = _role_hint(draft, name) or "upload it first; only its address can be given here"
         draft.error(word, f"`{wrong}` is not an http address", hint=hint, code="local-path")
@@ -83,23 +83,28 @@ def _raw_media(draft: Draft, name: str, refs: list[str], *, is_list: bool) -> No
         message = f"`{before.role}` and `{bare(word)}` both set `{name}`"
         draft.error(word, message, hint="say it once", code="said-twice")
         return
+    role = draft.model.role_of(name) or "references"
     draft.words[name] = word
-    takes_list = draft.schema(name).get("type") == "array"
-    as_list = takes_list or (is_list and len(refs) != 1)
-    draft.input[name] = refs if as_list else "".join(refs[:1])
-    for i, ref in enumerate(refs):
-        draft.media.append(Media(role=role, field=name, index=i if as_list else None, ref=WebURL(ref)))
+    if draft.schema(name).get("type") == "array" or (is_list and len(refs) != 1):
+        draft.input[name] = refs
+        draft.media += [Media(role=role, field=name, index=i, ref=WebURL(ref)) for i, ref in enumerate(refs)]
+    else:
+        draft.input[name] = refs[0]
+        draft.media.append(Media(role=role, field=name, index=None, ref=WebURL(refs[0])))
 
 
 def _role_hint(draft: Draft, name: str) -> str:
-    for role, fields in draft.model.roles.items():
-        if name in fields.values():
-            return f"files of yours go under `{role}:`; they are uploaded for you"
-    return ""
+    role = draft.model.role_of(name)
+    return f"files of yours go under `{role}:`; they are uploaded for you" if role else ""
 
 
 def _is_asset(draft: Draft, ref: str) -> bool:
     return draft.model.accepts_asset_ids and ref.startswith("asset://")
+
+
+def _can_be_fetched(draft: Draft, ref: str) -> bool:
+    """Whether the service can fetch what a text names."""
+    return is_web(ref) or _is_asset(draft, ref)
 
 
 # --- fields that the catalogue does not know -----------------------------------------------------------
@@ -187,7 +192,7 @@ def read_extra(draft: Draft) -> set[str]:
 
 
 def _is_priced(draft: Draft, name: str) -> bool:
-    return any(name in (row.get("when") or {}) for row in draft.model.prices)
+    return any(name in prices.conditions(row) for row in draft.model.prices)
 
 
 def _extra_problem(draft: Draft, name: str, value: JSON) -> tuple[str, str] | None:

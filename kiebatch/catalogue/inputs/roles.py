@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from kiebatch.catalogue.inputs.draft import Draft
@@ -94,7 +94,18 @@ def _place_one(draft: Draft, name: str, given: Sequence[RoleMedia]) -> None:
 
 
 def _place_list(draft: Draft, name: str, given: Sequence[RoleMedia]) -> None:
-    roles = {m.role for m in given}
+    _check_together(draft, {medium.role for medium in given})
+    inside = (draft.schema(name).get("items") or {}).get("properties") or {}
+    key = next((k for k, p in inside.items() if "media" in p), None)
+    refs = [str(medium.ref) for medium in given]
+    draft.words[name] = given[0].role
+    draft.input[name] = [{key: ref} for ref in refs] if key else refs
+    for i, m in enumerate(given):
+        draft.media.append(Media(role=m.role, field=name, index=i, key=key, ref=m.ref, where=m.where))
+
+
+def _check_together(draft: Draft, roles: Set[str]) -> None:
+    """Refuse roles that cannot share one list."""
     model = draft.model
     if "end_frame" in roles and "start_frame" not in roles:
         draft.error(
@@ -110,12 +121,6 @@ def _place_list(draft: Draft, name: str, given: Sequence[RoleMedia]) -> None:
             hint="leave one of them out",
             code="exclusive",
         )
-    inside = (draft.schema(name).get("items") or {}).get("properties") or {}
-    key = next((k for k, p in inside.items() if "media" in p), None)
-    draft.words[name] = given[0].role
-    draft.input[name] = [{key: str(m.ref)} if key else str(m.ref) for m in given]
-    for i, m in enumerate(given):
-        draft.media.append(Media(role=m.role, field=name, index=i, key=key, ref=m.ref, where=m.where))
 
 
 def _name_output(draft: Draft) -> None:

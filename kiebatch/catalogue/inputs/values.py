@@ -138,15 +138,19 @@ def _as_number(value: JSON, friendly: bool) -> JSON:
 def lengths(schema: Schema) -> list[float]:
     """Return the lengths in seconds that a duration field takes, ascending."""
     if "enum" in schema:
-        numbers = [as_number(v) for v in schema["enum"]]
-        return sorted(n for n in numbers if n is not None and n > 0)
-    found: list[float] = []
-    for part in (schema, *(schema.get("anyOf") or ())):
-        if "maximum" in part:
-            low = float(part.get("minimum", part.get("exclusiveMinimum", 0)))
-            step = float(schema.get("multipleOf") or (1 if schema.get("type") != "number" else 0.5))
-            count = round((float(part["maximum"]) - low) / step)
-            found += [low + i * step for i in range(count + 1) if low + i * step > 0]
+        numbers = [as_number(value) for value in schema["enum"]]
+        return sorted(number for number in numbers if number is not None and number > 0)
+    step = float(schema.get("multipleOf") or (0.5 if schema.get("type") == "number" else 1))
+    found = [length for part in (schema, *(schema.get("anyOf") or ())) for length in _steps(part, step)]
     if not found and "pattern" in schema:
         found = [float(n) for n in range(1, 61) if re.search(schema["pattern"], str(n))]
     return sorted(found)
+
+
+def _steps(schema: Schema, step: float) -> list[float]:
+    """Return the lengths from a schema's minimum to its maximum; none where it has no maximum."""
+    if "maximum" not in schema:
+        return []
+    low = float(schema.get("minimum", schema.get("exclusiveMinimum", 0)))
+    count = round((float(schema["maximum"]) - low) / step)
+    return [low + i * step for i in range(count + 1) if low + i * step > 0]

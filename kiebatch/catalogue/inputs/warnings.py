@@ -10,6 +10,7 @@ from kiebatch.catalogue.inputs.messages import allowed_hint
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import bare, say
 from kiebatch.catalogue.shapes import Schema
+from kiebatch.model import Price
 
 CLOSING_DAYS = 30  # so long before its last day a model is warned about
 EXPENSIVE = 3  # warn where an option makes a job cost at least so many times as much
@@ -66,32 +67,40 @@ def _same_seed(draft: Draft) -> None:
 
 def _going_away(draft: Draft, name: str) -> None:
     """Warn about a field or value that will go, or that may not be there at all."""
-    schema, value, model = draft.schema(name), draft.input[name], draft.model
-    if schema.get("deprecated") and name in draft.words:
+    if name in draft.words:
+        _going_field(draft, name)
+    _going_value(draft, name)
+
+
+def _going_field(draft: Draft, name: str) -> None:
+    schema, model = draft.schema(name), draft.model
+    if schema.get("deprecated"):
         draft.warn(
             draft.word(name),
             f"`{name}` is going away on `{model.id}`",
             hint=schema.get("description") or "",
             code="deprecated-field",
         )
-    if schema.get("unsure") and name in draft.words:
+    if schema.get("unsure"):
         draft.warn(
             draft.word(name),
             f"it is not sure that `{model.id}` takes `{name}`: {schema.get('unsure')}",
             hint="what it costs is planned by what is asked for",
             code="unsure-field",
         )
+
+
+def _going_value(draft: Draft, name: str) -> None:
+    schema, value = draft.schema(name), draft.input[name]
     gone = schema.get("discontinued") or []
-    if value in gone:
-        left = Schema(enum=[v for v in schema.get("enum") or () if v not in gone])
-        by_us = name in draft.defaulted
-        draft.warn(
-            "model" if by_us else draft.word(name),
-            f"`{name}: {say(value)}` is marked as discontinued"
-            + (f"; kiebatch filled it in, since `{model.id}` needs one" if by_us else ""),
-            hint=allowed_hint(left, None),
-            code="discontinued-value",
-        )
+    if value not in gone:
+        return
+    left = Schema(enum=[option for option in schema.get("enum") or () if option not in gone])
+    message, word = f"`{name}: {say(value)}` is marked as discontinued", draft.word(name)
+    if name in draft.defaulted:
+        message += f"; kiebatch filled it in, since `{draft.model.id}` needs one"
+        word = "model"
+    draft.warn(word, message, hint=allowed_hint(left, None), code="discontinued-value")
 
 
 def _many_outputs(draft: Draft) -> None:
@@ -119,21 +128,27 @@ def _many_outputs(draft: Draft) -> None:
 
 def _expensive_options(draft: Draft) -> None:
     """Warn about an option that multiplies the price; a longer clip costs more as everybody expects."""
-    model, length = draft.model, draft.own("duration")
-    priced = {name for row in model.prices for name in row.get("when") or {}} - {length}
-    for name in sorted(priced & set(draft.input)):
+    model = draft.model
+    priced = {name for row in model.prices for name in prices.conditions(row)} - {draft.own("duration")}
+    media = {medium.field for medium in draft.media}
+    for name in sorted((priced & set(draft.input)) - media):
         word = draft.words.get(name, "")
-        if not word.startswith("params.") or any(m.field == name for m in draft.media):
+        if not word.startswith("params."):
             continue
-        with_it = prices.price(model, draft.input)
-        without = prices.price(model, {k: v for k, v in draft.input.items() if k != name})
-        if "bound" in (with_it.kind, without.kind) or with_it.amount is None or not without.amount:
-            continue
-        if with_it.amount >= EXPENSIVE * without.amount:
+        without_it = {other: value for other, value in draft.input.items() if other != name}
+        dear, cheap = prices.price(model, draft.input), prices.price(model, without_it)
+        if _is_expensive(dear, cheap):
             said = draft.ask.params.get(bare(word), draft.input[name])
             draft.warn(
                 word,
-                f"`{bare(word)}: {say(said)}` makes this job {say(with_it.amount)} credits instead of "
-                f"{say(without.amount)}",
+                f"`{bare(word)}: {say(said)}` makes this job {say(dear.amount)} credits instead of "
+                f"{say(cheap.amount)}",
                 code="dear-option",
             )
+
+
+def _is_expensive(price: Price, other: Price) -> bool:
+    """Whether a price is a multiple of another one; bounds are not compared."""
+    if "bound" in (price.kind, other.kind) or price.amount is None or not other.amount:
+        return False
+    return price.amount >= EXPENSIVE * other.amount
