@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from kiebatch.catalogue.models import Model
+from kiebatch.catalogue.saying import as_number
 from kiebatch.errors import Finding
 from kiebatch.model import Ask
 
@@ -91,26 +92,31 @@ def check(model: Model, ask: Ask, shot_duration: float | None = None) -> tuple[F
     if model.modality not in ("image", "video") or not ask.prompt.strip():
         return ()
     text = ask.prompt.strip()
-    found: list[Finding] = []
-    found += _length(model, text, shows_a_picture=any(m.role != "mask" for m in ask.media))
-    for rule in (_language, _edits, _drawn_text, _vague):
-        found += rule(model, text)
+    found = [
+        *_length(model, text, shows_a_picture=any(m.role != "mask" for m in ask.media)),
+        *_language(model, text),
+        *_edits(model, text),
+        *_drawn_text(model, text),
+        *_vague(model, text),
+    ]
     if "negative_prompt" in model.fields or ask.fold_negative:
         found += _negatives(model, text, ask.negative)
-    if model.modality == "video" and _is_english(text):
-        starts = any(m.role in ("start_frame", "source") for m in ask.media)
-        found += _motion(model, text, starts=starts, seconds=_seconds(model, ask, shot_duration))
+    if model.modality == "video" and _is_english(text) and model.task not in _NOT_DIRECTED:
+        found += _motion(model, ask, text, shot_duration)
     found += _edits_given_video(model, ask)
+    found += _shape(model, ask)
+    first = {finding.code: finding for finding in reversed(found)}
+    return tuple(reversed(first.values()))
+
+
+def _shape(model: Model, ask: Ask) -> Iterable[Finding]:
     if model.lint.get("crop_16_9") and str(ask.params.get("aspect_ratio", "")) == "16:9":
-        found.append(
-            _finding(
-                "params.aspect_ratio",
-                f"`{model.id}` has no native 16:9",
-                "ask for 3:2 and leave room at the sides for cropping",
-                "crop-16-9",
-            )
+        yield _finding(
+            "params.aspect_ratio",
+            f"`{model.id}` has no native 16:9",
+            "ask for 3:2 and leave room at the sides for cropping",
+            "crop-16-9",
         )
-    return tuple({f.code: f for f in reversed(found)}.values())[::-1]
 
 
 def _edits_given_video(model: Model, ask: Ask) -> Iterable[Finding]:
@@ -280,40 +286,39 @@ def _negatives(model: Model, text: str, negative: tuple[str, ...]) -> Iterable[F
             "keep what really went wrong",
             "negative-many",
         )
-    prompt = f" {' '.join(_words(text))} "
-    for term in terms:
-        bare = " ".join(_words(re.sub(r"(?i)^(no|avoid|without)\s+", "", term)))
-        wanted = f" {bare} " in prompt and not re.search(
-            rf"\b(?:no|without|avoid)\W+(?:\w+\W+)?{re.escape(bare)}\b", text.lower()
+    bare = (" ".join(_words(re.sub(r"(?i)^(no|avoid|without)\s+", "", term))) for term in terms)
+    wanted = next((term for term in bare if term and _asks_for(text, term)), None)
+    if wanted:
+        yield _finding(
+            "negative_prompt",
+            f"`{wanted}` is in the prompt and among what to avoid",
+            "take it out of one of the two",
+            "negative-contradicts",
         )
-        if bare and wanted:
-            yield _finding(
-                "negative_prompt",
-                f"`{bare}` is in the prompt and among what to avoid",
-                "take it out of one of the two",
-                "negative-contradicts",
-            )
-            return
+
+
+def _asks_for(text: str, term: str) -> bool:
+    """Whether a prompt has a term, and not after a `no` or `without`."""
+    if f" {term} " not in f" {' '.join(_words(text))} ":
+        return False
+    return not re.search(rf"\b(?:no|without|avoid)\W+(?:\w+\W+)?{re.escape(term)}\b", text.lower())
 
 
 def _seconds(model: Model, ask: Ask, shot_duration: float | None) -> float | None:
     own = model.fields.get("duration")
-    said = ask.params.get("duration") or (ask.params.get(own.name) if own else None)
-    for value in (said, ask.duration_s, shot_duration, model.defaults.get(own.name) if own else None):
-        try:
-            seconds = float(value) if value is not None else 0.0
-        except (TypeError, ValueError):
-            continue
-        if seconds > 0:
-            return seconds
-    return None
+    field = own.name if own else ""
+    said = ask.params.get("duration") or ask.params.get(field)
+    lengths = map(as_number, (said, ask.duration_s, shot_duration, model.defaults.get(field)))
+    return next((length for length in lengths if length and length > 0), None)
 
 
-def _motion(model: Model, text: str, *, starts: bool, seconds: float | None) -> Iterable[Finding]:
-    if model.task in ("upscale", "analysis", "avatar", "lip-sync", "motion-control", "character"):
-        return
-    moving = _verbs(text, _MOTION) + [w for w in _words(text) if w in _IRREGULAR]
+# Tasks whose motion comes from the clip or the voice that is given, not from the prompt.
+_NOT_DIRECTED = ("upscale", "analysis", "avatar", "lip-sync", "motion-control", "character")
+
+
+def _motion(model: Model, ask: Ask, text: str, shot_duration: float | None) -> Iterable[Finding]:
     words = _words(text)
+    moving = _verbs(text, _MOTION) + [w for w in words if w in _IRREGULAR]
     if not moving and len(words) >= 4:
         yield _finding(
             "prompt",
@@ -321,6 +326,7 @@ def _motion(model: Model, text: str, *, starts: bool, seconds: float | None) -> 
             "say what the subject does and what the camera does",
             "no-motion",
         )
+    starts = any(m.role in ("start_frame", "source") for m in ask.media)
     static = [w for w in words if w in _DESCRIBING]
     if starts and len(static) >= 4 and len(static) > len(moving):
         yield _finding(
@@ -329,6 +335,10 @@ def _motion(model: Model, text: str, *, starts: bool, seconds: float | None) -> 
             "say only what moves and how; the picture gives the rest",
             "redescribes-picture",
         )
+    yield from _actions(text, _seconds(model, ask, shot_duration))
+
+
+def _actions(text: str, seconds: float | None) -> Iterable[Finding]:
     doing = [w for w in _verbs(text, _MOTION - _CAMERA) if w not in ("light", "place", "hand", "set")]
     if seconds and len(set(doing)) > max(3.0, seconds):
         yield _finding(

@@ -118,28 +118,36 @@ def compare(
     of the price list.  `whole` says that `listed` is all there is, so that what is missing in it is gone.  `failed`
     has the calls about single models that failed, by id; `kept_words` the listing's price words of the last time.
     """
-    changes: list[Change] = []
+    failed, kept_words = failed or {}, kept_words or {}
     credits = _credits_by_model(prices)
-    ids = [str(entry.get("model") or "") for entry in listed]
-    for entry in listed:
-        model_id = str(entry.get("model") or "")
-        known = catalogue.get(model_id) or next(
-            (m for m in catalogue.named(model_id) if model_id in m.aliases), None
-        )
-        changes += _price_words(model_id, entry, (kept_words or {}).get(model_id))
+    changes: list[Change] = []
+    ids = [_id_of(entry) for entry in listed]
+    for model_id, entry in zip(ids, listed, strict=True):
+        changes += _price_words(model_id, entry, kept_words.get(model_id))
+        known = _known(catalogue, model_id)
         if known is None:
             changes += _unknown(catalogue, model_id, entry, schemas.get(model_id), today)
             continue
-        changes += _of_known(known, schemas.get(model_id), (failed or {}).get(model_id))
+        changes += _of_known(known, schemas.get(model_id), failed.get(model_id))
         changes += _price_changes(known, credits.get(model_id, set()))
     if whole:
         changes += _gone(catalogue, ids)
     return Candidate(changes=tuple(sorted(changes, key=lambda c: (c.model, c.kind))), asked=len(ids))
 
 
+def _id_of(entry: Mapping[str, JSON]) -> str:
+    return str(entry.get("model") or "")
+
+
+def _known(catalogue: Catalogue, model_id: str) -> Model | None:
+    """Return the model that the catalogue has under an id of the listing, be it an alias."""
+    exact = catalogue.get(model_id)
+    return exact or next((m for m in catalogue.named(model_id) if model_id in m.aliases), None)
+
+
 def price_words(listed: Sequence[Mapping[str, JSON]]) -> dict[str, str]:
     """Return the price words of a listing by model, to be kept for the next comparison."""
-    words = {str(entry.get("model") or ""): plain(entry.get("pricingDesc") or "", 500) for entry in listed}
+    words = {_id_of(entry): plain(entry.get("pricingDesc") or "", 500) for entry in listed}
     return {model_id: said for model_id, said in words.items() if model_id and said}
 
 
@@ -236,10 +244,16 @@ def _resolved(node: JSON, document: JSON, depth: int) -> JSON:
     found = {key: _resolved(value, document, depth + 1) for key, value in node.items()}
     for part in found.pop("allOf", None) or ():
         if isinstance(part, Mapping):
-            merged = {**(found.get("properties") or {}), **(part.get("properties") or {})}
-            required = [*(found.get("required") or ()), *(part.get("required") or ())]
-            found = {**part, **found, "properties": merged} | ({"required": required} if required else {})
+            found = _merged(found, part)
     return found
+
+
+def _merged(schema: Mapping[str, JSON], part: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return a schema with one part of its `allOf`: the fields and the required names of both."""
+    properties = {**(schema.get("properties") or {}), **(part.get("properties") or {})}
+    required = [*(schema.get("required") or ()), *(part.get("required") or ())]
+    merged = {**part, **schema, "properties": properties}
+    return merged | {"required": required} if required else merged
 
 
 def _referred(reference: str, document: JSON) -> JSON:
@@ -254,43 +268,49 @@ def _referred(reference: str, document: JSON) -> JSON:
     return {}
 
 
-def _plain_schema(schema: JSON, *, top: bool = True) -> JSON:
+def _plain_schema(schema: JSON) -> JSON:
     """Return the parts of a schema that both sides can say, in one order."""
     if not isinstance(schema, Mapping):
         return schema
-    found: dict[str, JSON] = {}
-    for key in _COMPARED:
-        if key not in schema:
-            continue
-        value = schema[key]
-        if key == "properties" and isinstance(value, Mapping):
-            value = {str(k): _plain_schema(v, top=False) for k, v in sorted(value.items())}
-        elif key == "items":
-            value = _plain_schema(value, top=False)
-        elif key in ("required",) and isinstance(value, list):
-            value = sorted(str(v) for v in value)
-        found[key] = value
+    found = {key: schema[key] for key in _COMPARED if key in schema}
+    if isinstance(found.get("properties"), Mapping):
+        properties = sorted(found["properties"].items())
+        found["properties"] = {str(name): _plain_schema(own) for name, own in properties}
+    if "items" in found:
+        found["items"] = _plain_schema(found["items"])
+    if isinstance(found.get("required"), list):
+        found["required"] = sorted(str(name) for name in found["required"])
     return found
 
 
 def _input_changes(model: Model, schema: Mapping[str, JSON]) -> list[Change]:
     before, after = _plain_schema(model.input), _plain_schema(schema)
     old, new = before.get("properties") or {}, after.get("properties") or {}
-    words = [f"new field `{plain(name, 80)}`" for name in new if name not in old]
-    words += [f"field `{name}` is gone" for name in old if name not in new]
-    for name in sorted(set(old) & set(new)):
-        words += _field_words(name, old[name], new[name])
-    needs, needed = set(after.get("required") or ()), set(before.get("required") or ())
-    words += [f"`{plain(name, 80)}` is required now" for name in sorted(needs - needed)]
-    words += [f"`{name}` is no longer required" for name in sorted(needed - needs)]
+    words = [*_property_words(old, new), *_required_words(before, after)]
     if not words:
         return []
-    diff = _diff({"id": model.id, "input": before}, {"id": model.id, "input": after}, model)
     return [
         Change(
-            model=model.id, kind="input", words=tuple(words), diff=diff, entry=_patch(model, old, new, schema)
+            model=model.id,
+            kind="input",
+            words=tuple(words),
+            diff=_diff({"id": model.id, "input": before}, {"id": model.id, "input": after}, model),
+            entry=_patch(model, old, new, schema),
         )
     ]
+
+
+def _property_words(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterable[str]:
+    yield from (f"new field `{plain(name, 80)}`" for name in new if name not in old)
+    yield from (f"field `{name}` is gone" for name in old if name not in new)
+    for name in sorted(set(old) & set(new)):
+        yield from _field_words(name, old[name], new[name])
+
+
+def _required_words(before: Mapping[str, JSON], after: Mapping[str, JSON]) -> Iterable[str]:
+    needs, needed = set(after.get("required") or ()), set(before.get("required") or ())
+    yield from (f"`{plain(name, 80)}` is required now" for name in sorted(needs - needed))
+    yield from (f"`{name}` is no longer required" for name in sorted(needed - needs))
 
 
 # What a schema that does not say them takes away; other keys that are missing say nothing.
@@ -339,7 +359,7 @@ def _new(model_id: str, entry: Mapping[str, JSON], schema: Mapping[str, JSON] | 
     tasks = tasks or ["unknown"]
     words = " ".join([*tasks, model_id])
     modality = next(kind for kind, pattern in _MODALITY if re.search(pattern, words))
-    properties = {str(k): _field(str(k), v) for k, v in ((schema or {}).get("properties") or {}).items()}
+    input = _draft_input(schema)
     draft: dict[str, Any] = {
         "id": plain(model_id, 200),
         "title": plain(entry.get("title") or model_id, 200),
@@ -348,21 +368,14 @@ def _new(model_id: str, entry: Mapping[str, JSON], schema: Mapping[str, JSON] | 
         "family": "jobs",
         "endpoint": JOBS_ENDPOINT,
         "status": "current",
-        "input": {
-            "type": "object",
-            "required": sorted(str(name) for name in (schema or {}).get("required") or ()),
-            "properties": properties,
-            "additionalProperties": False,
-        },
-        "roles": _roles(properties),
+        "input": input,
+        "roles": _roles(input["properties"]),
         "outputs": {"count": 1},
         "sources": [f"the provider's own listing, {today}"],
         "as_of": today,
         "confidence": "medium",
         "notes": plain(f"prices in words: {entry.get('pricingDesc') or 'none'}", 500),
     }
-    if schema is None:
-        del draft["input"]["additionalProperties"]  # its fields are not known: they are sent with a warning
     text = yaml.safe_dump([draft], sort_keys=False, allow_unicode=True, width=100)
     head = f"--- /dev/null\n+++ provider/{modality}/{draft['id']}\n"
     return Change(
@@ -373,6 +386,19 @@ def _new(model_id: str, entry: Mapping[str, JSON], schema: Mapping[str, JSON] | 
         entry=draft,
         maker=plain(entry.get("provider") or "", 100),
     )
+
+
+def _draft_input(schema: Mapping[str, JSON] | None) -> dict[str, Any]:
+    """Return the input of a draft; without a schema its fields are not known, and are sent with a warning."""
+    if schema is None:
+        return {"type": "object", "required": [], "properties": {}}
+    properties = (schema.get("properties") or {}).items()
+    return {
+        "type": "object",
+        "required": sorted(str(name) for name in schema.get("required") or ()),
+        "properties": {str(name): _field(str(name), own) for name, own in properties},
+        "additionalProperties": False,
+    }
 
 
 _PROPERTY = (
@@ -395,12 +421,13 @@ _KINDS = (
 
 def _field(name: str, schema: JSON) -> dict[str, JSON]:
     """Return one field of a draft, in the keys that a file of models has; media get a note by their name."""
-    plain_one = _plain_schema(schema)
-    found = {key: plain_one[key] for key in _PROPERTY if isinstance(plain_one, Mapping) and key in plain_one}
-    if isinstance(schema, Mapping) and isinstance(schema.get("items"), Mapping):
-        found["items"] = _field("", schema["items"])
-    if isinstance(schema, Mapping) and isinstance(schema.get("properties"), Mapping):
-        found["properties"] = {str(k): _field(str(k), v) for k, v in schema["properties"].items()}
+    said = schema if isinstance(schema, Mapping) else {}
+    compared = _plain_schema(said)
+    found = {key: compared[key] for key in _PROPERTY if key in compared}
+    if isinstance(said.get("items"), Mapping):
+        found["items"] = _field("", said["items"])
+    if isinstance(said.get("properties"), Mapping):
+        found["properties"] = {str(key): _field(str(key), own) for key, own in said["properties"].items()}
     if re.search(r"(?i)url|image_input|input_image", name):
         kind = next((kind for kind, words in _KINDS if re.search(words, name.lower())), None)
         if kind:
