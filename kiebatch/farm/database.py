@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, LiteralString, TypeVar
 
 from kiebatch.errors import Invalid, install_hint
 from kiebatch.team import Away, conninfo
@@ -28,6 +28,7 @@ T = TypeVar("T")
 Db = psycopg.AsyncConnection[dict[str, Any]]
 
 TASK = "kiebatch.unit"
+_OPEN_S = 5.0
 _AGAIN_S = (0.1, 0.5, 1.0, 2.0)
 # What a database that goes away or comes back raises, and what the queue makes of it.
 AWAY = (
@@ -47,30 +48,32 @@ class Database:
     """A pool of connections; what breaks is opened again by the pool."""
 
     def __init__(self, url: str, *, most: int = 4) -> None:
-        connector = procrastinate.PsycopgConnector(
+        # Of our own making, as theirs asks the server before each use whether a connection still works: a broken one
+        # is noticed by what it is used for.
+        self._pool = psycopg_pool.AsyncConnectionPool(
             conninfo=conninfo(url),
             min_size=1,
             max_size=most,
-            timeout=5.0,
+            timeout=_OPEN_S,
             kwargs={"row_factory": dict_row, "prepare_threshold": None},
             configure=_by_statement,
+            open=False,
         )
-        self._connector = connector
-        self.app = procrastinate.App(connector=connector)
+        self.app = procrastinate.App(connector=procrastinate.PsycopgConnector())
         # Their logs name every job and every try to connect; what is to be known is in the rows, or raised.
         for name in ("procrastinate", "psycopg.pool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        try:
-            await self.app.open_async()
-        except AWAY as error:
-            raise Away("the team's database cannot be reached") from error
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._pool.close)
+            try:
+                await self._pool.open(wait=True, timeout=_OPEN_S)
+                await self.app.open_async(self._pool)
+            except AWAY as error:
+                raise Away("the team's database cannot be reached") from error
             yield
-        finally:
-            await self.app.close_async()
 
     async def transact(self, work: Callable[[Db], Awaitable[T]], *, patience_s: float = 60.0) -> T:
         """Do some work in one transaction; done again where the database went away, `Away` when it stays away."""
@@ -94,8 +97,8 @@ class Database:
         deadline, tries = loop.time() + patience_s, 0
         while True:
             try:
-                async with self._connector.pool.connection() as db:
-                    return await work(cast(Db, db))  # its rows are dicts, as the connector was told
+                async with self._pool.connection() as db:
+                    return await work(db)
             except (
                 psycopg.errors.DeadlockDetected,
                 psycopg.errors.UniqueViolation,
