@@ -1,7 +1,8 @@
 """The animatic: the film as MP4 with stills held under their camera move, clips, voices, music, words and chapters.
 
 Each shot is encoded as a piece of exactly its frames (`pieces`); the pieces are then joined without encoding again, so
-that a long film needs no more memory than a short one, and a shot that did not change is not encoded again.
+that a long film needs no more memory than a short one, and a shot that did not change is not encoded again.  A team's
+workers encode them where some are alive; what they cannot is encoded here.
 
 A clip longer than its shot is cut at its end.  A shorter one is slowed to fill the shot, at most to half its speed;
 what is still missing then is its last frame, held.
@@ -10,6 +11,7 @@ what is still missing then is its last frame, held.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import tempfile
@@ -18,10 +20,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from kiebatch import media
-from kiebatch.errors import Invalid, install_hint
+from kiebatch import files, media
+from kiebatch.errors import Invalid, Refused, install_hint
 from kiebatch.exports import captions, cut, pieces, soundtrack
-from kiebatch.exports.cut import Film, Options
+from kiebatch.exports.cut import Cut, Film, Options
 from kiebatch.exports.pieces import Look, Store
 from kiebatch.model import Project
 from kiebatch.record.manifest import Manifest
@@ -34,6 +36,7 @@ from kiebatch.units import (
     LocalQueue,
     NoRows,
     Order,
+    Parts,
     Piece,
     WorkQueue,
     even,
@@ -67,6 +70,9 @@ def export(
     return [options.output, *(captions.beside(options.output, said) if said else [])]
 
 
+_Encoders = tuple[WorkQueue, Parts]
+
+
 class _Animatic:
     def __init__(
         self, film: Film, said: Sequence[Cue], workspace: Workspace, options: Options, folder: Path
@@ -87,28 +93,68 @@ class _Animatic:
 
     def _tick(self) -> None:
         self.done += 1
-        self.options.progress(self.done, len(self.pieces) + 1)
+        self.options.progress(self.done, len({piece.key for piece in self.pieces}) + 1)
 
     async def _encode(self) -> None:
+        files.private_folder(self.store.folder)
+        with tempfile.TemporaryDirectory(prefix="team-", dir=self.store.folder) as folder:
+            async with contextlib.AsyncExitStack() as stack:
+                encoders = [self._here()]
+                if self.options.queue is not None:
+                    others = await stack.enter_async_context(self.options.queue(Path(folder)))
+                    encoders = [*([others] if others else []), *encoders]
+                await self._all(encoders)
+
+    def _here(self) -> _Encoders:
         shelf = Folder(self.store.folder, ending=f".{os.getpid()}.part.mp4")
         context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread)
-        queue = LocalQueue(context, {"segment": min(4, os.cpu_count() or 1)})
-        # What blends out of the shot before needs that one's last frame, so those come second, in their order.
-        first = [n for n, piece in enumerate(self.pieces) if not piece.blended]
-        await asyncio.gather(*(self._piece(number, queue, shelf) for number in first))
-        for number, piece in enumerate(self.pieces):
-            if piece.blended:
-                await self._piece(number, queue, shelf)
+        return LocalQueue(context, {"segment": min(4, os.cpu_count() or 1)}), shelf
 
-    async def _piece(self, number: int, queue: WorkQueue, shelf: Folder) -> None:
-        piece, shot = self.pieces[number], self.film.shots[number]
+    async def _all(self, encoders: Sequence[_Encoders]) -> None:
+        tasks: dict[str, asyncio.Task[None]] = {}
+        for piece, shot in zip(self.pieces, self.film.shots, strict=True):
+            if piece.key not in tasks:
+                before = tasks.get(piece.before)  # of what it blends out of it needs the last frame
+                tasks[piece.key] = asyncio.create_task(self._piece(piece, shot, before, encoders))
+        try:
+            await asyncio.gather(*tasks.values())
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    async def _piece(
+        self, piece: Piece, shot: Cut, before: asyncio.Task[None] | None, encoders: Sequence[_Encoders]
+    ) -> None:
+        if before is not None:
+            await before
+        why_not = ""
+        for queue, shelf in encoders:
+            if not self.store.has(piece):
+                why_not = await self._made(piece, shot, queue, shelf)
         if not self.store.has(piece):
-            if shot.shown and shot.shown.path:
-                shelf.point(f"sha256/{piece.source}", shot.shown.path)
-            ended = await queue.result(Order(unit=segment(piece, pieces.source(shot))))
-            if isinstance(ended, Failed):
-                raise Invalid(f"shot {shot.name} cannot be encoded: {ended.message}")
+            raise Invalid(f"shot {shot.name} cannot be encoded: {why_not}")
         self._tick()
+
+    async def _made(self, piece: Piece, shot: Cut, queue: WorkQueue, shelf: Parts) -> str:
+        """Have a piece made and brought here; return why it is not, in words."""
+        order = Order(unit=segment(piece, pieces.source(shot)))
+        try:
+            if shot.shown and shot.shown.path and piece.source:
+                await shelf.lend(f"sha256/{piece.source}", shot.shown.path)
+            if piece.blended:
+                await shelf.lend(f"{piece.before}.mp4", self.store.folder / f"{piece.before}.mp4")
+            ended = await queue.result(order)
+            if isinstance(ended, Failed):
+                return ended.message
+            made = await shelf.take(order.unit, f"{piece.key}.mp4")
+            if made is None:
+                await queue.forget(order)
+                return "what encoded it did not keep it"
+            os.replace(made, self.store.path(piece))
+        except Refused as refused:  # the team's database or store went away: what others do can be done here
+            return refused.message
+        return ""
 
     def _joined(self) -> Path:
         (self.folder / "pieces.txt").write_text(_listed(self.store, self.pieces), encoding="utf-8")

@@ -20,6 +20,7 @@ from kiebatch.record.manifest import Manifest
 from kiebatch.record.notes import Notes, Thread
 from kiebatch.record.picks import UNDECIDED, Picks, Standing, parts, written
 from kiebatch.scenefile.lengths import lengths, voice_begins_s
+from kiebatch.units import OpenQueue
 from kiebatch.workspace import Workspace
 
 Progress = Callable[[int, int], None]
@@ -39,6 +40,7 @@ class Options:
     - `fps`, `size`: of animatic and timeline; without a size it follows the pictures
     - `slate`: scene, shot, take and time in the animatic; `captions`: what is said, in the picture
     - `web_side` and `thumb_side`: the longest sides of what `web` writes, in pixels
+    - `queue`: opens the queue of others who encode an animatic, with files in a folder; None where nobody does
     - `only`: selectors such as `5-9` or `2b`, empty for all; `picked`: only shots of which somebody picked a take
     """
 
@@ -58,6 +60,7 @@ class Options:
     size: tuple[int, int] | None = None
     slate: bool = False
     captions: bool = False
+    queue: OpenQueue | None = None
     web_side: int | None = None
     thumb_side: int | None = None
     only: tuple[str, ...] = ()

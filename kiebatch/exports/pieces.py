@@ -10,14 +10,14 @@ import contextlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kiebatch import files, media
+from kiebatch import files
 from kiebatch.exports.cut import Cut, Film
 from kiebatch.exports.soundtrack import seconds
 from kiebatch.media import framing
-from kiebatch.units import Cue, Piece, Source, Transition
+from kiebatch.units import Cue, Piece, Source, Transition, tools
 
 _KEPT_S = 30 * 24 * 3600.0  # how long a piece that nobody uses stays
 
@@ -96,9 +96,8 @@ def pieces(look: Look, cues: Sequence[Sequence[Cue]]) -> list[Piece]:
             slate=slate(look.film, shot) if look.slate else "",
             captions=tuple(captions),
             before=found[-1].key if found and begin not in ("cut", "black", "white") else "",
-            ffmpeg=media.ffmpeg_version(),
         )
-        found.append(piece)
+        found.append(replace(piece, tools=tools(piece)))
         begin = end
     return found
 

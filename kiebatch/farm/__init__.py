@@ -8,6 +8,7 @@ from kiebatch._lazy import face
 
 if TYPE_CHECKING:
     from kiebatch.farm.abilities import doable as doable
+    from kiebatch.farm.asking import asking as asking
     from kiebatch.farm.pace import Pace as Pace
     from kiebatch.farm.parent import supervise as supervise
     from kiebatch.farm.queue import TeamQueue as TeamQueue
@@ -25,6 +26,7 @@ __getattr__, __dir__ = face(
         "StoreShelf": "shelf",
         "TeamQueue": "queue",
         "Worker": "worker",
+        "asking": "asking",
         "doable": "abilities",
         "drained": "status",
         "farm_status": "status",

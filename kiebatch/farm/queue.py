@@ -108,6 +108,17 @@ class TeamQueue:
                 return await self._here.result(order)
         return ended.result()
 
+    async def forget(self, order: Order) -> None:
+        await self.rows.forget(order.unit.key)
+
+    async def serves(self, kind: Kind) -> bool:
+        """Whether a worker is alive that takes units of a kind."""
+        now = asyncio.get_running_loop().time()
+        if now > self._served_until:
+            self._served = await kinds_served(self._database, self._pace.dead_s)
+            self._served_until = now + self._pace.beat_s
+        return kind in self._served
+
     def _looking_now(self) -> asyncio.Task[None]:
         if self._looking is None or self._looking.done():
             return asyncio.create_task(self._look())
@@ -116,11 +127,7 @@ class TeamQueue:
     async def _is_for_others(self, order: Order) -> bool:
         if "key" in order.unit.needs or (order.unit.kind == "download" and order.output is None):
             return False
-        now = asyncio.get_running_loop().time()
-        if now > self._served_until:
-            self._served = await kinds_served(self._database, self._pace.dead_s)
-            self._served_until = now + self._pace.beat_s
-        return order.unit.kind in self._served
+        return await self.serves(order.unit.kind)
 
     async def depth(self) -> Mapping[Kind, int]:
         rows = await self._database.rows(

@@ -14,6 +14,8 @@ from kiebatch.units import Ended, Failed, Made, Order, Unit, derive
 _DERIVED: tuple[Derivative, ...] = ("thumb", "poster", "peaks", "web")
 _PARKED = Failed("parked", "it ended one worker after the other, so none takes it any more", retryable=False)
 
+_GONE = Failed("not-stored", "the store does not have its bytes any more", retryable=True)
+
 # New, or failed before: it is to be queued.  What is made, parked or on its way stays as it is.
 _ASK = """
 INSERT INTO units (key, kind, unit, attempt, number, address, dies_at, priority)
@@ -66,6 +68,13 @@ class UnitRows:
             "SELECT key, state, ended FROM units WHERE key = ANY(%s) AND state <> 'open'", list(keys)
         )
         return {row["key"]: _ended(row) for row in rows}
+
+    async def forget(self, key: str) -> None:
+        """Take a unit that is made for one that came to nothing, so that it can be asked for once more."""
+        await self._database.rows(
+            "UPDATE units SET state = %s, ended = %s WHERE key = %s AND state = 'made' RETURNING key",
+            *(*_told(_GONE), key),
+        )
 
     # -- executing
 

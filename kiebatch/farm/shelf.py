@@ -8,19 +8,21 @@ from pathlib import Path
 
 from kiebatch import files
 from kiebatch.record import Offload
-from kiebatch.record.store import Results, StoreFailed, layout
+from kiebatch.record.store import Results, layout
 from kiebatch.units import Unit
 
-_KEPT = (
-    32  # files that a worker keeps for the units that come next: a clip has a thumbnail, a poster, a web copy
-)
+KEPT = 32  # files that a machine keeps for the units that come next: a clip has a thumbnail, a poster, a web copy
 
 
 class StoreShelf:
     """Bytes by digest and what is made from them, in the team's store.  `folder` is this machine's own."""
 
-    def __init__(self, results: Results, folder: Path, offload: Offload = asyncio.to_thread) -> None:
+    def __init__(
+        self, results: Results, folder: Path, offload: Offload = asyncio.to_thread, *, kept: int = KEPT
+    ) -> None:
+        """`kept` files stay on this machine: more than the units at work read."""
         self._results = results
+        self._most = kept
         self._folder = folder
         self._offload = offload
         self._elsewhere: dict[str, Path] = {}
@@ -33,14 +35,14 @@ class StoreShelf:
         files.private_folder(self._folder)
         return self._folder / f"{unit.key}.part"
 
-    async def take(self, unit: Unit, sha256: str) -> Path:
-        """Bring a download's bytes here, whoever fetched it."""
-        kept = await self._offload(self._bring, f"sha256/{sha256}")
-        if kept is None:
-            raise StoreFailed(f"{self._results.address} does not have the bytes of {sha256}")
-        part = self.scratch(unit)
-        await self._offload(os.replace, kept, part)
-        return part
+    async def lend(self, name: str, path: Path) -> None:
+        self.point(name, path)
+        await self._offload(self._store, name, path)
+
+    async def take(self, unit: Unit, name: str) -> Path | None:
+        """Bring the bytes here, whoever made them."""
+        target = self.scratch(unit)
+        return target if await self._offload(self._take, name, target) else None
 
     async def get(self, name: str) -> Path | None:
         path = self._elsewhere.get(name)
@@ -64,20 +66,34 @@ class StoreShelf:
             os.utime(here)
             return here
         part = here.with_name(f"{here.name}.{os.getpid()}.part")
-        if not self._results.objects.fetch(_stored(name), part):
-            part.unlink(missing_ok=True)
-            return None
-        if name.startswith("sha256/") and files.sha256(part) != name.removeprefix("sha256/"):
-            part.unlink()
+        if not self._fetched(name, part):
             return None
         os.replace(part, here)
         self._make_room()
         return here
 
-    def _keep(self, name: str, path: Path) -> None:
+    def _take(self, name: str, target: Path) -> bool:
+        # Not by way of what is kept: of many that come at once, the first would make room for the last.
+        try:
+            os.replace(self._here(name), target)
+        except FileNotFoundError:
+            return self._fetched(name, target)
+        return True
+
+    def _fetched(self, name: str, target: Path) -> bool:
+        """Bring bytes from the store, whole and checked, or not at all."""
+        if self._results.objects.fetch(_stored(name), target) and _is(name, target):
+            return True
+        target.unlink(missing_ok=True)
+        return False
+
+    def _store(self, name: str, path: Path) -> None:
         stored, shelf = _stored(name), self._results.objects
         if shelf.size(stored) != path.stat().st_size:  # the same bytes, or a file that was cut off
             shelf.put(stored, path)
+
+    def _keep(self, name: str, path: Path) -> None:
+        self._store(name, path)
         os.replace(path, self._here(name))
         self._make_room()
 
@@ -87,8 +103,13 @@ class StoreShelf:
 
     def _make_room(self) -> None:
         kept = sorted((self._folder / "kept").iterdir(), key=_age)
-        for path in kept[:-_KEPT]:
+        for path in kept[: -self._most]:
             path.unlink(missing_ok=True)
+
+
+def _is(name: str, path: Path) -> bool:
+    """Whether a file has the bytes that its name vouches for."""
+    return not name.startswith("sha256/") or files.sha256(path) == name.removeprefix("sha256/")
 
 
 def _age(path: Path) -> float:

@@ -15,7 +15,7 @@ from kiebatch.errors import Invalid
 from kiebatch.farm.database import AWAY, Database, Db
 from kiebatch.farm.pace import Pace
 from kiebatch.farm.queue import TeamQueue
-from kiebatch.farm.shelf import StoreShelf
+from kiebatch.farm.shelf import KEPT, StoreShelf
 from kiebatch.farm.upkeep import Upkeep
 from kiebatch.provider import Client
 from kiebatch.record.store import Results
@@ -45,7 +45,7 @@ class Worker:
         # A store that cannot be reached is said before anything is fetched for it.
         await asyncio.to_thread(self.results.objects.size, "entries")
         database = Database(self.url, most=self.jobs + 4)
-        shelf = StoreShelf(self.results, self.folder)
+        shelf = StoreShelf(self.results, self.folder, kept=max(KEPT, 4 * self.jobs))
         context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread, fetch=self.client.download)
         async with database.opened():
             queue = TeamQueue(database, context, pace=self.pace)

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,6 +113,12 @@ def pieces(text: str, only: Sequence[str] | None = None) -> list[Piece]:
             else:
                 found.append(Piece(face, drawn))
     return found
+
+
+def fonts(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the font files in which these texts are set; another machine may have others."""
+    found = {face for text in texts for face, _ in pieces(text)}
+    return tuple(sorted(Path(face).name if face else "" for face in found))
 
 
 def width(text: str, size: float) -> float:

@@ -211,7 +211,12 @@ class Collector:
         for number in range(_TRIES):
             ended = await self._context.queue.result(order)
             if isinstance(ended, Made):
-                return await self._taken(order.unit, output, ended)
+                fetched = await self._taken(order.unit, output, ended)
+                if fetched is not None:
+                    return fetched
+                lost = Lost("not-stored", "the store does not have its bytes any more")
+                await self._context.queue.forget(order)
+                continue
             lost = Lost(ended.code, ended.message)
             if ended.code == "gone":
                 fresh = await self._fresh(job, task_id, output, number)
@@ -222,9 +227,11 @@ class Collector:
                 break
         return lost
 
-    async def _taken(self, unit: Unit, output: Output, made: Made) -> _Fetched:
+    async def _taken(self, unit: Unit, output: Output, made: Made) -> _Fetched | None:
         sha256 = str(made.value["sha256"])
-        part = await self._context.shelf.take(unit, sha256)
+        part = await self._context.shelf.take(unit, f"sha256/{sha256}")
+        if part is None:
+            return None
         return _Fetched(output, part, MediaFacts(**made.value["facts"]), sha256)
 
     async def _written(self, unit: Unit, output: Output) -> _Fetched:

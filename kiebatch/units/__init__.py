@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kiebatch.units.downloading import download as download
     from kiebatch.units.execution import execute as execute
     from kiebatch.units.queue import LocalQueue as LocalQueue
+    from kiebatch.units.queue import OpenQueue as OpenQueue
     from kiebatch.units.queue import WorkQueue as WorkQueue
     from kiebatch.units.segments import Cue as Cue
     from kiebatch.units.segments import Piece as Piece
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kiebatch.units.segments import even as even
     from kiebatch.units.segments import fitting as fitting
     from kiebatch.units.segments import segment as segment
+    from kiebatch.units.segments import tools as tools
     from kiebatch.units.shelf import Folder as Folder
     from kiebatch.units.unit import KINDS as KINDS
     from kiebatch.units.unit import Ended as Ended
@@ -47,6 +49,7 @@ __getattr__, __dir__ = face(
         "LocalQueue": "queue",
         "Made": "unit",
         "NoRows": "context",
+        "OpenQueue": "queue",
         "Order": "unit",
         "Parts": "context",
         "Piece": "segments",
@@ -62,6 +65,7 @@ __getattr__, __dir__ = face(
         "execute": "execution",
         "fitting": "segments",
         "segment": "segments",
+        "tools": "segments",
         "upload": "uploading",
     },
 )

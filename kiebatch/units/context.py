@@ -43,14 +43,18 @@ class Shelf(Protocol):
 
 
 class Parts(Shelf, Protocol):
-    """The shelf of a run: it knows the files of this machine, and hands out what was fetched."""
+    """The shelf of whoever asks for units: it knows the files of this machine, and hands out what was made."""
 
     def point(self, name: str, path: Path) -> None:
-        """Say where bytes lie that units read."""
+        """Say where bytes lie that this machine's units read."""
         ...
 
-    async def take(self, unit: Unit, sha256: str) -> Path:
-        """Return the file that a download fetched; it is the caller's now, to move."""
+    async def lend(self, name: str, path: Path) -> None:
+        """Let whoever executes a unit read these bytes, on whatever machine."""
+        ...
+
+    async def take(self, unit: Unit, name: str) -> Path | None:
+        """Return a file with bytes that a unit made; it is the caller's now, to move.  None where they are not there."""
         ...
 
 

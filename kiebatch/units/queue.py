@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol
 
-from kiebatch.units.context import Context
+from kiebatch.units.context import Context, Parts
 from kiebatch.units.execution import execute
 from kiebatch.units.unit import KINDS, Ended, Kind, Order
 
@@ -29,6 +31,10 @@ class WorkQueue(Protocol):
         """Queue a unit where it is not done, and return how it ended."""
         ...
 
+    async def forget(self, order: Order) -> None:
+        """Take a unit for not done, as what it made is gone; `result` then has it executed once more."""
+        ...
+
     async def work(self, kinds: Collection[Kind], jobs: int) -> None:
         """Execute queued units of these kinds, so many at once, until `drain`."""
         ...
@@ -40,6 +46,10 @@ class WorkQueue(Protocol):
     async def drain(self) -> None:
         """Take no more units in `work`, and return when those at work have ended."""
         ...
+
+
+OpenQueue = Callable[[Path], AbstractAsyncContextManager[tuple[WorkQueue, Parts] | None]]
+"""Opens a queue, and the shelf with the files of its units: a folder of this machine is for them.  None where nobody works."""
 
 
 class LocalQueue:
@@ -77,6 +87,9 @@ class LocalQueue:
             del self._open[key]
             mine.cancel()  # where it did not end, whoever waits for it executes it
             self._changed.set()
+
+    async def forget(self, order: Order) -> None:
+        return None  # what is done is not remembered
 
     async def work(self, kinds: Collection[Kind], jobs: int) -> None:
         self._draining = False

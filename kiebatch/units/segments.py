@@ -25,6 +25,10 @@ from kiebatch.units.unit import Ended, Failed, Made, Order, Unit
 Transition = Literal["cut", "black", "white", "dissolve", "wipeleft", "wiperight", "wipeup", "wipedown"]
 SLOWEST = 2.0  # times a clip's own length
 _RECIPE = 1  # goes up when the same content shall give other frames
+# Segments are joined without encoding: one of another encoder might not play among the others.
+_OTHER_TOOLS = Failed(
+    "other-tools", "a machine with another ffmpeg, kiebatch or fonts took it", retryable=False
+)
 _TRANSITION_S = 0.5
 _TIMEOUT_S = 900.0
 # Segments are joined without encoding, so all have the same settings.
@@ -45,7 +49,10 @@ class Cue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """All that decides what a shot's frames show.  `source` is the digest of its picture; `words` those of a card."""
+    """All that decides what a shot's frames show.  `source` is the digest of its picture; `words` those of a card.
+
+    `tools` are those of the machine that asks for it: ffmpeg, and the fonts of its words.
+    """
 
     size: tuple[int, int]
     rate: str
@@ -59,13 +66,17 @@ class Piece:
     slate: str = ""
     captions: tuple[Cue, ...] = ()
     before: str = ""  # the piece whose last frame it blends out of
-    ffmpeg: str = ""
+    tools: tuple[str, ...] = ()
     recipe: int = _RECIPE
 
     @property
     def key(self) -> str:
         told = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (*self.words, self.overlay, self.slate, *(cue.text for cue in self.captions))
 
     @property
     def blended(self) -> bool:
@@ -89,9 +100,22 @@ def segment(piece: Piece, source: Source) -> Unit:
     )
 
 
+def tools(piece: Piece) -> tuple[str, ...]:
+    """Return what decides on this machine how a piece's frames look."""
+    return (media.ffmpeg_version(), *lettering.fonts(piece.texts))
+
+
 async def encoded(order: Order, context: Context) -> Ended:
     """Encode the piece; it is then on the shelf as `<key of the piece>.mp4`."""
-    piece, source = _read(order.unit.params)
+    try:
+        piece, source = _read(order.unit.params)
+    except (
+        KeyError,
+        TypeError,
+    ):  # it was asked for by a program that says more of a piece than this one knows
+        return _OTHER_TOOLS
+    if (piece.recipe, piece.tools) != (_RECIPE, await context.offload(tools, piece)):
+        return _OTHER_TOOLS
     if await context.shelf.get(f"{piece.key}.mp4") is not None:
         return Made({"name": f"{piece.key}.mp4"})
     picture = await context.shelf.get(f"sha256/{piece.source}") if piece.source else None
@@ -113,6 +137,7 @@ def _read(params: Mapping[str, Any]) -> tuple[Piece, Source]:
     told |= {
         "size": tuple(told["size"]),
         "words": tuple(told["words"]),
+        "tools": tuple(told["tools"]),
         "captions": tuple(Cue(**cue) for cue in told["captions"]),
     }
     return Piece(**told), Source(**params["source"])

@@ -24,8 +24,12 @@ class Folder:
         files.private_folder(self._folder)
         return self._folder / f"{unit.key}{self._ending}"
 
-    async def take(self, unit: Unit, sha256: str) -> Path:
-        return self.scratch(unit)
+    async def lend(self, name: str, path: Path) -> None:
+        self.point(name, path)
+
+    async def take(self, unit: Unit, name: str) -> Path | None:
+        path = self.scratch(unit) if name.startswith("sha256/") else self._folder / name
+        return path if path.is_file() else None
 
     async def get(self, name: str) -> Path | None:
         path = self._elsewhere.get(name, self._folder / name)

@@ -93,3 +93,16 @@ def test_what_waits_is_counted_by_kind_and_drained_work_takes_no_more(stage: Ope
             assert sorted(on.fetched) == ["1", "2", "3"]
 
     asyncio.run(scenario())
+
+
+def test_a_unit_whose_bytes_are_gone_is_executed_once_more(stage: Open) -> None:
+    async def scenario() -> None:
+        async with stage() as on, on.working():
+            await on.queue.result(on.order(1))
+            await on.queue.forget(on.order(1))
+            ended = await on.queue.result(on.order(1))
+
+            assert isinstance(ended, Made)
+            assert on.fetched == ["1", "1"]
+
+    asyncio.run(scenario())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import os
 import re
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sized
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,13 +19,17 @@ from typer import Argument, Option
 from kiebatch import files, git
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
-from kiebatch.errors import Invalid, plain
+from kiebatch.errors import Invalid, Refused, plain
 from kiebatch.exports import ENDINGS, bundle, cut, otio, retime
 from kiebatch.exports import csv as shot_list
 from kiebatch.exports.cut import Progress
 from kiebatch.exports.pdf import GRIDS
 from kiebatch.project import Opened, finding
 from kiebatch.record import picks_file, runs
+from kiebatch.record.store import open_store, times_of
+from kiebatch.settings import settings
+from kiebatch.team.environment import address
+from kiebatch.units import OpenQueue, Parts, WorkQueue
 from kiebatch.workspace import Workspace
 
 app = typer.Typer()
@@ -195,6 +200,7 @@ def export(
             size=_size(size),
             slate=slate,
             captions=captions,
+            queue=_encoders(opened.workspace) if kind == "animatic" else None,
             web_side=web_size,
             thumb_side=thumb_size,
             only=tuple(only or ()),
@@ -213,6 +219,28 @@ def export(
     }
     shown = [f"{files.shown(target)}: {len(written)} files"] if kind == "web" else value["files"]
     console.answer(value, lambda: "\n".join(shown), as_json=given.as_json)
+
+
+def _encoders(workspace: Workspace) -> OpenQueue | None:
+    """Return how to reach the workers of the person's team; None where there is no team or no store."""
+    url, chosen = address(), settings({}, os.environ, {})
+    if not url or not chosen.store or workspace.draft:
+        return None
+    store, here = open_store(chosen.store, times_of(chosen)), min(4, os.cpu_count() or 1)
+
+    @asynccontextmanager
+    async def opened(folder: Path) -> AsyncIterator[tuple[WorkQueue, Parts] | None]:
+        from kiebatch.farm import asking  # its driver is loaded where there is a team
+
+        async with AsyncExitStack() as stack:
+            try:
+                found = await stack.enter_async_context(asking(url, store, "segment", here, folder))
+            except Refused as refused:
+                console.say(f"without the team's workers: {plain(refused.message)}")
+                found = None
+            yield found
+
+    return opened
 
 
 def _away(opened: Opened, chosen: cut.Options) -> list[str]:
