@@ -33,6 +33,7 @@ def module(title: str) -> dict[str, Any]:
     return names
 
 
+@pytest.mark.slow
 def test_the_model_of_the_walk_through_is_planned_and_made(film: Film) -> None:
     (film.folder / "models").mkdir()
     (film.folder / "models" / "acme.yaml").write_text(block("add a model", "yaml"), encoding="utf-8")

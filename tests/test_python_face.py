@@ -65,6 +65,7 @@ def test_every_function_is_typed_whole(name: str) -> None:
     assert function.__doc__
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run(film: Film) -> None:
     Image.new("RGB", (640, 360), "navy").save("boat.png")
     film.write("kiebatch: 1\nscenes:\n  - {id: 1, model: nano-banana-2, prompt: a boat}\n")
@@ -87,6 +88,7 @@ def test_the_flow_of_one_clip_fits_on_fifteen_lines() -> None:
     assert len(statements) <= 15
 
 
+@pytest.mark.slow
 def test_the_plugin_gives_a_simulator_to_tests_of_others(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(BLOCKS[2], encoding="utf-8")
 
@@ -112,6 +114,7 @@ def test_the_plugin_gives_a_simulator_to_tests_of_others(tmp_path: Path) -> None
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_there_is_a_request_for_every_model_and_an_answer_of_every_family() -> None:
     from kiebatch import catalogue
 

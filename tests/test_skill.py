@@ -35,6 +35,7 @@ def test_the_head_says_what_the_skill_is_for() -> None:
     assert 100 < len(head["description"]) <= 1024
 
 
+@pytest.mark.slow
 def test_every_command_of_the_skill_runs(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(film.folder)
     unfinished = {"kiebatch resolve"}  # needs a held job, and a person
@@ -49,6 +50,7 @@ def test_every_command_of_the_skill_runs(film: Film, monkeypatch: pytest.MonkeyP
             json.loads(said.out)
 
 
+@pytest.mark.slow
 def test_the_cap_of_the_skill_is_what_the_example_costs(film: Film) -> None:
     film.command("init", "film")
 

@@ -256,7 +256,6 @@ class _Buying:
         dearer = (before.credits or 0.0) > (purchase.credits or 0.0)
         return before if dearer and replace(purchase, credits=before.credits) == before else purchase
 
-
     def _replaces(self, entry: Entry) -> tuple[str, ...]:
         """Return what a forced purchase supersedes; where it was bought under the approval, what it superseded."""
         if entry.cause is not Reason.FORCED:

@@ -231,6 +231,7 @@ def test_a_film_without_anything_still_makes_a_page(tmp_path: Path) -> None:
     assert "0 scenes" in _written(root)
 
 
+@pytest.mark.slow
 def test_five_hundred_shots_stay_under_two_megabytes_without_media(tmp_path: Path) -> None:
     prompt = "The keeper climbs the spiral stair, lantern in hand, low angle, 35 mm film, heavy grain, " * 3
     scenes = "".join(
@@ -263,6 +264,7 @@ def _without_code(text: str) -> str:
     return re.sub(r"<style>.*?</style>|<script>.*?</script>", "", text, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 def test_a_failed_job_is_told_with_what_the_provider_said(root: Path, sim: Sim) -> None:
     sim.fault("submit=fail:422 the words are too violent")
 

@@ -28,6 +28,7 @@ def page(folder: Path) -> str:
     return target.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 def test_what_is_unmet_stands_beside_the_picture_and_has_a_filter(folder: Path) -> None:
     text = page(folder)

@@ -186,6 +186,7 @@ def test_two_who_change_one_note_do_not_overwrite_each_other(review: Served) -> 
     assert picks.parse(review.picks, "picks.yaml").decision("2b#1").note == "brighter"
 
 
+@pytest.mark.slow
 def test_many_who_decide_at_once_lose_nothing(review: Served) -> None:
     clients = [visitor(review) for _ in range(6)]
 
@@ -374,6 +375,7 @@ def test_a_failed_job_is_tried_again_after_a_yes(root: Path, sim: Sim) -> None:
         until(lambda: not review.session.making.progress()["running"] and _take(root, "3").state == "made")
 
 
+@pytest.mark.slow
 def test_all_that_failed_is_tried_again_at_once(root: Path, sim: Sim) -> None:
     sim.fault("submit@1=fail:422 too violent")
     boards.run(root, sim, "3")

@@ -107,6 +107,7 @@ def test_a_shot_that_is_not_there_is_said() -> None:
         edits.with_prompt(FILM, "f.yaml", 2, "z", "A boat")
 
 
+@pytest.mark.slow
 @given(
     st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), min_size=1),
     st.sampled_from([(1, None), (2, "a"), (2, "b"), (2, "c"), (2, "d"), (1, "vo"), (3, "vo")]),

@@ -148,6 +148,7 @@ def test_a_draft_can_be_pasted_as_it_is(shipped: Catalogue, tmp_path: Path) -> N
     assert not build(model, Ask(prompt="A boat", params={"aspect_ratio": "2:1"})).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["z-image", "nano-banana-2"])
 def test_write_puts_what_differs_into_the_persons_own_file(film: Film, name: str) -> None:
     import os

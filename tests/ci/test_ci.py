@@ -231,6 +231,7 @@ def run_of_two(film: Film, sim: Sim, *more: str, text: str = TWO) -> Said:
     )
 
 
+@pytest.mark.slow
 def test_a_failed_job_is_annotated_at_the_line_of_its_shot(on_github: Path, tmp_path: Path, sim: Sim) -> None:
     sim.fault("submit@2=fail:422 No faces")
 
@@ -243,6 +244,7 @@ def test_a_failed_job_is_annotated_at_the_line_of_its_shot(on_github: Path, tmp_
     assert found.startswith(f"::error file=film/scenes.yaml,line={line},col=5,title=kiebatch {slot}::")
 
 
+@pytest.mark.slow
 def test_junit_says_how_long_each_job_took(tmp_path: Path, sim: Sim) -> None:
     film = Film(tmp_path / "film", git=False)
 
@@ -310,6 +312,7 @@ def test_what_is_not_as_expected_is_in_junit_and_a_failure_in_a_strict_run_alone
     assert [one.get("type") for one in strict.iter("failure")] == ["expect", "expect"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "severity"), [((), "warning"), (("--strict",), "error")])
 def test_a_run_annotates_what_is_not_as_expected_at_its_shot(
     on_github: Path, tmp_path: Path, sim: Sim, options: tuple[str, ...], severity: str

@@ -405,6 +405,7 @@ def _edit(film: Film, old: str, new: str) -> None:
 # --- the action ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_action_plans_and_refuses_to_spend_where_it_must_not(
     machine: Machine, sim: simulated.Sim
 ) -> None:

@@ -204,6 +204,7 @@ def test_a_refresh_finds_nothing_where_the_provider_says_what_the_files_say(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_derived_files_are_checked_without_a_key(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "refresh", "--check", "--json")
 

@@ -22,6 +22,7 @@ AUTHOR = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com")
 FAST = ("--poll-interval", "0.01", "--yes")
 
 
+@pytest.mark.slow
 def test_init_starts_a_project_that_runs_at_once_as_a_draft(film: Film) -> None:
     assert film.command("init", "new").code == 0
 
@@ -161,6 +162,7 @@ def test_a_cap_that_is_no_number_is_refused_and_nothing_is_spent(film: Film, opt
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_generate_makes_one_picture_and_answers_with_five_keys(film: Film) -> None:
     said = film.command("generate", "--prompt", "a boat", "--set", "aspect_ratio=16:9", "--yes")
 
@@ -174,6 +176,7 @@ def test_generate_makes_one_picture_and_answers_with_five_keys(film: Film) -> No
     assert len(film.sim.charges()) == 1
 
 
+@pytest.mark.slow
 def test_generate_takes_images_to_mean_img2img_and_uploads_them(film: Film) -> None:
     Image.new("RGB", (200, 100), "red").save("in.png")
 
@@ -203,6 +206,7 @@ def test_generate_refuses_bad_input_before_anything_is_sent(film: Film, args: tu
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_generate_reads_the_prompt_from_stdin(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("a boat {with braces}\n"))
 
@@ -223,6 +227,7 @@ def test_a_task_made_elsewhere_is_collected_at_no_cost(film: Film) -> None:
     assert len(film.sim.charges()) == 1
 
 
+@pytest.mark.slow
 def test_a_wait_that_times_out_keeps_the_task_which_the_next_run_collects(film: Film) -> None:
     film.write(ONE)
     film.sim.change(speed=20.0)

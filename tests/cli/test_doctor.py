@@ -30,6 +30,7 @@ def looked(film: Film, *options: str) -> tuple[int, dict[str, dict[str, Any]]]:
     return said.code, {check["name"]: check for check in said.json["checks"]}
 
 
+@pytest.mark.slow
 def test_a_machine_with_everything_has_no_problem(film: Film) -> None:
     code, found = looked(film)
 
@@ -41,6 +42,7 @@ def test_a_machine_with_everything_has_no_problem(film: Film) -> None:
     assert found["key"]["found"] == "from the environment (KIE_API_KEY)"
 
 
+@pytest.mark.slow
 def test_nothing_that_it_prints_holds_the_key(film: Film) -> None:
     said = film.command("doctor")
     as_json = film.command("doctor", "--json")
@@ -48,6 +50,7 @@ def test_nothing_that_it_prints_holds_the_key(film: Film) -> None:
     assert film.sim.key not in said.out + said.err + as_json.out
 
 
+@pytest.mark.slow
 def test_the_key_of_the_project_is_named_by_its_file(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KIE_API_KEY")
     (film.folder / ".env").write_text(f"KIE_API_KEY={film.sim.key}\n", encoding="utf-8")
@@ -57,6 +60,7 @@ def test_the_key_of_the_project_is_named_by_its_file(film: Film, monkeypatch: py
     assert found["key"]["found"] == "from .env"
 
 
+@pytest.mark.slow
 def test_without_a_key_a_run_cannot_work_and_a_draft_can(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KIE_API_KEY")
 
@@ -69,6 +73,7 @@ def test_without_a_key_a_run_cannot_work_and_a_draft_can(film: Film, monkeypatch
     assert "key" not in drafted
 
 
+@pytest.mark.slow
 def test_a_wrong_key_and_a_provider_that_does_not_answer_are_told_apart(film: Film) -> None:
     wrong, refused = looked(film, "--api-key", "not-the-key")
     away, unreached = looked(film, "--base-url", "http://127.0.0.1:9")
@@ -77,6 +82,7 @@ def test_a_wrong_key_and_a_provider_that_does_not_answer_are_told_apart(film: Fi
     assert (away, unreached["network"]["level"]) == (3, "problem")
 
 
+@pytest.mark.slow
 def test_every_line_that_is_not_good_has_a_way_out(film: Film) -> None:
     _, found = looked(film, "--base-url", "http://127.0.0.1:9", "--api-key", "x")
 
@@ -125,6 +131,7 @@ def the(check: Check | None) -> Check:
     return check
 
 
+@pytest.mark.slow
 @pytest.mark.needs("postgres")
 def test_a_store_and_a_ledger_are_looked_at_where_they_are_set(
     film: Film, team_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -161,6 +168,7 @@ def test_a_ledger_that_a_run_could_not_use_is_a_problem_that_says_why(team_url: 
     assert "secret-word" not in str([away, nothing])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "words"),
     [

@@ -119,6 +119,7 @@ def test_an_exported_yes_is_consent(film: Film, monkeypatch: pytest.MonkeyPatch)
     assert film.command("run", "scenes.yaml", *FAST).code == 0
 
 
+@pytest.mark.slow
 def test_a_threshold_asks_although_yes_is_exported_and_not_when_it_is_typed(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_plan_above_the_balance_asks_and_names_both_figures(
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_generate_spends_by_the_same_rules(film: Film) -> None:
     args = ("generate", "--prompt", "a boat", "--model", "nano-banana-2")
 
@@ -170,6 +172,7 @@ def test_generate_spends_by_the_same_rules(film: Film) -> None:
     assert film.command(*args, "--max-credits", "8").code == 0
 
 
+@pytest.mark.slow
 def test_generate_lets_no_job_go_whose_price_nobody_knows(film: Film) -> None:
     args = ("generate", "--prompt", "a boat", "--model", "made/up", "--allow-unknown-model", "--yes")
     film.sim.change(unknown_models=True)
@@ -339,6 +342,7 @@ def picture(name: str) -> str:
     return name
 
 
+@pytest.mark.slow
 def test_a_clip_from_a_local_picture_goes_to_the_frame_that_the_model_needs(film: Film) -> None:
     said = film.command(
         "generate", "--prompt", "it sails", "--model", "kling-3.0/video", "--image", picture("a.png"), "--yes"
@@ -349,6 +353,7 @@ def test_a_clip_from_a_local_picture_goes_to_the_frame_that_the_model_needs(film
     assert [url.startswith(film.sim.url) for url in sent["image_urls"]] == [True]
 
 
+@pytest.mark.slow
 def test_each_role_has_an_option(film: Film) -> None:
     said = film.command(
         "generate", "--prompt", "it sails", "--model", "kling-3.0/video", "--yes",
@@ -376,6 +381,7 @@ def test_a_clip_without_a_model_is_refused(film: Film) -> None:
     assert "--model" in said.err
 
 
+@pytest.mark.slow
 def test_a_sound_whose_address_does_not_tell_its_kind_goes_to_the_field_for_sounds(film: Film) -> None:
     said = film.command(
         "generate", "--prompt", "she sings", "--model", "minimax-h3/reference-to-video", "--yes",
@@ -390,6 +396,7 @@ def test_a_sound_whose_address_does_not_tell_its_kind_goes_to_the_field_for_soun
 # --- drafts, callbacks, settings -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_draft_spends_nothing(film: Film) -> None:
     film.write(ONE)
 
@@ -400,6 +407,7 @@ def test_a_draft_spends_nothing(film: Film) -> None:
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_a_receiver_of_the_users_own_gets_its_address_as_it_is(film: Film) -> None:
     film.write(ONE)
 
@@ -452,6 +460,7 @@ def test_a_setting_that_cannot_be_used_is_refused(variable: dict[str, str]) -> N
         settings({}, variable, {})
 
 
+@pytest.mark.slow
 def test_pictures_are_filed_in_the_upload_folder_that_was_chosen(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -481,6 +490,7 @@ def test_a_second_path_tells_the_balance_where_the_first_is_gone(film: Film) -> 
     assert said.json == {"balance": 42.5}
 
 
+@pytest.mark.slow
 def test_a_run_without_a_balance_needs_a_cap(film: Film) -> None:
     film.write(ONE)
     film.sim.fault(on="credit", **GONE)
@@ -499,6 +509,7 @@ def test_a_run_without_a_balance_needs_a_cap(film: Film) -> None:
 # --- a folder of single prompts --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_single_prompt_is_a_project_for_status_and_log(film: Film) -> None:
     made = film.command("generate", "--prompt", "a boat", "--model", "nano-banana-2", "--yes")
     assert made.code == 0, made.err
@@ -512,6 +523,7 @@ def test_the_folder_of_a_single_prompt_is_a_project_for_status_and_log(film: Fil
     assert film.command("verify", "--project", "generated").code == 0
 
 
+@pytest.mark.slow
 def test_a_held_single_prompt_names_the_command_that_decides_it(film: Film) -> None:
     film.sim.fault("submit@1=html:502+after")
 
@@ -528,6 +540,7 @@ def test_a_held_single_prompt_names_the_command_that_decides_it(film: Film) -> N
     assert len(film.sim.charges()) == 1
 
 
+@pytest.mark.slow
 def test_the_answer_is_about_the_one_prompt_whatever_an_older_task_does(film: Film) -> None:
     film.sim.fault("submit@1=stuck")
     hangs = film.command(

@@ -115,6 +115,7 @@ def test_names_of_a_file_are_proposals_and_no_limits(film: Film) -> None:
     assert schema["$defs"]["shot_output"]["properties"]["shot"]["examples"] == ["1a", "2"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_still_being_written_gives_the_names_that_it_has() -> None:
     schema = json.loads((ROOT / "schemas" / "scenes.schema.json").read_text(encoding="utf-8"))
 

@@ -43,6 +43,7 @@ def told(film: Film) -> list[dict[str, Any]]:
     return lines(film.folder / "events.jsonl")
 
 
+@pytest.mark.slow
 def test_every_event_is_as_its_schema_says(told: list[dict[str, Any]]) -> None:
     schema = formats.load("events")
     check = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
@@ -68,6 +69,7 @@ def test_every_event_and_key_is_on_its_page() -> None:
     assert [name for name in {*schema["properties"]["event"]["enum"], *keys} if f"`{name}`" not in page] == []
 
 
+@pytest.mark.slow
 def test_a_log_has_levels_and_says_what_events_do_not(film: Film, told: list[dict[str, Any]]) -> None:
     log = lines(film.folder / "run.log")
 
@@ -93,6 +95,7 @@ def test_the_key_is_in_no_line_even_where_an_answer_repeats_it(tmp_path: Path) -
     assert "the key *** is not known" in text
 
 
+@pytest.mark.slow
 def test_a_log_can_go_to_stderr(film: Film) -> None:
     film.write(SCENES.partition("  - {id: 2")[0])
 

@@ -70,6 +70,7 @@ def test_a_closed_model_says_when_it_closed_what_takes_its_place_and_what_is_los
     assert "kiebatch migrate FILE" in problem["hint"]
 
 
+@pytest.mark.slow
 def test_nothing_that_was_made_becomes_stale_and_every_other_character_stays(film: Film) -> None:
     film.write(FILM.replace(", nsfw_checker: true", ""))
     film.run()

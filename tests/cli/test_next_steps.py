@@ -131,6 +131,7 @@ def _holds(film: Film, robot: ModuleType, way: str) -> None:
     assert not any(step["safe"] and "resolve" in step["command"] for step in answer["next"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", FEW)
 def test_a_robot_without_a_model_resolves_what_goes_wrong(film: Film, robot: ModuleType, way: str) -> None:
     _holds(film, robot, way)
@@ -190,6 +191,7 @@ def test_a_cap_that_prices_do_not_reach_makes_no_run_safe(film: Film) -> None:
     assert [step["safe"] for step in said.json["next"]] == [False]
 
 
+@pytest.mark.slow
 def test_the_key_is_in_no_step(film: Film) -> None:
     film.write(SCENES.replace(", references: [lamp.png]", ""))
     film.sim.fault("submit=fail:500 Internal error")
@@ -261,6 +263,7 @@ def test_every_answer_that_is_not_success_has_steps(
     assert [step["command"] for step in said.json["next"]] == steps
 
 
+@pytest.mark.slow
 def test_a_success_has_no_next(film: Film) -> None:
     film.write(SCENES)
     Image.new("RGB", (512, 512), "teal").save(film.folder / "lamp.png")

@@ -35,6 +35,7 @@ def _told(teller: Path) -> dict[str, object]:
     return dict(json.loads((teller.parent / "told.json").read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 def test_it_gets_the_result_and_no_key(film: Film, teller: Path) -> None:
     film.write(ONE)
 
@@ -51,6 +52,7 @@ def test_it_gets_the_result_and_no_key(film: Film, teller: Path) -> None:
     assert film.sim.key not in json.dumps(told)
 
 
+@pytest.mark.slow
 def test_it_is_told_of_a_run_that_was_refused(film: Film, teller: Path) -> None:
     film.write(ONE)
 

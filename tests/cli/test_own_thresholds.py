@@ -30,6 +30,7 @@ def test_generate_is_refused_above_the_persons_own_limit(film: Film) -> None:
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_generate_asks_above_the_persons_own_limit_although_yes_is_exported(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +71,7 @@ def test_enhance_asks_above_the_files_limit_although_yes_is_exported(
     assert film.command("enhance", "scenes.yaml", "--yes").code == 0
 
 
+@pytest.mark.slow
 def test_generate_tells_of_its_end(film: Film, tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     teller = tmp_path / "tell.py"

@@ -52,6 +52,7 @@ def media_of(film: Film) -> dict[str, bytes]:
     return {name: (film.folder / name).read_bytes() for name in files_of(film.folder) if "/images/" in name}
 
 
+@pytest.mark.slow
 def test_a_clone_is_up_to_date_and_brings_its_files_when_somebody_wants_them(film: Film, store: Path) -> None:
     made(film)
     media = without_media(film)
@@ -74,6 +75,7 @@ def test_a_clone_is_up_to_date_and_brings_its_files_when_somebody_wants_them(fil
     assert len(film.sim.charges()) == 2
 
 
+@pytest.mark.slow
 def test_media_in_git_become_media_in_a_store(
     film: Film, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +99,7 @@ def test_media_in_git_become_media_in_a_store(
     assert again.out.strip() == f"{address}: 2 already there"
 
 
+@pytest.mark.slow
 def test_a_part_of_a_film_that_is_stored_does_not_make_it_a_film_of_the_store(
     film: Film, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +116,7 @@ def test_a_part_of_a_film_that_is_stored_does_not_make_it_a_film_of_the_store(
     assert '"store"' not in (film.assets / "manifest.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_file_that_the_store_lacks_is_said_and_then_asked_of_the_provider(film: Film, store: Path) -> None:
     made(film)
     without_media(film)
@@ -132,6 +136,7 @@ def test_a_file_that_the_store_lacks_is_said_and_then_asked_of_the_provider(film
     assert "not in the store" not in film.command("status").out
 
 
+@pytest.mark.slow
 def test_what_lies_under_a_files_name_stays(film: Film, store: Path) -> None:
     made(film)
     name = film.folder / film.manifest[0]["filename"]
@@ -142,6 +147,7 @@ def test_what_lies_under_a_files_name_stays(film: Film, store: Path) -> None:
     assert name.read_bytes() == b"drawn over"
 
 
+@pytest.mark.slow
 def test_damaged_bytes_do_not_come_home(film: Film, store: Path) -> None:
     made(film)
     without_media(film)
@@ -154,6 +160,7 @@ def test_damaged_bytes_do_not_come_home(film: Film, store: Path) -> None:
     assert len(media_of(film)) == 1
 
 
+@pytest.mark.slow
 def test_verify_remote_says_what_the_store_lacks_and_what_is_damaged_there(film: Film, store: Path) -> None:
     made(film)
     assert (
@@ -171,6 +178,7 @@ def test_verify_remote_says_what_the_store_lacks_and_what_is_damaged_there(film:
     assert film.command("verify", "--remote", "--sample", "100%").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["pull", "push", "verify --remote"])
 def test_without_a_store_of_the_persons_own_nothing_is_asked(
     film: Film, store: Path, monkeypatch: pytest.MonkeyPatch, command: str
@@ -185,6 +193,7 @@ def test_without_a_store_of_the_persons_own_nothing_is_asked(
     assert f"the manifest names file://{store}" in said.err
 
 
+@pytest.mark.slow
 def test_a_pull_request_that_names_another_store_leads_nowhere(
     film: Film, store: Path, tmp_path: Path
 ) -> None:
@@ -202,6 +211,7 @@ def test_a_pull_request_that_names_another_store_leads_nowhere(
     assert files_of(theirs) == []
 
 
+@pytest.mark.slow
 def test_a_slot_that_nobody_knows_is_refused(film: Film, store: Path) -> None:
     made(film)
 
@@ -211,6 +221,7 @@ def test_a_slot_that_nobody_knows_is_refused(film: Film, store: Path) -> None:
     assert "its slots are 1, 2" in said.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["5", "many", "101%", "-1%"])
 def test_a_share_is_a_percentage(film: Film, store: Path, share: str) -> None:
     made(film)
@@ -218,6 +229,7 @@ def test_a_share_is_a_percentage(film: Film, store: Path, share: str) -> None:
     assert film.command("verify", "--remote", "--sample", share).code == Exit.INVALID
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_ends_a_push_and_what_is_here_stays(
     film: Film, s3: Buckets, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +250,7 @@ def test_a_store_that_fails_ends_a_push_and_what_is_here_stays(
     assert len(media_of(film)) == 2
 
 
+@pytest.mark.slow
 def test_a_board_shows_what_is_in_the_store_by_its_small_picture(
     film: Film, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +268,7 @@ def test_a_board_shows_what_is_in_the_store_by_its_small_picture(
     assert media_of(film) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["other bytes", "too large", "gone", "no store"])
 def test_a_board_without_small_pictures_is_still_a_board(
     film: Film, store: Path, monkeypatch: pytest.MonkeyPatch, trouble: str

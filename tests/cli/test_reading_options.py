@@ -22,6 +22,7 @@ def test_a_writers_file_is_planned_with_a_model_and_a_variable_of_the_command_li
     assert planned.json["jobs"][0]["input"]["prompt"] == "a boat at noon"
 
 
+@pytest.mark.slow
 def test_a_saved_plan_keeps_the_model_and_the_variables_that_it_was_made_with(film: Film) -> None:
     film.scene_file.write_text(NO_MODEL)
     made = film.command(
@@ -49,6 +50,7 @@ def test_a_variable_without_a_value_is_refused(film: Film) -> None:
     assert "--var takes NAME=VALUE" in film.command("plan", "scenes.yaml", "--var", "light").err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -71,6 +73,7 @@ def test_what_looks_at_a_film_reads_it_as_the_run_did(film: Film, command: tuple
     assert (alone.code, told.code) == (2, 0)
 
 
+@pytest.mark.slow
 def test_status_says_done_of_a_shot_that_the_command_line_gave_its_model(film: Film) -> None:
     film.scene_file.write_text(NO_MODEL)
     reading = ("--model", "nano-banana-2", "--var", "light=noon")

@@ -40,6 +40,7 @@ def whole(film: Film, run: str) -> dict[str, object]:
     return dict(film.command("runs", run, "--json").json)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_who_when_what_and_what_it_came_to(film: Film) -> None:
     film.write(TWO)
 
@@ -54,6 +55,7 @@ def test_a_run_leaves_who_when_what_and_what_it_came_to(film: Film) -> None:
     assert film.sim.key not in json.dumps(run)
 
 
+@pytest.mark.slow
 def test_each_job_has_its_request_the_last_record_and_its_states(film: Film) -> None:
     film.write(TWO)
 
@@ -69,6 +71,7 @@ def test_each_job_has_its_request_the_last_record_and_its_states(film: Film) -> 
     assert boat["assets"][0]["filename"] == "assets/images/scene-01.jpg"
 
 
+@pytest.mark.slow
 def test_a_failed_job_leaves_the_providers_words(film: Film) -> None:
     film.write(TWO)
     film.sim.fault("submit@1=fail:422 bad thing")
@@ -81,6 +84,7 @@ def test_a_failed_job_leaves_the_providers_words(film: Film) -> None:
     assert failed[0]["record"]["data"]["state"] == "fail"
 
 
+@pytest.mark.slow
 def test_a_refused_submission_leaves_what_was_sent_and_said(film: Film) -> None:
     film.write(TWO)
     film.sim.fault("submit@1=code:422 The model name you specified is not supported.")
@@ -103,6 +107,7 @@ def test_a_run_that_was_refused_leaves_a_record_too(film: Film) -> None:
     assert "no terminal" in run["reason"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_listed_as_unfinished(film: Film) -> None:
     film.write(TWO)
     film.sim.fault("submit=stuck")
@@ -127,6 +132,7 @@ def test_a_run_that_was_killed_is_listed_as_unfinished(film: Film) -> None:
     assert film.command("runs", run["id"], "--json").json["jobs"]
 
 
+@pytest.mark.slow
 def test_secrets_and_signatures_are_cut(film: Film) -> None:
     Image.new("RGB", (64, 64), "red").save("in.png")
     film.write(
@@ -143,6 +149,7 @@ def test_secrets_and_signatures_are_cut(film: Film) -> None:
     assert run["status"] == "success"
 
 
+@pytest.mark.slow
 def test_runs_are_filtered(film: Film) -> None:
     film.write(TWO)
     first = ran(film, "--only", "1", "--tag", "day", "--by", "Ann")
@@ -163,6 +170,7 @@ def test_runs_are_filtered(film: Film) -> None:
     assert film.command("runs", "nothing").code == Exit.INVALID
 
 
+@pytest.mark.slow
 def test_the_index_can_be_made_anew_and_holds_each_run_once(film: Film) -> None:
     film.write(TWO)
     run = ran(film)
@@ -175,6 +183,7 @@ def test_the_index_can_be_made_anew_and_holds_each_run_once(film: Film) -> None:
     assert len(index.read_text(encoding="utf-8").splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_runs_are_rebuilt_from_the_journal_where_the_records_are_gone(film: Film) -> None:
     film.write(TWO)
     run = ran(film, "--tag", "day")
@@ -188,6 +197,7 @@ def test_runs_are_rebuilt_from_the_journal_where_the_records_are_gone(film: Film
     assert found["counts"]["succeeded"] == 2
 
 
+@pytest.mark.slow
 def test_assets_are_listed_by_model_and_the_latest_of_each_slot(film: Film) -> None:
     film.write(TWO)
     ran(film)
@@ -206,6 +216,7 @@ def test_assets_are_listed_by_model_and_the_latest_of_each_slot(film: Film) -> N
     assert film.command("assets").out.startswith("slot")
 
 
+@pytest.mark.slow
 def test_costs_say_what_was_bought_failed_and_not_used(film: Film) -> None:
     film.write(TWO.replace("prompt: a boat", "prompt: a boat, takes: 2"))
     ran(film)
@@ -227,6 +238,7 @@ def test_costs_say_what_was_bought_failed_and_not_used(film: Film) -> None:
     assert "not used" in film.command("costs").out
 
 
+@pytest.mark.slow
 def test_what_a_cache_saved_is_told(film: Film) -> None:
     film.write(TWO)
     ran(film, "--cache", "store")
@@ -239,6 +251,7 @@ def test_what_a_cache_saved_is_told(film: Film) -> None:
     assert said["saved"] == sum(c["credits"] for c in film.sim.charges())
 
 
+@pytest.mark.slow
 def test_a_draft_costs_nothing(film: Film) -> None:
     film.write(TWO)
     film.command("run", "scenes.yaml", "--draft")
@@ -250,6 +263,7 @@ def test_a_draft_costs_nothing(film: Film) -> None:
     assert (run["draft"], run["spent"]) == (True, 0)
 
 
+@pytest.mark.slow
 def test_clean_frees_records_and_derivatives_and_nothing_that_was_paid_for(film: Film) -> None:
     film.write(TWO)
     ran(film)
@@ -273,6 +287,7 @@ def test_clean_frees_records_and_derivatives_and_nothing_that_was_paid_for(film:
     assert Path(".kiebatch/journal.sqlite").exists()
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_one_run_for_people_and_scripts(film: Film) -> None:
     Image.new("RGB", (64, 64), "red").save("in.png")
     film.write(TWO.replace("prompt: a boat", "prompt: a boat, references: [in.png]"))
@@ -301,6 +316,7 @@ def test_a_bundle_holds_one_run_for_people_and_scripts(film: Film) -> None:
     assert film.command("export", "bundle", str(run["id"]), "--output", "out").code == Exit.INVALID
 
 
+@pytest.mark.slow
 def test_the_latest_run_can_be_a_zip(film: Film) -> None:
     film.write(TWO)
     run = ran(film)
@@ -313,6 +329,7 @@ def test_the_latest_run_can_be_a_zip(film: Film) -> None:
         assert json.loads(archive.read("run.json"))["id"] == run["id"]
 
 
+@pytest.mark.slow
 def test_a_film_with_a_name_and_a_folder_of_its_own_is_found_by_every_query(film: Film) -> None:
     (film.folder / "teaser.yaml").write_text(TWO + "assets: teaser\n", encoding="utf-8")
     assert film.command("run", "teaser.yaml", *FAST).code == 0
@@ -335,6 +352,7 @@ def test_a_project_without_runs_has_no_bundle(film: Film) -> None:
     assert film.command("export", "bundle").code == Exit.INVALID
 
 
+@pytest.mark.slow
 def test_results_name_their_run_and_their_tags(film: Film) -> None:
     film.write(TWO)
     run = ran(film, "--tag", "day")
@@ -348,6 +366,7 @@ def test_results_name_their_run_and_their_tags(film: Film) -> None:
     assert {a["run"] for a in film.manifest} == {run["id"]}
 
 
+@pytest.mark.slow
 def test_runs_are_rebuilt_from_the_manifest_of_a_colleague(film: Film) -> None:
     film.write(TWO)
     run = ran(film, "--tag", "day")

@@ -49,6 +49,7 @@ def on_a_terminal(folder: Path, *command: str, **environment: str) -> str:
     return written.decode("utf-8").replace("\r\n", "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [("plan", "scenes.yaml"), ("validate", "scenes.yaml"), ("plan", "--help")]
 )
@@ -59,6 +60,7 @@ def test_with_no_color_there_is_no_escape_sequence(folder: Path, command: tuple[
     assert "\x1b" not in said
 
 
+@pytest.mark.slow
 def test_a_dumb_terminal_gets_lines_and_no_bar(folder: Path) -> None:
     said = on_a_terminal(folder, "run", "scenes.yaml", "--draft", TERM="dumb")
 
@@ -67,12 +69,14 @@ def test_a_dumb_terminal_gets_lines_and_no_bar(folder: Path) -> None:
     assert "\r" not in said
 
 
+@pytest.mark.slow
 def test_a_terminal_that_can_gets_a_bar(folder: Path) -> None:
     said = on_a_terminal(folder, "run", "scenes.yaml", "--draft", TERM="xterm-256color")
 
     assert "1/1" in said
 
 
+@pytest.mark.slow
 def test_cron_runs_it_with_next_to_no_environment(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "kiebatch", "run", "scenes.yaml", "--draft", "--json"],

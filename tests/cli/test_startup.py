@@ -17,6 +17,7 @@ _PROGRAM = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "more"),
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from kiebatch.cli import watching
 from kiebatch.cli.watching import Look
 from support.film import Film
@@ -34,6 +36,7 @@ def test_on_a_terminal_a_look_takes_the_place_of_the_one_before() -> None:
     assert written == ["table\n1 in-flight\n", "\x1b[2F\x1b[J1 done\n", "\x1b[1F\x1b[J1 done\n"]
 
 
+@pytest.mark.slow
 def test_it_follows_a_task_until_another_process_has_collected_it(film: Film) -> None:
     film.write("kiebatch: 1\nscenes:\n  - {id: 1, model: nano-banana-2, prompt: a boat}\n")
     film.sim.fault("submit=lasts:0.5")

@@ -39,6 +39,7 @@ def make(folder: Path) -> object:
     return made_film.make(folder, SCENES)
 
 
+@pytest.mark.slow
 def test_each_character_has_a_sheet_with_references_and_their_shots_in_story_order(tmp_path: Path) -> None:
     opened = make(tmp_path / "film")
 
@@ -65,6 +66,7 @@ def test_a_part_of_the_film_has_the_sheets_of_who_is_in_it(tmp_path: Path) -> No
         characters.export(*made_film.arguments(opened, tmp_path / "s.png", only=("3",)))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_recipe_makes_references_once_and_uses_them_everywhere(film: Film) -> None:
     shutil.copy(ROOT / "examples" / "cast" / "scenes.yaml", film.scene_file)
 

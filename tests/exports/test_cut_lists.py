@@ -53,6 +53,7 @@ def test_the_library_reads_every_shot_with_its_length(
     assert lengths == [48, 72, 36]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "ending"), KINDS)
 @pytest.mark.parametrize("fps", [Fraction(24), Fraction(25), Fraction(24000, 1001)])
 def test_what_was_not_edited_comes_back_as_the_scene_file_says(
@@ -145,6 +146,7 @@ def test_a_note_of_the_review_is_a_marker_at_its_second(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "ending"), [("edl", ".edl"), ("fcp7", ".xml"), ("fcpxml", ".fcpxml")])
 def test_an_edit_is_written_into_the_scene_file(
     kind: str, ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -170,6 +172,7 @@ def test_an_edit_is_written_into_the_scene_file(
     assert "duration: 1\n    camera: slow push-in" in (folder / "scenes.yaml").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_edl_has_room_for_999_shots_and_only_rates_with_a_timecode(film: Opened, tmp_path: Path) -> None:
     many = "kiebatch: 1\nscenes:\n" + "".join(f"  - {{id: {n}, title: x}}\n" for n in range(1, 1001))
     long = made_film.make(tmp_path / "long", many)
@@ -180,6 +183,7 @@ def test_an_edl_has_room_for_999_shots_and_only_rates_with_a_timecode(film: Open
         written(edl, ".edl", film, tmp_path, fps=Fraction(13))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".edl", ".xml", ".fcpxml", ".otio"])
 @pytest.mark.parametrize(
     "text", ["", "<xmeml/>", "<fcpxml><a></fcpxml>", "{}", "\x00\x01", "001 x V C 1 2 3 4"]

@@ -98,6 +98,7 @@ def test_a_long_sheet_goes_on_further_pages(film: Opened, tmp_path: Path) -> Non
 # --- extras --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "library"), [("pdf", "fpdf"), ("otio", "opentimelineio")])
 def test_a_missing_extra_names_the_command_that_installs_it(kind: str, library: str, tmp_path: Path) -> None:
     made_film.make(tmp_path / "film")

@@ -53,6 +53,7 @@ def colour(image: Image.Image) -> tuple[float, ...]:
     return tuple(ImageStat.Stat(image.crop((100, 60, 220, 110))).mean)
 
 
+@pytest.mark.slow
 def test_it_is_as_long_as_the_film_to_a_frame(movie: Path) -> None:
     counted = re.findall(r"frame=\s*(\d+)", said(movie, "-map", "0:v", "-c", "copy"))
 
@@ -78,6 +79,7 @@ def test_every_scene_is_a_chapter(movie: Path) -> None:
     assert re.findall(r"title\s+: (\d.*)", found)[:3] == ["1 Arrival", "2 The stairs", "3 Empty"]
 
 
+@pytest.mark.slow
 def test_it_shows_the_picked_takes_the_clip_and_a_card_for_what_is_missing(
     movie: Path, tmp_path: Path
 ) -> None:
@@ -88,6 +90,7 @@ def test_it_shows_the_picked_takes_the_clip_and_a_card_for_what_is_missing(
     assert max(card) < 130
 
 
+@pytest.mark.slow
 def test_a_dissolve_shows_both_shots_and_a_fade_ends_in_black(movie: Path, tmp_path: Path) -> None:
     start, middle = colour(picture(movie, 48, tmp_path)), colour(picture(movie, 54, tmp_path))
     black = colour(picture(movie, 155, tmp_path))
@@ -122,6 +125,7 @@ def loudness_of(path: Path, start: float, length: float) -> float:
     return float(found.split("mean_volume: ")[1].split(" ")[0])
 
 
+@pytest.mark.slow
 def test_music_goes_on_until_its_scene_ends_and_the_slam_of_a_door_does_not(tmp_path: Path) -> None:
     scenes = """\
 kiebatch: 1
@@ -153,6 +157,7 @@ def _film(opened: Opened) -> cut.Film:
     return cut.film(opened.project, opened.manifest, opened.picks, opened.workspace)
 
 
+@pytest.mark.slow
 def test_a_shot_that_did_not_change_is_not_encoded_again(tmp_path: Path) -> None:
     opened = made_film.make(tmp_path / "film")
     options = made_film.arguments(opened, tmp_path / "f.mp4", size=(64, 36))
@@ -173,6 +178,7 @@ def test_a_shot_that_did_not_change_is_not_encoded_again(tmp_path: Path) -> None
     assert picture(path, 170, tmp_path).getpixel((30, 18)) == pytest.approx((0, 255, 0), abs=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("camera", ["slow push-in", "tilt up", "static"])
 def test_a_move_over_a_drafts_panel_cuts_through_no_words(camera: str, tmp_path: Path) -> None:
     scenes = f"kiebatch: 1\ndefaults: {{model: nano-banana-2}}\nscenes: [{{id: 1, duration: 1, camera: {camera}, prompt: A sea}}]\n"
@@ -209,6 +215,7 @@ def test_what_nobody_used_for_a_month_is_removed(tmp_path: Path) -> None:
     assert [p.name for p in store.folder.iterdir()] == ["new.mp4"]
 
 
+@pytest.mark.slow
 def test_captions_can_be_in_the_picture(film: Opened, tmp_path: Path) -> None:
     options = made_film.arguments(film, tmp_path / "f.mp4", size=(320, 180), captions=True)
     path, *_ = animatic.export(*options)  # type: ignore[arg-type]

@@ -33,12 +33,14 @@ def test_an_export_is_written_and_names_what_brings_the_rest(
     assert "`kiebatch pull 2`" in said.err
 
 
+@pytest.mark.slow
 def test_a_shot_list_needs_no_files(checkout: Film) -> None:
     said = checkout.command("export", "csv")
 
     assert (said.code, said.err) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_answer_lists_what_is_not_here(checkout: Film) -> None:
     said = checkout.command("export", "edl", "--json")
 

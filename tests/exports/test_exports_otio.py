@@ -102,12 +102,14 @@ def test_notes_are_markers(timeline: Any) -> None:
 # --- reading back --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_untouched_timeline_says_nothing_new(finished: Opened, timeline: Any, tmp_path: Path) -> None:
     _, edit = compared(finished, saved(timeline, tmp_path))
 
     assert edit.changes == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001)])
 def test_that_is_so_at_every_rate(finished: Opened, fps: Fraction, tmp_path: Path) -> None:
     (path,) = timelines.export(*made_film.arguments(finished, tmp_path / "f.otio", fps=fps))  # type: ignore[arg-type]
@@ -115,6 +117,7 @@ def test_that_is_so_at_every_rate(finished: Opened, fps: Fraction, tmp_path: Pat
     assert compared(finished, path)[1].changes == ()
 
 
+@pytest.mark.slow
 def test_lengths_order_and_drops_are_told(finished: Opened, timeline: Any, tmp_path: Path) -> None:
     lengthen(timeline, "2b", 60)
     move(timeline, "3", 0)
@@ -133,6 +136,7 @@ def test_lengths_order_and_drops_are_told(finished: Opened, timeline: Any, tmp_p
     ]
 
 
+@pytest.mark.slow
 def test_a_clip_cut_in_two_counts_once(finished: Opened, timeline: Any, tmp_path: Path) -> None:
     lengthen(timeline, "1", 24)
     track = timeline.video_tracks()[0]
@@ -143,12 +147,14 @@ def test_a_clip_cut_in_two_counts_once(finished: Opened, timeline: Any, tmp_path
     assert [change.what for change in edit.changes] == ["repeated"]
 
 
+@pytest.mark.slow
 def test_a_renamed_clip_is_known_by_its_metadata(finished: Opened, timeline: Any, tmp_path: Path) -> None:
     timeline.video_tracks()[0][0].name = "opening v3 FINAL"
 
     assert compared(finished, saved(timeline, tmp_path))[1].changes == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "not a timeline", '{"OTIO_SCHEMA": "Gap.1"}'])
 def test_a_broken_file_is_refused_in_words(text: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.otio"
@@ -165,6 +171,7 @@ def changed_lines(old: str, new: str) -> list[str]:
     return [line for line in difflib.ndiff(old.splitlines(), new.splitlines()) if line[0] in "+-"]
 
 
+@pytest.mark.slow
 def test_lengths_are_replaced_where_they_stand_and_comments_stay(
     finished: Opened, timeline: Any, tmp_path: Path
 ) -> None:
@@ -184,6 +191,7 @@ def test_lengths_are_replaced_where_they_stand_and_comments_stay(
     ]
 
 
+@pytest.mark.slow
 def test_a_shot_without_a_length_gets_one_and_its_scene_grows(
     finished: Opened, timeline: Any, tmp_path: Path
 ) -> None:
@@ -199,6 +207,7 @@ def test_a_shot_without_a_length_gets_one_and_its_scene_grows(
     ]
 
 
+@pytest.mark.slow
 def test_entries_move_with_their_comments(finished: Opened, timeline: Any, tmp_path: Path) -> None:
     move(timeline, "2b", 1)
     move(timeline, "1", 3)
@@ -222,6 +231,7 @@ def test_entries_move_with_their_comments(finished: Opened, timeline: Any, tmp_p
     assert sorted(text.splitlines()) == sorted(made_film.SCENES.splitlines())
 
 
+@pytest.mark.slow
 def test_after_writing_the_timeline_says_nothing_new(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -312,6 +322,7 @@ def test_the_fewest_shots_count_as_moved(order: list[int]) -> None:
     assert len(stay) == 5 or after != before
 
 
+@pytest.mark.slow
 def test_only_the_shots_that_became_longer_are_made_again(film: Film) -> None:
     film.write("""
         kiebatch: 1

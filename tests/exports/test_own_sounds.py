@@ -47,6 +47,7 @@ def film_of(opened: Opened) -> cut.Film:
     return cut.film(opened.project, opened.manifest, opened.picks, opened.workspace)
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_music_is_heard_over_all_scenes_up_to_the_named_one(tmp_path: Path) -> None:
     opened = make(tmp_path / "film")
@@ -58,6 +59,7 @@ def test_music_is_heard_over_all_scenes_up_to_the_named_one(tmp_path: Path) -> N
     assert (voice.name, voice.start) == ("2.vo", 48)
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_nothing_is_made_for_a_file_and_its_length_counts(tmp_path: Path) -> None:
     opened = make(tmp_path / "film")
@@ -68,6 +70,7 @@ def test_nothing_is_made_for_a_file_and_its_length_counts(tmp_path: Path) -> Non
     assert [p.duration_s for p in board.panels if p.kind == "shot" and p.duration_s] == [2, 4, 2, 1]
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_it_lies_on_the_timeline_and_in_the_animatic(tmp_path: Path) -> None:
     opened = make(tmp_path / "film")
@@ -95,6 +98,7 @@ def test_a_part_of_the_film_keeps_the_music_that_is_heard_in_it(tmp_path: Path) 
     assert [(s.name, s.start, s.end) for s in part.sounds] == [("1.music", 0, 48)]
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize(
     ("old", "new", "said"),

@@ -76,6 +76,7 @@ def fonts_of(reader: pypdf.PdfReader) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_production_office_finds_all_that_the_film_says(film: Opened, tmp_path: Path) -> None:
     reader = read(film, tmp_path, author="Ann", mark="1f3a9c2", date="2026-03-01")
 
@@ -104,6 +105,7 @@ def test_a_production_office_finds_all_that_the_film_says(film: Opened, tmp_path
     assert sum(len(page.images) for page in reader.pages) == 3
 
 
+@pytest.mark.slow
 def test_it_prints_the_authors_words_and_not_the_prompt_as_it_is_sent(film: Opened, tmp_path: Path) -> None:
     panels = read(film, tmp_path).pages[1].extract_text()
 
@@ -112,6 +114,7 @@ def test_it_prints_the_authors_words_and_not_the_prompt_as_it_is_sent(film: Open
     assert "film grain" not in panels
 
 
+@pytest.mark.slow
 def test_every_font_is_embedded_and_no_script_needs_the_readers(film: Opened, tmp_path: Path) -> None:
     reader = read(film, tmp_path)
 
@@ -126,6 +129,7 @@ def test_every_font_is_embedded_and_no_script_needs_the_readers(film: Opened, tm
     assert lettering.MISSING not in text
 
 
+@pytest.mark.slow
 def test_what_no_font_has_is_marked(tmp_path: Path) -> None:
     opened = made_film.make(
         tmp_path / "film", 'kiebatch: 1\nscenes: [{id: 1, title: "A \U000f1234 sign", notes: "\U00012000"}]\n'
@@ -137,6 +141,7 @@ def test_what_no_font_has_is_marked(tmp_path: Path) -> None:
     assert "sign" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("grid", "portrait", "pages"),
     [((1, 1), False, 5), ((2, 1), True, 3), ((3, 2), False, 2), ((3, 4), True, 2)],
@@ -152,6 +157,7 @@ def test_a_page_holds_one_to_twelve_panels(
     assert f"{pages} / {pages}" in reader.pages[-1].extract_text()
 
 
+@pytest.mark.slow
 def test_letter_paper_and_chosen_fields_and_scenes(film: Opened, tmp_path: Path) -> None:
     reader = read(film, tmp_path, paper="letter", fields=("dialogue", "camera"), only=("1",))
 
@@ -163,6 +169,7 @@ def test_letter_paper_and_chosen_fields_and_scenes(film: Opened, tmp_path: Path)
     assert "The stairs" not in text
 
 
+@pytest.mark.slow
 def test_draft_stands_on_every_page_of_a_draft(film: Opened, tmp_path: Path) -> None:
     from dataclasses import replace
 
@@ -172,6 +179,7 @@ def test_draft_stands_on_every_page_of_a_draft(film: Opened, tmp_path: Path) -> 
     assert "Draft" not in text_of(read(film, tmp_path))
 
 
+@pytest.mark.slow
 def test_it_says_who_made_it_and_when(film: Opened, tmp_path: Path) -> None:
     told = read(film, tmp_path, author="Ann", date="2026-03-01").metadata
 
@@ -180,6 +188,7 @@ def test_it_says_who_made_it_and_when(film: Opened, tmp_path: Path) -> None:
     assert str(told.creation_date)[:10] == "2026-03-01"
 
 
+@pytest.mark.slow
 def test_it_is_the_same_bytes_for_the_same_film_on_the_same_day(film: Opened, tmp_path: Path) -> None:
     one, two = (
         pdf.export(*made_film.arguments(film, tmp_path / name, date="2026-03-01"))[0].read_bytes()  # type: ignore[arg-type]
@@ -206,6 +215,7 @@ def test_a_page_that_cannot_be_is_refused(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_knows_author_and_commit_from_git(tmp_path: Path) -> None:
     made_film.make(tmp_path / "film", SCENES)
     for command in (

@@ -27,6 +27,7 @@ def written(film: Opened, folder: Path, **options: object) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_each_shot_has_its_files_under_its_own_name(film: Opened, tmp_path: Path) -> None:
     names = written(film, tmp_path / "web")
 
@@ -43,6 +44,7 @@ def test_each_shot_has_its_files_under_its_own_name(film: Opened, tmp_path: Path
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_sizes_are_settings_and_nothing_is_enlarged(film: Opened, tmp_path: Path) -> None:
     written(film, tmp_path / "web", web_side=100, thumb_side=32)
 
@@ -57,6 +59,7 @@ def test_sizes_are_settings_and_nothing_is_enlarged(film: Opened, tmp_path: Path
         assert picture.width == 192
 
 
+@pytest.mark.slow
 def test_a_name_stays_while_its_content_changes_and_goes_with_its_shot(film: Opened, tmp_path: Path) -> None:
     folder = tmp_path / "web"
     written(film, folder)
@@ -75,12 +78,14 @@ def test_a_name_stays_while_its_content_changes_and_goes_with_its_shot(film: Ope
     assert (folder / "2a.webp").read_bytes() != changed
 
 
+@pytest.mark.slow
 def test_every_take_has_a_name_of_its_own(film: Opened, tmp_path: Path) -> None:
     names = written(film, tmp_path / "web", all_takes=True)
 
     assert {"2a-t1.webp", "2a-t2.webp"} <= names
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_folder(
     film: Opened, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

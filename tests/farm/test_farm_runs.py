@@ -37,6 +37,7 @@ def outputs(farm: Farm) -> list[dict[str, Any]]:
     return farm.ask("SELECT sha256, facts, stored_at FROM outputs ORDER BY attempt")
 
 
+@pytest.mark.slow
 def test_without_a_worker_the_run_fetches_and_stores_for_itself(film: Film, farm: Farm) -> None:
     outcome = run(film, farm)
 

@@ -36,6 +36,7 @@ def farm(team_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm
     return found
 
 
+@pytest.mark.slow
 def test_status_shows_the_queue_by_kind_the_dead_and_the_parked(farm: Farm, film: Film) -> None:
     said = film.command("team", "status")
     found = film.command("team", "status", "--json").json["farm"]
@@ -49,6 +50,7 @@ def test_status_shows_the_queue_by_kind_the_dead_and_the_parked(farm: Farm, film
     assert "parked: web web-c" in said.out
 
 
+@pytest.mark.slow
 def test_a_drained_farm_says_so_until_it_is_resumed(farm: Farm, film: Film) -> None:
     first = film.command("team", "drain", "--json").json
     shown = film.command("team", "status").out

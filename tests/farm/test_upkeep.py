@@ -87,6 +87,7 @@ def test_the_unit_of_a_dead_worker_is_queued_once_more(farm: Farm) -> None:
     assert jobs(farm) == [(order.unit.key, "todo")]
 
 
+@pytest.mark.slow
 def test_a_unit_that_ended_three_workers_is_parked_and_told_to_who_waits(farm: Farm) -> None:
     (order,) = farm.prepare(1)
 
@@ -105,6 +106,7 @@ def test_a_unit_that_ended_three_workers_is_parked_and_told_to_who_waits(farm: F
     assert ended.code == "parked"
 
 
+@pytest.mark.slow
 def test_a_unit_is_not_blamed_for_the_death_of_a_worker_that_did_others_too(farm: Farm) -> None:
     (order,) = farm.prepare(1)
 
@@ -122,6 +124,7 @@ def test_a_unit_is_not_blamed_for_the_death_of_a_worker_that_did_others_too(farm
     assert farm.ask("SELECT killed, started FROM units") == [{"killed": 0, "started": 5}]
 
 
+@pytest.mark.slow
 def test_a_unit_is_not_parked_where_workers_die_whatever_they_do(farm: Farm) -> None:
     order, *others = farm.prepare(5)
 

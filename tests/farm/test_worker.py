@@ -17,6 +17,7 @@ from support import farms
 pytestmark = pytest.mark.needs("postgres")
 
 
+@pytest.mark.slow
 def test_workers_store_what_a_run_asks_for_and_finish_what_they_began(team_url: str, tmp_path: Path) -> None:
     with farms.farm(team_url, tmp_path) as farm:
         orders = farm.prepare(12)

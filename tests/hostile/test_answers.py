@@ -68,6 +68,7 @@ BOMBS: list[tuple[str, Callable[[], bytes]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("coding", "packed"), BOMBS, ids=range(len(BOMBS)))
 def test_a_packed_answer_is_unpacked_once_and_within_bounds(
     coding: str, packed: Callable[[], bytes], tmp_path: Path

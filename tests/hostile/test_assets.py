@@ -190,6 +190,7 @@ CASES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_what_a_manifest_names_reaches_no_reader_unless_it_is_an_asset(
     film: Film, case: Callable[[Film], None]
@@ -240,6 +241,7 @@ def test_without_a_repository_a_link_may_not_lead_out_of_the_assets_folder(tmp_p
     assert "a link that leads out of the assets folder" in said.out + said.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "target"),
     [

@@ -46,6 +46,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "ci", tmp_path / "origin.git", {}, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["plan", "draft"])
 def test_no_module_of_a_pull_request_is_executed(machine: Machine, mode: str, tmp_path: Path) -> None:
     ran = machine.github_action(ACTION, {"mode": mode}, event="pull_request")
@@ -55,6 +56,7 @@ def test_no_module_of_a_pull_request_is_executed(machine: Machine, mode: str, tm
     assert machine.last["steps"]["kiebatch"]["outputs"]["status"] in ("work", "success")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scene_file", ["--help", "$(touch was-run)", "a;touch was-run", "`touch was-run`", "a\nb", ""]
 )

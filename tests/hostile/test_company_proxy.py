@@ -110,6 +110,7 @@ def test_the_authority_of_a_companys_proxy_is_trusted_by_each_common_name(
     assert said.json["balance"] > 0
 
 
+@pytest.mark.slow
 def test_without_the_authority_the_refusal_names_the_way_out(film: Film, company: Company) -> None:
     said = film.command("credits")
 

@@ -59,6 +59,7 @@ YAML = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", YAML, ids=range(len(YAML)))
 def test_a_value_that_cannot_be_converted_is_a_problem_at_its_place(film: Film, text: str) -> None:
     film.scene_file.write_text(HEAD + text + "\n", encoding="utf-8")
@@ -120,6 +121,7 @@ def plan_of(film: Film) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_key_of_a_saved_plan_may_hold_anything(film: Film) -> None:
     plan = plan_of(film)
     values: list[Any] = [
@@ -220,6 +222,7 @@ def test_a_file_over_32_mib_is_not_read(film: Film) -> None:
     assert (said.code, "it has more than 32 MiB" in said.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_more_scenes_than_a_file_may_have_are_one_sentence() -> None:
     text = "kiebatch: 1\nscenes:\n" + "- {id: 1}\n" * (limits.MAX_SCENES + 1)
 
@@ -228,6 +231,7 @@ def test_more_scenes_than_a_file_may_have_are_one_sentence() -> None:
     assert len(caught.value.problems) == 1
 
 
+@pytest.mark.slow
 def test_a_list_of_a_flow_is_counted_too() -> None:
     with pytest.raises(Invalid, match="entries"):
         document.read("kiebatch: 1\nscenes: [" + "1," * (limits.MAX_SCENES + 1) + "]", "scenes.yaml")

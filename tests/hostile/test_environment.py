@@ -48,6 +48,7 @@ def without_locks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "none.so"
 
 
+@pytest.mark.slow
 def test_a_disk_without_locks_is_said_with_the_way_out(without_locks: Path, tmp_path: Path) -> None:
     (tmp_path / "scenes.yaml").write_text(SCENES, encoding="utf-8")
 
@@ -76,6 +77,7 @@ def test_every_way_to_have_no_locks_is_known(number: str) -> None:
     assert "--state DIR" in refused.hint
 
 
+@pytest.mark.slow
 def test_state_is_readable_for_its_owner_alone(film: Film) -> None:
     film.write(SCENES)
     before = os.umask(0o022)
@@ -92,6 +94,7 @@ def test_state_is_readable_for_its_owner_alone(film: Film) -> None:
     assert stat.S_IMODE(picture.stat().st_mode) == 0o644  # what was made is as public as any file
 
 
+@pytest.mark.slow
 def test_the_open_state_of_an_older_version_is_closed(film: Film) -> None:
     film.write(SCENES)
     assert film.command("run", "scenes.yaml", "--yes").code == 0
@@ -105,6 +108,7 @@ def test_the_open_state_of_an_older_version_is_closed(film: Film) -> None:
     assert stat.S_IMODE((state / "journal.sqlite").stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_a_folder_that_the_user_names_keeps_its_permissions(film: Film, tmp_path: Path) -> None:
     film.write(SCENES)
     shared = tmp_path / "shared"
@@ -139,6 +143,7 @@ def test_without_a_home_the_state_goes_to_the_runtime_or_the_temporary_folder(
     assert workspace.state_home().name.startswith("kiebatch-")
 
 
+@pytest.mark.slow
 def test_without_a_home_a_film_is_made_all_the_same(
     film: Film, no_home: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +162,7 @@ def test_an_empty_home_is_no_home(film: Film, monkeypatch: pytest.MonkeyPatch) -
     assert film.command("validate", "scenes.yaml").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["KIEBATCH_CONFIG_HOME", "KIEBATCH_STATE_HOME"])
 @pytest.mark.parametrize("value", ["a" * 5000, "~nosuchuser/x", "/dev/null", "/proc/self/nothing"])
 def test_a_folder_of_the_environment_that_cannot_be_used_is_no_bug(

@@ -108,6 +108,7 @@ def test_a_certificate_file_without_certificates_is_a_problem(content: bytes, tm
         network._trusted({"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
 
 
+@pytest.mark.slow
 def test_a_draft_reads_no_certificates_and_no_proxies(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     film.write("kiebatch: 1\ndefaults: {model: nano-banana-2}\nscenes: [{id: 1, prompt: a boat}]\n")
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")

@@ -48,6 +48,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", PLACES, ids=range(len(PLACES)))
 @pytest.mark.parametrize("ci", ["", "true"])
 def test_what_a_file_says_is_shown_and_never_obeyed(
@@ -96,6 +97,7 @@ def with_streams(encoding: str, *args: str) -> tuple[int, bytes]:
         sys.stdout, sys.stderr = kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8", "cp1252:strict", "utf-16"])
 def test_json_is_utf_8_whatever_the_encoding_of_the_stream(film: Film, encoding: str) -> None:
     film.write(SCENES)
@@ -107,6 +109,7 @@ def test_json_is_utf_8_whatever_the_encoding_of_the_stream(film: Film, encoding:
         assert isinstance(json.loads(out.decode("utf-8")), dict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252:strict", "utf-16"])
 def test_json_is_utf_8_whatever_the_locale(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "scenes.yaml").write_text(SCENES, encoding="utf-8")
@@ -117,6 +120,7 @@ def test_json_is_utf_8_whatever_the_locale(tmp_path: Path, encoding: str) -> Non
     assert isinstance(json.loads(done.stdout.decode("utf-8")), dict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_text_is_replaced_where_the_stream_lacks_it(film: Film, encoding: str) -> None:
     film.write(SCENES)
@@ -127,6 +131,7 @@ def test_text_is_replaced_where_the_stream_lacks_it(film: Film, encoding: str) -
     assert "港" in converted.decode("utf-8")  # a document is the same bytes everywhere
 
 
+@pytest.mark.slow
 def test_text_is_replaced_where_the_locale_lacks_it(tmp_path: Path) -> None:
     (tmp_path / "scenes.yaml").write_text(SCENES, encoding="utf-8")
 
@@ -135,6 +140,7 @@ def test_text_is_replaced_where_the_locale_lacks_it(tmp_path: Path) -> None:
     assert "港" in converted.stdout.decode("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
 def test_a_closed_stream_ends_nothing(tmp_path: Path, closed: str) -> None:
     (tmp_path / "scenes.yaml").write_text(SCENES, encoding="utf-8")

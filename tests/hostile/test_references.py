@@ -83,6 +83,7 @@ def test_a_file_outside_the_project_is_refused_with_the_line_that_allows_it(
     assert film.sim.stats()["uploads"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", OUTSIDE, ids=lambda way: way.__name__)
 def test_what_the_person_allows_is_sent_and_the_plan_says_from_where(
     film: Film, way: Callable[[Film], str]

@@ -65,6 +65,7 @@ CASES: list[tuple[str, bytes]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "content"), CASES, ids=range(len(CASES)))
 def test_a_broken_timeline_is_a_problem_and_ends_nothing(ending: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / f"edit{ending}"
@@ -77,6 +78,7 @@ def test_a_broken_timeline_is_a_problem_and_ends_nothing(ending: str, content: b
     assert all(clip.rate > 0 for clip in edited.clips)
 
 
+@pytest.mark.slow
 def test_an_honest_timeline_is_read(tmp_path: Path) -> None:
     path = tmp_path / "edit.otio"
     path.write_text(json.dumps(timeline()), encoding="utf-8")

@@ -50,6 +50,7 @@ def test_a_purse_gives_nothing_back() -> None:
     assert (purse.left, purse.reserved) == (0, 24)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 50), max_size=20), st.floats(0, 100))
 def test_what_is_left_is_never_more_than_the_cap_without_what_was_taken(
     taken: list[float], cap: float

@@ -142,6 +142,7 @@ def test_an_agent_drafts_looks_and_picks_without_a_credit(written: Film) -> None
     assert written.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_a_run_within_the_cap_spends_and_is_in_the_manifest(written: Film) -> None:
     async def conversation(session: ClientSession) -> tuple[dict[str, Any], ...]:
         made = await call(session, "run", scene_file="scenes.yaml")
@@ -184,6 +185,7 @@ def test_a_client_that_asks_again_and_again_never_passes_the_cap(written: Film, 
     assert min(answer["left_of_cap"] for answer in answers) >= 0
 
 
+@pytest.mark.slow
 def test_a_plan_above_the_cap_is_refused_before_anything_is_sent(written: Film) -> None:
     async def conversation(session: ClientSession) -> dict[str, Any]:
         return await call(session, "run", scene_file="scenes.yaml")
@@ -194,6 +196,7 @@ def test_a_plan_above_the_cap_is_refused_before_anything_is_sent(written: Film) 
     assert written.sim.charges() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("agrees", "charges"), [(True, 3), (False, 0)])
 def test_with_confirm_the_person_is_asked_through_the_client(
     written: Film, agrees: bool, charges: int
@@ -228,6 +231,7 @@ def test_with_confirm_a_client_that_cannot_ask_spends_nothing(written: Film) -> 
     assert written.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_progress_is_told_while_a_run_goes_on(written: Film) -> None:
     told: list[tuple[float, str | None]] = []
 
@@ -243,6 +247,7 @@ def test_progress_is_told_while_a_run_goes_on(written: Film) -> None:
     assert {message for _, message in told} == {"saved 1", "saved 2", "saved 3"}
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_stops_submitting_and_collects_what_is_paid_for(written: Film) -> None:
     written.edit("defaults: {", "run: {in_flight: 1}\ndefaults: {")
     written.sim.fault("submit@1=lasts:1")
@@ -310,6 +315,7 @@ def test_files_outside_the_project_are_refused(written: Film) -> None:
     assert all("outside the project" in text for text in said)
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_a_resource(written: Film) -> None:
     async def conversation(session: ClientSession) -> Any:
         found = await session.read_resource("kiebatch://catalogue")  # type: ignore[arg-type]
@@ -320,6 +326,7 @@ def test_the_catalogue_is_a_resource(written: Film) -> None:
     assert "nano-banana-2" in {model["model"] for model in models}
 
 
+@pytest.mark.slow
 def test_starting_the_program_does_not_import_the_sdk() -> None:
     program = (
         "import sys; from kiebatch.cli import app; app.exit_code(['mcp', '--help']);"

@@ -17,6 +17,7 @@ PICTURE = ("-f", "lavfi", "-i", "testsrc=size=128x72:rate=10:duration=0.5", "-pi
 SOUND = ("-f", "lavfi", "-i", "sine=duration=0.5")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 @pytest.mark.parametrize(
     ("name", "arguments"),
@@ -52,6 +53,7 @@ def test_broken_bytes_have_no_codec_and_end(data: bytes) -> None:
         assert codecs.codec(io.BytesIO(data), media_type) is None
 
 
+@pytest.mark.slow
 def test_the_manifest_names_it_and_a_picture_has_none(film: Film) -> None:
     film.write(
         """

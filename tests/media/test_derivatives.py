@@ -142,6 +142,7 @@ def test_a_file_that_somebody_altered_gets_a_thumbnail_of_what_it_is_now(tmp_pat
     assert found.sha256 == files.sha256(path)
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_a_clip_has_a_poster_and_a_small_version_that_plays_while_it_loads(
     tmp_path: Path, cache: Derivatives
@@ -162,6 +163,7 @@ def test_a_clip_has_a_poster_and_a_small_version_that_plays_while_it_loads(
     assert "1280x720" in said
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_sound_has_peaks_and_a_small_version(tmp_path: Path, cache: Derivatives) -> None:
     sound = media(tmp_path / "a.wav", "-f", "lavfi", "-i", "sine=d=1", "-af", "afade=d=1")
@@ -175,6 +177,7 @@ def test_sound_has_peaks_and_a_small_version(tmp_path: Path, cache: Derivatives)
     assert made[wish(sound, "web", "audio")].stat().st_size < sound.stat().st_size
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_a_playlist_that_calls_itself_a_clip_reads_no_other_file(tmp_path: Path, cache: Derivatives) -> None:
     clip = media(tmp_path / "secret.ts", "-f", "lavfi", "-i", "testsrc=s=64x64:d=0.2:r=10")

@@ -69,6 +69,7 @@ def test_a_picture_is_known_by_its_bytes_whatever_its_name(
     assert (facts.width, facts.height, facts.size_bytes) == (64, 36, len(data))
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize(
     ("name", "arguments", "media_type", "kind"),
@@ -132,6 +133,7 @@ def test_a_picture_that_was_cut_off_is_refused(form: str, tmp_path: Path) -> Non
         media.facts(written(tmp_path, data[: len(data) * 2 // 3]))
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("name", ["a.mp4", "fast.mp4", "a.webm", "a.mp3", "a.wav"])
 def test_a_clip_or_sound_that_was_cut_off_is_refused(name: str, tmp_path: Path) -> None:
@@ -156,6 +158,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) ->
         media.facts(written(tmp_path, bomb))
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("seed", range(12))
 def test_damaged_files_never_raise_anything_but_undecodable(seed: int, tmp_path: Path) -> None:
@@ -172,6 +175,7 @@ def test_damaged_files_never_raise_anything_but_undecodable(seed: int, tmp_path:
         media.facts(written(tmp_path, bytes(data)))
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_a_playlist_dressed_as_a_clip_reads_no_other_file(tmp_path: Path) -> None:
     secret = made(tmp_path / "secret.mp4", *PICTURE)
@@ -183,6 +187,7 @@ def test_a_playlist_dressed_as_a_clip_reads_no_other_file(tmp_path: Path) -> Non
     assert not (tmp_path / "stolen.png").exists()
 
 
+@pytest.mark.slow
 def test_a_wav_that_was_written_to_a_pipe_says_its_length(tmp_path: Path) -> None:
     out = io.BytesIO()
     with wave.open(out, "wb") as sound:
@@ -203,6 +208,7 @@ def test_two_mp3_files_behind_each_other_are_as_long_as_both(tmp_path: Path) -> 
     assert media.facts(written(tmp_path, one + one)).duration_s == pytest.approx(4.1, abs=0.2)
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_the_first_and_the_last_frame_of_a_clip(tmp_path: Path) -> None:
     red = ("-f", "lavfi", "-i", "color=red:s=64x36:d=0.5:r=10")
@@ -222,6 +228,7 @@ def test_the_first_and_the_last_frame_of_a_clip(tmp_path: Path) -> None:
     assert blue_pixel[2] > 200 > 60 > blue_pixel[0]
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_whether_a_clip_has_sound(tmp_path: Path) -> None:
     silent = made(tmp_path / "silent.mp4", *PICTURE)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench import approved
 
 
+@pytest.mark.slow
 def test_no_race_buys_outside_an_approval_or_refuses_an_equal_plan() -> None:
     found = list(approved.races(range(40)))
 

@@ -102,6 +102,7 @@ def test_a_price_is_part_of_the_digest(film: Film) -> None:
     assert digest(film) != before
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_made_by_then_stands_in_the_digest_by_its_content(film: Film) -> None:
     film.write(CHAIN)
     film.run(only=("1",))
@@ -126,6 +127,7 @@ def test_the_digest_is_in_every_form_of_the_plan(film: Film, tmp_path: Path, mon
 # --- a run by it -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_approved_run_buys_its_plan_without_another_word_of_consent(film: Film) -> None:
     film.write(CHAIN)
     said = run(film, digest(film), "--json")
@@ -135,6 +137,7 @@ def test_an_approved_run_buys_its_plan_without_another_word_of_consent(film: Fil
     assert said.json["approved"].startswith("sha256:")
 
 
+@pytest.mark.slow
 def test_another_plan_than_the_approved_one_sends_nothing_and_is_shown_beside_it(film: Film) -> None:
     film.write(CHAIN)
     film.run(only=("3",))  # from now on the project has a state folder, and remembers plans
@@ -162,6 +165,7 @@ def test_an_unknown_digest_shows_what_would_be_bought(film: Film) -> None:
     assert "\n3: now z-image for 0.8 credits" in said.err
 
 
+@pytest.mark.slow
 def test_an_approved_plan_that_was_interrupted_goes_on_and_buys_nothing_twice(film: Film) -> None:
     film.write(CHAIN)
     approved = digest(film)
@@ -175,6 +179,7 @@ def test_an_approved_plan_that_was_interrupted_goes_on_and_buys_nothing_twice(fi
     assert len(film.sim.charges()) == 3
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_changed_plan_is_refused_and_what_was_paid_for_comes_home(film: Film) -> None:
     film.write(CHAIN)
     approved = digest(film)
@@ -188,6 +193,7 @@ def test_what_is_left_of_a_changed_plan_is_refused_and_what_was_paid_for_comes_h
     assert len(film.manifest) == 2
 
 
+@pytest.mark.slow
 def test_an_approval_is_for_one_purchase_of_each_slot(film: Film) -> None:
     film.write(CHAIN)
     film.run()
@@ -244,6 +250,7 @@ def test_a_forced_version_that_was_lost_before_the_manifest_comes_home_under_its
     assert sum(entry["scene_id"] == 1 for entry in film.manifest) == 2
 
 
+@pytest.mark.slow
 def test_a_failure_that_may_have_been_billed_is_not_tried_again_under_the_same_approval(film: Film) -> None:
     film.write("kiebatch: 1\ndefaults: {model: z-image}\nscenes: [{id: 1, prompt: The boat}]\n")
     approved = digest(film)
@@ -258,6 +265,7 @@ def test_a_failure_that_may_have_been_billed_is_not_tried_again_under_the_same_a
     assert "bought under this approval already" in second.err + second.out
 
 
+@pytest.mark.slow
 def test_an_approval_goes_on_where_its_first_jobs_were_billed_less_than_their_price(film: Film) -> None:
     lines = "".join(f"  - {{id: {number}, prompt: Still {number}}}\n" for number in range(1, 5))
     film.write(f"kiebatch: 1\ndefaults: {{model: nano-banana-2}}\nscenes:\n{lines}")
@@ -274,6 +282,7 @@ def test_an_approval_goes_on_where_its_first_jobs_were_billed_less_than_their_pr
     assert len(film.sim.charges()) == 5
 
 
+@pytest.mark.slow
 def test_a_saved_plan_and_a_digest_go_together(film: Film) -> None:
     film.write(CHAIN)
     film.command("plan", "scenes.yaml", "--only", "3", "--out", "p.json")

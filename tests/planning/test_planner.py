@@ -395,11 +395,13 @@ def everything_made(jobs: list[Job]) -> list[Asset]:
     return [made(j, upstream=shas, made_from=tuple(ids[s] for s in j.needs)) for j in jobs]
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_a_film_that_is_made_has_nothing_to_do(jobs: list[Job]) -> None:
     assert decide(project(*jobs), *everything_made(jobs)).status == "up-to-date"
 
 
+@pytest.mark.slow
 @given(graphs(), st.data())
 def test_exactly_the_descendants_of_a_change_are_made_again(jobs: list[Job], data: st.DataObject) -> None:
     changed = data.draw(st.sampled_from(jobs))

@@ -10,6 +10,7 @@ from support.film import Film
 CLIP = "kiebatch: 1\nscenes:\n  - {id: 1, model: kling-2.6/text-to-video, prompt: a boat}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aloud", ["{sound: false}", '{aspect_ratio: "1:1"}', "{duration: 5, sound: false}"])
 def test_a_default_said_aloud_keeps_what_was_made_without_it(film: Film, aloud: str) -> None:
     film.write(CLIP)
@@ -22,6 +23,7 @@ def test_a_default_said_aloud_keeps_what_was_made_without_it(film: Film, aloud: 
     assert len(film.sim.charges()) == 1
 
 
+@pytest.mark.slow
 def test_and_left_out_again_keeps_what_was_made_with_it(film: Film) -> None:
     film.write(CLIP.replace("prompt: a boat", "prompt: a boat, params: {sound: false}"))
     film.run()
@@ -31,6 +33,7 @@ def test_and_left_out_again_keeps_what_was_made_with_it(film: Film) -> None:
     assert film.reasons() == {"1": "keep: kept"}
 
 
+@pytest.mark.slow
 def test_another_value_is_another_request(film: Film) -> None:
     film.write(CLIP)
     film.run()

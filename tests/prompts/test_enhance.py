@@ -65,6 +65,7 @@ def test_the_answer_is_pinned_with_what_it_cost(asked: Film) -> None:
     assert all(e.tokens for e in first)
 
 
+@pytest.mark.slow
 def test_a_run_sends_the_pinned_text_and_asks_no_chat_model(asked: Film) -> None:
     chats = len(asked.sim.charges())
 
@@ -99,6 +100,7 @@ def test_a_changed_prompt_is_sent_raw_with_a_warning(asked: Film) -> None:
     assert plan["jobs"][0]["input"]["prompt"] == BETTER
 
 
+@pytest.mark.slow
 def test_required_without_an_entry_is_an_error_and_enhance_mends_it(film: Film) -> None:
     film.write(FILM.replace("enhance: ask", "enhance: required"))
 
@@ -141,6 +143,7 @@ def test_an_unknown_preset_is_an_error_at_its_place(film: Film) -> None:
     assert "did you mean `image`?" in said.err
 
 
+@pytest.mark.slow
 def test_editing_the_lock_by_hand_is_what_is_sent(asked: Film) -> None:
     path = asked.folder / "prompts.lock.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace(BETTER, "My own words."), encoding="utf-8")
@@ -214,6 +217,7 @@ def test_enhance_is_capped_and_asks_first(film: Film) -> None:
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_what_is_made_already_is_not_asked_for_unless_named(film: Film) -> None:
     film.write(FILM)
     film.command("run", "scenes.yaml", *FAST)
@@ -225,6 +229,7 @@ def test_what_is_made_already_is_not_asked_for_unless_named(film: Film) -> None:
     assert [p["slots"] for p in named.json["prompts"]] == [["1"]]
 
 
+@pytest.mark.slow
 def test_a_command_can_answer(film: Film) -> None:
     film.write(FILM)
     script = film.folder / "better.py"
@@ -242,6 +247,7 @@ def test_a_command_can_answer(film: Film) -> None:
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_says_its_last_words(film: Film) -> None:
     film.write(FILM)
 
@@ -253,6 +259,7 @@ def test_a_command_that_fails_says_its_last_words(film: Film) -> None:
     assert "no key" in said.json["prompts"][0]["message"]
 
 
+@pytest.mark.slow
 def test_a_draft_pins_nothing(film: Film) -> None:
     film.write(FILM)
 
@@ -293,6 +300,7 @@ def test_the_key_is_in_no_file(asked: Film) -> None:
     assert asked.sim.key not in (asked.folder / ".kiebatch" / "questions.jsonl").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_manifest_keeps_both_prompts_and_a_lock_that_is_gone_buys_nothing(asked: Film) -> None:
     asked.command("run", "scenes.yaml", *FAST)
     entry = next(a for a in asked.manifest if a["scene_id"] == 1)
@@ -308,6 +316,7 @@ def test_the_manifest_keeps_both_prompts_and_a_lock_that_is_gone_buys_nothing(as
     assert [job["action"] for job in jobs] == ["generate", "keep"]
 
 
+@pytest.mark.slow
 def test_another_text_in_the_lock_is_new_work(asked: Film) -> None:
     asked.command("run", "scenes.yaml", *FAST)
     path = asked.folder / "prompts.lock.yaml"

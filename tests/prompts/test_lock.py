@@ -20,6 +20,7 @@ def entry(raw: str, text: str, **more: object) -> Entry:
     return Entry(key=Key(lock.digest(raw), "clip", 1, "kling-3.0/video"), text=text, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(WORDS, WORDS), max_size=8))
 def test_a_lock_reads_back_as_it_was_written(pairs: list[tuple[str, str]]) -> None:
     written = Lock().with_entries(
@@ -97,6 +98,7 @@ def test_two_branches_join_and_the_later_text_of_one_prompt_is_kept() -> None:
     assert conflicts == (entry("a", "A").key,)
 
 
+@pytest.mark.slow
 def test_git_merges_the_lock_prompt_by_prompt(film: Film) -> None:
     def git(*args: str) -> str:
         done = subprocess.run(["git", *args], cwd=film.folder, capture_output=True, text=True, check=False)

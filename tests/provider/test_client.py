@@ -221,6 +221,7 @@ def test_the_bodys_own_code_decides_and_the_http_status_only_without_one(
         assert reply.message == message
 
 
+@pytest.mark.slow
 @given(
     st.binary(max_size=60) | st.from_regex(rb'\{"code":.{0,9},"msg":"(\\\\u[0-9a-f]{4}|.){0,9}"\}'),
     st.integers(100, 599),
@@ -322,6 +323,7 @@ def test_a_balance_that_is_no_number_is_an_error(data: object) -> None:
     asyncio.run(work())
 
 
+@pytest.mark.slow
 def test_a_gzipped_reply_is_read_and_a_bomb_is_not() -> None:
     def say(body: bytes) -> Say:
         return Say(gzip.compress(body), headers={"Content-Encoding": "gzip"})

@@ -38,6 +38,7 @@ def test_where_all_go_one_way_the_plan_says_nothing_of_it(film: Film) -> None:
     assert "endpoint" not in film.command("plan", "scenes.yaml").out
 
 
+@pytest.mark.slow
 def test_a_dedicated_models_name_picks_its_endpoint(film: Film) -> None:
     film.write(BOTH)
 

@@ -85,6 +85,7 @@ def kinds(studio: Studio) -> list[str]:
     return [facts.kind for facts in studio.media]
 
 
+@pytest.mark.slow
 def test_stills_of_the_dedicated_families(sim: Sim, tmp_path: Path) -> None:
     async def work() -> None:
         async with studio_at(sim, tmp_path) as studio:
@@ -108,6 +109,7 @@ def test_stills_of_the_dedicated_families(sim: Sim, tmp_path: Path) -> None:
     assert sim.stats()["key_leaks"] in (0, [])
 
 
+@pytest.mark.slow
 def test_clips_of_the_dedicated_families_and_what_grows_from_them(sim: Sim, tmp_path: Path) -> None:
     async def work() -> None:
         async with studio_at(sim, tmp_path) as studio:
@@ -147,6 +149,7 @@ def test_an_upgrade_asked_for_twice_is_paid_once(sim: Sim, tmp_path: Path) -> No
 MUSIC = {"prompt": "a shanty", "customMode": False, "instrumental": False, "model": "V5"}
 
 
+@pytest.mark.slow
 def test_music_and_all_that_is_made_from_it(sim: Sim, tmp_path: Path) -> None:
     async def work() -> None:
         async with studio_at(sim, tmp_path) as studio:

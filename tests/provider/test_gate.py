@@ -86,6 +86,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_processes_share_the_window_of_an_account(tmp_path: Path) -> None:
     path = tmp_path / "state" / "gate.sqlite3"
     command = [sys.executable, "-c", PROCESS, str(path)]

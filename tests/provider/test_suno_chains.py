@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kiebatch.errors import Exit
 from support.film import Film
 
@@ -34,6 +36,7 @@ def track(film: Film, number: int) -> str:
     )
 
 
+@pytest.mark.slow
 def test_a_song_its_wav_its_video_and_its_sequel_come_from_one_file(film: Film) -> None:
     film.write(SONG)
 
@@ -56,6 +59,7 @@ def test_a_song_its_wav_its_video_and_its_sequel_come_from_one_file(film: Film) 
     assert set(film.reasons().values()) == {"keep: kept"}
 
 
+@pytest.mark.slow
 def test_another_track_is_another_request(film: Film) -> None:
     film.write(SONG)
     film.run()
@@ -69,6 +73,7 @@ def test_another_track_is_another_request(film: Film) -> None:
     assert film.sim.charges()[-1]["input"]["audioId"] == track(film, 1)
 
 
+@pytest.mark.slow
 def test_an_id_that_the_author_names_is_taken(film: Film) -> None:
     film.write(SONG)
     film.run()

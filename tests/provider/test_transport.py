@@ -195,6 +195,7 @@ def test_a_server_that_cannot_speak_tls_was_sent_nothing(carrier: str) -> None:
     assert asyncio.run(work()).code == "not-sent"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("carrier", ["aiohttp", "httpx"])
 def test_a_connection_that_takes_too_long_to_make_never_left(carrier: str) -> None:
     async def work() -> SubmitVerdict:
@@ -248,6 +249,7 @@ def test_a_request_arrives_as_it_was_written_and_the_hook_sees_it_leave() -> Non
     assert came[0].startswith(b"GET /a?q=x+y%252F%2B HTTP/1.1")
 
 
+@pytest.mark.slow
 def test_a_kept_connection_that_the_server_closed_is_no_failed_read() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await whole(reader)

@@ -151,6 +151,7 @@ def test_every_credit_of_every_window_has_exactly_one_name(
         assert named == pytest.approx(window.gone, abs=0.011)
 
 
+@pytest.mark.slow
 def test_a_troubled_account_is_named_to_the_last_credit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -433,6 +433,7 @@ def test_media_go_to_lfs_and_a_pointer_says_how_to_get_the_file(film: Film, tmp_
     assert film.kiebatch("verify").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.needs("git-lfs")
 def test_both_pictures_come_out_of_lfs_after_a_conflict(film: Film) -> None:
     film.kiebatch("git", "install", "--lfs")

@@ -307,6 +307,7 @@ json_values = st.recursive(
 any_entry = st.dictionaries(st.sampled_from([*manifest.KEYS, "notes", "x", ""]), json_values, max_size=8)
 
 
+@pytest.mark.slow
 @given(st.lists(any_entry, max_size=4), st.dictionaries(st.text(), json_values, max_size=3))
 @settings(max_examples=60, deadline=None)
 def test_whatever_another_tool_wrote_is_read_and_then_stays_as_it_is(

@@ -169,6 +169,7 @@ def branches(draw: st.DrawFn) -> tuple[Manifest, Manifest, Manifest]:
     return base, draw(histories("ours", base)), draw(histories("theirs", base))
 
 
+@pytest.mark.slow
 @given(branches())
 @settings(max_examples=100, deadline=None)
 def test_merging_commutes_apart_from_ids_and_never_breaks_a_chain(
@@ -183,6 +184,7 @@ def test_merging_commutes_apart_from_ids_and_never_breaks_a_chain(
     assert canonical(here) == canonical(there)
 
 
+@pytest.mark.slow
 @given(branches())
 @settings(max_examples=60, deadline=None)
 def test_nothing_that_a_branch_made_is_lost(sides: tuple[Manifest, Manifest, Manifest]) -> None:

@@ -20,6 +20,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     assert process.wait(20) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["/sha256/", "/entries/"])
 def test_a_process_that_is_killed_during_a_put_leaves_no_entry_without_bytes(
     network: Network, s3: Buckets, tmp_path: Path, part: str

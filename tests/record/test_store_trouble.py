@@ -154,6 +154,7 @@ def test_a_trouble_that_passes_is_sat_out(
     assert store.get(KEY, tmp_path / "spare")[0].path.read_text() == "the boat"
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_is_left_in_bounded_time(network: Network, address: str) -> None:
     network.fault("silent")
 

@@ -50,6 +50,7 @@ def polls(film: Film) -> int:
     return int(film.sim.stats()["requests"].get("poll", 0))
 
 
+@pytest.mark.slow
 def test_a_called_back_run_reads_each_record_once(film: Film) -> None:
     film.write(FOUR)
     film.sim.fault("submit@1x4=lasts:0.15")
@@ -97,6 +98,7 @@ def test_with_a_key_signed_callbacks_are_heard(film: Film) -> None:
     assert polls(film) == 4
 
 
+@pytest.mark.slow
 def test_with_a_key_forged_callbacks_are_not(film: Film) -> None:
     film.write(FOUR)
     film.sim.change(webhook_key=KEY)
@@ -132,6 +134,7 @@ def test_what_never_reached_the_provider_is_held_after_a_while(film: Film) -> No
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_a_later_run_hears_of_what_an_earlier_one_held(film: Film) -> None:
     film.write(CHAIN)
     address = here()
@@ -149,6 +152,7 @@ def test_a_later_run_hears_of_what_an_earlier_one_held(film: Film) -> None:
     assert film.reasons() == {"1": "keep: kept", "2": "keep: kept"}
 
 
+@pytest.mark.slow
 def test_a_callback_after_the_report_still_brings_the_job_home(film: Film) -> None:
     film.write(FOUR)
     address = here()
@@ -162,6 +166,7 @@ def test_a_callback_after_the_report_still_brings_the_job_home(film: Film) -> No
     assert len(film.manifest) == len(film.sim.charges()) == 4
 
 
+@pytest.mark.slow
 def test_a_stranger_decides_nothing(film: Film) -> None:
     film.write(FOUR[: FOUR.index("  - {id: 3")])
     address = here()

@@ -31,6 +31,7 @@ scenes:
 """
 
 
+@pytest.mark.slow
 def test_a_clip_starts_from_a_still_and_the_next_from_its_last_frame(film: Film) -> None:
     film.write(CHAIN)
 
@@ -45,6 +46,7 @@ def test_a_clip_starts_from_a_still_and_the_next_from_its_last_frame(film: Film)
     assert film.reasons() == dict.fromkeys(["1a", "1a#2", "1b", "1c", "2"], "keep: kept")
 
 
+@pytest.mark.slow
 def test_a_changed_still_makes_its_clips_again_and_nothing_else(film: Film) -> None:
     film.write(CHAIN)
     film.run()
@@ -129,6 +131,7 @@ def test_bad_references_are_refused_together_before_anything_is_uploaded(film: F
     assert film.sim.stats()["requests"].get("upload", 0) == 0
 
 
+@pytest.mark.slow
 def test_a_pick_is_what_chains_use_and_a_changed_pick_makes_only_the_dependants_again(film: Film) -> None:
     film.write(CHAIN.replace("{shot: 1a, take: 2}", "{shot: 1a}"))
     stills = film.run(until_picks=True)
@@ -177,6 +180,7 @@ def test_a_dearer_fallback_is_priced_in_the_plan_as_a_bound(film: Film) -> None:
     assert "≤8" in film.command("plan", "scenes.yaml").out
 
 
+@pytest.mark.slow
 def test_a_store_of_results_covers_chains_and_two_rebuilds_are_the_same_to_the_byte(
     film: Film, tmp_path: Path
 ) -> None:
@@ -224,6 +228,7 @@ def test_every_example_runs_as_a_draft(path: Path, film: Film) -> None:
     assert said.code == 0, said.err
 
 
+@pytest.mark.slow
 def test_a_still_that_git_lfs_left_as_a_pointer_is_never_uploaded_in_its_place(film: Film) -> None:
     film.write(CHAIN)
     film.run()

@@ -267,6 +267,7 @@ def test_a_command_of_a_scene_file_runs_only_where_the_person_lets_it(
     assert len(film.sim.charges()) == 1
 
 
+@pytest.mark.slow
 def test_the_option_lets_commands_run_and_neither_file_nor_variable_does(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +330,7 @@ def test_a_command_that_cannot_be_started_says_so(film: Film) -> None:
 # --- what is told ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_summary_and_the_json_count_what_is_unmet(film: Film) -> None:
     film.write(scenes(shot("{size: 1:1}"), shot("{size: 16:9}", SECOND, 2)))
 

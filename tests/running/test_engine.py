@@ -91,6 +91,7 @@ def test_a_wrong_key_ends_the_run_at_the_first_answer(tmp_path: Path, sim: Sim) 
     assert sum(sim.stats()["requests"].values()) == 1
 
 
+@pytest.mark.slow
 def test_a_key_that_ends_in_mid_run_leaves_everything_collectable(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=3)
     sim.fault("poll@2x500=code:401")
@@ -103,6 +104,7 @@ def test_a_key_that_ends_in_mid_run_leaves_everything_collectable(tmp_path: Path
     assert (again.status, len(sim.charges())) == ("success", 3)
 
 
+@pytest.mark.slow
 def test_failures_that_were_refunded_are_told_apart_from_billed_ones(tmp_path: Path, sim: Sim) -> None:
     spent = {}
     for refunds in (True, False):
@@ -129,6 +131,7 @@ def test_a_refunded_failure_is_not_counted_as_spent_where_a_fallback_took_over(
     assert (outcome.spent, outcome.billed_for_failures) == (sum(kept), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [429, 455])
 def test_ten_minutes_of_refusals_end_the_run_with_the_jobs_unsent(tmp_path: Path, code: int) -> None:
     reel.write(tmp_path / "film", shots=4)
@@ -189,6 +192,7 @@ def test_a_decision_settles_a_held_job(tmp_path: Path, sim: Sim) -> None:
     assert (outcome.status, outcome.spent, len(sim.charges())) == ("success", 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [429, 455])
 def test_what_certainly_cost_nothing_is_sent_again(tmp_path: Path, sim: Sim, code: int) -> None:
     project = reel.write(tmp_path, shots=1)
@@ -202,6 +206,7 @@ def test_what_certainly_cost_nothing_is_sent_again(tmp_path: Path, sim: Sim, cod
 # --- what the plan could not tell ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_chain_cut_off_in_its_second_link_is_not_paid_again(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=2, chained=True)
     sim.fault("submit~nano-banana-2@1=stuck")
@@ -226,6 +231,7 @@ def test_a_manifest_that_git_took_back_is_mended_at_no_cost(tmp_path: Path, sim:
     assert len(reel.assets(project)) == 3
 
 
+@pytest.mark.slow
 def test_a_chain_that_was_renamed_after_git_took_the_manifest_back_costs_nothing(
     tmp_path: Path, sim: Sim
 ) -> None:
@@ -241,6 +247,7 @@ def test_a_chain_that_was_renamed_after_git_took_the_manifest_back_costs_nothing
     assert sorted(reel.current(project)) == ["t1", "t2", "t3"]
 
 
+@pytest.mark.slow
 def test_a_fallbacks_task_in_flight_is_collected_and_its_shot_not_sent_again(
     tmp_path: Path, sim: Sim
 ) -> None:
@@ -255,6 +262,7 @@ def test_a_fallbacks_task_in_flight_is_collected_and_its_shot_not_sent_again(
     assert reel.current(project)["s1"]["model"] == "nano-banana-2"
 
 
+@pytest.mark.slow
 def test_what_comes_late_for_an_older_prompt_stands_behind_what_is_asked_for(
     tmp_path: Path, sim: Sim
 ) -> None:
@@ -283,6 +291,7 @@ def _until_over(sim: Sim) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_failed_task_is_not_sent_again_within_a_run_and_said_before_a_later_one(
     tmp_path: Path, sim: Sim
 ) -> None:
@@ -303,6 +312,7 @@ def test_a_failed_task_is_not_sent_again_within_a_run_and_said_before_a_later_on
 # --- results ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["page", "truncate", "wrong-medium", "gone"])
 def test_a_result_that_cannot_be_had_is_kept_and_collected_later(
     tmp_path: Path, sim: Sim, trouble: str
@@ -318,6 +328,7 @@ def test_a_result_that_cannot_be_had_is_kept_and_collected_later(
     assert (second.status, second.succeeded, len(sim.charges())) == ("success", 1, 1)
 
 
+@pytest.mark.slow
 def test_a_missing_file_is_fetched_again_and_never_bought(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=1)
     reel.run(project, sim)
@@ -336,6 +347,7 @@ def test_a_missing_file_is_fetched_again_and_never_bought(tmp_path: Path, sim: S
 # --- canary, order, limits ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_canary_that_fails_stops_its_models_other_jobs_and_no_one_elses(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=22)
     reel.edit(project, "s22", model="nano-banana-2")
@@ -348,6 +360,7 @@ def test_a_canary_that_fails_stops_its_models_other_jobs_and_no_one_elses(tmp_pa
     assert [c["model"] for c in sim.charges()] == ["nano-banana-2"]
 
 
+@pytest.mark.slow
 def test_a_canary_that_flies_lets_the_others_go(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=20)
 
@@ -356,6 +369,7 @@ def test_a_canary_that_flies_lets_the_others_go(tmp_path: Path, sim: Sim) -> Non
     assert (outcome.status, outcome.succeeded) == ("success", 20)
 
 
+@pytest.mark.slow
 def test_fastest_first_sends_the_long_chain_before_the_quick_ones(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=3)
     document = json.loads(project.read_text(encoding="utf-8"))
@@ -373,6 +387,7 @@ def test_fastest_first_sends_the_long_chain_before_the_quick_ones(tmp_path: Path
 # --- several things at once ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_bug_in_one_job_does_not_cut_off_the_others(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=4)
     sent: list[Event] = []
@@ -406,6 +421,7 @@ def test_a_folder_that_cannot_be_written_any_more_loses_nothing(tmp_path: Path, 
     assert (outcome.status, len(sim.charges()), len(reel.assets(project))) == ("success", 2, 2)
 
 
+@pytest.mark.slow
 def test_a_damaged_journal_is_said_and_nothing_is_sent_until_a_person_decides(
     tmp_path: Path, sim: Sim
 ) -> None:
@@ -429,6 +445,7 @@ def _everybody_waits(seconds: float) -> dict[str, float]:
     return dict.fromkeys(("image", "video", "audio", "text"), seconds)
 
 
+@pytest.mark.slow
 def test_late_results_of_two_models_stay_in_their_own_lines(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=1)
     reel.edit(project, "s1", model=["z-image", "nano-banana-2"])

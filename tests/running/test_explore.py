@@ -8,6 +8,7 @@ from bench.explore import explore
 from bench.protocol import Without
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("jobs", "processes", "runs", "troubles"), [(2, 2, 1, 1), (1, 2, 2, 2), (1, 1, 3, 2)]
 )
@@ -21,6 +22,7 @@ def test_no_order_of_steps_pays_twice_or_loses_a_charge(
     assert found.states > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("guard", "processes", "runs", "troubles"),
     [

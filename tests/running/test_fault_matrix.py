@@ -65,6 +65,7 @@ MEANING: Mapping[str, str] = {
 }
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_every_fourth_step_pays_once_or_holds(tmp_path: Path, sim: Sim) -> None:
     assert set(_matrix(tmp_path, sim, SCENARIOS[0], every=4).values()) == {"made", "held"}
 

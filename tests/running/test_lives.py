@@ -21,6 +21,7 @@ def test_no_life_pays_twice_or_loses_what_it_paid_for(first: int) -> None:
     assert _broken(range(first, first + 5)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hardship", Hardship)
 def test_no_hardship_makes_a_life_pay_twice_or_lose_anything(hardship: Hardship) -> None:
     found = list(lives.lives(range(1), kind=partial(HardLife, hardship=hardship)))
@@ -43,6 +44,7 @@ def test_more_lives(first: int) -> None:
     assert _broken(range(first, first + 19)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["intents", "quota", "cap"])
 def test_taking_out_what_guards_the_money_breaks_a_life(part: str) -> None:
     for first in range(0, 40, 2):
@@ -53,6 +55,7 @@ def test_taking_out_what_guards_the_money_breaks_a_life(part: str) -> None:
     pytest.fail(f"nobody misses the {part}")
 
 
+@pytest.mark.slow
 def test_a_seed_lives_the_same_life_again() -> None:
     seed = 7
 

@@ -41,6 +41,7 @@ def test_a_job_that_costs_more_than_its_price_stops_the_batch(film: Film) -> Non
     assert outcome.spent == pytest.approx(film.sim.stats()["charged"])
 
 
+@pytest.mark.slow
 def test_a_batch_below_the_threshold_goes_on_with_a_warning(film: Film) -> None:
     stills(film, 3)
     film.sim.fault("submit@1=price:1.2")
@@ -51,6 +52,7 @@ def test_a_batch_below_the_threshold_goes_on_with_a_warning(film: Film) -> None:
     assert "1 (z-image) cost 1.2 credits, and its price was 0.8" in warnings(film)
 
 
+@pytest.mark.slow
 def test_a_large_batch_stops_by_itself_and_goes_on_where_the_person_wants_it(film: Film) -> None:
     lines = "".join(f"  - {{id: {n}, prompt: Still {n}}}\n" for n in range(1, 9))
     film.write(f"kiebatch: 1\ndefaults: {{model: nano-banana-2}}\nscenes:\n{lines}")
@@ -90,6 +92,7 @@ def test_a_run_writes_down_the_balance_before_and_after_it(film: Film) -> None:
     assert all(r.asked_at <= r.at for r in readings(film))
 
 
+@pytest.mark.slow
 def test_a_journal_without_readings_is_read_and_completed(film: Film) -> None:
     stills(film, 1)
     film.run()

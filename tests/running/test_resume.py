@@ -70,6 +70,7 @@ def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
     return dict(json.loads(out.strip().splitlines()[-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_stops_submitting_and_collects_what_is_paid_for(
     tmp_path: Path, sim: Sim, number: signal.Signals
@@ -87,6 +88,7 @@ def test_the_first_signal_stops_submitting_and_collects_what_is_paid_for(
     assert len(sim.charges()) == 5
 
 
+@pytest.mark.slow
 def test_the_second_signal_leaves_at_once_and_the_next_run_collects(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=3)
     sim.fault("submit@1x3=lasts:2.5")
@@ -102,6 +104,7 @@ def test_the_second_signal_leaves_at_once_and_the_next_run_collects(tmp_path: Pa
     assert len(sim.charges()) == 3
 
 
+@pytest.mark.slow
 def test_an_answer_on_its_way_when_the_user_leaves_makes_a_held_job_not_a_second_charge(
     tmp_path: Path, sim: Sim
 ) -> None:
@@ -119,6 +122,7 @@ def test_an_answer_on_its_way_when_the_user_leaves_makes_a_held_job_not_a_second
     assert (outcome.status, len(outcome.held), len(sim.charges())) == ("held", 1, 2)
 
 
+@pytest.mark.slow
 def test_a_machine_that_dies_with_its_disk_loses_nothing_that_is_in_the_state_folder(
     tmp_path: Path, sim: Sim
 ) -> None:
@@ -143,6 +147,7 @@ def test_a_machine_that_dies_with_its_disk_loses_nothing_that_is_in_the_state_fo
     assert len(sim.charges()) == 4
 
 
+@pytest.mark.slow
 def test_a_timeout_ends_the_wait_and_the_next_run_collects_at_no_cost(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=1)
     sim.fault("submit@1=lasts:0.8")
@@ -154,6 +159,7 @@ def test_a_timeout_ends_the_wait_and_the_next_run_collects_at_no_cost(tmp_path: 
     assert (second.status, second.spent, len(sim.charges())) == ("success", 0, 1)
 
 
+@pytest.mark.slow
 def test_the_second_run_in_a_project_says_who_holds_it(tmp_path: Path, sim: Sim) -> None:
     project = reel.write(tmp_path, shots=1)
     sim.fault("submit@1=lasts:1.5")

@@ -26,6 +26,7 @@ scenes:
 """
 
 
+@pytest.mark.slow
 def test_a_scene_file_becomes_files_and_a_manifest(film: Film) -> None:
     film.write(TWO_SCENES)
 
@@ -49,6 +50,7 @@ def test_a_scene_file_becomes_files_and_a_manifest(film: Film) -> None:
     assert len(film.sim.charges()) == 4
 
 
+@pytest.mark.slow
 def test_a_second_run_has_nothing_to_do_and_touches_nothing(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -62,6 +64,7 @@ def test_a_second_run_has_nothing_to_do_and_touches_nothing(film: Film) -> None:
     assert len(film.sim.charges()) == 4
 
 
+@pytest.mark.slow
 def test_one_edited_prompt_makes_exactly_one_new_version(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -78,6 +81,7 @@ def test_one_edited_prompt_makes_exactly_one_new_version(film: Film) -> None:
     assert len(film.sim.charges()) == 5
 
 
+@pytest.mark.slow
 def test_several_outputs_of_one_task_are_several_assets(film: Film) -> None:
     film.write("kiebatch: 1\nscenes:\n  - {id: 1, model: grok-imagine/text-to-image, prompt: a boat}\n")
 
@@ -89,6 +93,7 @@ def test_several_outputs_of_one_task_are_several_assets(film: Film) -> None:
     assert len(film.sim.charges()) == 1
 
 
+@pytest.mark.slow
 def test_a_failed_job_never_stops_the_others(film: Film) -> None:
     film.write(TWO_SCENES)
     film.sim.fault("submit@2=code:422")
@@ -100,6 +105,7 @@ def test_a_failed_job_never_stops_the_others(film: Film) -> None:
     assert [f.code for f in outcome.failures] == ["422"]
 
 
+@pytest.mark.slow
 def test_a_run_says_what_happens_as_it_happens(film: Film) -> None:
     film.write(TWO_SCENES)
 
@@ -181,6 +187,7 @@ def test_a_wrong_key_ends_the_run_at_the_first_answer(film: Film) -> None:
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_no_network_is_said_in_one_sentence(film: Film) -> None:
     film.write(TWO_SCENES)
 
@@ -230,6 +237,7 @@ def test_a_manifest_that_cannot_be_read_stops_everything_and_is_left_as_it_is(
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_another_scene_file_on_the_same_assets_is_refused_with_both_ways_out(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -243,6 +251,7 @@ def test_another_scene_file_on_the_same_assets_is_refused_with_both_ways_out(fil
     assert "scenes.yaml" in said.err
 
 
+@pytest.mark.slow
 def test_plan_check_is_a_gate(film: Film) -> None:
     film.write(TWO_SCENES)
     assert film.command("plan", "scenes.yaml", "--check").code == Exit.DIFFERS
@@ -266,6 +275,7 @@ def test_the_plan_as_json_has_the_keys_of_the_contract(film: Film) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_saved_plan_is_done_exactly_once_and_only_while_it_fits(film: Film) -> None:
     film.write(TWO_SCENES)
     assert film.command("plan", "scenes.yaml", "--out", "p.json", "--only", "1").code == 0
@@ -283,6 +293,7 @@ def test_a_saved_plan_is_done_exactly_once_and_only_while_it_fits(film: Film) ->
     assert len(film.sim.charges()) == 1
 
 
+@pytest.mark.slow
 def test_force_makes_a_new_version_of_what_is_selected(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -293,6 +304,7 @@ def test_force_makes_a_new_version_of_what_is_selected(film: Film) -> None:
     assert len(film.sim.charges()) == 5
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_comes_back_from_the_provider_and_costs_nothing(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -307,6 +319,7 @@ def test_a_file_that_is_gone_comes_back_from_the_provider_and_costs_nothing(film
     assert len(film.sim.charges()) == 4
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_for_good_is_reported_and_not_bought(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -319,6 +332,7 @@ def test_a_file_that_is_gone_for_good_is_reported_and_not_bought(film: Film) -> 
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_an_altered_file_is_left_alone_and_said(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -332,6 +346,7 @@ def test_an_altered_file_is_left_alone_and_said(film: Film) -> None:
     assert path.read_bytes().endswith(b"retouched")
 
 
+@pytest.mark.slow
 def test_accept_keeps_what_there_is_although_it_changed(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -342,6 +357,7 @@ def test_accept_keeps_what_there_is_although_it_changed(film: Film) -> None:
     assert film.reasons()["2b"] == "keep: accepted"
 
 
+@pytest.mark.slow
 def test_adopt_enters_a_file_as_a_new_version_at_no_cost(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()
@@ -354,6 +370,7 @@ def test_adopt_enters_a_file_as_a_new_version_at_no_cost(film: Film) -> None:
     assert len(film.sim.charges()) == 4
 
 
+@pytest.mark.slow
 def test_entries_and_keys_of_other_tools_are_kept(film: Film) -> None:
     film.assets.mkdir()
     foreign = {
@@ -388,6 +405,7 @@ def test_entries_and_keys_of_other_tools_are_kept(film: Film) -> None:
     assert len(film.sim.charges()) == 3
 
 
+@pytest.mark.slow
 def test_a_store_of_results_is_filled_and_saves_buying_them_elsewhere(film: Film, tmp_path: Path) -> None:
     film.write(TWO_SCENES)
     store = tmp_path / "store"
@@ -406,6 +424,7 @@ def test_a_store_of_results_is_filled_and_saves_buying_them_elsewhere(film: Film
     assert {a["task_id"] for a in film.manifest} == {a["task_id"] for a in json.loads(first)["assets"]}
 
 
+@pytest.mark.slow
 def test_the_key_goes_nowhere_but_into_its_header(film: Film) -> None:
     film.write(TWO_SCENES)
 
@@ -419,6 +438,7 @@ def test_the_key_goes_nowhere_but_into_its_header(film: Film) -> None:
     assert film.sim.key not in everything
 
 
+@pytest.mark.slow
 def test_a_prompt_that_goes_back_to_what_it_was_costs_nothing(film: Film) -> None:
     film.write(TWO_SCENES)
     film.run()

@@ -28,6 +28,7 @@ def slowed(gate: Path) -> list[str]:
         db.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "kinds"), [("submit@1=code:455", []), ("poll@1=code:429", ["read"])])
 def test_who_is_slowed_down_by_what(film: Film, tmp_path: Path, fault: str, kinds: list[str]) -> None:
     film.write(TWO)
@@ -54,6 +55,7 @@ def test_a_provider_that_cannot_be_reached_is_said_within_seconds(film: Film) ->
     assert 0 < sum(waits) < 6
 
 
+@pytest.mark.slow
 def test_a_dead_link_is_renewed_by_the_familys_own_call(film: Film) -> None:
     film.write(
         "kiebatch: 1\nscenes:\n  - {id: 1, model: gpt4o-image, prompt: A lighthouse, params: {size: '1:1'}}\n"
@@ -67,6 +69,7 @@ def test_a_dead_link_is_renewed_by_the_familys_own_call(film: Film) -> None:
     assert {p for p in paths if p.endswith("download-url")} == {"/api/v1/gpt4o-image/download-url"}
 
 
+@pytest.mark.slow
 def test_a_budget_is_used_up_although_its_jobs_wait_for_their_turn(film: Film) -> None:
     film.write(
         "kiebatch: 1\ndefaults: {model: z-image}\nscenes:\n"

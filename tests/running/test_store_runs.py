@@ -44,6 +44,7 @@ def actions(path: Path, **options: Any) -> list[tuple[Action, bool]]:
     return [(entry.action, entry.remote) for entry in api.plan(api.load(path), **options).entries]
 
 
+@pytest.mark.slow
 def test_a_run_puts_its_results_into_the_store_and_names_it(tmp_path: Path, sim: Sim, store: str) -> None:
     film = reel.write(tmp_path / "film", shots=2)
 
@@ -55,6 +56,7 @@ def test_a_run_puts_its_results_into_the_store_and_names_it(tmp_path: Path, sim:
     assert sum(name.startswith("entries/") for name in found) == 2
 
 
+@pytest.mark.slow
 def test_another_film_takes_the_first_ones_results_and_keeps_who_paid(
     tmp_path: Path, sim: Sim, store: str
 ) -> None:
@@ -70,6 +72,7 @@ def test_another_film_takes_the_first_ones_results_and_keeps_who_paid(
     assert not list((theirs.parent / ".kiebatch" / "parts").glob("store-*"))
 
 
+@pytest.mark.slow
 def test_a_checkout_without_media_is_up_to_date(tmp_path: Path, sim: Sim, store: str) -> None:
     film = reel.write(tmp_path / "film", shots=2, chained=True)
     reel.run(film, sim, store=store)
@@ -83,6 +86,7 @@ def test_a_checkout_without_media_is_up_to_date(tmp_path: Path, sim: Sim, store:
     assert (clone.parent / "assets" / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_job_that_starts_from_a_file_in_the_store_brings_it(tmp_path: Path, sim: Sim, store: str) -> None:
     film = reel.write(tmp_path / "film", shots=2, chained=True)
     reel.run(film, sim, store=store)
@@ -96,6 +100,7 @@ def test_a_job_that_starts_from_a_file_in_the_store_brings_it(tmp_path: Path, si
     assert (clone.parent / first["filename"]).read_bytes() == (film.parent / first["filename"]).read_bytes()
 
 
+@pytest.mark.slow
 def test_without_the_store_such_a_job_is_not_sent_and_says_what_brings_its_file(
     tmp_path: Path, sim: Sim, store: str
 ) -> None:
@@ -111,6 +116,7 @@ def test_without_the_store_such_a_job_is_not_sent_and_says_what_brings_its_file(
     assert len(sim.charges()) == 2
 
 
+@pytest.mark.slow
 def test_a_prompt_that_goes_back_takes_its_older_version_although_that_is_in_the_store(
     tmp_path: Path, sim: Sim, store: str
 ) -> None:
@@ -127,6 +133,7 @@ def test_a_prompt_that_goes_back_takes_its_older_version_although_that_is_in_the
     assert (outcome.status, outcome.succeeded, len(sim.charges())) == ("success", 1, 2)
 
 
+@pytest.mark.slow
 def test_a_manifest_that_names_a_store_sends_nothing_there(tmp_path: Path, sim: Sim, store: str) -> None:
     (tmp_path / "theirs").mkdir()
     film = reel.write(tmp_path / "film", shots=2)
@@ -151,6 +158,7 @@ def test_another_tools_key_of_that_name_makes_no_file_remote(tmp_path: Path, sim
     assert actions(clone) == [(Action.RESTORE, False)]
 
 
+@pytest.mark.slow
 def test_a_forced_version_is_what_others_take_from_then_on(tmp_path: Path, sim: Sim, store: str) -> None:
     film = reel.write(tmp_path / "film", shots=1)
     reel.run(film, sim, store=store)
@@ -183,6 +191,7 @@ def test_a_draft_leaves_the_store_alone(tmp_path: Path, sim: Sim, store: str) ->
 # --- stores that fail ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_result_that_the_store_does_not_take_is_kept_and_told(
     tmp_path: Path, sim: Sim, s3: Buckets, network: Network
 ) -> None:
@@ -201,6 +210,7 @@ def test_a_result_that_the_store_does_not_take_is_kept_and_told(
     assert actions(film)[0] == (Action.RESTORE, False)
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_asked_stops_purchases_and_not_what_is_paid_for(
     tmp_path: Path, sim: Sim, s3: Buckets, network: Network
 ) -> None:
@@ -220,6 +230,7 @@ def test_a_store_that_cannot_be_asked_stops_purchases_and_not_what_is_paid_for(
     assert reel.run(document, sim, store=bucket).succeeded == 1
 
 
+@pytest.mark.slow
 def test_a_result_that_a_killed_run_had_saved_comes_into_the_store_with_the_next(
     tmp_path: Path, sim: Sim, store: str
 ) -> None:
@@ -241,6 +252,7 @@ def test_a_result_that_a_killed_run_had_saved_comes_into_the_store_with_the_next
     assert len(sim.charges()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept_in", ["store", "cache"])
 def test_damaged_bytes_of_the_right_size_block_a_job_for_one_run_alone(
     tmp_path: Path, sim: Sim, store: str, kept_in: str
@@ -261,6 +273,7 @@ def test_damaged_bytes_of_the_right_size_block_a_job_for_one_run_alone(
     assert reel.run(others, sim, **kept).spent == 0
 
 
+@pytest.mark.slow
 def test_a_saved_plan_may_be_answered_by_the_store(tmp_path: Path, sim: Sim, store: str) -> None:
     film = reel.write(tmp_path / "film", shots=1)
     opened = api.load(film)
@@ -272,6 +285,7 @@ def test_a_saved_plan_may_be_answered_by_the_store(tmp_path: Path, sim: Sim, sto
     assert (outcome.succeeded, outcome.spent, len(sim.charges())) == (1, 0, 1)
 
 
+@pytest.mark.slow
 def test_an_approved_plan_is_bought_but_for_what_the_bucket_has(
     tmp_path: Path, sim: Sim, s3: Buckets
 ) -> None:

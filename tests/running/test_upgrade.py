@@ -92,6 +92,7 @@ def test_plan_check_of_the_settled_film_finds_nothing(film: Film) -> None:
     assert film.command("plan", "SCENES.md", "--check").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["film", "markdown"])
 def test_a_run_of_what_is_settled_charges_nothing_and_leaves_the_manifest_as_it_is(
     film: Film, name: str
@@ -105,6 +106,7 @@ def test_a_run_of_what_is_settled_charges_nothing_and_leaves_the_manifest_as_it_
     assert manifest_of(film) == before
 
 
+@pytest.mark.slow
 def test_looking_at_the_project_changes_no_file_of_it(film: Film) -> None:
     unpack("film", film)
     before = manifest_of(film)
@@ -120,6 +122,7 @@ def test_looking_at_the_project_changes_no_file_of_it(film: Film) -> None:
     assert (film.assets / "picks.yaml").read_bytes() == picks
 
 
+@pytest.mark.slow
 def test_a_run_of_everything_buys_only_what_0_1_would_have_bought(film: Film) -> None:
     unpack("film", film)
     before = film.manifest
@@ -137,6 +140,7 @@ def test_a_run_of_everything_buys_only_what_0_1_would_have_bought(film: Film) ->
     assert [entry for entry in film.manifest if entry in before] == before
 
 
+@pytest.mark.slow
 def test_a_picture_that_0_1_had_saved_and_not_entered_is_entered_at_no_cost(film: Film) -> None:
     unpack("film", film)
 
@@ -156,6 +160,7 @@ def rebuild_from_cache(film: Film, *only: str) -> None:
     film.command("run", "scenes.yaml", *QUICK, "--cache", "../cache", *selected)
 
 
+@pytest.mark.slow
 def test_a_cache_of_0_1_still_gives_its_results(film: Film) -> None:
     unpack("film", film)
 
@@ -165,6 +170,7 @@ def test_a_cache_of_0_1_still_gives_its_results(film: Film) -> None:
     assert len(film.manifest) == 18
 
 
+@pytest.mark.slow
 def test_a_cache_of_0_1_still_gives_what_a_fallback_made(film: Film) -> None:
     unpack("film", film)
 
@@ -173,6 +179,7 @@ def test_a_cache_of_0_1_still_gives_what_a_fallback_made(film: Film) -> None:
     assert film.sim.charges() == []
 
 
+@pytest.mark.slow
 def test_a_plan_that_0_1_saved_is_carried_out_once(film: Film) -> None:
     unpack("film", film)
 
@@ -184,6 +191,7 @@ def test_a_plan_that_0_1_saved_is_carried_out_once(film: Film) -> None:
     assert "saved 20.new" in first.err
 
 
+@pytest.mark.slow
 def test_a_plan_that_0_1_carried_out_is_not_carried_out_again(film: Film) -> None:
     unpack("film", film)
 
@@ -196,6 +204,7 @@ def test_a_plan_that_0_1_carried_out_is_not_carried_out_again(film: Film) -> Non
 KNOWN_TO_0_1 = 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("upgraded", [True, False], ids=["upgraded", "new"])
 def test_0_1_refuses_the_journal_of_today_where_it_looks_for_it(film: Film, upgraded: bool) -> None:
     if upgraded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from PIL import Image
 
 from kiebatch.provider import lifetimes
@@ -25,6 +26,7 @@ def uploads(film: Film) -> int:
     return int(film.sim.stats()["requests"].get("upload", 0))
 
 
+@pytest.mark.slow
 def test_a_failure_about_fetching_a_file_makes_the_next_run_upload_it_again(film: Film) -> None:
     edit_of_a_picture(film)
     film.sim.fault(f"submit@1=fail:{UNFETCHED}")
@@ -37,6 +39,7 @@ def test_a_failure_about_fetching_a_file_makes_the_next_run_upload_it_again(film
     assert uploads(film) == 2
 
 
+@pytest.mark.slow
 def test_another_failure_keeps_the_upload(film: Film) -> None:
     edit_of_a_picture(film)
     film.sim.fault("submit@1=fail:500 Internal error, please try again later.")
@@ -47,6 +50,7 @@ def test_another_failure_keeps_the_upload(film: Film) -> None:
     assert uploads(film) == 1
 
 
+@pytest.mark.slow
 def test_a_refusal_about_fetching_a_file_uploads_it_again_at_once(film: Film) -> None:
     edit_of_a_picture(film)
     film.sim.fault("submit@1=code:451")
@@ -63,6 +67,7 @@ def test_nothing_is_relied_on_for_longer_than_it_is_kept() -> None:
     assert all(one.source and one.as_of for one in lifetimes.TABLE)
 
 
+@pytest.mark.slow
 def test_a_refused_value_is_refused_and_a_corrected_prompt_is_a_new_job(film: Film) -> None:
     film.write(
         """\

@@ -234,6 +234,7 @@ def _seen(one: Any) -> Any:
     return {**found, "board": notes}
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(films())
 def test_yaml_to_markdown_keeps_everything_and_gives_equal_jobs(value: dict[str, Any]) -> None:
@@ -248,6 +249,7 @@ def test_yaml_to_markdown_keeps_everything_and_gives_equal_jobs(value: dict[str,
     assert jobs(read) == jobs(given_), text
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(films())
 def test_markdown_to_yaml_loses_nothing(value: dict[str, Any]) -> None:
@@ -305,6 +307,7 @@ def kiebatch(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_other_form_and_never_over_a_file(tmp_path: Path) -> None:
     harbour = ROOT / "examples" / "harbour" / "SCENES.md"
 

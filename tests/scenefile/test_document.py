@@ -71,6 +71,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -104,6 +105,7 @@ def test_a_syntax_error_stands_at_its_place_with_a_way_out(text: str, place: str
     assert word in str(caught.value)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none()

@@ -449,6 +449,7 @@ def test_a_place_after_joining_names_the_file_it_stands_in() -> None:
 # --- size ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     ["[", "*a ", "_a", "~~", "`", "<a ", "![a](b) ", "{x", "“", "(", "> ", "- a\n", "- **Mood**: a\n", "![a](b.png)\n", "word: x\n", "|a", "---\n", "\t- x\n"],

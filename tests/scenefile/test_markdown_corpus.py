@@ -174,6 +174,7 @@ def gaps(text: str) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_prose_between_blocks_is_never_sent(data: st.DataObject) -> None:
@@ -191,6 +192,7 @@ def test_prose_between_blocks_is_never_sent(data: st.DataObject) -> None:
     assert sent(read.value) == sent(markdown.read(text, path.name)[0].value)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_inserting_a_scene_renames_no_other(data: st.DataObject) -> None:

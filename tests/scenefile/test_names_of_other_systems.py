@@ -63,6 +63,7 @@ def _job(slot: Slot, output: str) -> Job:
     )
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1, max_size=40), st.text(min_size=1, max_size=20), st.sampled_from([1, 2, 12]))
 def test_no_name_that_we_give_a_file_breaks_a_rule_of_windows(author: str, model: str, take: int) -> None:
     stem = output_names.output_stem(author, "assets") or ""

@@ -341,6 +341,7 @@ def long_script(seed: int, scenes: int = 56) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_second_draft_of_twenty_pages_renames_nothing(tmp_path: Path) -> None:
     first = long_script(1)
     second = list(first)
@@ -368,6 +369,7 @@ def test_a_second_draft_of_twenty_pages_renames_nothing(tmp_path: Path) -> None:
 # --- the commands --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_init_makes_a_film_of_a_script_that_validates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_voice_that_has_said_nothing_is_taken_for_its_models_usual_one() -> No
     assert slow.seconds("He came back.", "a model", "Adam") > 2 * Rates().seconds("He came back.")
 
 
+@pytest.mark.slow
 def test_the_voice_is_made_first_and_clips_are_as_long_as_it_is(film: Film) -> None:
     film.write(FILM)
     plan = film.command("plan", "scenes.yaml", "--json").json
@@ -91,6 +92,7 @@ def test_the_voice_is_made_first_and_clips_are_as_long_as_it_is(film: Film) -> N
     assert film.command("plan", "scenes.yaml", "--check").code == Exit.OK
 
 
+@pytest.mark.slow
 def test_an_edited_line_makes_exactly_its_own_clip_stale(film: Film) -> None:
     film.write(FILM)
     film.run()
@@ -107,6 +109,7 @@ def test_an_edited_line_makes_exactly_its_own_clip_stale(film: Film) -> None:
     assert film.command("plan", "scenes.yaml", "--check").code == Exit.OK
 
 
+@pytest.mark.slow
 def test_another_line_of_the_same_length_buys_no_other_clip(film: Film) -> None:
     film.write(FILM)
     film.run()
@@ -156,6 +159,7 @@ def test_what_leads_nothing_is_an_error_at_its_place(film: Film, old: str, new: 
     assert told in said.err
 
 
+@pytest.mark.slow
 def test_an_approved_film_goes_on_when_its_voices_are_made(film: Film) -> None:
     film.write(FILM)
     digest = film.command("plan", "scenes.yaml", "--json").json["effects"]["digest"]

@@ -210,6 +210,7 @@ def test_lines_are_wrapped_at_words_and_shortened() -> None:
     assert len(lettering.wrap("灯台に近づく小さな船が見える夕暮れ", 20, 100)) > 2
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_a_clip_is_a_moving_panel_of_the_right_size_and_length(tmp_path: Path) -> None:
     data = panels.clip(replace(BOAT, kind="video", format="mp4", width=320, height=180, seconds=1.5))
@@ -227,6 +228,7 @@ def test_a_clip_is_a_moving_panel_of_the_right_size_and_length(tmp_path: Path) -
         assert ImageChops.difference(first.convert("RGB"), last.convert("RGB")).getbbox()
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("make", [sound.speech, sound.music])
 def test_sounds_are_as_long_as_asked_for_and_quiet(make: object, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def gone(url: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_the_server_ends_when_it_is_stopped() -> None:
     running = simulated.start()
 
@@ -40,6 +41,7 @@ def test_the_server_ends_when_it_is_stopped() -> None:
     assert gone(running.url)
 
 
+@pytest.mark.slow
 def test_the_server_ends_with_a_parent_that_is_killed() -> None:
     program = "import time; from kiebatch.simulator.server import background; print(background.start().url, flush=True); time.sleep(60)"
     parent = subprocess.Popen(
@@ -57,6 +59,7 @@ def test_the_server_ends_with_a_parent_that_is_killed() -> None:
     until(lambda: gone(url), "the end of the server")
 
 
+@pytest.mark.slow
 def test_ctrl_c_does_not_reach_it() -> None:
     with simulated.start() as running:
         os.kill(running.pid, signal.SIGINT)
@@ -64,6 +67,7 @@ def test_ctrl_c_does_not_reach_it() -> None:
         assert httpx.get(f"{running.url}/_sim/stats").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_said_in_words() -> None:
     with simulated.start() as running:
         port = int(running.url.rpartition(":")[2])
@@ -215,6 +219,7 @@ def test_what_is_no_fault_is_refused(text: str) -> None:
         Fault.parse(text)
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_interrupted() -> None:
     command = [sys.executable, "-m", "kiebatch", "sim", "--port", "0", "--speed", "1000", "--json"]
     serving = subprocess.Popen(
@@ -240,6 +245,7 @@ def test_the_command_serves_until_it_is_interrupted() -> None:
     assert "0 tasks" in talk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [("--fault", "nonsense")])
 def test_a_wrong_option_of_the_command_is_refused_with_exit_2(option: tuple[str, str]) -> None:
     done = subprocess.run(
@@ -254,6 +260,7 @@ def test_a_wrong_option_of_the_command_is_refused_with_exit_2(option: tuple[str,
     assert json.loads(done.stdout)["status"] == "invalid"
 
 
+@pytest.mark.slow
 def test_media_can_lie_on_an_origin_of_their_own() -> None:
     settings = Settings.quick(**simulated.FAST)
     with background.start(settings, separate_media=True) as running:

@@ -405,6 +405,7 @@ def test_what_is_valid_is_taken(path: str) -> None:
     assert reply["code"] == 200, reply
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_whatever_is_sent_gets_an_envelope_and_never_a_bug(data: st.DataObject) -> None:
     world = World()

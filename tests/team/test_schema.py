@@ -10,6 +10,7 @@ from kiebatch.team import Connection, schema
 pytestmark = pytest.mark.needs("postgres")
 
 
+@pytest.mark.slow
 def test_an_empty_database_gets_both_parts_and_a_second_time_changes_nothing(team_url: str) -> None:
     connection = Connection(team_url)
 

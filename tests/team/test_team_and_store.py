@@ -69,6 +69,7 @@ def planned(film: Film, store: str) -> set[tuple[Action, Reason]]:
     return {(entry.action, entry.cause) for entry in film.plan(results=results).entries}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenes", [TWO_SHOTS, OTHER_SCENES])
 def test_another_machine_takes_the_results_from_the_store_although_the_provider_has_forgotten_them(
     made: Film, store: str, scenes: str
@@ -86,6 +87,7 @@ def test_another_machine_takes_the_results_from_the_store_although_the_provider_
     assert all((other.folder / a["filename"]).is_file() for a in other.manifest)
 
 
+@pytest.mark.slow
 def test_without_the_store_the_provider_gives_it_while_it_has_it(made: Film) -> None:
     other = elsewhere(made, OTHER_SCENES)
 
@@ -95,6 +97,7 @@ def test_without_the_store_the_provider_gives_it_while_it_has_it(made: Film) -> 
     assert {a["run"] for a in other.manifest} == {a["run"] for a in made.manifest}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifest", [False, True])
 def test_what_neither_has_is_missing_and_names_who_has_it_until_somebody_forces_a_new_edition(
     made: Film, store: str, manifest: bool
@@ -111,6 +114,7 @@ def test_what_neither_has_is_missing_and_names_who_has_it_until_somebody_forces_
     assert (forced.succeeded, len(made.sim.charges())) == (1, 3)
 
 
+@pytest.mark.slow
 def test_the_plan_of_a_checkout_names_who_has_a_file_that_the_provider_has_dropped(
     made: Film, store: str
 ) -> None:
@@ -122,6 +126,7 @@ def test_the_plan_of_a_checkout_names_who_has_a_file_that_the_provider_has_dropp
     assert all(f"{made.folder.name} of " in entry.note for entry in entries)
 
 
+@pytest.mark.slow
 def test_what_came_into_the_store_after_the_plan_is_taken_from_there_where_the_provider_has_lost_it(
     made: Film, store: str
 ) -> None:
@@ -142,6 +147,7 @@ def test_what_came_into_the_store_after_the_plan_is_taken_from_there_where_the_p
     assert (outcome.status, outcome.spent, len(made.sim.charges())) == ("success", 0, 2)
 
 
+@pytest.mark.slow
 def test_two_who_force_at_once_get_an_edition_each_and_later_films_take_the_newest(
     made: Film, store: str
 ) -> None:

@@ -68,6 +68,7 @@ def test_two_who_force_at_once_get_two_and_a_plain_claim_the_newest(ledgers: Led
     assert plain.by.edition == 2
 
 
+@pytest.mark.slow
 def test_of_many_who_claim_one_key_at_once_one_gets_it(ledgers: Ledgers) -> None:
     got: list[object] = []
     journals = [ledgers.team_journal(f"film {n}", run=f"r{n}") for n in range(6)]

@@ -31,6 +31,7 @@ def another(film: Film, name: str = "another") -> Film:
     return film.elsewhere(SCENES, name=name)
 
 
+@pytest.mark.slow
 def test_another_film_takes_what_the_first_one_paid_for_and_equal_scenes_stay_two_purchases(
     film: Film, team: str
 ) -> None:
@@ -61,6 +62,7 @@ def test_the_plan_says_whose_results_it_takes(film: Film, team: str) -> None:
     assert "has paid for it" in said
 
 
+@pytest.mark.slow
 def test_force_buys_another_edition(film: Film, team: str) -> None:
     film.write(SCENES)
     other = another(film)
@@ -82,6 +84,7 @@ def test_the_cap_of_the_account_ends_a_run_as_its_own_cap_does(film: Film, team:
     assert len(film.sim.charges()) == 2
 
 
+@pytest.mark.slow
 def test_a_result_that_nobody_has_any_more_is_missing_and_says_whose_it_is(film: Film, team: str) -> None:
     film.write(SCENES)
     other = another(film)
@@ -95,6 +98,7 @@ def test_a_result_that_nobody_has_any_more_is_missing_and_says_whose_it_is(film:
     assert any(f"{film.folder.name} of" in getattr(event, "message", "") for event in other.events)
 
 
+@pytest.mark.slow
 def test_a_film_whose_attempts_a_team_keeps_is_not_run_without_it(
     film: Film, team: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +110,7 @@ def test_a_film_whose_attempts_a_team_keeps_is_not_run_without_it(
         film.run()
 
 
+@pytest.mark.slow
 def test_a_draft_is_nobodys_business(film: Film, team: str) -> None:
     film.write(SCENES)
 
@@ -113,6 +118,7 @@ def test_a_draft_is_nobodys_business(film: Film, team: str) -> None:
     assert accounts.status(team, ACCOUNT, link_kept_s=1).spent == 0
 
 
+@pytest.mark.slow
 def test_without_a_team_no_driver_is_loaded(film: Film) -> None:
     film.write(SCENES)
     program = (
@@ -146,6 +152,7 @@ def test_the_ledger_that_cannot_be_reached_sends_nothing(
 # --- the commands -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_team_is_made_looked_at_and_capped(
     film: Film, team_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +190,7 @@ def test_what_a_team_cannot_be_told_is_said(film: Film, args: tuple[str, ...], w
     assert words in said.err
 
 
+@pytest.mark.slow
 def test_status_and_board_show_what_is_here_while_the_ledger_is_away_and_a_plan_does_not(
     film: Film, team: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from support.ledgers import Ledgers, sent, team_ledgers
 pytestmark = pytest.mark.needs("postgres")
 
 
+@pytest.mark.slow
 def test_an_answer_that_cannot_be_written_is_kept_and_written_by_the_next_run(
     team_url: str, tmp_path: Path
 ) -> None:

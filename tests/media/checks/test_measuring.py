@@ -148,6 +148,7 @@ MOVES = "testsrc2=s=320x180:r=24"
 VIDEO = ("length", "bars", "cuts", "black", "freeze")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 def test_a_clip_that_moves_has_no_fault(clip: Maker) -> None:
     path = clip("fine.mp4", *source(f"{MOVES}:d=2"), *source("sine=f=330:d=2"))
@@ -161,6 +162,7 @@ def test_a_clip_that_moves_has_no_fault(clip: Maker) -> None:
     assert -30 < float(found["loudness"].value or 0) < -10
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 def test_cuts_black_and_frozen_parts_are_found_where_they_are(clip: Maker) -> None:
     joined = "[0][1]concat=n=2,fade=out:st=2.5:d=0.2,scale=320:180"
@@ -181,6 +183,7 @@ def test_cuts_black_and_frozen_parts_are_found_where_they_are(clip: Maker) -> No
     assert found["freeze"].at == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 def test_bars_of_a_clip_are_where_no_frame_is_ever_bright(clip: Maker) -> None:
     path = clip("bars.mp4", *source("testsrc2=s=320x130:r=24:d=1,pad=320:180:0:25"))
@@ -190,6 +193,7 @@ def test_bars_of_a_clip_are_where_no_frame_is_ever_bright(clip: Maker) -> None:
     assert float(found.value or 0) == pytest.approx(25, abs=3)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 def test_the_first_and_the_last_frame_are_compared(clip: Maker, tmp_path: Path) -> None:
     first, last = still(tmp_path, painted(), "first.png"), still(tmp_path, painted().rotate(180), "last.png")
@@ -206,6 +210,7 @@ def test_the_first_and_the_last_frame_are_compared(clip: Maker, tmp_path: Path) 
     assert float(found["last_frame"].value or 0) > 12
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 def test_a_clip_without_a_track_is_silent_all_through(clip: Maker) -> None:
     path = clip("mute.mp4", *source(f"{MOVES}:d=1"))
@@ -233,6 +238,7 @@ def tone(path: Path, loud: float, *, silent_s: float = 0.0) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.needs("ffmpeg")
 def test_silence_and_clipping_of_a_sound_are_measured(tmp_path: Path) -> None:
     asked = ["silence", "clipping", "loudness", "black"]
