@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from kiebatch._dataclass import dataclass
 
 Severity = Literal["error", "warning"]
 
@@ -33,8 +35,7 @@ def worst(codes: Iterable[Exit]) -> Exit:
     return next((code for code in _PRECEDENCE if code in found), Exit.OK)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Where:
+class Where(NamedTuple):
     """A place in a file.  Line and column count from 1; 0 means unknown."""
 
     file: str = ""

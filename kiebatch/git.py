@@ -6,9 +6,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, plain
 
 

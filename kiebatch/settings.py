@@ -6,11 +6,12 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from kiebatch._dataclass import dataclass
 from kiebatch.addresses import is_loopback
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON, USD_PER_CREDIT, Rate

@@ -10,11 +10,11 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from kiebatch import files, formats
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import ASSET_FOLDERS
 

@@ -52,6 +52,7 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     reference = (tmp_path / "reference.html").read_text(encoding="utf-8")
     assert [name for name in kiebatch.__all__ if f"kiebatch.{name}" not in reference] == []
+    assert "base_url" in reference  # what `Settings` is made of
     index = json.loads((tmp_path / "search" / "search_index.json").read_text(encoding="utf-8"))
     assert "resolve" in " ".join(entry["text"] for entry in index["docs"])
     pages = re.findall(r"\]\(([\w-]+\.html)\)", (tmp_path / "llms.txt").read_text(encoding="utf-8"))

@@ -8,8 +8,9 @@ reserving the listed price: no record can make a cap unsafe.  Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.shapes import Measured, SecondsRule
 from kiebatch.model import JSON, Price, tidy

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.media_rules import path_of, size_differs
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.rules import broken_by_media

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import bare
 from kiebatch.catalogue.shapes import Schema

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.measured import as_measured
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import as_number, values_at

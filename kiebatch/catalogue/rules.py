@@ -7,8 +7,8 @@ understand, has a `kind`.  `hint` is for what no program can check.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import media_rules as media
 from kiebatch.catalogue import rule_checks as checks
 from kiebatch.catalogue.conditions import applies, spoken, then_words, unmet

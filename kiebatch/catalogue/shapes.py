@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import JSON
 
 RuleKind = Literal[

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from kiebatch import ci, files
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Refused, Where
 from kiebatch.model import JSON
 

@@ -12,9 +12,10 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kiebatch._dataclass import dataclass
 
 if TYPE_CHECKING:
     from kiebatch.model import JSON  # with 26 dataclasses, which `--help` does without

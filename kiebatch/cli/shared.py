@@ -13,13 +13,14 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from kiebatch import files, settings
+from kiebatch._dataclass import dataclass
 from kiebatch.cli.panels import Panel
 from kiebatch.errors import Invalid
 from kiebatch.settings import ENVIRONMENT, Consent

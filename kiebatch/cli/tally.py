@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import USD_PER_CREDIT
 from kiebatch.running import events
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from kiebatch._dataclass import dataclass
 
 INTERVAL_S = 2.0
 _MINUTE_S = 60.0

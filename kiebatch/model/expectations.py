@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Where
 from kiebatch.model.refs import Ref
 

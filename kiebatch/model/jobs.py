@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Where
 from kiebatch.model.expectations import Expectation
 from kiebatch.model.refs import Ref, ShotOutput

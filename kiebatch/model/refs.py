@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlunsplit
 
 from kiebatch import addresses
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Where
 from kiebatch.model.slots import Slot
 from kiebatch.model.words import Modality

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model.jobs import Job, Price
 from kiebatch.model.slots import SceneId, ShotId, Slot
 from kiebatch.model.words import JSON, Modality

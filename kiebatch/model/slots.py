@@ -5,7 +5,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from kiebatch._dataclass import dataclass
 
 SceneId = int | str
 

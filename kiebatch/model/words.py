@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from kiebatch._dataclass import dataclass
 
 JSON = Any  # null, bool, int, float, str, list or dict with text keys: what `json.loads` gives
 

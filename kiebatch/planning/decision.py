@@ -7,8 +7,9 @@ the journal say then.  Nothing else in the program answers that question.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import Asset, Attempt, Job, Slot, same_words
 from kiebatch.planning.changes import cause_of, shorter_than_asked
 from kiebatch.planning.contents import Wanted

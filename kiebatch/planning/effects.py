@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import rfc8785
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Attempt, Job, LocalFile, Ref, ShotOutput, Slot, fingerprint, stamp
 from kiebatch.planning.order import output_of

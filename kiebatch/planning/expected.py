@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.media import checks
 from kiebatch.media.checks import Measured, State, Verdict
 from kiebatch.model import JSON, Alike, Asset, Expectation, LocalFile, Ref, ShotOutput, Slot

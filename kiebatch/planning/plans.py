@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Literal, Protocol
 
 import rfc8785
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import (
     JSON,
     USD_PER_CREDIT,

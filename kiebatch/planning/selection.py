@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import Job, SceneId, Slot, selects
 from kiebatch.planning.plans import Action, Entry, Selection

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from kiebatch import files
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Attempt, stamp
 from kiebatch.planning import expected

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import JSON, USD_PER_CREDIT
 from kiebatch.planning.plans import Plan, most
 from kiebatch.settings import Consent, Settings

@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from kiebatch import files
+from kiebatch._dataclass import dataclass
 from kiebatch.addresses import is_loopback
 from kiebatch.catalogue import Measured
 from kiebatch.errors import Invalid, Problem, Where

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import Asset, Attempt, Job, Project, SceneId, ShotId, Slot, same_words
 from kiebatch.record.manifest import Manifest
 

@@ -19,12 +19,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from kiebatch import files, workspace
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Problems, Where, nearest
 from kiebatch.model import JSON, Document
 from kiebatch.scenefile import document

@@ -8,11 +8,12 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from kiebatch import catalogue as models
 from kiebatch import files
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Measured
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Asset, Document, MediaFacts, Modality, Project, SceneId, ShotId

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from kiebatch import catalogue as models
 from kiebatch import files, formats, git, media
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import formula, media_limits
 from kiebatch.errors import Finding, Invalid, Problem, Where
 from kiebatch.model import Alike, Job, LocalFile, MediaFacts, Project, Scene, Shot

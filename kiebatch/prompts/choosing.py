@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.errors import Invalid, nearest
 from kiebatch.model import LocalFile, Media, RoleMedia, ShotOutput

@@ -13,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 import yaml
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problem, Problems, Where
 from kiebatch.record import line_file
 

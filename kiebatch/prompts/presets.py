@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import get_args
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Problems, Where, nearest
 from kiebatch.model import JSON, Document, Modality
 from kiebatch.scenefile import document

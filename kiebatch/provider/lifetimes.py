@@ -6,7 +6,7 @@ than what was promised, since nothing tells us when the promise changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from kiebatch._dataclass import dataclass
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0

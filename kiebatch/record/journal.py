@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import JSON, Asset, Attempt, Output, Slot
 from kiebatch.record.ledger import Claimed, Intent, NoRoom, Taken
 from kiebatch.record.notebook import Notebook

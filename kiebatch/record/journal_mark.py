@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch import files
+from kiebatch._dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

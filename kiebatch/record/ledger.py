@@ -7,8 +7,8 @@ SQLite file; the order of the steps and the words are the same wherever it lies.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Refused
 from kiebatch.model import JSON, Attempt, Slot
 

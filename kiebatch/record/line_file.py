@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import yaml
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Problems, Where
 
 Extra = tuple[tuple[str, str], ...]  # keys we do not know, each with its value as YAML in flow style

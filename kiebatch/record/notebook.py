@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.record import journal_schema
 from kiebatch.record.database import Database
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
 import yaml
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problem, Problems
 from kiebatch.record import line_file, picks
 from kiebatch.record.line_file import Entry, Extra, quoted, sortable

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Literal, cast
 
 import yaml
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problem, Problems
 from kiebatch.model import Slot, natural
 from kiebatch.record import line_file

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kiebatch._dataclass import dataclass
 from kiebatch.model import Asset, Slot
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from kiebatch import catalogue as models
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
 from kiebatch.model import JSON, Document, Line, Project, Scene, Shot
 from kiebatch.scenefile import checks, gathering, limits

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.media import checks
 from kiebatch.model import JSON, Alike, Expectation, Passes, Path, Sized, Within

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import cast
 
 from kiebatch import catalogue as models
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model, formula, inputs, lint
 from kiebatch.catalogue.inputs import Built
 from kiebatch.errors import Finding, Invalid

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.catalogue.inputs import lengths, voice_id
 from kiebatch.model import JSON, Ask, Job, Led, Price, Slot

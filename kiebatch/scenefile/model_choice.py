@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import cast
 
 from kiebatch import catalogue as models
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.model import Modality, Path
 from kiebatch.scenefile import validation

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from kiebatch._dataclass import dataclass
 
 # A bracket in capitals, or with one of the words that templates use; `[wide shot]` is somebody's own way to write.
 _TEMPLATE_WORDS = (

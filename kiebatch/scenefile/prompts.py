@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.errors import did_you_mean, nearest
 from kiebatch.model import Path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, cast
 
 from kiebatch import addresses
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.errors import did_you_mean
 from kiebatch.model import JSON, ROLES, LocalFile, Modality, Path, Ref, RoleMedia, ShotOutput, WebURL

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.model import JSON, ROLES, Path, SceneId, ShotId, Slot
 

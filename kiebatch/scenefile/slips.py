@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from kiebatch import formats
+from kiebatch._dataclass import dataclass
 
 _LOOK_BACK = 40  # lines above the error in which a quote may have been opened
 _LONGEST_LINE = 2000  # characters; a file may come from anybody

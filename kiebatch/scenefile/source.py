@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from kiebatch import catalogue as models
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problems, Where
 from kiebatch.model import JSON, Document, Modality, Path, RoleMedia, SceneId, ShotId
 from kiebatch.scenefile import validation

@@ -10,7 +10,9 @@ import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from kiebatch._dataclass import dataclass
 
 _COMMA, _STOP, _DIGIT, _SIGN = 5.6, 11.2, 6.0, 4.6  # in units
 # Seconds of a unit in calm speech, measured with a synthesiser at its usual pace and set 10 % slower.

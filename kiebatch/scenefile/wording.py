@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import JSON, Character, LocalFile, Ref, ShotOutput, Slot, WebURL
 from kiebatch.scenefile.prompts import is_json_object, with_variables
 from kiebatch.scenefile.shots import ShotSpec

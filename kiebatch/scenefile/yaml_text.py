@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON, Document, Path
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit, urlunsplit
+
+from kiebatch._dataclass import dataclass
 
 VARIABLE = "KIEBATCH_TEAM"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.conditions import concerned
 from kiebatch.catalogue.inputs.defaults import fill_in, put_default_params, put_length
 from kiebatch.catalogue.inputs.draft import Draft

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.naming import Names, names_of
 from kiebatch.catalogue.saying import bare

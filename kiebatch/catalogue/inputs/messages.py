@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import lengths
 from kiebatch.catalogue.saying import A_KIND, any_of, bare, options_hint, quoted, say

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import JSON, Sized, Within
 
 SAME_LOOK = 12  # bits of 64 that may differ between two pictures that look alike

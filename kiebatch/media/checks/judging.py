@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from kiebatch._dataclass import dataclass
 from kiebatch.media.checks.grammar import CHECKS, fits_ratio
 from kiebatch.model import JSON, Alike, Expectation, Passes, Sized, Within
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
+from kiebatch._dataclass import dataclass
 from kiebatch.model import JSON, Asset, SceneId, ShotId
 from kiebatch.record.manifest.ids import gapless
 from kiebatch.record.manifest.keys import SortKey, natural_key, sort_key, text_or_none

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problem, Where
 from kiebatch.model import Asset
 from kiebatch.record.manifest.ids import free_id, id_prefix, mentioned

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, plain
 
 SCHEMES = ("s3", "gs", "az", "file")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Refused
 
 

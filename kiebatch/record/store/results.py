@@ -12,11 +12,12 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from kiebatch import files
+from kiebatch._dataclass import dataclass
 from kiebatch.model import Asset
 from kiebatch.record.ledger import Key
 from kiebatch.record.store import layout

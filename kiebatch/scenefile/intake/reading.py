@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem
 from kiebatch.model import Document
 

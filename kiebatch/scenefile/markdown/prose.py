@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
 
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Where
 from kiebatch.model import JSON, Document, Path
 from kiebatch.scenefile import document as yaml_document
