@@ -195,6 +195,8 @@ class _Opener:
             connection.execute(f"PRAGMA application_id = {_LOST}")
         connection.close()
         making.chmod(0o600)
+        if not self.path.exists():
+            _set_aside(self.path, self._aside())
         try:
             os.link(making, self.path)
         except FileExistsError:  # another process made it meanwhile
@@ -335,12 +337,17 @@ def _declare_lost(journal: SqliteJournal) -> None:
 
 def _swap(path: Path, ready: Path, aside: Path) -> None:
     """Put a rebuilt journal in the place of the damaged one; goes on where a crash ended it."""
-    for ending in ("-wal", "-shm", "-journal", ""):  # a new journal must never meet the old one's log
+    _set_aside(path, aside)
+    ready.rename(path)
+    sync_folder(path.parent)
+
+
+def _set_aside(path: Path, aside: Path) -> None:
+    """Move a journal away, its log first: SQLite would write the old one's log into a new journal of its name."""
+    for ending in ("-wal", "-shm", "-journal", ""):
         leftover = path.with_name(path.name + ending)
         if leftover.exists():
             leftover.rename(aside.with_name(aside.name + ending))
-    ready.rename(path)
-    sync_folder(path.parent)
 
 
 def _fill(

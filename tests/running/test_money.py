@@ -241,7 +241,20 @@ def _empty(path: Path) -> None:
     raw.close()
 
 
-@pytest.mark.parametrize("harm", [_truncate, _remove, _empty])
+def _remove_all_but_a_write_that_was_cut_off(path: Path) -> None:
+    """Leave what SQLite has beside a file while it writes it; for another file of that name it is poison."""
+    with sqlite3.connect(path, isolation_level=None) as raw:
+        raw.execute("PRAGMA cache_size = 1")  # so that pages are written, and kept beside, before the commit
+        raw.execute("BEGIN IMMEDIATE")
+        raw.execute("UPDATE attempts SET message = hex(randomblob(100000))")
+        left = path.with_name(f"{path.name}-journal").read_bytes()
+        raw.execute("ROLLBACK")
+    raw.close()
+    path.unlink()
+    path.with_name(f"{path.name}-journal").write_bytes(left)
+
+
+@pytest.mark.parametrize("harm", [_truncate, _remove, _empty, _remove_all_but_a_write_that_was_cut_off])
 def test_a_journal_that_is_lost_sends_nothing_until_a_person_decides(film: Film, harm: Any) -> None:
     film.write(TWO)
     killed_in_flight(film, 2)
