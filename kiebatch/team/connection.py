@@ -44,6 +44,10 @@ _TRIES = 8  # of a transaction that another one was in the way of
 _AGAIN_S = (0.05, 0.2, 0.5, 1.0)  # between tries; the last one from then on
 
 
+# Of a connection, or of its transaction.
+_BROKEN = (psycopg.OperationalError, psycopg.InterfaceError, sql_errors.IdleInTransactionSessionTimeout)
+
+
 class _Db(psycopg.Connection[Row]):
     """A connection that knows since when it waits for the server; 0 while it does not."""
 
@@ -119,7 +123,10 @@ def conninfo(url: str) -> str:
             hint="like postgresql://studio@db.example/kiebatch; the password may lie in the file PGPASSFILE names",
         ) from None
     limits = {name: value for name, value in _LIMITS.items() if name not in given}
-    options = f"{given.get('options') or ''} -c statement_timeout={int(_STATEMENT_S * 1000)}".strip()
+    # A machine that freezes, or is cut off, within a transaction has locks that the whole account waits for.
+    ours = {"statement_timeout": _STATEMENT_S, "idle_in_transaction_session_timeout": _SILENCE_S}
+    limited = " ".join(f"-c {name}={int(limit_s * 1000)}" for name, limit_s in ours.items())
+    options = f"{given.get('options') or ''} {limited}".strip()
     return make_conninfo(url, **limits, options=options)
 
 
@@ -171,7 +178,7 @@ class Connection:
             except (sql_errors.DeadlockDetected, sql_errors.SerializationFailure, sql_errors.UniqueViolation):
                 if tries > _TRIES:
                     raise
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except _BROKEN as error:
                 self.close()
                 if tries == 0:
                     while_away()
@@ -190,7 +197,7 @@ class Connection:
                     yield
                 finally:
                     self._inside = None
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except _BROKEN as error:
             self.close()
             raise self._away(error) from None
 

@@ -11,7 +11,7 @@ import pytest
 from kiebatch.errors import Invalid, Refused
 from kiebatch.model import Slot
 from kiebatch.record import Claimed, Fenced, NoRoom, Taken, open_journal
-from kiebatch.team import Connection, accounts
+from kiebatch.team import Connection, Cursor, accounts
 from support.ledgers import ACCOUNT, Ledgers, bury, intent, sent, team_ledgers
 
 pytestmark = pytest.mark.needs("postgres")
@@ -48,7 +48,7 @@ def test_what_another_film_has_is_not_bought_again(ledgers: Ledgers, state: str)
         assert isinstance(taken, Taken)
         assert (taken.by.state, taken.by.elsewhere) == (state, "one")
         assert two.attempts() == []
-        assert [a.state for a in two.others(["sha256:1"])] == [state]
+        assert [a.state for a in two.find(["sha256:1"])] == [state]
 
 
 def test_two_who_force_at_once_get_two_and_a_plain_claim_the_newest(ledgers: Ledgers) -> None:
@@ -233,6 +233,35 @@ def test_a_run_that_ends_frees_its_claims_and_leaves_its_tasks(ledgers: Ledgers)
     with ledgers.journal("two", run="r2") as two:
         assert isinstance(two.claim(intent(1, run="r2")), Claimed)
         assert two.adopt(attempt, Slot(2))
+
+
+@pytest.mark.slow
+def test_a_machine_that_freezes_in_the_middle_of_a_write_holds_up_the_others_for_seconds(
+    ledgers: Ledgers,
+) -> None:
+    frozen, others = (Connection(ledgers.url, patience_s=60) for _ in range(2))
+    written, thaws = threading.Event(), threading.Event()
+    tries: list[bool] = []
+    came_back: list[None] = []
+
+    def work(cursor: Cursor) -> None:
+        cursor.execute("UPDATE accounts SET cap = 11")
+        tries.append(written.is_set())
+        if not written.is_set():
+            written.set()
+            thaws.wait()
+        cursor.execute("UPDATE accounts SET cap = 12")
+
+    freezing = threading.Thread(target=lambda: came_back.append(frozen.transact(work)))
+    freezing.start()
+    written.wait()
+    others.transact(lambda cursor: cursor.execute("UPDATE accounts SET cap = 13"))
+    thaws.set()
+    freezing.join()
+
+    assert (tries, came_back) == ([False, True], [None])
+    for one in (frozen, others):
+        one.close()
 
 
 # --- a film that was made on one machine ---------------------------------------------------------------
