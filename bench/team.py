@@ -519,13 +519,14 @@ def together(jobs: int) -> None:
 
 
 def against(jobs: int) -> None:
-    """A run over PostgreSQL against the same over SQLite: from the first start to the last, and in CPU seconds."""
+    """A run over PostgreSQL against the same over SQLite: from the first start to the last, in CPU seconds, and in transactions."""
     with studio(lease_s=30.0) as (found, _):
         for name, database in (("sqlite", ""), ("postgres", found.database)):
             found.project(name, [f"{name} {i}" for i in range(jobs)])
             os.environ["KIEBATCH_TEAM"] = database
             before = os.times()
             seen = len(found.ask("ledger"))
+            commits = postgres.commits(found.database)
             started = time.monotonic()
             found.start(name, database=database)
             found.end(name)
@@ -535,8 +536,10 @@ def against(jobs: int) -> None:
             cpu_s = (
                 after.children_user + after.children_system - before.children_user - before.children_system
             )
+            a_job = (postgres.commits(found.database) - commits) / jobs
             print(
-                f"{name}: {created[-1] - created[0]:.2f} s of starts, {took_s:.1f} s in all, {cpu_s:.1f} s of CPU"
+                f"{name}: {created[-1] - created[0]:.2f} s of starts, {took_s:.1f} s in all, {cpu_s:.1f} s of CPU,"
+                f" {a_job:.1f} transactions a job"
             )
 
 

@@ -98,8 +98,9 @@ class _Others:
         if not new:
             return
         self._known |= {content: [] for content in new}
-        for attempt in self._journal.others(new):
-            self._known[attempt.fingerprint].append(attempt)
+        for attempt in self._journal.find(new):
+            if attempt.elsewhere:
+                self._known[attempt.fingerprint].append(attempt)
 
     def of(self, contents: Iterable[str]) -> list[Attempt]:
         wanted = list(contents)

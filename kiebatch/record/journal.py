@@ -150,7 +150,11 @@ class Journal(Protocol):
         ...
 
     def find(self, contents: Iterable[str]) -> list[Attempt]:
-        """Return the attempts of some contents, oldest first, whatever slot they were made for."""
+        """Return the attempts of some contents, whatever slot they were made for.
+
+        The film's own come oldest first; of other films of the account (`elsewhere`), what is open, held or saved, the
+        newest edition last.
+        """
         ...
 
     def attempt(self, number: int) -> Attempt: ...
@@ -168,10 +172,6 @@ class Journal(Protocol):
         ...
 
     # -- what other films of the account have; alone there are none
-
-    def others(self, contents: Iterable[str]) -> list[Attempt]:
-        """Return what other films have of some contents: open, held or saved; the newest edition last."""
-        ...
 
     def news(self, attempts: Iterable[int]) -> list[int]:
         """Return those of other films' attempts that need not be waited for any more: over, or of a dead run."""

@@ -7,6 +7,7 @@ never waits for a disk or a server, and one commit serves all jobs that came mea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -29,7 +30,7 @@ class Offload(Protocol):
 class _Wish:
     work: Callable[[], Any]
     done: asyncio.Future[Any]
-    writes: bool
+    calls: int  # of the journal
 
 
 class Ledger:
@@ -40,7 +41,6 @@ class Ledger:
         self._offload = offload
         self._waiting: list[_Wish] = []
         self._worker: asyncio.Task[None] | None = None
-        self.commits = 0  # transactions so far
 
     @property
     def claims_first(self) -> bool:
@@ -49,30 +49,30 @@ class Ledger:
     # -- attempts, in the order of a job's life
 
     async def claim(self, intent: Intent) -> Claimed | Taken | NoRoom:
-        return await self._write(self._journal.claim, intent)
+        return await self._call(self._journal.claim, intent)
 
     async def intended(self, attempt: int) -> float:
-        return await self._write(self._journal.intended, attempt)
+        return await self._call(self._journal.intended, attempt)
 
     async def submitted(self, attempt: int, task_id: str, outputs: Sequence[Output] = ()) -> None:
-        await self._write(self._journal.submitted, attempt, task_id, outputs)
+        await self._call(self._journal.submitted, attempt, task_id, outputs)
 
     async def refused(self, attempt: int, code: str, message: str, *, retryable: bool = True) -> None:
-        await self._write(self._journal.refused, attempt, code, message, retryable=retryable)
+        await self._call(self._journal.refused, attempt, code, message, retryable=retryable)
 
     async def held(self, attempt: int, reason: str, balance: float | None = None) -> None:
-        await self._write(self._journal.held, attempt, reason, balance)
+        await self._call(self._journal.held, attempt, reason, balance)
 
     async def failed(
         self, attempt: int, code: str, message: str, *, retryable: bool, billed: bool | None
     ) -> None:
-        await self._write(self._journal.failed, attempt, code, message, retryable=retryable, billed=billed)
+        await self._call(self._journal.failed, attempt, code, message, retryable=retryable, billed=billed)
 
     async def lost(self, attempt: int, code: str, message: str) -> None:
-        await self._write(self._journal.lost, attempt, code, message)
+        await self._call(self._journal.lost, attempt, code, message)
 
     async def seen(self, attempt: int, state: str) -> None:
-        await self._write(self._journal.seen, attempt, state)
+        await self._call(self._journal.seen, attempt, state)
 
     async def outputs(
         self, attempt: int, outputs: Sequence[Output], credits: float | None = None
@@ -83,7 +83,7 @@ class Ledger:
             self._journal.outputs(attempt, outputs, credits)
             return self._journal.outputs_of(attempt)
 
-        return await self._write(both)
+        return await self._ask(both, calls=2)
 
     async def saved(self, attempt: int, entries: Mapping[int, Mapping[str, JSON]]) -> None:
         """Write down that all outputs are in their places, with what their manifest entries will say."""
@@ -93,82 +93,76 @@ class Ledger:
                 self._journal.asset(attempt, number, entry)
             self._journal.saved(attempt)
 
-        await self._write(all_of_them)
+        await self._ask(all_of_them, calls=len(entries) + 1)
 
     async def recorded(self, attempts: Iterable[int]) -> None:
         ids = list(attempts)
         if ids:
-            await self._write(self._journal.recorded, ids)
+            await self._call(self._journal.recorded, ids)
 
     async def decide(self, attempt: int, decision: str, task_id: str | None = None) -> None:
-        await self._write(self._journal.decide, attempt, decision, task_id)
+        await self._call(self._journal.decide, attempt, decision, task_id)
 
     async def settle(self, task_ids: Iterable[str], *, billed: bool) -> None:
-        await self._write(self._journal.settle, list(task_ids), billed=billed)
+        await self._call(self._journal.settle, list(task_ids), billed=billed)
 
     # -- questions
 
     async def attempt(self, number: int) -> Attempt:
-        return await self._read(self._journal.attempt, number)
+        return await self._call(self._journal.attempt, number)
 
     async def find(self, contents: Sequence[str]) -> list[Attempt]:
-        """Return the attempts of some contents, oldest first, whatever slot they were made for."""
-        return await self._read(self._journal.find, contents)
+        """Return the attempts of some contents; see `Journal.find`."""
+        return await self._call(self._journal.find, contents)
 
     async def attempts(self, *, states: Sequence[str] = (), scene: str | None = None) -> list[Attempt]:
-        return await self._read(self._journal.attempts, states=states, scene=scene)
+        return await self._call(self._journal.attempts, states=states, scene=scene)
 
     async def outputs_of(self, attempt: int) -> list[SavedOutput]:
-        return await self._read(self._journal.outputs_of, attempt)
+        return await self._call(self._journal.outputs_of, attempt)
 
     async def outputs_of_task(self, task_id: str) -> list[SavedOutput]:
-        return await self._read(self._journal.outputs_of_task, task_id)
+        return await self._call(self._journal.outputs_of_task, task_id)
 
     async def attempt_of_task(self, task_id: str) -> Attempt | None:
-        return await self._read(self._journal.attempt_of_task, task_id)
-
-    async def others(self, contents: Sequence[str]) -> list[Attempt]:
-        return await self._read(self._journal.others, contents)
+        return await self._call(self._journal.attempt_of_task, task_id)
 
     async def news(self, attempts: Iterable[int]) -> list[int]:
-        return await self._read(self._journal.news, list(attempts))
+        return await self._call(self._journal.news, list(attempts))
 
     async def adopt(self, attempt: int, slot: Slot) -> bool:
-        return await self._write(self._journal.adopt, attempt, slot)
+        return await self._call(self._journal.adopt, attempt, slot)
 
     # -- the notebook
 
     async def upload(self, sha256: str, host: str, *, max_age_s: float) -> str | None:
-        return await self._read(self._journal.notebook.upload, sha256, host, max_age_s=max_age_s)
+        return await self._call(self._journal.notebook.upload, sha256, host, max_age_s=max_age_s)
 
     async def uploaded(self, sha256: str, host: str, url: str) -> None:
-        await self._write(self._journal.notebook.uploaded, sha256, host, url)
+        await self._call(self._journal.notebook.uploaded, sha256, host, url)
 
     async def forget_upload(self, url: str) -> None:
-        await self._write(self._journal.notebook.forget_upload, url)
+        await self._call(self._journal.notebook.forget_upload, url)
 
     async def took(self, model: str, seconds: float) -> None:
-        await self._write(self._journal.notebook.took, model, seconds)
+        await self._call(self._journal.notebook.took, model, seconds)
 
     async def said_cost(self, attempt: int, credits: float) -> None:
-        await self._write(self._journal.notebook.said_cost, attempt, credits)
+        await self._call(self._journal.notebook.said_cost, attempt, credits)
 
     async def balance_read(self, balance: float, *, asked_at: float, account: str, run_id: str) -> None:
-        await self._write(
+        await self._call(
             self._journal.notebook.balance_read, balance, asked_at=asked_at, account=account, run_id=run_id
         )
 
     # -- the one queue
 
-    def _write(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> Awaitable[T]:
-        return self._ask(lambda: work(*args, **named), writes=True)
+    def _call(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> Awaitable[T]:
+        return self._ask(lambda: work(*args, **named))
 
-    def _read(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> Awaitable[T]:
-        return self._ask(lambda: work(*args, **named), writes=False)
-
-    async def _ask(self, work: Callable[[], T], *, writes: bool) -> T:
+    async def _ask(self, work: Callable[[], T], *, calls: int = 1) -> T:
         loop = asyncio.get_running_loop()
-        wish = _Wish(work, loop.create_future(), writes)
+        wish = _Wish(work, loop.create_future(), calls)
         self._waiting.append(wish)
         if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._work())
@@ -193,15 +187,9 @@ class Ledger:
 
     def _carry_out(self, batch: Sequence[_Wish]) -> list[tuple[Any, BaseException | None]]:
         """Do a batch in one transaction; where one of it fails, each on its own, so that it fails alone."""
-        if not any(wish.writes for wish in batch):
-            return [_tried(wish.work) for wish in batch]
-        self.commits += 1
-        if len(batch) > 1:
-            try:
-                with self._journal.together():
-                    return [(wish.work(), None) for wish in batch]
-            except Exception:
-                self.commits += len(batch)
+        if len(batch) > 1 or batch[0].calls > 1:
+            with contextlib.suppress(Exception), self._journal.together():
+                return [(wish.work(), None) for wish in batch]
         return [_tried(wish.work) for wish in batch]
 
     async def drain(self) -> None:

@@ -313,9 +313,6 @@ class SqliteJournal:
         ).fetchone()
         return _attempt(row) if row else None
 
-    def others(self, contents: Iterable[str]) -> list[Attempt]:
-        return []
-
     def news(self, attempts: Iterable[int]) -> list[int]:
         return list(attempts)
 

@@ -60,17 +60,16 @@ class LateDecision:
         job = self._lasting(entry.job)
         want = wanted(job, self._binder.digest)
         line = self._slots[entry.slot].line
-        known = await self._context.ledger.find(want.contents)
+        found = await self._context.ledger.find(want.contents)
+        known = [a for a in found if not a.elsewhere]
         await self._ask_stores(want, entry)
-        ledger = self._context.ledger
-        others = await ledger.others(want.contents) if ledger.claims_first else []
         recorded = {a.task_id for a in self._context.manifest.manifest.assets if a.task_id}
         there = There(
             line=line,
             superseded=self._superseded(entry.slot),
             attempts=tuple(self._own(known, entry.slot)),
             elsewhere=self._elsewhere(entry, want, known, recorded),
-            others=others,
+            others=[a for a in found if a.elsewhere],
             recorded=recorded,
         )
         facts = replace(

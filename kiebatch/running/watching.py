@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from kiebatch.running.events import Event, Noticed, Waiting
 _EARLY = 1000  # so many hints about tasks that nobody waits for are remembered
 _GOLDEN = 0.6180339887  # its multiples spread evenly between the whole numbers
 _EMPTY = "the provider says that it is finished and names no output; it is read again for half a minute: task"
+_TICK = 0.25  # of the shortest time between two reads of a task
 _FEW = 3  # so many tasks left are the tail of a batch
 
 
@@ -153,11 +155,17 @@ class Watch:
         loop, nudged = asyncio.get_running_loop(), self._nudged[task_id]
         while True:
             tail = len(self._nudged) <= _FEW
-            await _sleep(wait.due_s(loop.time(), net_s=net_s, tail=tail), nudged)
+            due = loop.time() + wait.due_s(loop.time(), net_s=net_s, tail=tail)
+            await _sleep((due if tail else self._in_company(due)) - loop.time(), nudged)
             if task_id not in self._looks_again:
                 return
             self._looks_again.discard(task_id)
             nudged.clear()
+
+    def _in_company(self, due: float) -> float:
+        """Return when tasks that are due at about this time are read together: a team's gate books them as one."""
+        tick_s = self._patience.interval_s * _TICK
+        return math.ceil(due / tick_s) * tick_s if tick_s else due
 
     def _wake_the_tail(self) -> None:
         """Let the last few tasks look again when to read: reads are not scarce any more."""

@@ -62,9 +62,12 @@ class Questions:
         return self._all("a.account = %s AND a.state <> 'claimed'", (self.whose.account,))
 
     def find(self, contents: Iterable[str]) -> list[Attempt]:
+        ours = "a.project = %s AND a.film = %s"
+        film = (self.whose.project, self.whose.film)
         return self._all(
-            "a.project = %s AND a.film = %s AND a.state <> 'claimed' AND a.account = %s AND a.fingerprint = ANY(%s)",
-            (self.whose.project, self.whose.film, self.whose.account, list(contents)),
+            f"a.account = %s AND a.fingerprint = ANY(%s) AND CASE WHEN {ours} THEN a.state <> 'claimed' ELSE a.state = ANY(%s) END",
+            (self.whose.account, list(contents), *film, list(HAD), *film),
+            order=f"CASE WHEN {ours} THEN 0 ELSE a.edition END, a.id",
         )
 
     def attempt(self, number: int) -> Attempt:
@@ -110,13 +113,6 @@ class Questions:
         ]
 
     # -- what other films of the account have
-
-    def others(self, contents: Iterable[str]) -> list[Attempt]:
-        return self._all(
-            "a.account = %s AND a.fingerprint = ANY(%s) AND a.state = ANY(%s) AND NOT (a.project = %s AND a.film = %s)",
-            (self.whose.account, list(contents), list(HAD), self.whose.project, self.whose.film),
-            order="a.edition, a.id",
-        )
 
     def news(self, attempts: Iterable[int]) -> list[int]:
         query = (

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench import postgres
 from kiebatch.errors import Refused
+from kiebatch.model import Rate
 from kiebatch.team import accounts
 from support.film import Film
 from support.ledgers import ACCOUNT
@@ -108,6 +110,18 @@ def test_a_film_whose_attempts_a_team_keeps_is_not_run_without_it(
 
     with pytest.raises(Refused, match="ledger of a team"):
         film.run()
+
+
+@pytest.mark.slow
+def test_a_job_takes_ten_transactions_at_most_where_the_window_is_full(film: Film, team: str) -> None:
+    jobs = 40
+    scenes = "".join(f"      - {{id: {n}, prompt: Boat {n}}}\n" for n in range(1, jobs + 1))
+    film.write(f"    kiebatch: 1\n    defaults: {{model: z-image}}\n    scenes:\n{scenes}")
+    before = postgres.commits(team)
+
+    film.run(rate=Rate(starts=5, window_s=0.4), poll_interval_s=0.1, expected_scale=0.01)
+
+    assert postgres.commits(team) - before <= 10 * jobs
 
 
 @pytest.mark.slow
