@@ -377,26 +377,41 @@ def scaled(folder: Path, count: int, jobs: int) -> Iterator[str]:
         alone_s, alone_cpu = _one_process(url, folder / "alone", count, jobs)
         yield f"one process, {jobs} at once: {alone_s:.1f} s, {1000 * alone_cpu / count:.0f} ms CPU a unit"
         for workers in (1, 2, 4):
-            took_s, cpu, memory = _with_workers(url, folder / str(workers), count, jobs, workers)
+            took_s, cpu, transactions, memory = _with_workers(
+                url, folder / str(workers), count, jobs, workers
+            )
+            whole = sum(cpu.values())
+            parts = ", ".join(f"{name} {1000 * spent / count:.0f}" for name, spent in cpu.items())
             yield (
-                f"{workers} workers: {took_s:.1f} s, {alone_s / took_s:.2f} x one process; {1000 * cpu / count:.0f} ms CPU a unit,"
-                f" {cpu / alone_cpu:.2f} x; the one who asked: {memory}"
+                f"{workers} workers: {took_s:.1f} s, {alone_s / took_s:.2f} x one process; {1000 * whole / count:.0f} ms CPU a unit"
+                f" ({parts}), {whole / alone_cpu:.2f} x; {transactions / count:.1f} transactions a unit;"
+                f" the one who asked: {memory}"
             )
 
 
-def _with_workers(url: str, folder: Path, count: int, jobs: int, workers: int) -> tuple[float, float, str]:
+def _with_workers(
+    url: str, folder: Path, count: int, jobs: int, workers: int
+) -> tuple[float, dict[str, float], float, str]:
+    """Return seconds, processor seconds by who spent them, transactions, and the memory of the one who asked."""
     with postgres.server() as server:
         farm = Farm(postgres.new_schema(server.url), folder, url, "video", scale=1.0)
         orders = farm.prepare(count)
         for _ in range(workers):
             farm.start(jobs=jobs)
         _until(lambda: farm.alive() >= workers)
-        began, held, cpu = time.monotonic(), _resident_mb(), _farm_cpu(farm, server)
+        began, held, before = time.monotonic(), _resident_mb(), _farm_cpu(farm, server)
+        committed = _transactions(farm)
         asyncio.run(wanted(farm.database, orders, farm.store, folder / "asking"))
-        took_s, cpu = time.monotonic() - began, _farm_cpu(farm, server) - cpu
+        took_s, after = time.monotonic() - began, _farm_cpu(farm, server)
         memory = f"{held:.0f} MB before, {_resident_mb():.0f} MB after"
         farm.stop()
-        return took_s, cpu, memory
+        spent = {name: after[name] - before[name] for name in after}
+        return took_s, spent, _transactions(farm) - committed, memory
+
+
+def _transactions(farm: Farm) -> float:
+    (row,) = farm.ask("SELECT xact_commit AS many FROM pg_stat_database WHERE datname = current_database()")
+    return float(row["many"])
 
 
 def _resident_mb() -> float:
@@ -404,11 +419,14 @@ def _resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _farm_cpu(farm: Farm, server: postgres.Server) -> float:
+def _farm_cpu(farm: Farm, server: postgres.Server) -> dict[str, float]:
     """Return the processor seconds so far: of the workers and their parents, of PostgreSQL, and of this process."""
     first = int((server.data / "postmaster.pid").read_text().splitlines()[0])
-    tops = [first, *(worker.pid for worker in farm.workers)]
-    return time.process_time() + sum(_tree_cpu(pid) for pid in tops)
+    return {
+        "workers": sum(_tree_cpu(worker.pid) for worker in farm.workers),
+        "PostgreSQL": _tree_cpu(first),
+        "asking": time.process_time(),
+    }
 
 
 def _tree_cpu(first: int) -> float:

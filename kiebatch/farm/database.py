@@ -75,14 +75,19 @@ class Database:
                 raise Away("the team's database cannot be reached") from error
             yield
 
-    async def transact(self, work: Callable[[Db], Awaitable[T]], *, patience_s: float = 60.0) -> T:
-        """Do some work in one transaction; done again where the database went away, `Away` when it stays away."""
+    async def transact(
+        self, work: Callable[[Db], Awaitable[T]], *, patience_s: float = 60.0, at_once: bool = False
+    ) -> T:
+        """Do some work in one transaction; done again where the database went away, `Away` when it stays away.
+
+        One statement is a transaction by itself: work that is no more than that is done `at_once`.
+        """
 
         async def together(db: Db) -> T:
             async with db.transaction():
                 return await work(db)
 
-        return await self._patiently(together, patience_s)
+        return await self._patiently(work if at_once else together, patience_s)
 
     async def rows(self, sql: LiteralString, *given: Any) -> list[dict[str, Any]]:
         """Return the rows of one statement, with the same patience."""

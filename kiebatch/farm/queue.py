@@ -12,7 +12,7 @@ from kiebatch.errors import plain
 from kiebatch.farm.database import AWAY, TASK, Database
 from kiebatch.farm.pace import Pace
 from kiebatch.farm.rows import UnitRows, kinds_served
-from kiebatch.units import KINDS, Context, Ended, Kind, LocalQueue, Order, execute
+from kiebatch.units import KINDS, Context, Ended, Kind, LocalQueue, Order, carry_out
 
 ROOM = 2000  # units that wait at most; whoever brings more waits with them
 _BLOCK = 200
@@ -44,6 +44,8 @@ class TeamQueue:
         self._context = replace(context, rows=self.rows)
         # What this process does for itself leaves no work for others: there may be nobody to do it.
         self._here = LocalQueue(replace(context, rows=UnitRows(database, derives=False)), at_once)
+        self._wanted: dict[str, Order] = {}
+        self._asking = asyncio.Lock()
         self._waiting: dict[str, asyncio.Future[Ended]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._served: Collection[str] = ()
@@ -96,7 +98,7 @@ class TeamQueue:
     async def result(self, order: Order) -> Ended:
         if not await self._is_for_others(order):
             return await self._here.result(order)
-        await self.rows.ask([order])
+        await self._ask(order)
         ended = self._waiting.setdefault(order.unit.key, asyncio.get_running_loop().create_future())
         while not ended.done():
             looking = self._looking = self._looking_now()
@@ -107,6 +109,18 @@ class TeamQueue:
             if not ended.done() and order.unit.kind not in self._served:
                 return await self._here.result(order)
         return ended.result()
+
+    async def _ask(self, order: Order) -> None:
+        """Ask for a unit.  Those who come while others are being asked for share one transaction."""
+        self._wanted[order.unit.key] = order
+        async with self._asking:
+            block, self._wanted = self._wanted, {}
+            try:
+                if block:
+                    await self.rows.ask(list(block.values()))
+            except BaseException:
+                self._wanted = {**block, **self._wanted}  # for those who wait for their turn
+                raise
 
     async def forget(self, order: Order) -> None:
         await self.rows.forget(order.unit.key)
@@ -187,18 +201,22 @@ class TeamQueue:
 
     async def _execute(self, key: str) -> None:
         """Execute one unit of the queue.  What raises stays open: the reconciler brings it back."""
-        found = await self.rows.order(key)
-        if found is None:
-            return
-        order, suspect = found
         try:
-            async with self._at_work.entered(alone=suspect):
-                self.rows.alone = self._at_work.alone
-                await execute(order, self._context)
+            async with self._at_work.entered(alone=False):
+                order = await self.rows.take(key, alone=self._at_work.always_alone)
+                if order is not None:
+                    await carry_out(order, self._context)
+                    return
+            if not await self.rows.is_suspect(key):
+                return  # it is done, or gone
+            async with self._at_work.entered(alone=True):
+                order = await self.rows.take(key, alone=True)
+                if order is not None:
+                    await carry_out(order, self._context)
         except AWAY:
             raise
         except Exception as error:
-            self.trouble = f"{order.unit.kind} {order.unit.key}: {type(error).__name__}: {plain(str(error))}"
+            self.trouble = f"{key}: {type(error).__name__}: {plain(str(error))}"
             raise
 
 
@@ -211,10 +229,6 @@ class _Together:
         self._suspects = 0
         self._changed = asyncio.Condition()
         self.always_alone = False
-
-    @property
-    def alone(self) -> bool:
-        return self._alone or self.always_alone
 
     @contextlib.asynccontextmanager
     async def entered(self, *, alone: bool) -> AsyncIterator[None]:

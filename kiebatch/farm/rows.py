@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 from kiebatch.farm.database import Database, Db
 from kiebatch.media import Kind as Derivative
@@ -28,6 +28,22 @@ RETURNING key, kind, priority
 """
 
 
+_TAKE = """
+UPDATE units SET started = started + 1, solo = solo + %s::int, worker = %s, alone = %s
+WHERE key = %s AND state = 'open' AND (NOT suspect OR %s) RETURNING unit, attempt, number, address, dies_at
+"""
+# Bytes that are stored are stored, whoever says it; that it came to nothing says only who has the unit still.
+_ENDED = """
+UPDATE units SET state = %(state)s, ended = %(ended)s, ended_at = clock_timestamp(), worker = NULL
+WHERE key = %(key)s AND state = 'open' AND (%(state)s = 'made' OR worker IS NOT DISTINCT FROM %(worker)s)
+"""
+_STORED: LiteralString = f"""
+WITH unit AS ({_ENDED})
+UPDATE outputs SET sha256 = %(sha256)s, bytes = %(bytes)s, facts = %(facts)s, stored_at = clock_timestamp()
+WHERE attempt = %(attempt)s AND number = %(number)s AND stored_at IS NULL
+"""
+
+
 class UnitRows:
     """Units in PostgreSQL.  `worker` is the id under which this process executes them.
 
@@ -41,7 +57,6 @@ class UnitRows:
         self._served: Collection[str] = ()
         self._served_until = 0.0
         self.worker: int | None = None
-        self.alone = False
 
     # -- asking
 
@@ -72,31 +87,29 @@ class UnitRows:
     async def forget(self, key: str) -> None:
         """Take a unit that is made for one that came to nothing, so that it can be asked for once more."""
         await self._database.rows(
-            "UPDATE units SET state = %s, ended = %s WHERE key = %s AND state = 'made' RETURNING key",
-            *(*_told(_GONE), key),
+            "UPDATE units SET state = 'failed', ended = %s WHERE key = %s AND state = 'made' RETURNING key",
+            *(_told(_GONE)["ended"], key),
         )
 
     # -- executing
 
-    async def order(self, key: str) -> tuple[Order, bool] | None:
-        """Return the order of an open unit, and whether it is a suspect; None where it is done, or gone."""
+    async def take(self, key: str, *, alone: bool) -> Order | None:
+        """Write down that a unit is at work, `alone` or beside others, and return its order.
+
+        None where it is done, or gone, or a suspect that is to be alone.
+        """
+        found = await self._database.rows(_TAKE, alone, self.worker, alone, key, alone)
+        return _order(found[0]) if found else None
+
+    async def is_suspect(self, key: str) -> bool:
+        """Whether a unit is to be executed alone."""
         found = await self._database.rows(
-            "SELECT unit, attempt, number, address, dies_at, suspect FROM units WHERE key = %s AND state = 'open'",
-            key,
+            "SELECT 1 FROM units WHERE key = %s AND state = 'open' AND suspect", key
         )
-        if not found:
-            return None
-        (row,) = found
-        output = None if row["attempt"] is None else (int(row["attempt"]), int(row["number"]))
-        unit = Unit.from_json(row["unit"])
-        return Order(unit=unit, address=row["address"], dies_at=row["dies_at"], output=output), row["suspect"]
+        return bool(found)
 
     async def begin(self, order: Order) -> Ended | None:
-        begun = await self._database.rows(
-            "UPDATE units SET started = started + 1, solo = solo + %s::int, worker = %s, alone = %s"
-            " WHERE key = %s AND state = 'open' RETURNING key",
-            *(self.alone, self.worker, self.alone, order.unit.key),
-        )
+        begun = await self._database.rows(_TAKE, False, self.worker, False, order.unit.key, True)
         if begun:
             return None
         found = await self._database.rows(
@@ -107,28 +120,17 @@ class UnitRows:
     async def end(self, order: Order, ended: Ended) -> None:
         """Write down how a unit ended, where its output's bytes are, and what is to be made from them: all at once."""
         follow = await self._follow(order, ended)
+        told = {**_told(ended), "key": order.unit.key, "worker": self.worker}
+        if isinstance(ended, Made) and order.output is not None:
+            statement, told = _STORED, {**told, **_output(order.output, ended.value)}
+        else:
+            statement = _ENDED
 
         async def work(db: Db) -> None:
-            await db.execute(
-                "UPDATE units SET state = %s, ended = %s, ended_at = clock_timestamp(), worker = NULL"
-                " WHERE key = %s AND state = 'open'",
-                (*_told(ended), order.unit.key),
-            )
-            if isinstance(ended, Made) and order.unit.kind == "download":
-                await self._stored(db, order, ended)
+            await db.execute(statement, told)
             await self.ask_in(db, follow)
 
-        await self._database.transact(work)
-
-    async def _stored(self, db: Db, order: Order, made: Made) -> None:
-        if order.output is None:
-            return
-        facts = made.value["facts"]
-        await db.execute(
-            "UPDATE outputs SET sha256 = %s, bytes = %s, facts = %s, stored_at = clock_timestamp()"
-            " WHERE attempt = %s AND number = %s AND stored_at IS NULL",
-            (made.value["sha256"], facts["size_bytes"], json.dumps(facts), *order.output),
-        )
+        await self._database.transact(work, at_once=not follow)
 
     async def _follow(self, order: Order, ended: Ended) -> list[Order]:
         """Return what is to be made from a download, of the kinds that somebody takes: else it is made where it is shown."""
@@ -167,11 +169,29 @@ def _columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
     }
 
 
-def _told(ended: Ended) -> tuple[str, str]:
+def _order(row: Mapping[str, Any]) -> Order:
+    output = None if row["attempt"] is None else (int(row["attempt"]), int(row["number"]))
+    unit = Unit.from_json(row["unit"])
+    return Order(unit=unit, address=row["address"], dies_at=row["dies_at"], output=output)
+
+
+def _told(ended: Ended) -> dict[str, Any]:
     if isinstance(ended, Made):
-        return "made", json.dumps(dict(ended.value))
+        return {"state": "made", "ended": json.dumps(dict(ended.value))}
     told = {"code": ended.code, "message": ended.message, "retryable": ended.retryable}
-    return "failed", json.dumps(told)
+    return {"state": "failed", "ended": json.dumps(told)}
+
+
+def _output(output: tuple[int, int], made: Mapping[str, Any]) -> dict[str, Any]:
+    attempt, number = output
+    facts = made["facts"]
+    return {
+        "sha256": made["sha256"],
+        "bytes": facts["size_bytes"],
+        "facts": json.dumps(facts),
+        "attempt": attempt,
+        "number": number,
+    }
 
 
 def _ended(row: Mapping[str, Any]) -> Ended:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kiebatch.units.context import Shelf as Shelf
     from kiebatch.units.deriving import derive as derive
     from kiebatch.units.downloading import download as download
+    from kiebatch.units.execution import carry_out as carry_out
     from kiebatch.units.execution import execute as execute
     from kiebatch.units.queue import LocalQueue as LocalQueue
     from kiebatch.units.queue import OpenQueue as OpenQueue
@@ -59,6 +60,7 @@ __getattr__, __dir__ = face(
         "Transition": "segments",
         "Unit": "unit",
         "WorkQueue": "queue",
+        "carry_out": "execution",
         "derive": "deriving",
         "download": "downloading",
         "even": "segments",

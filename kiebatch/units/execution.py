@@ -27,8 +27,11 @@ async def execute(order: Order, context: Context) -> Ended:
     nothing and a bug of ours are raised, for the next unit would meet them too.
     """
     known = await context.rows.begin(order)
-    if known is not None:
-        return known
+    return known if known is not None else await carry_out(order, context)
+
+
+async def carry_out(order: Order, context: Context) -> Ended:
+    """The same for a unit of which is written down already that it is at work."""
     try:
         async with asyncio.timeout(order.unit.timeout_s):
             ended = await _WORK[order.unit.kind](order, context)

@@ -14,7 +14,7 @@ from kiebatch.farm import Pace
 from kiebatch.farm.database import Database
 from kiebatch.farm.rows import UnitRows
 from kiebatch.farm.upkeep import Upkeep
-from kiebatch.units import Failed, Order
+from kiebatch.units import Failed, Made, Order
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -41,8 +41,8 @@ async def taken(database: Database, rows: UnitRows, order: Order, *, alone: bool
     manager = database.app.job_manager
     worker = await manager.register_worker()
     assert await manager.fetch_job(queues=None, worker_id=worker)
-    rows.worker, rows.alone = worker, alone
-    assert await rows.begin(order) is None
+    rows.worker = worker
+    assert await rows.take(order.unit.key, alone=alone)
     await manager.prune_stalled_workers(0.0)
 
 
@@ -96,7 +96,7 @@ def test_a_unit_that_ended_three_workers_is_parked_and_told_to_who_waits(farm: F
         for _ in range(3):
             await taken(database, rows, order)
             await upkeep.reap()
-        found = await rows.order(order.unit.key)
+        found = await rows.take(order.unit.key, alone=True)
         return found, (await rows.ended_of([order.unit.key]))[order.unit.key]
 
     found, ended = kept(farm, scenario)
@@ -112,16 +112,17 @@ def test_a_unit_is_not_blamed_for_the_death_of_a_worker_that_did_others_too(farm
 
     async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> Any:
         await rows.ask([order])
-        for _ in range(5):
-            await taken(database, rows, order, alone=False)
-            await upkeep.reap()
-        return await rows.order(order.unit.key)
+        await taken(database, rows, order, alone=False)
+        await upkeep.reap()
+        beside = await rows.take(order.unit.key, alone=False)
+        return beside, await rows.is_suspect(order.unit.key), await rows.take(order.unit.key, alone=True)
 
-    found = kept(farm, scenario)
+    beside, suspect, alone = kept(farm, scenario)
 
-    assert found is not None
-    assert found[1]  # a suspect: it is executed alone from now on
-    assert farm.ask("SELECT killed, started FROM units") == [{"killed": 0, "started": 5}]
+    assert beside is None
+    assert suspect
+    assert alone == order
+    assert farm.ask("SELECT killed, started FROM units") == [{"killed": 0, "started": 2}]
 
 
 @pytest.mark.slow
@@ -138,9 +139,9 @@ def test_a_unit_is_not_parked_where_workers_die_whatever_they_do(farm: Farm) -> 
         for _ in range(4):
             await taken(database, rows, order)
             await upkeep.reap()
-        return await rows.order(order.unit.key)
+        return await rows.take(order.unit.key, alone=True)
 
-    assert kept(farm, scenario) is not None
+    assert kept(farm, scenario) == order
 
 
 def test_a_unit_is_queued_with_its_row_or_not_at_all(farm: Farm) -> None:
@@ -158,3 +159,28 @@ def test_a_unit_is_queued_with_its_row_or_not_at_all(farm: Farm) -> None:
 
     assert farm.ask("SELECT key FROM units") == []
     assert jobs(farm) == []
+
+
+def test_a_worker_that_wakes_up_late_says_what_it_stored_and_not_what_failed(farm: Farm) -> None:
+    late, other = farm.prepare(2)
+    failed = Failed("gone", "the link is dead", retryable=True)
+    facts = {"kind": "image", "media_type": "image/png", "size_bytes": 3}
+    made = Made({"sha256": "a" * 64, "facts": facts})
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> None:
+        await rows.ask([late, other])
+        frozen, faster = UnitRows(database, derives=False), UnitRows(database, derives=False)
+        frozen.worker, faster.worker = 1, 2
+        for order in (late, other):
+            assert await frozen.take(order.unit.key, alone=True)
+            assert await faster.take(order.unit.key, alone=True)  # the reaper had queued it once more
+        await frozen.end(late, failed)
+        await frozen.end(other, made)
+        await faster.end(late, made)
+        await faster.end(other, failed)
+
+    kept(farm, scenario)
+
+    assert [row["state"] for row in farm.ask("SELECT state FROM units")] == ["made", "made"]
+    stored = farm.ask("SELECT sha256 FROM outputs WHERE stored_at IS NOT NULL")
+    assert [row["sha256"] for row in stored] == ["a" * 64, "a" * 64]
