@@ -272,9 +272,8 @@ def _said(
     announce.outcome(value, junit=junit)
     prefix = "" if status == "invalid" and not text.startswith("kiebatch") else "kiebatch: "
     streams.say(f"{prefix}{text}")
-    for step in steps:
-        if f"`{step.command}`" not in text:  # its own hint says it
-            streams.say(str(step))
+    for step in next_steps.unsaid(value) if steps else ():
+        streams.say(str(step))
     return code
 
 

@@ -29,7 +29,7 @@ def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool, code: E
     said = text() if callable(text) else text
     if said:
         streams.answer(said)
-    for step in (next_steps.after(value, succeeded=False) or ()) if code else ():
+    for step in next_steps.unsaid(value) if code else ():
         say(str(step))
 
 

@@ -152,6 +152,15 @@ def after(answer: Mapping[str, JSON], *, succeeded: bool) -> list[Step] | None:
     return of(command, answer)
 
 
+def unsaid(answer: Mapping[str, JSON]) -> list[Step]:
+    """Return the steps after an answer that is not success, without those that its own hints name already."""
+    command = asked.get()()
+    if command is None:
+        return []
+    said = "\n".join(_hints(command, answer))
+    return [step for step in of(command, answer) if f"`{step.command}`" not in said]
+
+
 # --- the rules, each for one thing that an answer can say --------------------------------------------------
 
 
@@ -215,10 +224,9 @@ def _from_problems(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
     placed = answer.get("status") == "invalid" and any(problem.get("line") for problem in problems)
     if placed and asked.command != "validate" and "scene_file" in asked.parts:
         yield Step(words=("validate", *asked.parts["scene_file"]), why="lists all that is wrong with it")
-    checks = answer["checks"] if asked.command == "doctor" and "checks" in answer else ()
-    for one in (*problems, *checks):
-        for found in _NAMED.finditer(str(one.get("hint") or "")):
-            yield _judged(found.group(1), why="as the message says")
+    for hint in _hints(asked, answer):
+        for found in _NAMED.finditer(hint):
+            yield _judged(found.group(1), why=hint.partition("\n")[0])
 
 
 def _from_damage(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
@@ -312,6 +320,14 @@ def _judged(words: str, *, why: str) -> Step:
 
 def _problems(answer: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
     return [p for p in answer.get("problems") or () if p.get("severity", "error") == "error"]
+
+
+def _hints(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[str]:
+    """Yield the hints that an answer's problems carry, and the checks of `doctor`."""
+    checks = answer["checks"] if asked.command == "doctor" and "checks" in answer else ()
+    for one in (*_problems(answer), *checks):
+        if one.get("hint"):
+            yield str(one["hint"])
 
 
 def _slots(answer: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:

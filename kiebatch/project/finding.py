@@ -35,8 +35,8 @@ def find(
     """Return where a project's things lie.
 
     Without a scene file it is the project in the current folder, or in `project`: the one that has
-    `.kiebatch/` or `assets/manifest.json`.  A folder that `kiebatch generate` wrote to is found, too.  `Invalid` when
-    there is none.
+    `.kiebatch/`, `assets/manifest.json` or a scene file with its usual name.  A folder that `kiebatch generate` wrote
+    to is found, too.  `Invalid` when there is none.
     """
     if scene_file is not None:
         path = _named(scene_file)
@@ -61,12 +61,12 @@ def find(
     files.refuse_tracked_link(home)  # once for all that is written there
     workspace = Workspace(root=root, assets=folder, state=home, scene_file=scene, draft=draft)
     if scene is None:
-        if not (workspace.manifest_path.exists() or (root / ".kiebatch").is_dir()):
+        scene = _source(workspace)
+        if scene is None and not (workspace.manifest_path.exists() or (root / ".kiebatch").is_dir()):
             raise Invalid(
                 f"there is no kiebatch project in {files.shown(root)}",
                 hint="name a scene file, or a folder with --project; `kiebatch init` starts a new one",
             )
-        scene = _source(workspace)
         workspace = Workspace(root=root, assets=folder, state=home, scene_file=scene, draft=draft)
     return workspace
 

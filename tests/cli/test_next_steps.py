@@ -245,7 +245,7 @@ def test_where_going_up_to_the_cap_does_not_help_nobody_is_told_to(
             ["kiebatch plan scenes.yaml", "kiebatch run scenes.yaml --partial --max-credits 1"],
         ),
         (("plan", "scenes.yaml", "--check"), ["kiebatch run scenes.yaml"]),
-        (("verify",), ["kiebatch init"]),
+        (("verify",), ["kiebatch run"]),
     ],
 )
 def test_every_answer_that_is_not_success_has_steps(
@@ -261,6 +261,24 @@ def test_every_answer_that_is_not_success_has_steps(
 
     assert said.code != 0
     assert [step["command"] for step in said.json["next"]] == steps
+
+
+def test_a_command_that_a_hint_names_is_said_once_and_its_reason_is_the_hint(film: Film) -> None:
+    film.write("kiebatch: 1\nscenes:\n  - {id: 1, prompt: A boat}\n")
+
+    said = film.command("validate", "scenes.yaml")
+    steps = film.command("validate", "scenes.yaml", "--json").json["next"]
+
+    assert said.err.count("`kiebatch models`") == 1
+    assert [(step["command"], step["why"].startswith("name one here")) for step in steps] == [
+        ("kiebatch models", True)
+    ]
+
+
+def test_a_scene_file_with_its_usual_name_is_found_before_the_first_run(film: Film) -> None:
+    film.write("kiebatch: 1\nscenes:\n  - {id: 1, model: nano-banana-2, prompt: A boat}\n")
+
+    assert [job["slot"] for job in film.command("plan", "--json").json["jobs"]] == ["1"]
 
 
 @pytest.mark.slow
