@@ -190,7 +190,8 @@ class _Case:
         if self.asked.forced or self.facts.stored is None:
             return None
         found = self._entry(Action.RESTORE, Reason.PAID)
-        return found if found.key and stored_key(self.wanted, found.key, self.facts.stored.has) else None
+        stored = stored_key(self.wanted, found.key, self.facts.stored.has) if found.key else None
+        return replace(found, stored=stored) if stored else None
 
     def _made_before(self) -> Entry | None:
         if self.asked.forced:

@@ -327,8 +327,8 @@ class _Naming:
         if entry.action is Action.RESTORE and entry.attempt:
             task = entry.attempt.task_id or ""
             return self._of_task(ref, task, self._facts.saved.get((task, ref.output)))
-        if entry.action is Action.RESTORE and entry.cause is Reason.PAID and entry.key and self._facts.stored:
-            return self._facts.stored.digests(entry.key).get(ref.output) or str(ref)
+        if entry.stored and self._facts.stored:
+            return self._facts.stored.digests(entry.stored).get(ref.output) or str(ref)
         asset = output_of(entry.older or entry.current, ref)
         return str(ref) if asset is None else self._of_task(ref, asset.task_id or "", asset.sha256)
 

@@ -188,9 +188,9 @@ class Planner:
         upstream = self._entries.get(ref.slot)
         if upstream is None or upstream.action in (Action.GENERATE, Action.BLOCKED):
             return None
-        if upstream.action is Action.RESTORE and upstream.cause is Reason.PAID and upstream.key:
+        if upstream.stored and self._facts.stored:
             # A store knows what it will bring: a rebuild is priced along its chains.
-            return self._facts.stored.digests(upstream.key).get(ref.output) if self._facts.stored else None
+            return self._facts.stored.digests(upstream.stored).get(ref.output)
         if upstream.action is Action.RESTORE and upstream.cause is not Reason.FILE_MISSING:
             return None
         asset = output_of(upstream.current, ref)

@@ -135,7 +135,8 @@ class Entry:
     (`Reason.MOVED`) those that it keeps.  `attempt` is the known task that a `restore` collects, `older` the
     superseded version that it makes current again.  `fingerprint` is None while something it starts from is not made;
     `key` then has no content either.  `note` is a sentence for people.  `seen` is the highest attempt for its contents
-    that was known at the last look before a purchase.  `remote`: what it keeps is not here but in the store.
+    that was known at the last look before a purchase.  `remote`: what it keeps is not here but in the store.  `stored`
+    is the key under which a store has it: its own, or that of a fallback's result.
     """
 
     slot: Slot
@@ -153,6 +154,7 @@ class Entry:
     note: str = ""
     seen: int | None = None
     remote: bool = False
+    stored: Key | None = None
 
     @property
     def reason(self) -> str:

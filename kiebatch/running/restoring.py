@@ -10,7 +10,7 @@ from pathlib import Path
 from kiebatch import files, media
 from kiebatch.errors import plain
 from kiebatch.model import Asset, Attempt, Done, Job, Ref, Slot
-from kiebatch.planning import Entry, NotMade, Reason, Wanted, put_back, stored_key
+from kiebatch.planning import Entry, NotMade, Reason, Wanted, put_back, stored_key, wanted
 from kiebatch.provider import families
 from kiebatch.record import Key, ResultStore, Stored, StoreFailed
 from kiebatch.record.manifest import names, version_after
@@ -223,9 +223,12 @@ class Restorer:
         results, job = self._context.results, entry.job
         if results is None or job is None or entry.key is None:
             return []
-        want = Wanted(job, entry.fingerprint, None, self._digest)
+        want = self._wanted(job, entry)
         spare = self._context.workspace.state / "parts"
         return await self._context.offload(_found, results, want, entry.key, spare)  # type: ignore[no-any-return]
+
+    def _wanted(self, job: Job, entry: Entry) -> Wanted:
+        return replace(wanted(job, self._digest), content=entry.fingerprint)
 
     def _digest(self, ref: Ref) -> str:
         """Return the content of a medium; `NotMade` where it is a shot whose result is not here yet."""
@@ -241,6 +244,7 @@ class Restorer:
         version = version_after(self._slots[entry.slot].line)
         filename: str = await self._context.offload(self._place, stored, job, version)
         made_from = [a.id for a in map(self._binder.upstream_of, job.media) if a]
+        by_fallback = stored.asset.fingerprint == self._wanted(job, entry).fallback
         slot = job.slot
         return replace(
             stored.asset,
@@ -251,7 +255,7 @@ class Restorer:
             take=slot.take,
             version=1,
             superseded_by=None,
-            fingerprint=entry.fingerprint,
+            fingerprint=stored.asset.fingerprint if by_fallback else entry.fingerprint,
             made_from=tuple(dict.fromkeys(made_from)),
         )
 

@@ -72,6 +72,27 @@ def test_another_film_takes_the_first_ones_results_and_keeps_who_paid(
     assert not list((theirs.parent / ".kiebatch" / "parts").glob("store-*"))
 
 
+def test_another_film_takes_what_a_fallback_made_and_what_was_made_from_that(
+    tmp_path: Path, sim: Sim
+) -> None:
+    cache = tmp_path / "cache"
+    ours, theirs = (reel.write(tmp_path / name, shots=2, chained=True) for name in ("ours", "theirs"))
+    for film in (ours, theirs):
+        reel.edit(film, "s1", fallback="google/nano-banana")
+    sim.fault("submit@1=fail:500 Internal error")
+    reel.run(ours, sim, cache=cache)
+    charged = len(sim.charges())
+
+    planned = actions(theirs, cache=cache)
+    outcome = reel.run(theirs, sim, cache=cache)
+
+    assert planned == [(Action.RESTORE, False)] * 2
+    assert (outcome.status, outcome.succeeded, len(sim.charges())) == ("success", 2, charged)
+    made = [[(a["model"], a["fingerprint"]) for a in reel.assets(film)] for film in (ours, theirs)]
+    assert made[0] == made[1]
+    assert [model for model, _ in made[0]] == ["google/nano-banana", "nano-banana-2"]
+
+
 @pytest.mark.slow
 def test_a_checkout_without_media_is_up_to_date(tmp_path: Path, sim: Sim, store: str) -> None:
     film = reel.write(tmp_path / "film", shots=2, chained=True)
