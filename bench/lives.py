@@ -197,6 +197,7 @@ class Life:
     words: Counter[str] = field(default_factory=Counter)  # prompts that the user said to send again
     team: Team | None = None  # whose ledger it goes by, where it is not the film's own
     caps: tuple[float | None, ...] = (None, None, 30.0, 6.0)  # of a run; one is drawn
+    stalled: tuple[float, float] = (-1.0, -1.0)  # since when the process stood still, and until when
     submits: deque[float] = field(default_factory=deque)
     reads: deque[float] = field(default_factory=deque)
 
@@ -371,6 +372,13 @@ class Life:
         self._check()
         return outcome
 
+    def stall(self, seconds: float) -> None:
+        """Stand still, as on a slow disk; stalls that follow each other at once are one."""
+        now = self.loop.now_s
+        began, ended = self.stalled
+        self.loop.now_s = now + seconds
+        self.stalled = (began if ended == now else now, self.loop.now_s)
+
     def _event(self, event: Event) -> None:
         self.log(f"  {self.loop.time():9.2f} {event}")
 
@@ -479,7 +487,9 @@ class Life:
     def _within(self, seen: deque[float], moment: float, rate: Rate, what: str) -> None:
         while seen and seen[0] <= moment - rate.window_s:
             seen.popleft()
-        seen.append(moment)
+        # What a process had begun to send when it stood still leaves all at once: it counts as of then.
+        began, ended = self.stalled
+        seen.append(began if moment == ended else moment)
         # Processes share the wall clock; when that is set, a window of starts is forgotten.
         just_set = any(moment - at < 2 * rate.window_s for at in self.jumps)
         if len(seen) > rate.starts and not just_set:
@@ -598,7 +608,7 @@ class _Killer:
             self.dead, self.last = True, point
             raise Killed
         if self.slow and point.startswith("journal") and self.life.lot.random() < 0.1:
-            self.life.loop.now_s += self.life.lot.uniform(0.0, 3.0)
+            self.life.stall(self.life.lot.uniform(0.0, 3.0))
 
 
 async def _in_place(work: Callable[..., Any], /, *args: Any) -> Any:
