@@ -179,7 +179,7 @@ class _Case:
         if why is None:
             return None
         found = self._entry(Action.BLOCKED, why.cause, other=why.other, note=why.note)
-        return replace(found, detail=why.detail)
+        return replace(found, detail=why.detail, upstream=why.upstream)
 
     def _forced(self) -> Entry | None:
         if self.asked.forced and (self.made or self._same_of_others()):

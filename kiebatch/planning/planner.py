@@ -207,7 +207,8 @@ class Planner:
             elif upstream.action is Action.MISSING:
                 detail = "its file is missing"
             if detail:
-                return _because(job, Reason.UPSTREAM, other=slot, detail=detail)
+                root = upstream.root if upstream else None
+                return _because(job, Reason.UPSTREAM, other=slot, detail=detail, upstream=root)
         seconds = self._voice_s(job)
         if job.led and job.led.slot is None:
             return _because(job, Reason.UPSTREAM, detail=outlasts(job))
@@ -258,8 +259,12 @@ class Planner:
         return job
 
 
-def _because(job: Job, cause: Reason, *, other: Slot | None = None, detail: str) -> Entry:
-    return Entry(slot=job.slot, action=Action.BLOCKED, cause=cause, other=other, detail=detail)
+def _because(
+    job: Job, cause: Reason, *, other: Slot | None = None, detail: str, upstream: Reason | None = None
+) -> Entry:
+    return Entry(
+        slot=job.slot, action=Action.BLOCKED, cause=cause, other=other, detail=detail, upstream=upstream
+    )
 
 
 def _twins(jobs: Sequence[Job], facts: Facts) -> dict[Slot, int]:

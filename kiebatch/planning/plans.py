@@ -136,7 +136,8 @@ class Entry:
     superseded version that it makes current again.  `fingerprint` is None while something it starts from is not made;
     `key` then has no content either.  `note` is a sentence for people.  `seen` is the highest attempt for its contents
     that was known at the last look before a purchase.  `remote`: what it keeps is not here but in the store.  `stored`
-    is the key under which a store has it: its own, or that of a fallback's result.
+    is the key under which a store has it: its own, or that of a fallback's result.  `upstream` is the cause of what
+    keeps back a shot that it starts from.
     """
 
     slot: Slot
@@ -155,6 +156,7 @@ class Entry:
     seen: int | None = None
     remote: bool = False
     stored: Key | None = None
+    upstream: Reason | None = None
 
     @property
     def reason(self) -> str:
@@ -185,6 +187,11 @@ class Entry:
     def key(self) -> Key | None:
         """What the slot's job is paid for as; None while its content is not known."""
         return Key(self.fingerprint, self.slot.take, self.twin) if self.fingerprint else None
+
+    @property
+    def root(self) -> Reason:
+        """Its cause, and of what is kept back by a shot that it starts from, that shot's."""
+        return self.upstream or self.cause
 
     @property
     def work(self) -> bool:
@@ -265,9 +272,14 @@ class Plan:
 
     @property
     def status(self) -> Literal["up-to-date", "work"]:
-        todo = bool(self.work) or bool(self.collect)
         missing = any(e.selected and e.action is Action.MISSING for e in self.entries)
-        return "work" if todo or missing else "up-to-date"
+        return "work" if self.work or self.collect or missing or self.blocked else "up-to-date"
+
+    @property
+    def blocked(self) -> tuple[Entry, ...]:
+        """What is selected and cannot be made as things stand; `--until picks` asks for what waits for a pick."""
+        blocked = (e for e in self.entries if e.selected and e.action is Action.BLOCKED)
+        return tuple(e for e in blocked if e.root is not Reason.UNPICKED)
 
     def unmade(self) -> Plan:
         """Return the plan with only those slots selected that are still to be made."""

@@ -255,17 +255,22 @@ class Engine:
     # -- the end
 
     def _fail_what_was_not_made(self, entries: Sequence[Entry]) -> None:
-        """Report selected, planned jobs that came to nothing without anybody having said so."""
+        """Report selected jobs that came to nothing without anybody having said so."""
         if self.stop.cause is not None:
             return
         told = {f.slot for f in self.outcome.failures} | {h.slot for h in self.outcome.held}
+        blocked = {entry.slot for entry in self.plan.blocked}
         for entry in entries:
             state = self._slots[entry.slot]
-            if not entry.work or entry.job is None or state.made is not None:
+            asked = entry.work or entry.slot in blocked
+            if not asked or entry.job is None or state.made is not None:
                 continue
             if entry.slot in told or self._for_a_missing_file(entry):
                 continue
-            self._context.emit(failure_of(entry.job, "not-made", state.why_not, retryable=True))
+            why = state.why_not
+            if not entry.work and all(map(self._slots.made, entry.job.needs)):
+                why = "what it starts from is here now: run again"  # a held job that was heard of in this run
+            self._context.emit(failure_of(entry.job, "not-made", why, retryable=True))
 
     def _for_a_missing_file(self, entry: Entry) -> bool:
         """Whether a job was not made because a file is gone, its own or one upstream."""

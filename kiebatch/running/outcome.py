@@ -79,7 +79,8 @@ class Outcome:
         self.failures = [replace(f, billed=billed) if f in failures else f for f in self.failures]
 
     @property
-    def _unfailed_skips(self) -> list[Skipped]:
+    def not_sent(self) -> list[Skipped]:
+        """What was skipped without being a failure."""
         failed = {f.slot for f in self.failures}
         return [s for s in self.skipped if s.slot not in failed]
 
@@ -125,7 +126,7 @@ class Outcome:
                 "failed": len(self.failures),
                 "held": len(self.held),
                 "kept": self.kept,
-                "skipped": len(self._unfailed_skips),
+                "skipped": len(self.not_sent),
             },
             "credits": {
                 "estimated": round(self.estimated, 4),

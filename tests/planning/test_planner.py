@@ -206,6 +206,30 @@ def test_a_held_job_waits_and_blocks_what_starts_from_it() -> None:
     plan = decide(project(ONE, clip), attempts=[attempt(ONE, "held")])
 
     assert reasons(plan) == {"1": "blocked: held", "2": "blocked: upstream 1: held"}
+    assert plan.status == "work"
+
+
+def test_a_film_whose_shots_cannot_be_made_is_not_up_to_date() -> None:
+    clip = job(Slot(2), "he turns", "m1", ShotOutput(Slot(1)))
+    failed = attempt(ONE, "failed", message="refused")
+
+    plan = decide(project(ONE, clip), attempts=[failed], selection=Selection(only=("2",)))
+
+    assert reasons(plan)["2"] == "blocked: upstream 1: failed before"
+    assert plan.status == "work"
+
+
+def test_what_waits_for_a_pick_is_asked_for_and_no_work() -> None:
+    takes = [job(Slot(1, take=number), "a boat") for number in (1, 2)]
+    clip = replace(job(Slot(2), "he turns", "m1", ShotOutput(Slot(1))), unpicked=("1",))
+    last = job(Slot(3), "he leaves", "m1", ShotOutput(Slot(2)))
+
+    plan = decide(
+        project(*takes, clip, last), *everything_made(takes), selection=Selection(until_picks=True)
+    )
+
+    assert reasons(plan)["3"] == "blocked: upstream 2: waits for a pick of 1"
+    assert plan.status == "up-to-date"
 
 
 def test_a_held_job_waits_although_its_prompt_has_changed_since() -> None:

@@ -144,7 +144,8 @@ def test_a_later_run_hears_of_what_an_earlier_one_held(film: Film) -> None:
 
     outcome = called(film, address, poll_interval_s=0.1)  # patient enough for the callback
 
-    assert (outcome.exit_code, outcome.held) == (Exit.OK, [])
+    assert (outcome.exit_code, outcome.held) == (Exit.FAILED, [])
+    assert [f.message for f in outcome.failures] == ["what it starts from is here now: run again"]
     assert film.reasons() == {"1": "keep: kept", "2": "generate: new"}
     called(film, address)
     assert [a["scene_id"] for a in film.manifest] == [1, 2]

@@ -259,6 +259,22 @@ def test_plan_check_is_a_gate(film: Film) -> None:
     assert film.command("plan", "scenes.yaml", "--check").code == Exit.OK
 
 
+def test_a_selected_shot_whose_upstream_is_held_is_a_failure_and_not_up_to_date(film: Film) -> None:
+    film.write("""
+        kiebatch: 1
+        defaults: {model: nano-banana-2}
+        scenes: [{id: 1, prompt: The boat}, {id: 2, prompt: Closer, references: [{shot: 1}]}]
+    """)
+    film.sim.fault("submit@1=cut")
+    film.run()
+
+    outcome = film.run(only=("2",))
+    checked = film.command("plan", "scenes.yaml", "--check", "--only", "2", "--json")
+
+    assert [(f.code, f.message) for f in outcome.failures] == [("not-made", "upstream 1: held")]
+    assert (checked.code, checked.json["status"]) == (Exit.HELD, "work")
+
+
 def test_the_plan_as_json_has_the_keys_of_the_contract(film: Film) -> None:
     film.write(TWO_SCENES)
 

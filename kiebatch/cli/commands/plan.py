@@ -23,6 +23,7 @@ from kiebatch.planning import (
     Assessment,
     Entry,
     Plan,
+    Reason,
     approvals,
     assess,
     expected,
@@ -114,7 +115,7 @@ def plan(
 
 def _code(todo: Plan) -> Exit:
     """Return how `--check` leaves."""
-    if any(e.selected and e.reason == "held" for e in todo.entries):
+    if any(e.root is Reason.HELD for e in todo.blocked):
         return Exit.HELD
     return Exit.DIFFERS if todo.status == "work" else Exit.OK
 
@@ -248,6 +249,8 @@ def _in_sum(todo: Plan) -> str:
         parts += _costs(todo)
     if actions[Action.RESTORE]:
         parts.append(f"{actions[Action.RESTORE]} to collect or restore at no cost")
+    if todo.blocked:
+        parts.append(f"{len(todo.blocked)} cannot be made as things stand")
     if actions[Action.KEEP]:
         remote = sum(entry.remote for entry in selected)
         in_store = f", {remote} of them in the store and not here" if remote else ""

@@ -168,8 +168,8 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
         parts.append(f"{len(outcome.failures)} failed")
     if outcome.held:
         parts.append(f"{len(outcome.held)} held")
-    if outcome.skipped:
-        parts.append(f"{len(outcome.skipped)} not sent")
+    if outcome.not_sent:
+        parts.append(f"{len(outcome.not_sent)} not sent")
     if outcome.missing:
         parts.append(f"{outcome.missing} missing")
     if not parts:
