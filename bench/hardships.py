@@ -86,7 +86,7 @@ class HardLife(Life):
     hardship: Hardship | None = None
     naming: str = ""
     edited: bool = False
-    committed: bytes = b""  # the manifest before git took it back
+    committed: bytes = b""  # the fullest manifest that git has taken back
     kept: bytes = b""  # an earlier copy of the journal
     done: Counter[str] = field(default_factory=Counter)  # what was done to it
     excused: set[tuple[str, int]] = field(default_factory=set)  # state folder and attempt
@@ -178,7 +178,8 @@ class HardLife(Life):
 
     def revert(self) -> None:
         path = self.folder / "assets" / "manifest.json"
-        self.committed = path.read_bytes() if path.exists() else self.committed
+        if path.exists():  # every commit can be restored: of two, the one that knows more
+            self.committed = max(self.committed, path.read_bytes(), key=len)
         super().revert()
 
     async def run(self, opened: Opened, *, kills: bool, fair: bool = False) -> Outcome | None:
