@@ -9,7 +9,7 @@ from kiebatch.errors import Where
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.drafts import PROMPTS, Body, Entry, SceneDraft
 from kiebatch.scenefile.markdown.fields import LISTS, Fields
-from kiebatch.scenefile.markdown.keys import is_tool_prompt
+from kiebatch.scenefile.markdown.keys import Found, is_tool_prompt
 from kiebatch.scenefile.markdown.marks import Marks
 from kiebatch.scenefile.markdown.prose import Block, inline
 
@@ -104,6 +104,9 @@ class Bodies:
     def _note(self, block: Block, body: Body) -> None:
         body.note(self.page.source(block.first, block.last), self.page.start(block))
 
+    def _tight_note(self, item: Block, body: Body) -> None:
+        body.note(self.page.source(item.first, item.last), self.page.start(item), tight=True)
+
     def _paragraph(self, block: Block, body: Body, *, flat: bool) -> tuple[Entry | None, bool]:
         """Read a paragraph; return the entry that waits for its value below, and whether it held fields."""
         lines = self.page.content(block)
@@ -119,14 +122,13 @@ class Bodies:
             self.fields.apply(last, [], body)
             return None, True
         images = self.take_images(block, body)
-        text = lines[-1][0]
+        text, where = lines[-1]
         found = self.keys.entry(text, True)
-        if found and found[2] and not found[3].strip():  # prose that ends in a line that says `Prompt:`
+        if found and found.key and not found.rest.strip():  # prose that ends in a line that says `Prompt:`
             body.note(self.page.source(block.first, block.last - 1), self.page.start(block))
-            where = lines[-1][1]
-            return Entry("plain", found[1], found[2], where, [], block.last - 1, block.last), False
+            return Entry("plain", found.label, found.key, where, [], block.last - 1, block.last), False
         if not images:
-            body.note(self.page.source(block.first, block.last), self.page.start(block))
+            self._note(block, body)
         return None, False
 
     def _loose(self, block: Block, loose: Sequence[int], body: Body) -> None:
@@ -143,67 +145,67 @@ class Bodies:
                 if i == 0 or self.page.indent(where.line - 1) == 0:
                     return known and i > 0
                 continue
-            if len(found[1].split()) > 4:
+            if len(found.label.split()) > 4:
                 return known
-            known = known or bool(found[2]) or found[0] == "code"
-            known = known or (found[0] == "plain" and bool(self.keys.misspelt(found[1], 5)))
+            known = known or self._is_known(found)
         return known
+
+    def _is_known(self, found: Found) -> bool:
+        if found.key or found.style == "code":
+            return True
+        return found.style == "plain" and bool(self.keys.misspelt(found.label, 5))
 
     def read_list(self, block: Block, body: Body) -> Entry | None:
         """Read a list of fields; return the last one when its value may follow below the list."""
         waiting: Entry | None = None
-        for i, item in enumerate(block.children):
-            waiting = None
-            children = item.children
-            if not children or children[0].kind != "para":
-                body.note(self.page.source(item.first, item.last), self.page.start(item), tight=True)
-                continue
-            paragraph = children[0]
-            lines = self.page.content(paragraph)
-            entries, loose = self._entries(
-                lines, paragraph.first, flat=False, indent=self.page.indent(item.first)
-            )
-            if not entries or (entries[0].style == "plain" and not self._is_ours(entries[0])):
-                if entries and labels.NEAR_PROMPT.search(entries[0].label.strip()):
-                    self.fields.warn_near_prompt(entries[0].label, entries[0].at)
-                if not (len(children) == 1 and self.take_images(paragraph, body)):
-                    body.note(self.page.source(item.first, item.last), self.page.start(item), tight=True)
-                continue
-            self._loose(paragraph, loose, body)
-            for entry in entries[:-1]:
-                self.fields.apply(entry, [], body)
-            last = entries[-1]
-            rest = children[1:]
-            if not last.raw and not rest and i == len(block.children) - 1:
-                waiting = last
-            else:
-                self.fields.apply(last, rest, body)
+        for item in block.children:
+            waiting = self._item(item, body, is_last=item is block.children[-1])
         return waiting
+
+    def _item(self, item: Block, body: Body, *, is_last: bool) -> Entry | None:
+        """Read an item of a list; return its last field when its value may follow below the list."""
+        if not item.children or item.children[0].kind != "para":
+            self._tight_note(item, body)
+            return None
+        paragraph, *rest = item.children
+        lines = self.page.content(paragraph)
+        indent = self.page.indent(item.first)
+        entries, loose = self._entries(lines, paragraph.first, flat=False, indent=indent)
+        if not entries or (entries[0].style == "plain" and not self._is_ours(entries[0])):
+            if entries and labels.NEAR_PROMPT.search(entries[0].label.strip()):
+                self.fields.warn_near_prompt(entries[0].label, entries[0].at)
+            if rest or not self.take_images(paragraph, body):
+                self._tight_note(item, body)
+            return None
+        self._loose(paragraph, loose, body)
+        for entry in entries[:-1]:
+            self.fields.apply(entry, [], body)
+        last = entries[-1]
+        if is_last and not last.raw and not rest:
+            return last
+        self.fields.apply(last, rest, body)
+        return None
 
     def _is_ours(self, entry: Entry) -> bool:
         return bool(entry.key) or bool(self.keys.misspelt(entry.label, 5))
 
     def _quote(self, block: Block, body: Body, *, aside: bool) -> None:
-        first = block.children[0] if block.children else None
-        text = first.text if first and first.kind == "para" else ""
-        found = self.keys.entry(text.split("\n")[0], True)
+        found = self.keys.entry(block.lead.split("\n")[0], True)
         if self.marks.is_callout(block):
-            body.note(self.page.source(block.first, block.last), self.page.start(block))
-        elif found and (
-            found[0] == "bold" or found[2] in ("negative_prompt", *PROMPTS) or is_tool_prompt(found[2])
-        ):
-            if not found[2] and aside:
-                body.note(self.page.source(block.first, block.last), self.page.start(block))
+            self._note(block, body)
+        elif found and _begins_fields(found):
+            if aside and not found.key:
+                self._note(block, body)
             else:
                 self.read(block.children, body, scene=None)
         elif aside:
-            body.note(self.page.source(block.first, block.last), self.page.start(block))
+            self._note(block, body)
         elif self.marks.bare_quotes:
             words = self.marks.quoted(block, body)
             if words is not None:
                 self.marks.enter(body, "prompt", words)
         else:
-            body.note(self.page.source(block.first, block.last), self.page.start(block))
+            self._note(block, body)
             self.marks.problems.warning(
                 self.page.start(block),
                 "this quote has no label, and other prompts of the file have one, so it is not sent",
@@ -214,7 +216,7 @@ class Bodies:
     def _fence(self, block: Block, body: Body) -> None:
         key = self.marks.fence_key(block)
         if not key:
-            body.note(self.page.source(block.first, block.last), self.page.start(block))
+            self._note(block, body)
             return
         words = self.marks.fenced(block)
         words.key = self.page.start(block)
@@ -233,14 +235,17 @@ class Bodies:
 
     def _take(self, entry: Entry, block: Block, body: Body) -> bool:
         """Give a `Key:` line the fence, quote or list right below it; False when that is not its value."""
-        if block.kind == "list":
-            if entry.key not in (*LISTS, "dialogue") or not entry.label:
-                return False
-            items = [c.children[0] for c in block.children if c.children and c.children[0].kind == "para"]
-            if len(items) < len(block.children) or any(self.keys.entry(i.text, False) for i in items):
-                return False
+        if block.kind == "list" and not self._lists_values(entry, block):
+            return False
         self.fields.apply(entry, [block], body)
         return True
+
+    def _lists_values(self, entry: Entry, block: Block) -> bool:
+        """Whether a list holds the values of the key above it, and no keys of its own."""
+        if entry.key not in (*LISTS, "dialogue") or not entry.label:
+            return False
+        items = block.led
+        return len(items) == len(block.children) and not any(self.keys.entry(i.text, False) for i in items)
 
     def _entries(
         self, lines: Sequence[tuple[str, Where]], first: int, *, flat: bool, indent: int | None
@@ -253,30 +258,47 @@ class Bodies:
         entries: list[Entry] = []
         loose: list[int] = []
         for i, (text, where) in enumerate(lines):
-            found = self.keys.entry(text, flat or (i == 0 and indent is not None))
-            if i and found and found[0] == "plain" and not flat:
-                found = None
-            if found and found[0] == "code" and i and indent is not None:
-                found = None
-            if found:
-                style, label, key, rest = found
-                column = where.column + len(text) - len(rest) + len(rest) - len(rest.lstrip())
-                value = (rest.strip(), Where(self.page.file, where.line, column))
-                entries.append(Entry(style, label, key, where, [value], first + i, first + i + 1))
-                continue
+            found = self._found(text, is_first=i == 0, flat=flat, in_list=indent is not None)
             width = self.page.indent(first + i)
-            unlike = entries[-1].style == "plain" and flat and width == 0 if entries else False
-            if entries and not unlike and not (indent is not None and width <= indent):
+            if found:
+                column = where.column + len(text) - len(found.rest.lstrip())
+                value = (found.rest.strip(), Where(self.page.file, where.line, column))
+                entries.append(
+                    Entry(found.style, found.label, found.key, where, [value], first + i, first + i + 1)
+                )
+            elif entries and _goes_on(entries[-1], width, flat=flat, indent=indent):
                 entries[-1].lines.append((text, where))
                 entries[-1].last = first + i + 1
-            elif entries and text.strip():
-                loose.append(i)
-                self.marks.problems.warning(
-                    where,
-                    "this line is not indented, so it is a note and not part of the line above",
-                    hint="indent it to make it part of the value, or leave an empty line between",
-                    code="not-indented",
-                )
             else:
                 loose.append(i)
+                if entries and text.strip():
+                    self._warn_not_indented(where)
         return entries, loose
+
+    def _found(self, text: str, *, is_first: bool, flat: bool, in_list: bool) -> Found | None:
+        """Return the key that a line of a paragraph begins with; below the first line not every kind counts."""
+        found = self.keys.entry(text, flat or (is_first and in_list))
+        if found is None or is_first:
+            return found
+        counts = flat or found.style != "plain"
+        return found if counts and not (in_list and found.style == "code") else None
+
+    def _warn_not_indented(self, where: Where) -> None:
+        self.marks.problems.warning(
+            where,
+            "this line is not indented, so it is a note and not part of the line above",
+            hint="indent it to make it part of the value, or leave an empty line between",
+            code="not-indented",
+        )
+
+
+def _goes_on(entry: Entry, width: int, *, flat: bool, indent: int | None) -> bool:
+    """Whether a line without a key, indented by `width`, is part of the entry above it."""
+    if entry.style == "plain" and flat and width == 0:
+        return False
+    return indent is None or width > indent
+
+
+def _begins_fields(found: Found) -> bool:
+    """Whether a quote that begins so holds fields, and not the words of a prompt with a colon in them."""
+    return found.style == "bold" or found.key in ("negative_prompt", *PROMPTS) or is_tool_prompt(found.key)

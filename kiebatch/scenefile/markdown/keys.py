@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from kiebatch.errors import Problems
 from kiebatch.scenefile.markdown import labels
@@ -22,6 +23,19 @@ _REMARK = re.compile(r"\s*[(（][^()（）]*[)）]\s*$")
 _TASK = re.compile(r"^\[[ xX]\]\s+")
 
 
+class Found(NamedTuple):
+    """A label that begins a line, and what follows it.  `key` is the known key that it means, or nothing."""
+
+    style: str  # bold, plain, code
+    label: str
+    key: str
+    rest: str
+
+
+def _has_colon(match: re.Match[str]) -> bool:
+    return bool(match["c1"] or match["c2"])
+
+
 class Keys:
     """The keys of one file: those that ship, and those of its `labels:`."""
 
@@ -31,28 +45,29 @@ class Keys:
         self.near: dict[str, str] = dict(labels.ENGLISH_KEYS)
         self.own: dict[str, str] = {}  # words for headings
 
-    def entry(self, text: str, plain: bool) -> tuple[str, str, str, str] | None:
-        """Return (style, label, known key, rest) of a line that begins with a key, else None."""
+    def entry(self, text: str, plain: bool) -> Found | None:
+        """Return the key that a line begins with, else None.  `plain`: a label without any marks is one, too."""
         text = without_marks(_TASK.sub("", text))
         if match := _CODE.match(text):
-            return "code", match["label"].strip(), "", match["rest"]
+            return Found("code", match["label"].strip(), "", match["rest"])
         if match := _BOLD.match(text):
-            label = match["label"].strip()
-            key = self.key(label)
-            if label.startswith("`") and (match["c1"] or match["c2"]):
-                return "code", label.strip("`"), "", match["rest"]
-            if match["c1"] or match["c2"]:
-                return "bold", label, key, match["rest"]
-            if key and (dash := re.match(r"\s*[—–-]\s", match["rest"])):
-                return "bold", label, key, match["rest"][dash.end() :]
-            return None
+            return self._bold(match)
         if match := _ITALIC.match(text):
-            if (match["c1"] or match["c2"]) and (key := self.key(match["label"])):
-                return "plain", match["label"].strip(), key, match["rest"]
-            return None
+            key = self.key(match["label"]) if _has_colon(match) else ""
+            return Found("plain", match["label"].strip(), key, match["rest"]) if key else None
         if plain and (match := _PLAIN.match(text)):
-            return "plain", match["label"].strip(), self.key(match["label"]), match["rest"]
+            return Found("plain", match["label"].strip(), self.key(match["label"]), match["rest"])
         return None
+
+    def _bold(self, match: re.Match[str]) -> Found | None:
+        """Return a bold label with a colon, or a known key with a dash behind it."""
+        label, rest = match["label"].strip(), match["rest"]
+        if _has_colon(match):
+            if label.startswith("`"):
+                return Found("code", label.strip("`"), "", rest)
+            return Found("bold", label, self.key(label), rest)
+        key, dash = self.key(label), re.match(r"\s*[—–-]\s", rest)
+        return Found("bold", label, key, rest[dash.end() :]) if key and dash else None
 
     def key(self, label: str) -> str:
         """Return the known key that a label means, or nothing.

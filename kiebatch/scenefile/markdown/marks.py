@@ -41,39 +41,33 @@ class Marks:
         """Return the words of a quote: lines joined by a space, paragraphs by an empty line."""
         if self.is_callout(block):
             return None
-        parts: list[str] = []
-        where: Where | None = None
-        for child in block.children:
-            if child.kind == "para":
-                lines = self.page.content(child)
-                text, images = inline(one_line(line for line, _ in lines))
-                if body is not None:
-                    self.add_images(images, child, body)
-                text = tidy(text)
-                at = lines[0][1]
-            elif child.kind == "fence":
-                text, at = child.text.removesuffix("\n"), self.page.start_of(child.first + 1)
-            elif child.kind == "list":
-                items = [
-                    inline(" ".join(g.text.split()))[0] for item in child.children for g in item.children[:1]
-                ]
-                text, at = "\n".join(items), self.page.start(child)
-            elif child.kind == "heading":
-                text, at = inline(child.text)[0], self.page.start(child)
-            else:
-                continue
-            if text:
-                parts.append(text)
-                where = where or at
-        text = unquoted("\n\n".join(parts))
-        return Placed(text, where or self.page.start(block)) if text else None
+        parts = [part for child in block.children if (part := self._words(child, body)).value]
+        text = unquoted("\n\n".join(part.value for part in parts))
+        return Placed(text, parts[0].where) if text else None
+
+    def _words(self, block: Block, body: Body | None) -> Placed:
+        """Return the words of one block of a quote; its pictures go into `body`."""
+        if block.kind == "para":
+            lines = self.page.content(block)
+            text, images = inline(one_line(line for line, _ in lines))
+            if body is not None:
+                self.add_images(images, block, body)
+            return Placed(tidy(text), lines[0][1])
+        if block.kind == "fence":
+            return Placed(block.text.removesuffix("\n"), self.page.start_of(block.first + 1))
+        text = ""
+        if block.kind == "list":
+            firsts = (child for item in block.children for child in item.children[:1])
+            text = "\n".join(inline(" ".join(child.text.split()))[0] for child in firsts)
+        elif block.kind == "heading":
+            text = inline(block.text)[0]
+        return Placed(text, self.page.start(block))
 
     def is_callout(self, block: Block) -> bool:
         """Whether a quote is a remark: `> [!NOTE]`, `> **Note:** ...`, `> Note: ...`."""
-        first = block.children[0] if block.children else None
-        text = first.text if first and first.kind == "para" else ""
+        text = block.lead
         found = self.keys.entry(text.split("\n")[0], True)
-        return text.startswith("[!") or (found is not None and found[2] == "notes")
+        return text.startswith("[!") or (found is not None and found.key == "notes")
 
     def fence_key(self, block: Block) -> str:
         word = block.info.split()[0] if block.info.split() else ""

@@ -145,6 +145,21 @@ class Block:
     rows: list[list[str]] = field(default_factory=list)
     row_lines: list[int] = field(default_factory=list)
 
+    @property
+    def lead(self) -> str:
+        """The text of the paragraph that a quote or list item begins with; nothing where it begins otherwise."""
+        first = self.children[0] if self.children else None
+        return first.text if first and first.kind == "para" else ""
+
+    @property
+    def led(self) -> list[Block]:
+        """The paragraphs that the items of a list begin with; items that begin otherwise have none."""
+        return [
+            item.children[0]
+            for item in self.children
+            if item.children[:1] and item.children[0].kind == "para"
+        ]
+
 
 class _Parser(MarkdownIt):
     """markdown-it as we want it: addresses stay as they were written."""
@@ -234,6 +249,9 @@ _QUOTES = {
 }
 
 
+_APOSTROPHE = re.compile(r"(?<=[^\W_])’(?=[^\W_])")
+
+
 def inline(raw: str) -> tuple[str, list[tuple[str, str]]]:
     """Return the text that a reader of the rendered page sees, and the images in it as (caption, address).
 
@@ -245,30 +263,31 @@ def inline(raw: str) -> tuple[str, list[tuple[str, str]]]:
     images: list[tuple[str, str]] = []
     struck = 0
     for token in _inline_parser().parseInline(raw)[0].children or []:
-        if token.type == "s_open":
-            struck += 1
-        elif token.type == "s_close":
-            struck -= 1
+        if token.type in ("s_open", "s_close"):
+            struck += token.nesting
         elif struck:
             continue
         elif token.type == "image":
             images.append((token.content, str(token.attrs.get("src", ""))))
-        elif token.type in ("softbreak", "hardbreak"):
-            parts.append("\n")
-        elif token.type == "html_inline":
-            if re.fullmatch(r"(?i)<br\s*/?>", token.content):
-                parts.append("\n")
-            elif not token.content.startswith("<!--"):
-                parts.append(token.content)
-        elif token.type == "link_open" and token.markup == "autolink":
-            parts.append("<")
-        elif token.type == "link_close" and token.markup == "autolink":
-            parts.append(">")
         else:
-            parts.append(token.content)
-    return re.sub(r"[ \t]{2,}", " ", "".join(parts)) if struck or images or "~~" in raw else "".join(
-        parts
-    ), images
+            parts.append(_shown(token))
+    text = "".join(parts)
+    if struck or images or "~~" in raw:  # what is gone leaves the blanks on both its sides
+        text = re.sub(r"[ \t]{2,}", " ", text)
+    return text, images
+
+
+def _shown(token: Token) -> str:
+    """Return what a reader of the rendered page sees of one token that is not an image."""
+    if token.type in ("softbreak", "hardbreak"):
+        return "\n"
+    if token.markup == "autolink" and token.type in ("link_open", "link_close"):
+        return "<" if token.type == "link_open" else ">"
+    if token.type != "html_inline":
+        return token.content
+    if re.fullmatch(r"(?i)<br\s*/?>", token.content):
+        return "\n"
+    return "" if token.content.startswith("<!--") else token.content
 
 
 _SPECIAL = re.compile(r"([\\`*_~\[\]<>&!|])")
@@ -282,22 +301,22 @@ def escaped(text: str) -> str:
 def unquoted(text: str) -> str:
     """Return text without the one pair of quotes, straight or typographic, that it is wholly inside of."""
     text = text.strip()
-    if len(text) < 2 or text[0] not in _QUOTES or text[-1] not in _QUOTES[text[0]]:
+    if len(text) < 2 or text[-1] not in _QUOTES.get(text[0], ""):
         return text
-    opening, closing, inner = text[0], text[-1], text[1:-1]
+    inner = text[1:-1]
+    return inner.strip() if _are_a_pair(text[0], text[-1], inner) else text
+
+
+def _are_a_pair(opening: str, closing: str, inner: str) -> bool:
+    """Whether two quotes belong together: those between them open and close among themselves."""
     if opening == closing:
-        return text if opening in inner else inner.strip()
+        return opening not in inner
     depth = 0
-    for before, char, after in zip(" " + inner, inner, inner[1:] + " ", strict=False):
-        if char == "’" and before.isalnum() and after.isalnum():
-            continue  # an apostrophe
-        if char == opening:
-            depth += 1
-        elif char == closing:
-            depth -= 1
-            if depth < 0:
-                return text
-    return inner.strip() if depth == 0 else text
+    for char in _APOSTROPHE.sub("", inner):
+        depth += (char == opening) - (char == closing)
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def is_nothing(text: str) -> bool:
