@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from kiebatch.errors import Problem, Where
@@ -102,15 +102,19 @@ def asks_for_something(value: JSON) -> bool:
     defaults = value.get("defaults")
     audio = defaults.get("audio") if isinstance(defaults, dict) else None
     spoken = isinstance(audio, dict) and bool(audio.get("model"))
-    for scene in value.get("scenes") or ():
-        for shot in (scene, *(scene.get("shots") or ())):
-            if shot.get("prompt") or (shot.get("model") and any(role in shot for role in ROLES)):
-                return True
-        for name in SOUNDS:
-            sound = scene.get(name)
-            if sound and (spoken or (isinstance(sound, dict) and sound.get("model"))):
-                return True
-    return False
+    return any(_scene_asks(scene, spoken=spoken) for scene in value.get("scenes") or ())
+
+
+def _scene_asks(scene: Mapping[str, JSON], *, spoken: bool) -> bool:
+    """`spoken`: the file names a model for its sounds."""
+    if any(_shot_asks(shot) for shot in (scene, *(scene.get("shots") or ()))):
+        return True
+    sounds = [scene[name] for name in SOUNDS if scene.get(name)]
+    return any(spoken or (isinstance(sound, dict) and sound.get("model")) for sound in sounds)
+
+
+def _shot_asks(shot: Mapping[str, JSON]) -> bool:
+    return bool(shot.get("prompt")) or bool(shot.get("model") and any(role in shot for role in ROLES))
 
 
 def _checked(document: Document, problems: Sequence[Problem]) -> Reading:

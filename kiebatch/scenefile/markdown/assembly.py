@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown.drafts import PROMPTS, Body, SceneDraft, ShotDraft
@@ -15,7 +15,7 @@ from kiebatch.scenefile.markdown.values import in_order, params_of, put, take_pr
 
 _BOARD = (
     *("title", "skip", "camera", "text_overlay", "transition", "dialogue", "action", "location"),
-    *("time_of_day", "shot_size", "lens", "tags"),
+    *("time_of_day", "shot_size", "lens", "tags", "visual"),
 )
 _SHARED = ("preset", "enhance", "takes", "seed", "style", "characters", "negative_prompt", "fallback", "size")
 _ONE_OR_OTHER = (
@@ -29,6 +29,48 @@ _ONE_OR_OTHER = (
     "endpoint",
     "voice",
 )
+
+
+_OF_PICTURE = ("prompt", "image_prompt", "image_model")
+_OF_CLIP = ("video_prompt", "video_model", "start_frame", "end_frame")
+_LENGTHS = ("duration", "head", "tail")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a body asks for: the values of one shot, or those that a picture and a clip share, and of each its own."""
+
+    values: dict[str, Placed]
+    image: dict[str, Placed] | None = None
+    clip: dict[str, Placed] | None = None
+
+
+def _asks_for_two(body: Body) -> bool:
+    """Whether a body has a prompt for a picture and one for a clip."""
+    visual, video = body.parts.get("visual"), body.parts.get("video")
+    pictured = "prompt" in body.fields or "image_prompt" in body.fields or _has_prompt(visual)
+    moving = "video_prompt" in body.fields or _has_prompt(video)
+    type_ = body.fields.get("type")
+    if type_ is not None and type_.value == "video" and visual is None and "image_prompt" not in body.fields:
+        return False  # its Prompt is the clip's, too
+    return pictured and moving
+
+
+def _has_prompt(part: Body | None) -> bool:
+    return part is not None and any(prompt in part.fields for prompt in PROMPTS)
+
+
+def _all_notes(body: Body) -> Placed | None:
+    parts = (part for name, part in body.parts.items() if name in ("visual", "video", "audio"))
+    found = [one for one in (body, *parts) if one.notes]
+    if not found:
+        return None
+    return Placed("\n\n".join(one.notes_text for one in found), found[0].noted or body.where)
+
+
+def _placed(values: dict[str, Placed]) -> Placed:
+    """Return the values of a shot at the place of its prompt."""
+    return Placed(in_order(values, SCENE), values["prompt"].where)
 
 
 class Assembly:
@@ -92,65 +134,62 @@ class Assembly:
             fields["prompt"] = visual
             self.visuals.append(visual)
         for kind in ("image", "video"):
-            named = fields.pop(f"{kind}_model", None)
-            if named is not None:
-                wanted = fields.get("type")
-                if wanted is None or wanted.value == kind:
-                    put(self.reader.marks, fields, "model", named)
-                    fields.setdefault("type", Placed(kind, named.where))
+            self._settle_model(body, kind)
+
+    def _settle_model(self, body: Body, kind: str) -> None:
+        """Make `Image model` the model of a shot that is, or may be, a picture."""
+        named = body.fields.pop(f"{kind}_model", None)
+        type_ = body.fields.get("type")
+        if named is not None and (type_ is None or type_.value == kind):
+            put(self.reader.marks, body.fields, "model", named)
+            body.fields.setdefault("type", Placed(kind, named.where))
 
     def _merged(self, body: Body, *others: Body | None) -> Body:
         whole = Body(body.where, fields=dict(body.fields), params=dict(body.params))
-        for other in others:
-            if other is None:
-                continue
+        for other in filter(None, others):
             for key, value in other.fields.items():
-                if key in whole.fields and whole.fields[key].plain == value.plain:
-                    continue
-                if key == "visual" and "visual" in whole.fields:
-                    # The scene's own Visual is the idea, the part's the words for the machine.
-                    whole.fields.setdefault("prompt", value)
-                    continue
-                self.reader.marks.enter(whole, key, value, add=key in ("references", "negative_prompt"))
+                self._merge(whole, key, value)
             for key, value in other.params.items():
                 put(self.reader.marks, whole.params, key, value)
         return whole
 
-    def _pictures(self, body: Body) -> list[tuple[str, dict[str, Placed]]]:
-        """Return what a body asks for: one shot (named ``), or a picture and a clip (`image`, `video`).
+    def _merge(self, whole: Body, key: str, value: Placed) -> None:
+        """Enter a field of a part beside those of the whole."""
+        if key in whole.fields and whole.fields[key].plain == value.plain:
+            return
+        if key == "visual" and "visual" in whole.fields:
+            # The scene's own Visual is the idea, the part's the words for the machine.
+            whole.fields.setdefault("prompt", value)
+            return
+        self.reader.marks.enter(whole, key, value, add=key in ("references", "negative_prompt"))
 
-        With two, the first of the list, named `shared`, holds what belongs to both.
-        """
+    def _pictures(self, body: Body) -> _Asked:
+        """Return what a body asks for: one shot, or a picture and a clip."""
         self.tools.adopt(body)
+        if _asks_for_two(body):
+            return self._picture_and_clip(body)
+        video = body.parts.get("video")
+        whole = self._merged(body, body.parts.get("visual"), video)
+        if video is not None and (video.fields or video.params) and "type" not in whole.fields:
+            whole.fields["type"] = Placed("video", video.where)
+        self._settle_prompts(whole)
+        return _Asked(self._values(whole))
+
+    def _picture_and_clip(self, body: Body) -> _Asked:
         visual, video = body.parts.get("visual"), body.parts.get("video")
-        fields = body.fields
-        pictured = any(p in fields for p in ("prompt", "image_prompt")) or (
-            visual is not None and any(p in visual.fields for p in PROMPTS)
-        )
-        moving = "video_prompt" in fields or (video is not None and any(p in video.fields for p in PROMPTS))
-        type_ = fields.get("type")
-        same_kind = (
-            type_ is not None and type_.value == "video" and "image_prompt" not in fields and visual is None
-        )
-        if not (pictured and moving) or same_kind:
-            whole = self._merged(body, visual, video)
-            if video is not None and (video.fields or video.params) and "type" not in whole.fields:
-                whole.fields["type"] = Placed("video", video.where)
-            self._settle_prompts(whole)
-            return [("", self._values(whole))]
         shared = Body(body.where, params=body.params)
         image = Body(visual.where if visual else body.where)
         clip = Body(video.where if video else body.where)
-        for key, value in fields.items():
-            if key in ("prompt", "image_prompt", "image_model"):
+        for key, value in body.fields.items():
+            if key in _OF_PICTURE:
                 image.fields[key] = value
-            elif key in ("video_prompt", "video_model", "start_frame", "end_frame"):
+            elif key in _OF_CLIP:
                 clip.fields[key] = value
-            elif key in ("duration", "head", "tail"):
+            elif key in _LENGTHS:
                 shared.fields[key] = value
                 if video is None:
                     clip.fields[key] = Placed(value.value, value.where, value.key)
-            elif key in _SHARED or key in _BOARD or key == "visual":
+            elif key in _SHARED or key in _BOARD:
                 shared.fields[key] = value
             elif key in _ONE_OR_OTHER:
                 self.problems.error(
@@ -163,39 +202,30 @@ class Assembly:
         for kind, one in (("image", image), ("video", clip)):
             self._settle_prompts(one)
             one.fields["type"] = Placed(kind, one.fields["prompt"].where)
-        return [
-            ("shared", self._values(shared)),
-            ("image", self._values(image)),
-            ("video", self._values(clip)),
-        ]
+        return _Asked(self._values(shared), image=self._values(image), clip=self._values(clip))
 
     def _scene(self, scene: SceneDraft) -> Placed:
         out: dict[str, Placed] = {}
-        body = scene.body
         self._heading_values(scene, out)
         if scene.group:
             out["group"] = Placed(scene.group, scene.where)
         sounds = self.sounds.of(scene)
-        shots: list[Placed] = []
-        pictures = self._pictures(body)
-        if len(pictures) == 1:
-            for key, value in pictures[0][1].items():
-                self._enter(out, key, value)
-        else:
-            for key, value in pictures[0][1].items():
-                self._enter(out, key, value)
-            for kind, values in pictures[1:]:
-                ident = Placed(kind, values["prompt"].where)
-                shots.append(Placed(in_order({"id": ident, **values}, SCENE), values["prompt"].where))
+        asked = self._pictures(scene.body)
+        for key, value in asked.values.items():
+            self._enter(out, key, value)
+        shots = [
+            _placed({"id": Placed(kind, values["prompt"].where), **values})
+            for kind, values in (("image", asked.image), ("video", asked.clip))
+            if values is not None
+        ]
         for shot in scene.shots:
             shots += self._shot(scene, shot)
         if shots:
             out["shots"] = Placed(shots, shots[0].where)
-        notes = self._all_notes(body, [b for n, b in body.parts.items() if n in ("visual", "video", "audio")])
+        notes = _all_notes(scene.body)
         if notes is not None:
             out["notes"] = notes
-        out.update(sounds)
-        return Placed(in_order(out, SCENE), scene.where)
+        return Placed(in_order(out | sounds, SCENE), scene.where)
 
     def _enter(self, out: dict[str, Placed], key: str, value: Placed) -> None:
         """A field beside the heading's own title, length or strike: the field is more exact, so it wins."""
@@ -216,34 +246,19 @@ class Assembly:
         if one.skip:
             out["skip"] = Placed(True, one.where)
 
-    def _all_notes(self, body: Body, parts: Iterable[Body]) -> Placed | None:
-        found = [b for b in (body, *parts) if b.notes]
-        if not found:
-            return None
-        return Placed("\n\n".join(b.notes_text for b in found), found[0].noted or body.where)
-
     def _shot(self, scene: SceneDraft, shot: ShotDraft) -> list[Placed]:
         out: dict[str, Placed] = {}
-        ident = self._shot_id(scene, shot)
-        shot.id = ident
+        shot.id = self._shot_id(scene, shot)
         self._heading_values(shot, out)
-        pictures = self._pictures(shot.body)
-        notes = self._all_notes(
-            shot.body, [b for n, b in shot.body.parts.items() if n in ("visual", "video", "audio")]
-        )
-        for key, value in pictures[0][1].items():
+        asked = self._pictures(shot.body)
+        for key, value in asked.values.items():
             self._enter(out, key, value)
-        if notes is not None:
-            out["notes"] = notes
-        if len(pictures) == 1:
-            return [Placed(in_order(out, SCENE), shot.where)]
-        image = {**out, **pictures[1][1]}
-        clip = {**{k: v for k, v in out.items() if k != "notes"}, **pictures[2][1]}
-        clip["id"] = Placed(f"video-{ident}", clip["prompt"].where)
-        return [
-            Placed(in_order(image, SCENE), shot.where),
-            Placed(in_order(clip, SCENE), clip["prompt"].where),
-        ]
+        notes = _all_notes(shot.body)
+        noted = out if notes is None else {**out, "notes": notes}
+        if asked.image is None or asked.clip is None:
+            return [Placed(in_order(noted, SCENE), shot.where)]
+        clip = {**out, **asked.clip, "id": Placed(f"video-{shot.id}", asked.clip["prompt"].where)}
+        return [Placed(in_order({**noted, **asked.image}, SCENE), shot.where), _placed(clip)]
 
     def _shot_id(self, scene: SceneDraft, shot: ShotDraft) -> int | str:
         """`2a` in scene 2 is its shot a; `2.1` its shot 1."""

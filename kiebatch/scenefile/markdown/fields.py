@@ -29,11 +29,18 @@ from kiebatch.scenefile.markdown.prose import (
 _NAMES = ("model", "image_model", "video_model", "audio_model", "characters", "ignore_warnings", "tags")
 LISTS = (*_NAMES, "references", "source", "negative_prompt", "style")
 
+# Keys that open a part of a shot, and the name of that part.
+_PARTS = {"visual": "visual", "video_prompt": "video", "audio": "audio"}
+
 # A length that is as long as what is said.
 VOICES = ("voice", "voiceover", "stimme", "stem", "voix", "voz", "声音", "声", "목소리")
 
 # A second line of one of these adds to the first.
 _ADDING = ("references", "source", "negative_prompt")
+
+# `Scene 3, Shot b` is one place, not two.
+_PLACE = re.compile(r"(?i)^\s*(scene|szene|scène|escena|cena)\s+\S+,\s*(shot|einstellung|plan|plano)\s")
+_BETWEEN_MEDIA = re.compile(r"\s*[,，、]\s+|\s*[，、]\s*|,(?=[^\s/]*$)")
 
 ReadList = Callable[[Block, Body], Entry | None]
 
@@ -85,11 +92,7 @@ class Fields:
             self._raw_param(entry, children, body)
         elif not entry.key:
             self._unknown(entry, children, body)
-        elif (
-            entry.key in (*SOUNDS, *PROMPTS, "audio")
-            or is_take_prompt(entry.key)
-            or is_tool_prompt(entry.key)
-        ):
+        elif _has_words(entry.key):
             self._words(entry, children, body)
         elif entry.key == "dialogue":
             self._dialogue(entry, children, body)
@@ -167,21 +170,8 @@ class Fields:
         self.marks.enter(body, entry.key, value)
 
     def _raw_param(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
-        value: Placed | None = None
-        fences = [c for c in children if c.kind == "fence"]
-        lists = [c for c in children if c.kind == "list"]
         try:
-            if entry.raw:
-                where = entry.where
-                value = scalar(code_span(entry.raw), where)
-            elif fences:
-                value = self.marks.yaml(fences[0])
-            elif lists:
-                items = [
-                    i.children[0] for i in lists[0].children if i.children and i.children[0].kind == "para"
-                ]
-                where = self.page.start(lists[0])
-                value = Placed([scalar(i.text, self.page.start(i)) for i in items], where)
+            value = self._raw_value(entry, children)
         except Invalid as invalid:
             self.marks.problems.found.extend(invalid.problems)
             return
@@ -196,38 +186,31 @@ class Fields:
             return
         body.params[entry.label] = value
 
+    def _raw_value(self, entry: Entry, children: Sequence[Block]) -> Placed | None:
+        """Return a value behind its key, in a fence or in a list below it.  Raises `Invalid` where it is not YAML."""
+        if entry.raw:
+            return scalar(code_span(entry.raw), entry.where)
+        first = {child.kind: child for child in reversed(children)}
+        if "fence" in first:
+            return self.marks.yaml(first["fence"])
+        if "list" in first:
+            items = [scalar(item.text, self.page.start(item)) for item in first["list"].led]
+            return Placed(items, self.page.start(first["list"]))
+        return None
+
     def _words(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
         """A prompt or the words of a sound: on the line, or in the quote, fence or list below it."""
-        words: Placed | None = None
-        raw = entry.raw
+        words = self._words_behind(entry, body)
         left: list[Block] = []
-        if raw:
-            text, images = inline(raw)
-            self.marks.add_images(images, Block("para", entry.first, entry.last), body)
-            text = tidy(text)
-            bare = unquoted(text)
-            if bare and not (bare == text and is_nothing(text)):
-                words = Placed(bare, entry.where)
         for child in children:
-            if child.kind == "para" and words is not None:
-                more = tidy(inline(one_line(line for line, _ in self.page.content(child)))[0])
-                words.value = f"{words.value}\n\n{more}"
-            elif words is None and child.kind == "quote":
-                words = self.marks.quoted(child, body)
-            elif words is None and child.kind in ("fence", "para"):
-                words = (
-                    self.marks.fenced(child)
-                    if child.kind == "fence"
-                    else Placed(
-                        tidy(inline(one_line(line for line, _ in self.page.content(child)))[0]),
-                        self.page.start(child),
-                    )
-                )
+            if words is not None and child.kind == "para":
+                words.value = f"{words.value}\n\n{self._one_line(child)}"
+            elif words is None and child.kind in ("quote", "fence", "para"):
+                words = self._words_in(child, body)
             else:
                 left.append(child)
         inner = self._inner(entry, left, body, takes_items=words is None)
-        if words is None and inner is not None:
-            words = inner
+        words = inner if words is None else words
         if words is not None and str(words.value).strip():
             words.key = entry.at
             if entry.key == "audio":
@@ -241,56 +224,77 @@ class Fields:
                 code="empty-prompt",
             )
 
+    def _words_behind(self, entry: Entry, body: Body) -> Placed | None:
+        """Return the words on the line of a key; quotes around `none` make words of it."""
+        if not entry.raw:
+            return None
+        text, images = inline(entry.raw)
+        self.marks.add_images(images, Block("para", entry.first, entry.last), body)
+        text = tidy(text)
+        bare = unquoted(text)
+        if not bare or (bare == text and is_nothing(text)):
+            return None
+        return Placed(bare, entry.where)
+
+    def _words_in(self, block: Block, body: Body | None) -> Placed | None:
+        """Return the words of the block below a key."""
+        if block.kind == "quote":
+            return self.marks.quoted(block, body)
+        if block.kind == "fence":
+            return self.marks.fenced(block)
+        return Placed(self._one_line(block), self.page.start(block))
+
+    def _one_line(self, paragraph: Block) -> str:
+        return tidy(inline(one_line(line for line, _ in self.page.content(paragraph)))[0])
+
     def _inner(
         self, entry: Entry, blocks: Sequence[Block], body: Body, *, takes_items: bool
     ) -> Placed | None:
         """Read the bullets below a key: fields of its own for a sound or part, else words, else notes."""
-        items: list[str] = []
-        where: Where | None = None
+        items: list[Block] = []
         for block in blocks:
-            paragraphs = [
-                i.children[0] for i in block.children if i.children and i.children[0].kind == "para"
-            ]
-            fields = [
-                p for p in paragraphs if (e := self.keys.entry(p.text, True)) and (e[2] or e[0] != "plain")
-            ]
-            if block.kind == "list" and fields:
-                name = {"visual": "visual", "video_prompt": "video", "audio": "audio"}.get(
-                    entry.key, entry.key
-                )
-                inside = name in SOUNDS or (name in ("visual", "video", "audio") and not entry.raw)
-                target = body.parts.setdefault(name, Body(entry.at)) if inside else body
+            if block.kind == "list" and any(self._is_field(paragraph) for paragraph in block.led):
+                target = self._target(entry, body)
                 waiting = self.read_list(block, target)
                 if waiting:
                     self.close(waiting, target)
-            elif block.kind == "list" and takes_items and paragraphs:
-                items += [tidy(inline(" ".join(p.text.split()))[0]) for p in paragraphs]
-                where = where or self.page.start(paragraphs[0])
+            elif block.kind == "list" and takes_items and block.led:
+                items += block.led
             else:
                 body.note(self.page.source(block.first, block.last), self.page.start(block))
-        return Placed(", ".join(items), where) if items and where else None
+        if not items:
+            return None
+        words = (tidy(inline(" ".join(item.text.split()))[0]) for item in items)
+        return Placed(", ".join(words), self.page.start(items[0]))
+
+    def _is_field(self, paragraph: Block) -> bool:
+        found = self.keys.entry(paragraph.text, True)
+        return found is not None and bool(found.key or found.style != "plain")
+
+    def _target(self, entry: Entry, body: Body) -> Body:
+        """Return the body that fields below a key belong to: that of the part which the key opens, or the whole."""
+        name = _PARTS.get(entry.key, entry.key)
+        if name in SOUNDS or (name in _PARTS.values() and not entry.raw):
+            return body.parts.setdefault(name, Body(entry.at))
+        return body
 
     def _plain_field(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
-        key = entry.key
         said = _Said(entry)
         for child in children:
-            if child.kind == "fence" and not said.pieces and key in LISTS and child.info in ("yaml", "yml"):
+            is_yaml = child.kind == "fence" and child.info in ("yaml", "yml")
+            if is_yaml and not said.pieces and entry.key in LISTS:
                 self._yaml_list(entry, child, body)
                 return
             self._gather(said, child, body)
-        if key == "notes":
-            joined = "\n".join(text for text, _ in said.pieces)
-            if joined.strip():
-                body.note(joined if said.literal else tidy(inline(joined)[0]), said.pieces[0][1])
+        if entry.key == "notes":
+            _take_notes(said, body)
             return
         if not said.literal:
             said.pieces = [(text, where) for text, where in said.pieces if not is_nothing(text)]
-        if not said.pieces:
-            return
-        placed = self._value(said, body)
+        placed = self._value(said, body) if said.pieces else None
         if placed is not None:
             placed.key = entry.at
-            self.marks.enter(body, key, placed, add=key in _ADDING)
+            self.marks.enter(body, entry.key, placed, add=entry.key in _ADDING)
 
     def _yaml_list(self, entry: Entry, fence: Block, body: Body) -> None:
         """Take a list from a YAML fence, in which every text means itself."""
@@ -299,7 +303,7 @@ class Fields:
         except Invalid as invalid:
             self.marks.problems.found.extend(invalid.problems)
             return
-        for one in listed.value if isinstance(listed.value, list) else [listed]:
+        for one in listed.each:
             one.value = Literal(one.value) if isinstance(one.value, str) else one.value
         listed.key = entry.at
         self.marks.enter(body, entry.key, listed, add=entry.key in _ADDING)
@@ -307,20 +311,17 @@ class Fields:
     def _gather(self, said: _Said, child: Block, body: Body) -> None:
         """Take a block below a key for its value where it can be, else for a note."""
         key = said.entry.key
-        if child.kind == "list" and key in (*LISTS, "notes"):
-            self._items(said, child, body)
-        elif child.kind == "fence" and not said.pieces:
-            said.take_literal(self.marks.fenced(child))
-        elif child.kind == "quote" and not said.pieces:
-            said.take_literal(self.marks.quoted(child, None))
+        if child.kind == "list":
+            if key in (*LISTS, "notes"):
+                self._items(said, child, body)
+            elif waiting := self.read_list(child, body):
+                self.close(waiting, body)
+        elif child.kind in ("fence", "quote") and not said.pieces:
+            said.take_literal(self._words_in(child, None))
         elif child.kind == "para" and key == "notes" and not said.literal:
             said.pieces.append((self.page.source(child.first, child.last), self.page.start(child)))
         elif child.kind == "para" and "![" in child.text and key in ROLES:
             said.pieces.append((child.text, self.page.start(child)))
-        elif child.kind == "list":
-            waiting = self.read_list(child, body)
-            if waiting:
-                self.close(waiting, body)
         else:
             body.note(self.page.source(child.first, child.last), self.page.start(child))
 
@@ -340,8 +341,10 @@ class Fields:
         if key in ROLES:
             media = [m for text, at in said.pieces for m in self._media_of(text, at, key)]
             return self.marks.media(media, key) if media else None
-        if key in ("duration", "head", "tail", "takes"):
-            return self._number(said)
+        if key in ("duration", "head", "tail"):
+            return self._length(said)
+        if key == "takes":
+            return self._count(said)
         if key == "seed":
             return scalar(said.words, where)
         if key == "type":
@@ -355,22 +358,25 @@ class Fields:
         text = said.words
         return Placed(Literal(text) if said.literal else text, where) if text else None
 
-    def _number(self, said: _Said) -> Placed | None:
+    def _length(self, said: _Said) -> Placed | None:
         if said.entry.key == "duration" and said.words.strip().lower() in VOICES:
             return Placed("voice", said.where)
-        if said.entry.key in ("duration", "head", "tail"):
-            length = seconds(said.words)
-            if length is not None and length > 0:
-                return Placed(length, said.where)
-            what, hint = "a length", "write it as 5s, 0:05 or 0:00-0:05"
-        else:
-            match = re.fullmatch(r"\s*[x×]?\s*(\d{1,9})\s*(?:[x×]|\w+)?\s*", said.words)
-            if match:
-                return Placed(int(match.group(1)), said.where)
-            what, hint = "a whole number", ""
+        length = seconds(said.words)
+        if length is not None and length > 0:
+            return Placed(length, said.where)
+        self._refuse(said, "a length", hint="write it as 5s, 0:05 or 0:00-0:05")
+        return None
+
+    def _count(self, said: _Said) -> Placed | None:
+        match = re.fullmatch(r"\s*[x×]?\s*(\d{1,9})\s*(?:[x×]|\w+)?\s*", said.words)
+        if match:
+            return Placed(int(match.group(1)), said.where)
+        self._refuse(said, "a whole number")
+        return None
+
+    def _refuse(self, said: _Said, what: str, *, hint: str = "") -> None:
         message = f"`{said.entry.label}` must be {what}, found `{said.words}`"
         self.marks.problems.error(said.where, message, hint=hint, code="wrong-type")
-        return None
 
     def _names(self, said: _Said) -> Placed | None:
         """Take one name, or several with commas between or below one another."""
@@ -379,15 +385,16 @@ class Fields:
             below = len(said.pieces) > 1 and at.line != said.entry.at.line
             words = said.words_of(text)
             parts = [words] if said.literal or below else re.split(r"\s*[,，、;]\s*", words)
-            for part in (p.strip() for p in parts):
-                if part:
-                    line = self.page.lines[at.line - 1]
-                    column = line.find(part, at.column - 1) + 1 or at.column
-                    found.append(Placed(part, Where(self.page.file, at.line, column)))
+            found += [Placed(part, self._within(part, at)) for part in map(str.strip, parts) if part]
         if not found:
             return None
         listed = len(found) > 1 or said.entry.key in ("characters", "ignore_warnings", "tags")
         return Placed(found, said.where) if listed else found[0]
+
+    def _within(self, part: str, where: Where) -> Where:
+        """Return the place of a part of the value that begins at `where`."""
+        found = self.page.lines[where.line - 1].find(part, max(0, where.column - 1))
+        return Where(self.page.file, where.line, found + 1 if found >= 0 else where.column)
 
     def _type(self, text: str, where: Where, entry: Entry, body: Body) -> Placed | None:
         found = labels.TYPES.get(labels.canonical(text))
@@ -414,37 +421,32 @@ class Fields:
             return [Placed(Literal(span), where)]
         if images:
             return [Placed(Literal(address_of(address)), where) for _, address in images]
-        parts = (
-            [text]
-            if key not in ("references", "source")
-            else re.split(r"\s*[,，、]\s+|\s*[，、]\s*|,(?=[^\s/]*$)", text)
-        )
+        is_one = key not in ("references", "source") or _PLACE.match(text)
         found = []
-        # "Scene 3, Shot b" is one place, not two.
-        if re.match(
-            r"(?i)^\s*(scene|szene|scène|escena|cena)\s+\S+,\s*(shot|einstellung|plan|plano)\s", text
-        ):
-            parts = [text]
-        for part in parts:
+        for part in [text] if is_one else _BETWEEN_MEDIA.split(text):
             part = part.strip()
             link = re.fullmatch(r"\[[^\]]*\]\(<?([^)>]+)>?\)", part)
-            if link:
-                part = address_of(link.group(1))
-            part = unquoted(code_span(part))
+            part = unquoted(code_span(address_of(link.group(1)) if link else part))
             if part:
-                column = self.page.lines[where.line - 1].find(part, max(0, where.column - 1))
-                found.append(
-                    Placed(
-                        part, Where(self.page.file, where.line, column + 1 if column >= 0 else where.column)
-                    )
-                )
+                found.append(Placed(part, self._within(part, where)))
         return found
+
+
+def _take_notes(said: _Said, body: Body) -> None:
+    joined = "\n".join(text for text, _ in said.pieces)
+    if joined.strip():
+        body.note(joined if said.literal else tidy(inline(joined)[0]), said.where)
 
 
 def _skip(text: str, where: Where) -> Placed | None:
     if text.casefold() in ("no", "false"):
         return None
     return Placed(True if text.casefold() in ("yes", "true") else text, where)
+
+
+def _has_words(key: str) -> bool:
+    """Whether the value of a key is text for a model or a voice."""
+    return key in (*SOUNDS, *PROMPTS, "audio") or is_take_prompt(key) or is_tool_prompt(key)
 
 
 def _is_yaml(entry: Entry, children: Sequence[Block]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kiebatch.scenefile.durations import is_marked, seconds
@@ -46,22 +46,32 @@ class Heading:
     numbered: bool = False  # it opens a scene only in a file that has no `Scene` or `Shot` heading
 
 
+def _begins(words: Sequence[str]) -> re.Pattern[str]:
+    """Return what finds one of several words at the begin of a heading, the longest first; a Latin one as a whole."""
+    longest = sorted(words, key=len, reverse=True)
+    latin = [rf"{re.escape(word)}(?![^\W\d_])" for word in longest if word[:1].isascii()]
+    other = [re.escape(word) for word in longest if not word[:1].isascii()]
+    return re.compile(rf"(?i)^(?:{'|'.join([*latin, *other])})\s*[#№]?\s*")
+
+
+def _of_a_word(text: str, clean: str, depth: str) -> Heading | None:
+    """Return the heading that is one known word: a part or key of a scene, or a section of the file."""
+    name = labels.canonical(clean)
+    if depth != "scene":
+        return Heading("section", text, name=labels.SECTIONS[name]) if name in labels.SECTIONS else None
+    if name in labels.PARTS:
+        return Heading("part", text, name=labels.PARTS[name])
+    return Heading("label", text, name=labels.KEYS[name]) if name in labels.KEYS else None
+
+
 class Headings:
     """Tells what a heading is."""
 
     def __init__(self, extra: Mapping[str, str]) -> None:
-        self.patterns: dict[str, re.Pattern[str]] = {}
-        for kind, words in labels.HEADING_WORDS.items():
-            every = [
-                *words,
-                *(w for w, k in extra.items() if k in (kind, "act" if kind == "group" else kind)),
-            ]
-            latin = sorted((w for w in every if w.isascii() or w[0].isascii()), key=len, reverse=True)
-            other = sorted((w for w in every if w not in latin), key=len, reverse=True)
-            alternatives = "|".join(
-                [*(rf"{re.escape(w)}(?![^\W\d_])" for w in latin), *(re.escape(w) for w in other)]
-            )
-            self.patterns[kind] = re.compile(rf"(?i)^(?:{alternatives})\s*[#№]?\s*")
+        self.patterns = {
+            kind: _begins([*words, *(word for word, meant in extra.items() if meant == kind)])
+            for kind, words in labels.HEADING_WORDS.items()
+        }
         self.ordinal = re.compile(
             r"^第\s*([0-9０-９零〇一二两三四五六七八九十]+)\s*(场景|场|場|シーン|幕|镜|鏡|カット)"
         )
@@ -75,25 +85,32 @@ class Headings:
         heading = Heading("other", text, struck=struck)
         marks = len(text) - len(_LEADING_MARKS.sub("", without_marks(text)))
         clean = text.translate(_FULL_WIDTH)[marks:]  # as long as `text`, so that a title can be cut from that
-        name = labels.canonical(clean)
-        if depth == "scene" and name in labels.PARTS:
-            return Heading("part", text, name=labels.PARTS[name])
-        if depth == "scene" and name in labels.KEYS:
-            return Heading("label", text, name=labels.KEYS[name])
-        if depth != "scene" and name in labels.SECTIONS:
-            return Heading("section", text, name=labels.SECTIONS[name])
-        if match := self.ordinal.match(clean):
-            kind = _ORDINALS.get(match.group(2), "scene")
-            if kind == "group":
-                return Heading("group", text)
-            number = identity(chinese_number(match.group(1)))
-            return self._titled(kind, heading, number, clean, match.end(), free=True)
+        found = _of_a_word(text, clean, depth) or self._ordinal(heading, clean) or self._word(heading, clean)
+        if found:
+            return found
+        if depth == "group" and (match := re.match(r"(\d+(?:\.\d+)+)(?![\w.])", clean)):
+            return self._titled("scene", heading, match.group(1), clean, match.end())
+        return self._other(heading, clean, marks, depth)
+
+    def _ordinal(self, heading: Heading, clean: str) -> Heading | None:
+        """Return the heading that `第二幕` is."""
+        match = self.ordinal.match(clean)
+        if not match:
+            return None
+        kind = _ORDINALS.get(match.group(2), "scene")
+        if kind == "group":
+            return Heading("group", heading.text)
+        number = identity(chinese_number(match.group(1)))
+        return self._titled(kind, heading, number, clean, match.end(), free=True)
+
+    def _word(self, heading: Heading, clean: str) -> Heading | None:
+        """Return the heading of a scene, shot or group that a word begins; None, but perhaps `nearly` one, for others."""
         for kind in ("scene", "shot", "group"):
             found = self.patterns[kind].match(clean)
             if not found:
                 continue
             if kind == "group":
-                return Heading("group", text)
+                return Heading("group", heading.text)
             rest = clean[found.end() :]
             if quoted := re.match(r"[\"“”]([A-Za-z0-9_.-]+)[\"“”]", rest):
                 titled = self._titled(kind, heading, quoted.group(1), clean, found.end() + quoted.end())
@@ -107,9 +124,7 @@ class Headings:
                 titled.inner = not titled.nearly and bool(re.match(r"(?i)frame|beat", clean))
                 return titled
             heading.nearly = ident is None and bool(rest.strip()) and not re.match(r"-[A-Za-z]", rest)
-        if depth == "group" and (match := re.match(r"(\d+(?:\.\d+)+)(?![\w.])", clean)):
-            return self._titled("scene", heading, match.group(1), clean, match.end())
-        return self._other(heading, clean, marks, depth)
+        return None
 
     def _other(self, heading: Heading, clean: str, marks: int, depth: str) -> Heading:
         """Return a heading that opens nothing here; it may be one that a writer takes for a scene."""

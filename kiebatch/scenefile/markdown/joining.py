@@ -74,44 +74,53 @@ class _Join:
 
     def shot(self, old: Placed, new: Placed, name: str) -> None:
         mine, theirs = old.value, new.value
-        for one, other in ((mine, theirs), (theirs, mine)):
-            if "shots" in one and "prompt" in other and "shots" not in other:
-                # A scene's Visual is what its shots are about; a Prompt beside shots would be one shot too many.
-                if self.only_visual(other["prompt"]):
-                    other["visual"] = other.pop("prompt")
-                else:
-                    self.problems.error(
-                        other["prompt"].where,
-                        f"{name} has a prompt here, and shots at {one['shots'].where}",
-                        hint="put this prompt into one of the shots",
-                        code="conflict",
-                    )
-                    del other["prompt"]
+        self.one_prompt(mine, theirs, name)
+        self.one_prompt(theirs, mine, name)
         for key, value in theirs.items():
-            if key == "id":
+            if key == "id" or (key == "title" and key in mine):
                 continue
-            if key == "shots" and "shots" in mine:
-                for shot in value.value:
-                    ident = str(shot.value["id"].value).casefold()
-                    same = [s for s in mine["shots"].value if str(s.value["id"].value).casefold() == ident]
-                    if same:
-                        self.shot(same[0], shot, f"{name}, shot {shot.value['id'].value}")
-                    else:
-                        mine["shots"].value.append(shot)
-            elif key == "prompt" and "prompt" in mine and mine["prompt"].value != value.value:
-                if self.only_visual(mine["prompt"]):
-                    mine["visual"], mine["prompt"] = mine["prompt"], value
-                elif self.only_visual(value):
-                    mine.setdefault("visual", value)
-                else:
-                    self.enter(mine, key, value, f"{name}: `prompt`")
+            if key == "shots" and key in mine:
+                self.shots(mine[key].value, value.value, name)
+            elif key == "prompt" and key in mine and mine[key].value != value.value:
+                self.prompt(mine, value, name)
             elif key in SOUNDS and key in mine:
                 self.sound(mine, key, value, name)
-            elif key == "title" and key in mine:
-                continue
             else:
                 self.enter(mine, key, value, f"{name}: `{key.replace('_', ' ')}`")
         old.value = in_order(mine, SCENE)
+
+    def one_prompt(self, one: dict[str, Placed], other: dict[str, Placed], name: str) -> None:
+        """A scene's Visual is what its shots are about; a Prompt beside shots would be one shot too many."""
+        if "shots" not in one or "prompt" not in other or "shots" in other:
+            return
+        prompt = other.pop("prompt")
+        if self.only_visual(prompt):
+            other["visual"] = prompt
+            return
+        self.problems.error(
+            prompt.where,
+            f"{name} has a prompt here, and shots at {one['shots'].where}",
+            hint="put this prompt into one of the shots",
+            code="conflict",
+        )
+
+    def shots(self, old: list[Placed], new: list[Placed], name: str) -> None:
+        known = {_ident(shot): shot for shot in reversed(old)}
+        for shot in new:
+            same = known.setdefault(_ident(shot), shot)
+            if same is shot:
+                old.append(shot)
+            else:
+                self.shot(same, shot, f"{name}, shot {shot.value['id'].value}")
+
+    def prompt(self, mine: dict[str, Placed], value: Placed, name: str) -> None:
+        """A Prompt takes the place of what was only a Visual, whichever file has it."""
+        if self.only_visual(mine["prompt"]):
+            mine["visual"], mine["prompt"] = mine["prompt"], value
+        elif self.only_visual(value):
+            mine.setdefault("visual", value)
+        else:
+            self.enter(mine, "prompt", value, f"{name}: `prompt`")
 
     def only_visual(self, placed: Placed) -> bool:
         return id(placed) in self.visuals

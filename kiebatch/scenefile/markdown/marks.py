@@ -114,7 +114,7 @@ class Marks:
         if add and key in ("references", "source", "negative_prompt"):
             if not isinstance(before.value, list):
                 before.value = [Placed(before.value, before.where)]
-            before.value.extend(placed.value if isinstance(placed.value, list) else [placed])
+            before.value.extend(placed.each)
             return
         if key in _ADD_UP:
             before.value = f"{before.value}\n{placed.value}"

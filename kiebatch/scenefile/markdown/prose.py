@@ -72,6 +72,16 @@ class Placed:
     key: Where | None = None
 
     @property
+    def each(self) -> list[Placed]:
+        """The items of a list, or the one value itself."""
+        return self.value if isinstance(self.value, list) else [self]
+
+    @property
+    def shots(self) -> list[Placed]:
+        """The shots of a scene."""
+        return self.value["shots"].value if "shots" in self.value else []
+
+    @property
     def plain(self) -> JSON:
         if isinstance(self.value, dict):
             return {k: v.plain for k, v in self.value.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from kiebatch.errors import Where
@@ -19,7 +19,7 @@ _DEFAULTS = (
 )
 # Code fences with these info strings are code, never a character description.
 _LANGUAGES = frozenset(
-    {
+    [
         "bash",
         "c",
         "cpp",
@@ -35,8 +35,6 @@ _LANGUAGES = frozenset(
         "json",
         "jsx",
         "lua",
-    }
-    | {
         "md",
         "markdown",
         "mermaid",
@@ -50,8 +48,14 @@ _LANGUAGES = frozenset(
         "swift",
         "text",
         "toml",
-    }
-    | {"ts", "tsx", "txt", "typescript", "xml", "yaml", "yml"}
+        "ts",
+        "tsx",
+        "txt",
+        "typescript",
+        "xml",
+        "yaml",
+        "yml",
+    ]
 )
 
 
@@ -76,8 +80,8 @@ class _Entry:
 def _without_bullets(blocks: Sequence[Block]) -> Iterator[Block]:
     """Yield the paragraphs of lists whose items are led by one, and every other block as it is."""
     for block in blocks:
-        if block.kind == "list" and all(i.children and i.children[0].kind == "para" for i in block.children):
-            yield from (item.children[0] for item in block.children)
+        if block.kind == "list" and len(block.led) == len(block.children):
+            yield from block.led
         else:
             yield block
 
@@ -169,6 +173,10 @@ class Sections:
             message = f"`{key.replace('_', ' ')}` is not a default; it is kept as a note"
             self.problems.warning(value.key or value.where, message, code="unknown-key")
             body.note(f"{key}: {flow(value.plain)}", value.where)
+        self._note_rest(body, at)
+
+    def _note_rest(self, body: Body, at: Where) -> None:
+        """Keep what a body has besides its fields as notes of the file."""
         if body.notes:
             self.reader.notes.note(body.notes_text, body.noted or at)
 
@@ -185,8 +193,7 @@ class Sections:
                 self.file_style = words
             elif below:
                 self.marks.unmarked("the style", at)
-            if body.notes:
-                self.reader.notes.note(body.notes_text, body.noted or at)
+            self._note_rest(body, at)
 
     def _section_styles(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
         self.marks.mapping(top, "styles", at)
@@ -205,8 +212,7 @@ class Sections:
             self.marks.unmarked(f"the style `{name}`", at)
         else:
             self._style(top, name, words, at)
-        if body.notes:
-            self.reader.notes.note(body.notes_text, body.noted or at)
+        self._note_rest(body, at)
 
     def _style(self, top: dict[str, Placed], name: str, words: Placed, where: Where) -> None:
         words.key = where
@@ -218,33 +224,36 @@ class Sections:
         kinds = {b.kind for b in inside if not (b.kind == "quote" and self.marks.is_callout(b))}
         found: list[Placed] = []
         for block in inside:
-            if block.kind == "quote" and (words := self.marks.quoted(block, None)):
-                found.append(words)
-            elif (
-                block.kind == "fence"
-                and ("quote" not in kinds or self.marks.fence_key(block))
-                and block.text.strip()
-            ):
-                found.append(self.marks.fenced(block))
-            elif block.kind == "list" and not kinds & {"quote", "fence"}:
-                found += [self._bullet(item) for item in block.children if item.children[:1]]
-            else:
+            words = self._avoided(block, kinds)
+            if words is None:
                 self._note(block)
-        if not found:
-            if blocks:
-                self.marks.unmarked("the negative prompt", at)
-            return
-        old = top.get("negative_prompt")
-        if old is not None:
-            found = [*(old.value if isinstance(old.value, list) else [old]), *found]
-        top["negative_prompt"] = Placed(found, found[0].where) if len(found) > 1 else found[0]
-        top["negative_prompt"].key = at
+            else:
+                found += words
+        if found:
+            if "negative_prompt" in top:
+                found = [*top["negative_prompt"].each, *found]
+            top["negative_prompt"] = Placed(found, found[0].where) if len(found) > 1 else found[0]
+            top["negative_prompt"].key = at
+        elif blocks:
+            self.marks.unmarked("the negative prompt", at)
+
+    def _avoided(self, block: Block, kinds: Set[str]) -> list[Placed] | None:
+        """Return what a block of such a section says to avoid; None for a note.  `kinds`: what the section holds."""
+        if block.kind == "quote":
+            words = self.marks.quoted(block, None)
+            return [words] if words else None
+        if block.kind == "fence" and block.text.strip():
+            is_meant = "quote" not in kinds or self.marks.fence_key(block)
+            return [self.marks.fenced(block)] if is_meant else None
+        if block.kind == "list" and not kinds & {"quote", "fence"}:
+            return [self._bullet(item) for item in block.children if item.children]
+        return None
 
     def _bullet(self, item: Block) -> Placed:
         text = " ".join(item.children[0].text.split())
         entry = self.marks.keys.entry(text, True)
-        if entry and entry[2] == "negative_prompt":
-            text = entry[3]
+        if entry and entry.key == "negative_prompt":
+            text = entry.rest
         return Placed(unquoted(inline(text)[0]), self.page.start(item))
 
     def _section_characters(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
@@ -347,12 +356,9 @@ class Sections:
         defaults = self.marks.mapping(top, "defaults", style.key or style.where)
         self.join_style(defaults)
         for kind in ("image", "video"):
-            if (
-                kind in defaults
-                and isinstance(defaults[kind].value, dict)
-                and "style" in defaults[kind].value
-            ):
-                self.join_style(defaults[kind].value)
+            own = defaults[kind].value if kind in defaults else None
+            if isinstance(own, dict) and "style" in own:
+                self.join_style(own)
 
     def join_style(self, values: dict[str, Placed]) -> None:
         style = self.file_style

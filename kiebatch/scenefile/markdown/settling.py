@@ -49,7 +49,7 @@ class _Settling:
         for scene in _scenes(root):
             ident = scene.value["id"].value
             self._shot(scene.value, ident)
-            for shot in scene.value["shots"].value if "shots" in scene.value else ():
+            for shot in scene.shots:
                 self._shot(shot.value, ident)
             for key in SOUNDS:
                 if key in scene.value:
@@ -73,7 +73,7 @@ class _Settling:
                 self._named(one[key], may_be_several=key == "style")
 
     def _media(self, placed: Placed, scene: JSON) -> None:
-        for medium in placed.value if isinstance(placed.value, list) else [placed]:
+        for medium in placed.each:
             text = medium.value
             if not isinstance(text, str) or isinstance(text, Literal) or text in self.media:
                 continue
@@ -82,11 +82,11 @@ class _Settling:
                 medium.value = {key: Placed(value, medium.where) for key, value in found.items()}
 
     def _named(self, placed: Placed, *, may_be_several: bool) -> None:
-        if may_be_several and type(placed.value) is str and "," in placed.value:
+        if may_be_several and type(placed.value) is str:
             parts = [part.strip() for part in placed.value.split(",")]
-            if all(labels.canonical(part) in self.names for part in parts):
+            if len(parts) > 1 and all(labels.canonical(part) in self.names for part in parts):
                 placed.value = [Placed(part, placed.where) for part in parts]
-        for name in placed.value if isinstance(placed.value, list) else [placed]:
+        for name in placed.each:
             if isinstance(name.value, str) and not isinstance(name.value, Literal):
                 name.value = self._name(name.value) or name.value
 
@@ -113,7 +113,7 @@ def _slots(scene: Placed) -> Iterator[str]:
     """Yield the written names of a scene and of its shots and sounds."""
     ident = scene.value["id"].value
     yield Slot(ident).shot_name
-    for shot in scene.value["shots"].value if "shots" in scene.value else ():
+    for shot in scene.shots:
         yield Slot(ident, shot.value["id"].value).shot_name
     for key, name in _SOUND_SHOTS.items():
         if key in scene.value:

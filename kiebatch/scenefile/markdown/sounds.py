@@ -94,28 +94,28 @@ class Sounds:
             yield name
 
     def _sound_part(self, name: str, part: Body, sound: _Gathered) -> None:
-        target = sound.own
         text = next((part.fields.pop(p) for p in PROMPTS if p in part.fields), None)
         if text is not None:
             sound.words.append(text)
-        own_takes = {key: part.fields.pop(key) for key in list(part.fields) if is_take_prompt(key)}
-        for key in list(part.fields):
-            value = part.fields.pop(key)
-            if key in (*SOUND_KEYS, "duration", "skip"):
-                put(self.marks, target, key, value)
-            elif key != "type":
-                part.note(
-                    f"{key.replace('_', ' ').capitalize()}: {flow(value.plain)}", value.where, tight=True
-                )
-        take_prompts(own_takes, target)
+        self._own_keys(part, sound.own)
         if part.params:
-            whole = target.setdefault(
-                "params", Placed({}, next(iter(part.params.values())).where, part.where)
-            )
+            first = next(iter(part.params.values()))
+            whole = sound.own.setdefault("params", Placed({}, first.where, part.where))
             for key, value in part.params.items():
                 put(self.marks, whole.value, key, value)
         if part.notes and not sound.words:
             self.marks.unmarked(f"`{name.replace('_', ' ')}`", part.where)
         if part.notes and not part.parts:
-            put(self.marks, target, "notes", Placed(part.notes_text, part.noted or part.where))
+            put(self.marks, sound.own, "notes", Placed(part.notes_text, part.noted or part.where))
             part.notes = []
+
+    def _own_keys(self, part: Body, own: dict[str, Placed]) -> None:
+        """Take the keys that a sound has; the others are notes, but its type, which is known."""
+        fields, part.fields = part.fields, {}
+        for key, value in fields.items():
+            if key in (*SOUND_KEYS, "duration", "skip"):
+                put(self.marks, own, key, value)
+            elif key != "type" and not is_take_prompt(key):
+                label = key.replace("_", " ").capitalize()
+                part.note(f"{label}: {flow(value.plain)}", value.where, tight=True)
+        take_prompts(fields, own)

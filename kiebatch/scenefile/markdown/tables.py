@@ -210,20 +210,20 @@ def _with_ids(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[
     no column of the older names holds them.
     """
     found: list[Column] = []
-    for column in columns:
-        again = column.meaning in ("id", "scene", "time") and column.meaning in {c.meaning for c in found}
+    meant: dict[str, int] = {}  # the first column of each meaning
+    for i, column in enumerate(columns):
+        again = column.meaning in ("id", "scene", "time") and column.meaning in meant
         found.append(Column("", column.label) if again else column)
-    if any(column.meaning == "id" for column in found):
+        meant.setdefault(column.meaning, i)
+    scene = meant.get("scene")
+    if "id" in meant or (scene is not None and _all_ids(rows, scene)):
         return found
-    scene = next((i for i, column in enumerate(found) if column.meaning == "scene"), None)
-    if scene is not None and _all_ids(rows, scene):
-        return found
-    for i, column in enumerate(found):
-        if labels.canonical(column.label) in labels.LATER_ID_COLUMNS and _all_ids(rows, i):
-            found[i] = Column("id", column.label)
-            if scene is not None:
-                found[scene] = Column("", found[scene].label)
-            break
+    later = (i for i, c in enumerate(found) if labels.canonical(c.label) in labels.LATER_ID_COLUMNS)
+    ids = next((i for i in later if _all_ids(rows, i)), None)
+    if ids is not None:
+        found[ids] = Column("id", found[ids].label)
+        if scene is not None:
+            found[scene] = Column("", found[scene].label)
     return found
 
 

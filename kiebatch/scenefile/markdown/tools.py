@@ -77,7 +77,7 @@ def _shots(scenes: Sequence[Placed]) -> Iterator[tuple[dict[str, Placed], bool]]
     for scene in scenes:
         own = "model" in scene.value
         yield scene.value, own
-        for shot in scene.value["shots"].value if "shots" in scene.value else ():
+        for shot in scene.shots:
             yield shot.value, own or "model" in shot.value
 
 
