@@ -51,6 +51,15 @@ _TEXTS = (
     *("shot_size", "lens", "voice", "output", "fallback", "style", "group"),
 )
 _LISTED = ("model", "negative_prompt", "characters", "references", "tags")
+# The types of value that a key takes as they are.
+_HELD: Mapping[str, type] = {
+    "params": dict,
+    "takes": int,
+    "seed": int,
+    **dict.fromkeys((*_TEXTS, *_LISTED), str),
+    **dict.fromkeys(("voiceover", "music", "sound_effects"), str),
+    **dict.fromkeys(("start_frame", "end_frame", "mask", "source"), str),
+}
 _TYPES = ("image", "video", "audio")
 
 
@@ -120,9 +129,7 @@ class _Reader:
         if isinstance(value, list):
             return list(enumerate(value)), ()
         lists = [
-            key
-            for key, one in value.items()
-            if labels.canonical(key) in _LISTS and isinstance(one, list | dict)
+            key for key in value if labels.canonical(key) in _LISTS and isinstance(value[key], list | dict)
         ]
         if len(lists) > 1:
             names = ", ".join(f"`{key}`" for key in lists)
@@ -133,17 +140,17 @@ class _Reader:
             inner = value[lists[0]]
             found = list(enumerate(inner)) if isinstance(inner, list) else list(inner.items())
             return found, (lists[0],)
-        if value and all(isinstance(one, str) for one in value.values()) and not self._prompt_key(value):
-            return list(value.items()), ()  # {"1": "a boat", "2": "a quay"}
         if self._prompt_key(value):
             return [(0, value)], ()
+        if all(isinstance(one, str) for one in value.values()):
+            return list(value.items()), ()  # {"1": "a boat", "2": "a quay"}
         return [], ()
 
     def _take_top(self, value: Mapping[str, JSON], rows: str, top: dict[str, JSON]) -> None:
         defaults: dict[str, JSON] = {}
         notes: list[str] = []
         for name, one in value.items():
-            key = labels.KEYS.get(labels.canonical(name), "")
+            key = _key(name)
             if name == rows:
                 continue
             if key in ("title", "notes") and isinstance(one, str):
@@ -166,20 +173,26 @@ class _Reader:
         """Put an entry that names a scene and a shot into that scene; False for any other entry."""
         if not isinstance(row, dict):
             return False
-        scene = next((key for key in row if labels.canonical(key) in _SCENE and _fits(row[key])), None)
-        shot = next((key for key in row if labels.canonical(key) in _SHOT and _fits(row[key])), None)
+        ids = [name for name in row if _fits(row[name])]
+        scene = next((name for name in ids if labels.canonical(name) in _SCENE), None)
+        shot = next((name for name in ids if labels.canonical(name) in _SHOT), None)
         if scene is None or shot is None:
             return False
         self.taken |= {scene: "the scene", shot: "the shot"}
         rest = {key: value for key, value in row.items() if key not in (scene, shot)}
         entry = self._entry(rest, path, ident=row[shot], n=n)
-        owner = next((one for one in scenes if one["id"] == _id(row[scene]) and "shots" in one), None)
-        if owner is None:
-            owner = {"id": _id(row[scene]), "shots": []}
-            self._place(("scenes", len(scenes)), self.written.get(path, Where(self.file)), owner)
-            scenes.append(owner)
-        owner["shots"].append({**entry, "id": _id(row[shot])})
+        self._owner(scenes, _id(row[scene]), path)["shots"].append({**entry, "id": _id(row[shot])})
         return True
+
+    def _owner(self, scenes: list[dict[str, JSON]], ident: int | str, path: Path) -> dict[str, JSON]:
+        """Return the scene of shots with an id; a new one where the shot at `path` is its first."""
+        for scene in scenes:
+            if scene["id"] == ident and "shots" in scene:
+                return scene
+        scene = {"id": ident, "shots": []}
+        self._place(("scenes", len(scenes)), self.written.get(path, Where(self.file)), scene)
+        scenes.append(scene)
+        return scene
 
     # -- one entry
 
@@ -202,21 +215,19 @@ class _Reader:
         self, row: Mapping[str, JSON], path: Path, *, ident: str | int | None, n: int
     ) -> dict[str, JSON]:
         scene: dict[str, JSON] = {"id": self._ident(row, ident, n)}
+        shots = next((k for k in row if labels.canonical(k) in _LISTS and isinstance(row[k], list)), None)
+        prompt, id_key = self._prompt_key(row), self._id_key(row)
         notes: list[str] = []
-        prompt = self._prompt_key(row)
         for name, value in row.items():
-            if value is None or value == "" or name == self._id_key(row):
+            if value is None or value == "" or name == id_key:
                 continue
             if name == prompt:
                 self._take_prompt(scene, name, value)
-            elif not self._take(scene, name, value, (*path, name)):
+            elif not self._take(scene, name, value) and name != shots:
                 self.noted[name] = None
                 notes.append(f"{name}: {_shown(value)}")
-        shots = next((k for k in row if labels.canonical(k) in _LISTS and isinstance(row[k], list)), None)
         if shots is not None:
             scene["shots"] = self._shots(row[shots], (*path, shots))
-            notes = [note for note in notes if not note.startswith(f"{shots}: ")]
-            self.noted.pop(shots, None)
         if notes:
             scene["notes"] = "\n".join(filter(None, (scene.get("notes"), *notes)))
         return scene
@@ -232,34 +243,19 @@ class _Reader:
         # A prompt that is an object is sent as it is.
         scene["prompt"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         self.taken[name] = "the prompt"
-        kind = labels.KEYS.get(labels.canonical(name), "").removesuffix("_prompt")
+        kind = _key(name).removesuffix("_prompt")
         if kind in _TYPES:
             scene.setdefault("type", kind)
 
-    def _take(self, scene: dict[str, JSON], name: str, value: JSON, path: Path) -> bool:
+    def _take(self, scene: dict[str, JSON], name: str, value: JSON) -> bool:
         """Take a value for the key that its name means; False when no key can hold it."""
-        key = labels.KEYS.get(labels.canonical(name), "")
-        taken: JSON = None
-        if name == "params" and isinstance(value, dict):
-            key, taken = "params", value
-        elif key == "duration":
-            taken = value if isinstance(value, int | float) else seconds(str(value))
-        elif (key == "takes" and isinstance(value, int)) or (key == "seed" and isinstance(value, int)):
-            taken = value
-        elif key == "type":
-            taken = labels.TYPES.get(labels.canonical(str(value)))
-        elif key == "size" and isinstance(value, str):
+        key = "params" if name == "params" else _key(name)
+        if key == "size" and isinstance(value, str):
             scene.setdefault("params", {})["aspect_ratio"] = ratio(value)
             self.taken[name] = "the aspect ratio"
             return True
-        elif (
-            (key in _TEXTS and isinstance(value, str))
-            or (key in _LISTED and (isinstance(value, str) or _all_texts(value)))
-            or (key in ("voiceover", "music", "sound_effects") and isinstance(value, str))
-            or (key in ("start_frame", "end_frame", "mask", "source") and isinstance(value, str))
-        ):
-            taken = value
-        if taken is None or not key:
+        taken = _held(key, value)
+        if taken is None:
             return False
         scene[key] = taken
         self.taken[name] = key
@@ -269,24 +265,20 @@ class _Reader:
 
     def _prompt_key(self, row: Mapping[str, JSON]) -> str:
         """Return the key that holds the prompt: one that a scene file knows, else one that is usual elsewhere."""
-        for known in _PROMPTS:
-            for name, value in row.items():
-                if (
-                    labels.KEYS.get(labels.canonical(name)) == known
-                    and isinstance(value, str | dict)
-                    and value
-                ):
-                    return name
-        return next(
-            (n for n, v in row.items() if labels.canonical(n) in _MORE_PROMPTS and isinstance(v, str)), ""
-        )
+        filled = [name for name, value in row.items() if isinstance(value, str | dict) and value]
+        known = {_key(name): name for name in reversed(filled)}
+        for prompt in _PROMPTS:
+            if prompt in known:
+                return known[prompt]
+        texts = (name for name, value in row.items() if isinstance(value, str))
+        return next((name for name in texts if labels.canonical(name) in _MORE_PROMPTS), "")
 
     def _id_key(self, row: Mapping[str, JSON]) -> str:
-        for wanted in _IDS:
-            for name, value in row.items():
-                if labels.canonical(name) == wanted and isinstance(value, int | str) and _fits(value):
-                    return name
-        return ""
+        fitting: dict[str, str] = {}
+        for name, value in row.items():
+            if _fits(value):
+                fitting.setdefault(labels.canonical(name), name)
+        return next((fitting[wanted] for wanted in _IDS if wanted in fitting), "")
 
     def _ident(self, row: Mapping[str, JSON], ident: str | int | None, n: int) -> JSON:
         name = self._id_key(row)
@@ -305,6 +297,22 @@ class _Reader:
     def _refuse(self, path: Path, message: str, hint: str) -> None:
         where = self.written.get(path, Where(self.file))
         self.problems.append(Problem(where=where, message=message, hint=hint, code="ambiguous"))
+
+
+def _key(name: str) -> str:
+    """Return the key of a scene file that a name means, or nothing."""
+    return labels.KEYS.get(labels.canonical(name), "")
+
+
+def _held(key: str, value: JSON) -> JSON:
+    """Return a value as a key of a scene file holds it; None where it cannot."""
+    if key == "duration":
+        return value if isinstance(value, int | float) else seconds(str(value))
+    if key == "type":
+        return labels.TYPES.get(labels.canonical(str(value)))
+    if key in _LISTED and _all_texts(value):
+        return value
+    return value if isinstance(value, _HELD.get(key, ())) else None
 
 
 def _id(value: JSON) -> int | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kiebatch.errors import Problem, Where
 from kiebatch.model import Document
@@ -40,8 +40,28 @@ def is_table_of_prompts(text: str) -> bool:
 
 def read(text: str, file: str) -> Taken:
     """Return the scene file of a table.  Rows without an id are numbered when no column holds ids."""
-    delimiter = _delimiter(text.partition("\n")[0])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows, row_lines = _rows(text)
+    head = [name.strip() for name in rows[0]]
+    meanings = [_meaning(name) for name in rows[0]]
+    problems = list(_wide_rows(rows, row_lines, file))
+    if not any(meaning in _PROMPTS for meaning in meanings):
+        named = ", ".join(f"`{name}`" for name in head)
+        hint = "call it Prompt, Visual, Image prompt or Video prompt"
+        problems.append(_problem(file, 0, f"no column holds prompts; the columns are {named}", hint))
+    if problems:
+        empty = Document(value={"kiebatch": 1, "scenes": []}, places={}, file=file)
+        return Taken(document=empty, problems=tuple(problems))
+    said = [_said(name, meaning) for name, meaning in zip(head, meanings, strict=True) if name]
+    if not {"id", "scene"} & set(meanings):
+        rows = [["#", *rows[0]], *([str(n), *row] for n, row in enumerate(rows[1:], 1))]
+        said.append("no column holds ids: the rows are numbered from 1")
+    document, found = markdown.read_table(rows, row_lines, text.splitlines(), file)
+    return Taken(document=document, problems=tuple(found), said=tuple(said))
+
+
+def _rows(text: str) -> tuple[list[list[str]], list[int]]:
+    """Return the rows that are not empty, and the line at which each begins, from 0."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]))
     rows: list[list[str]] = []
     row_lines: list[int] = []
     begun = 0
@@ -50,28 +70,16 @@ def read(text: str, file: str) -> Taken:
             rows.append(row)
             row_lines.append(begun)
         begun = reader.line_num
+    return rows, row_lines
+
+
+def _wide_rows(rows: Sequence[Sequence[str]], row_lines: Sequence[int], file: str) -> Iterator[Problem]:
+    """Yield a problem for each row that says more than the first has names for."""
     width = len(rows[0])
-    problems = [
-        _problem(file, line, f"this row has {len(row)} cells, and the first has {width}", "check its quotes")
-        for row, line in zip(rows, row_lines, strict=True)
-        if any(cell.strip() for cell in row[width:])
-    ]
-    meanings = [_meaning(name) for name in rows[0]]
-    if not any(meaning in _PROMPTS for meaning in meanings):
-        named = ", ".join(f"`{name.strip()}`" for name in rows[0])
-        hint = "call it Prompt, Visual, Image prompt or Video prompt"
-        problems.append(_problem(file, 0, f"no column holds prompts; the columns are {named}", hint))
-    if problems:
-        empty = Document(value={"kiebatch": 1, "scenes": []}, places={}, file=file)
-        return Taken(document=empty, problems=tuple(problems))
-    said = [
-        _said(name.strip(), meaning) for name, meaning in zip(rows[0], meanings, strict=True) if name.strip()
-    ]
-    if not {"id", "scene"} & set(meanings):
-        rows = [["#", *rows[0]], *([str(n), *row] for n, row in enumerate(rows[1:], 1))]
-        said.append("no column holds ids: the rows are numbered from 1")
-    document, found = markdown.read_table(rows, row_lines, text.splitlines(), file)
-    return Taken(document=document, problems=tuple(found), said=tuple(said))
+    for row, line in zip(rows, row_lines, strict=True):
+        if any(cell.strip() for cell in row[width:]):
+            message = f"this row has {len(row)} cells, and the first has {width}"
+            yield _problem(file, line, message, "check its quotes")
 
 
 def _delimiter(head: str) -> str:
