@@ -7,7 +7,7 @@ survive one, else in a fence.  What no heading or bullet can hold goes into the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -151,53 +151,61 @@ class _Writer:
 
     def text(self) -> str:
         self._refuse_mistakes()
-        value = self.value
-        front = {
-            k: v for k, v in value.items() if k in TOP and k not in ("kiebatch", "scenes", "title", "notes")
-        }
-        title = value.get("title")
-        titled = isinstance(title, str) and self._heading_fits(title)
-        if title is not None and not titled:
-            front["title"] = title
-        notes = value.get("notes")
-        if notes and not _note_survives(notes, top=True):
-            front["notes"] = notes
-        sections = [
-            self._styles(front),
-            self._characters(front),
-        ]
+        apart = ("kiebatch", "scenes", "title", "notes")
+        front = {key: self.value[key] for key in self.value if key in TOP and key not in apart}
+        above = [*self._title(front), *self._notes(front)]
+        sections = [self._styles(front), self._characters(front)]
         if front:
-            self.out += ["---\n" + _yaml(_ordered(front)) + "---"]
-        if titled and title:
-            self.out.append(f"# {_headline(title)}")
-        if notes and "notes" not in front:
-            self.out.append(str(notes))
-        self.out += [text for text in sections if text]
-        self._scenes(value.get("scenes") or [])
+            self.out.append("---\n" + _yaml(_ordered(front)) + "---")
+        self.out += [*above, *filter(None, sections)]
+        self._scenes(self.value.get("scenes") or [])
         return "\n\n".join(self.out) + "\n"
 
+    def _title(self, front: dict[str, JSON]) -> list[str]:
+        """Return the title as a heading; one that no heading can hold goes into the front matter."""
+        title = self.value.get("title")
+        if isinstance(title, str) and self._heading_fits(title):
+            return [f"# {_headline(title)}"]
+        if title is not None:
+            front["title"] = title
+        return []
+
+    def _notes(self, front: dict[str, JSON]) -> list[str]:
+        notes = self.value.get("notes")
+        if not notes:
+            return []
+        if _note_survives(notes, top=True):
+            return [str(notes)]
+        front["notes"] = notes
+        return []
+
     def _refuse_mistakes(self) -> None:
-        problems: list[Problem] = []
-
-        def check(found: JSON, known: Iterable[str], path: Path) -> None:
-            for key in set(found) - set(known) if isinstance(found, dict) else ():
-                where = self.document.where((*path, key), key=True)
-                problems.append(Problem(where=where, message=f"unknown key `{key}`", code="unknown-key"))
-
-        check(self.value, TOP, ())
-        for i, scene in enumerate(self.value.get("scenes") or ()):
-            check(scene, SCENE, ("scenes", i))
-            for j, shot in enumerate((scene.get("shots") if isinstance(scene, dict) else None) or ()):
-                check(shot, SCENE, ("scenes", i, "shots", j))
-        if not problems:
-            problems = [
+        problems = (
+            list(self._unknown_keys())
+            or [
                 Problem(
                     where=self.document.where(tuple(e.absolute_path)), message=e.message, code="wrong-type"
                 )
                 for e in validator(formats.load("scenes.base")).iter_errors(self.value)
             ]
-        if problems := problems or list(self._own_sounds()):
+            or list(self._own_sounds())
+        )
+        if problems:
             raise Invalid(problems)
+
+    def _unknown_keys(self) -> Iterator[Problem]:
+        yield from self._unknown(self.value, TOP, ())
+        for i, scene in enumerate(self.value.get("scenes") or ()):
+            yield from self._unknown(scene, SCENE, ("scenes", i))
+            shots = scene.get("shots") if isinstance(scene, dict) else None
+            for j, shot in enumerate(shots or ()):
+                yield from self._unknown(shot, SCENE, ("scenes", i, "shots", j))
+
+    def _unknown(self, value: JSON, known: Sequence[str], path: Path) -> Iterator[Problem]:
+        for key in value if isinstance(value, dict) else ():
+            if key not in known:
+                where = self.document.where((*path, key), key=True)
+                yield Problem(where=where, message=f"unknown key `{key}`", code="unknown-key")
 
     def _own_sounds(self) -> Iterable[Problem]:
         """Yield the sounds that Markdown has no words for: files of one's own, and those of several scenes."""
@@ -233,44 +241,34 @@ class _Writer:
         parts = ["## Characters"]
         for name, given in characters.items():
             one = {"text": given} if isinstance(given, str) else given
-            if not isinstance(one, dict) or not _name_fits(name):
+            written = _character(name, one) if isinstance(one, dict) and _name_fits(name) else []
+            if not written:
                 return ""
-            words, pictures, notes = one.get("text"), one.get("references"), one.get("notes")
-            if not isinstance(pictures, list):
-                pictures = [] if pictures is None else [pictures]
-            plain = all(
-                isinstance(p, str) and re.fullmatch(r"[\w./:?&=%+@~-]+", p) and "%" not in p for p in pictures
-            )
-            if not words or not str(words).strip() or not plain or (notes and not _note_survives(notes)):
-                return ""
-            parts.append(f"### {escaped(name)}\n{_words(words, 'text')}")
-            if notes:
-                parts.append(str(notes))
-            if pictures:
-                parts.append("\n".join(f"![reference]({p})" for p in pictures))
+            parts += written
         del front["characters"]
         return "\n\n".join(parts)
 
     # -- scenes
 
     def _scenes(self, scenes: Sequence[Mapping[str, JSON]]) -> None:
-        group = ""
+        group = ""  # the one that the last heading opened
         for scene in scenes:
             wanted = scene.get("group") or ""
-            headed = bool(wanted) and self.headings.read(_heading(_headline(wanted)), "top").kind == "group"
-            headed = headed and self.headings.read(_heading(_headline(wanted)), "top").text == wanted
-            if headed and wanted != group:
+            if not self._opens_group(wanted):
+                self._scene(scene, 2, field_group=wanted)
+                group = ""
+                continue
+            if wanted != group:
                 self.out.append(f"## {_headline(wanted)}")
-            if headed:
                 group = wanted
-            elif not wanted:
-                group = ""
-            level = 3 if headed else 2
-            self._scene(scene, level, field_group=wanted if wanted and not headed else "")
-            if not headed:
-                group = ""
+            self._scene(scene, 3)
 
-    def _scene(self, scene: Mapping[str, JSON], level: int, *, field_group: str) -> None:
+    def _opens_group(self, name: str) -> bool:
+        """Whether a heading with a group's name is read as that group."""
+        read = self.headings.read(_heading(_headline(name)), "top") if name else None
+        return read is not None and read.kind == "group" and read.text == name
+
+    def _scene(self, scene: Mapping[str, JSON], level: int, *, field_group: str = "") -> None:
         fields = dict(scene)
         fields.pop("group", None)
         if field_group:
@@ -291,28 +289,24 @@ class _Writer:
     def _shot(
         self, word: str, shot: Mapping[str, JSON], level: int, *, sounds: Mapping[str, str] | None = None
     ) -> None:
-        title, skip = shot.get("title"), shot.get("skip")
+        title, visual, notes = shot.get("title"), shot.get("visual"), shot.get("notes")
         heading, titled = self._heading(word, shot["id"], title)
         self.out.append(f"{'#' * level} {heading}")
-        notes = shot.get("notes")
-        loose: list[str] = []
-        visual = shot.get("visual")
         if visual and not shot.get("prompt"):
             # Alone, a Visual is sent in this form; in the YAML form it never is.
             notes = "\n\n".join(part for part in (notes, f"Visual: {visual}") if part)
             visual = None
-        if notes:
-            if _note_survives(notes):
-                self.out.append(str(notes))
-            else:
-                loose.append(f"**Notes**:\n\n{_fence(str(notes), 'text')}")
+        loose = []
+        if notes and _note_survives(notes):
+            self.out.append(str(notes))
+        elif notes:
+            loose = [_fenced_notes(notes)]
         if shot.get("prompt"):
             self.out.append(_words(str(shot["prompt"]), "prompt"))
         items: list[str] = []
         if title and not titled:
             items.append(_field("Title", title))
-        if skip:
-            items.append(_field("Skip", "yes" if skip is True else skip))
+        items += _skip(shot)
         if visual:
             items.append(_field("Visual", visual))
         items += _shot_fields(shot)
@@ -320,15 +314,9 @@ class _Writer:
         self.out += _bullets([*items, *loose])
 
     def _heading(self, word: str, ident: JSON, title: JSON) -> tuple[str, bool]:
+        """Return the heading of a scene or shot, and whether it holds the title."""
         text = str(ident)
-        as_is = isinstance(ident, int) or (
-            re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", text)
-            and not text.isdecimal()
-            and text.casefold() not in NOT_IDS
-            and word == "Scene"
-        )
-        as_is = as_is or bool(re.fullmatch(r"[A-Za-z]", text))
-        name = f"{word} {text}" if as_is else f'{word} "{text}"'
+        name = f"{word} {text}" if _stands_bare(word, ident) else f'{word} "{text}"'
         if isinstance(title, str) and title:
             whole = f"{name}: {_headline(title)}"
             read = self.headings.read(_heading(whole), "top")
@@ -341,54 +329,108 @@ class _Writer:
         words = sound.get("text") or sound.get("prompt")
         if words:
             self.out.append(_words(str(words), "prompt"))
-        items: list[str] = []
-        for name in ("duration", "seed"):
-            if sound.get(name) is not None:
-                items.append(f"- **{name.capitalize()}**: {_plain_number(sound[name])}")
-        items += _takes(sound.get("takes"))
-        for name in ("model", "tags", "ignore_warnings"):
-            if sound.get(name) is not None:
-                items.append(_names(_title(name), sound[name]))
-        for name in ("style", "negative_prompt"):
-            if sound.get(name):
-                items.append(_style_or_negative(_title(name), sound[name]))
-        items += [
-            _field(_title(n), sound[n]) for n in ("voice", "output", "endpoint", "fallback") if sound.get(n)
+        items = [
+            *(
+                f"- **{_title(name)}**: {_plain_number(sound[name])}"
+                for name in _said(sound, "duration", "seed")
+            ),
+            *_takes(sound.get("takes")),
+            *(_names(_title(name), sound[name]) for name in _said(sound, "model", "tags", "ignore_warnings")),
+            *_styles_and_negatives(sound),
+            *_texts(sound, ("voice", "output", "endpoint", "fallback")),
+            *_all_media(sound, ("references", "source")),
+            *_skip(sound),
+            *_params(sound),
+            *_in_yaml(sound),
         ]
-        items += [_media(role, sound[role]) for role in ("references", "source") if sound.get(role)]
-        if sound.get("skip"):
-            items.append(_field("Skip", "yes" if sound["skip"] is True else sound["skip"]))
-        items += [_param(name, value) for name, value in (sound.get("params") or {}).items()]
-        items += _in_yaml(sound)
         if sound.get("notes"):
-            items.append(f"**Notes**:\n\n{_fence(str(sound['notes']), 'text')}")
+            items.append(_fenced_notes(sound["notes"]))
         self.out += _bullets(items)
+
+
+def _stands_bare(word: str, ident: JSON) -> bool:
+    """Whether an id is read back as itself without quotes."""
+    text = str(ident)
+    if isinstance(ident, int) or re.fullmatch(r"[A-Za-z]", text):
+        return True
+    is_id = re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", text) and not text.isdecimal()
+    return word == "Scene" and bool(is_id) and text.casefold() not in NOT_IDS
+
+
+def _character(name: str, one: Mapping[str, JSON]) -> list[str]:
+    """Return a character as a heading with what belongs to it; nothing where Markdown cannot hold it."""
+    words, pictures, notes = one.get("text"), one.get("references"), one.get("notes")
+    if not isinstance(pictures, list):
+        pictures = [] if pictures is None else [pictures]
+    if not words or not str(words).strip() or not all(map(_is_plain_address, pictures)):
+        return []
+    parts = [f"### {escaped(name)}\n{_words(words, 'text')}"]
+    if notes:
+        if not _note_survives(notes):
+            return []
+        parts.append(str(notes))
+    if pictures:
+        parts.append("\n".join(f"![reference]({picture})" for picture in pictures))
+    return parts
+
+
+def _is_plain_address(value: JSON) -> bool:
+    return isinstance(value, str) and "%" not in value and bool(re.fullmatch(r"[\w./:?&=%+@~-]+", value))
+
+
+# --- fields --------------------------------------------------------------------------------------------
 
 
 def _shot_fields(shot: Mapping[str, JSON]) -> list[str]:
     """Return the fields of a shot that mean the same wherever they are written."""
-    items = [
-        f"- **{key.capitalize()}**: {_plain_number(shot[key])}"
-        for key in ("duration", "head", "tail", "type")
-        if shot.get(key) is not None
-    ]
+    numbers = _said(shot, "duration", "head", "tail", "type")
+    items = [f"- **{_title(key)}**: {_plain_number(shot[key])}" for key in numbers]
     items += _takes(shot.get("takes"))
-    if shot.get("seed") is not None:
-        items.append(f"- **Seed**: {shot['seed']}")
+    items += [f"- **Seed**: {shot[key]}" for key in _said(shot, "seed")]
     if shot.get("dialogue"):
         items.append(_field("Dialogue", _dialogue_text(shot["dialogue"])))
-    items += [
-        _names(_title(key), shot[key])
-        for key in ("model", "characters", "tags", "ignore_warnings")
-        if shot.get(key) is not None
+    names = _said(shot, "model", "characters", "tags", "ignore_warnings")
+    items += [_names(_title(key), shot[key]) for key in names]
+    return [
+        *items,
+        *_styles_and_negatives(shot),
+        *_texts(shot, _TEXTS),
+        *_all_media(shot, ROLES),
+        *_params(shot),
+        *_in_yaml(shot),
     ]
-    items += [
-        _style_or_negative(_title(key), shot[key]) for key in ("style", "negative_prompt") if shot.get(key)
-    ]
-    items += [_field(_title(key), shot[key]) for key in _TEXTS if shot.get(key)]
-    items += [_media(role, shot[role]) for role in ROLES if shot.get(role)]
-    items += [_param(name, value) for name, value in (shot.get("params") or {}).items()]
-    return items + _in_yaml(shot)
+
+
+def _said(values: Mapping[str, JSON], *keys: str) -> list[str]:
+    """Return those keys that have a value; 0 and an empty text are values."""
+    return [key for key in keys if values.get(key) is not None]
+
+
+def _styles_and_negatives(values: Mapping[str, JSON]) -> list[str]:
+    return [_style_or_negative(_title(k), values[k]) for k in ("style", "negative_prompt") if values.get(k)]
+
+
+def _texts(values: Mapping[str, JSON], keys: Iterable[str]) -> list[str]:
+    return [_field(_title(key), values[key]) for key in keys if values.get(key)]
+
+
+def _all_media(values: Mapping[str, JSON], roles: Iterable[str]) -> list[str]:
+    return [_media(role, values[role]) for role in roles if values.get(role)]
+
+
+def _params(values: Mapping[str, JSON]) -> list[str]:
+    return [_param(name, value) for name, value in (values.get("params") or {}).items()]
+
+
+def _skip(values: Mapping[str, JSON]) -> list[str]:
+    skip = values.get("skip")
+    if not skip:
+        return []
+    return [_field("Skip", "yes" if skip is True else skip)]
+
+
+def _fenced_notes(notes: JSON) -> str:
+    return f"**Notes**:\n\n{_fence(str(notes), 'text')}"
 
 
 def _takes(value: JSON) -> list[str]:
