@@ -115,12 +115,16 @@ def _check_names(source: Source) -> None:
         if name in source.styles:
             message = f"`{name}` is both a style and a character"
             source.error(("characters", name), message, code="duplicate")
+    _check_variables(source, source.value.get("vars") or {})
+
+
+def _check_variables(source: Source, written: Mapping[str, JSON]) -> None:
     for name in source.options.variables:
-        if name not in (source.value.get("vars") or {}) and not _is_named(source.value, name):
+        if name not in written and not _is_named(source.value, name):
             message = f"`--var {name}=...` fills nothing: there is no `{{{name}}}` in the file"
-            hint = did_you_mean(name, source.value.get("vars") or ())
+            hint = did_you_mean(name, written)
             source.warning(None, (), message, hint=hint, code="unused-var")
-    for name in source.value.get("vars") or ():
+    for name in written:
         if name in source.styles or name in source.characters:
             kind = "style" if name in source.styles else "character"
             source.error(("vars", name), f"`{name}` is both a variable and a {kind}", code="duplicate")
@@ -232,13 +236,15 @@ def dialogue_lines(value: JSON) -> tuple[Line, ...]:
     if isinstance(value, list):
         return tuple(Line(str(one.get("speaker") or ""), str(one["line"])) for one in value if one)
     found: list[Line] = []
-    for text in str(value or "").splitlines():
+    for text in map(str.strip, str(value or "").splitlines()):
         speaker, colon, words = text.partition(":")
-        if colon and 0 < len(speaker.split()) <= 4 and not speaker.lstrip().startswith(('"', "“", "'")):
+        if colon and _is_speaker(speaker):
             found.append(Line(speaker.strip(), words.strip()))
-        elif text.strip() and found:
-            last = found[-1]
-            found[-1] = Line(last.speaker, f"{last.words} {text.strip()}".strip())
-        elif text.strip():
-            found.append(Line("", text.strip()))
+        elif text:
+            last = found.pop() if found else Line("", "")
+            found.append(Line(last.speaker, f"{last.words} {text}".strip()))
     return tuple(found)
+
+
+def _is_speaker(text: str) -> bool:
+    return 0 < len(text.split()) <= 4 and not text.startswith(('"', "“", "'"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from kiebatch.catalogue import inputs
+from kiebatch.catalogue import Model, inputs
 from kiebatch.catalogue.saying import say
 from kiebatch.errors import Problems, Where, did_you_mean
 from kiebatch.model import JSON, Document, Job, Path, Project, ShotOutput, Slot
@@ -70,17 +70,21 @@ def check_cycles(project: Project, problems: Problems) -> None:
 
 def check_default_params(source: Source, shots: Iterable[ShotSpec]) -> None:
     """Report each value of `defaults.params` that no model of the file takes, although some have the field."""
-    used = {model.id: model for shot in shots for _, model in shot.models}
-    for modality in (None, *_MODALITIES):
-        defaults = source.defaults_for(modality) if modality else source.defaults
-        meant = [m for m in used.values() if modality in (None, m.modality)]
-        head = ("defaults", modality, "params") if modality else ("defaults", "params")
-        for name, value in (defaults.get("params") or {}).items():
-            found = [one for one in (inputs.default_value(m, name, value) for m in meant) if one]
-            if found and not any(one.fits for one in found):
-                message = f"no model of this file takes `{name}: {say(value)}`"
-                source.error((*head, name), message, hint=found[0].hint, code="default-not-taken")
+    used = {model.id: model for shot in shots for _, model in shot.models}.values()
+    _check_params(source, source.defaults, used, ("defaults", "params"))
+    for modality in _MODALITIES:
+        meant = [model for model in used if model.modality == modality]
+        _check_params(source, source.defaults_for(modality), meant, ("defaults", modality, "params"))
     _without_echoes(source)
+
+
+def _check_params(source: Source, defaults: Mapping[str, JSON], models: Iterable[Model], path: Path) -> None:
+    for name, value in (defaults.get("params") or {}).items():
+        taken = (inputs.default_value(model, name, value) for model in models)
+        found = [one for one in taken if one]
+        if found and not any(one.fits for one in found):
+            message = f"no model of this file takes `{name}: {say(value)}`"
+            source.error((*path, name), message, hint=found[0].hint, code="default-not-taken")
 
 
 def _without_echoes(source: Source) -> None:
@@ -196,14 +200,14 @@ def moved_lines(document: Document) -> dict[str, str]:
 
 def _shot_names(value: JSON) -> set[str]:
     """Return the written names of the shots in a document that nobody has checked yet."""
-    scenes = value.get("scenes")
     found: set[str] = set()
-    for scene in scenes if isinstance(scenes, list) else ():
-        if not isinstance(scene, dict) or "id" not in scene:
-            continue
-        found.add(Slot(scene["id"]).shot_name)
-        shots = scene.get("shots")
-        ids = [s["id"] for s in shots if isinstance(s, dict) and "id" in s] if isinstance(shots, list) else []
+    for scene in _with_ids(value.get("scenes")):
         sounds = [name for key, name in SOUNDS.items() if key in scene]
-        found |= {Slot(scene["id"], shot).shot_name for shot in (*ids, *sounds)}
+        shots = [None, *(shot["id"] for shot in _with_ids(scene.get("shots"))), *sounds]
+        found |= {Slot(scene["id"], shot).shot_name for shot in shots}
     return found
+
+
+def _with_ids(value: JSON) -> list[Mapping[str, JSON]]:
+    """Return the scenes or shots of a list that have an id."""
+    return [one for one in value if isinstance(one, dict) and "id" in one] if isinstance(value, list) else []

@@ -113,25 +113,24 @@ def line(
 
 def _path_at(document: Document, number: int) -> Path | None:
     """Return the value that a line belongs to: one that begins there, else the last text that began above."""
-    here: list[Path] = []
-    above: tuple[int, int, Path] | None = None
-    for places in (document.places, document.keys):
-        for path, where in places.items():
-            if where.file != document.file or not path:
-                continue
-            if where.line == number:
-                here.append(path)
-            elif where.line < number and (above is None or (where.line, len(path)) >= above[:2]):
-                above = where.line, len(path), path
+    begins = [
+        (where.line, path)
+        for places in (document.places, document.keys)
+        for path, where in places.items()
+        if where.file == document.file and path
+    ]
+    here = [path for line, path in begins if line == number]
     if here:
         # Of several values on a line the words that are sent are what a person asks about.
         return max(here, key=lambda path: ("expect" not in path and path[-1] in _SENT_AS_WORDS, len(path)))
-    if above is None:
+    above = [(line, len(path), n) for n, (line, path) in enumerate(begins) if line < number]
+    if not above:
         return None
-    value = validation.value_at(document.value, above[2])
+    begun, path = begins[max(above)[2]]
+    value = validation.value_at(document.value, path)
     # A text of several lines goes on; anything else ended on its own line.
-    goes_on = isinstance(value, str) and number - above[0] <= _lines_of(value)
-    return above[2] if goes_on else None
+    goes_on = isinstance(value, str) and number - begun <= _lines_of(value)
+    return path if goes_on else None
 
 
 def _lines_of(text: str) -> int:
@@ -148,8 +147,8 @@ def _owner(value: JSON, path: Path) -> tuple[JSON, JSON]:
 
 
 def _became(path: Path) -> Became:
-    steps = [step for step in path if isinstance(step, str)]
-    first, last = (steps[0], steps[-1]) if steps else ("", "")
+    steps = [step for step in path if isinstance(step, str)] or [""]
+    first, last = steps[0], steps[-1]
     if first in _WORDS:
         return Became.MEDIA if "references" in steps else Became.WORDS
     if "expect" in steps:
@@ -160,7 +159,7 @@ def _became(path: Path) -> Became:
         return Became.BOARD
     if last in _SENT_AS_WORDS or last in _SOUNDS:
         return Became.PROMPT
-    if any(step in (*ROLES, "references") for step in steps):
+    if not {*ROLES, "references"}.isdisjoint(steps):
         return Became.MEDIA
     return Became.STRUCTURE if last in ("scenes", "shots", "id", "defaults") else Became.SENT
 

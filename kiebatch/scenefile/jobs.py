@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import cast
 
@@ -53,25 +53,28 @@ class Jobs:
         return tuple(found)
 
     def _can_make(self, spec: ShotSpec) -> bool:
-        source = self.source
         if spec.kind != "shot" and "text" in spec.raw and "prompt" in spec.raw:
             message = f"`{spec.name}` has both `text` and `prompt`"
-            source.error((*spec.path, "text"), message, hint="they mean the same")
+            self.source.error((*spec.path, "text"), message, hint="they mean the same")
         if spec.raw.get("file") or not self._prompts_are_whole(spec):
             return False
-        given = spec.has_words
         if spec.models:
-            return given or spec.names_model or spec.makes
-        named = spec.names_model or self.choice.names_one(spec)
-        if spec.kind == "shot" and given and not named and not spec.skip:
-            where = _WHERE_TO_NAME_A_MODEL[source.document.form]
-            source.error(
-                spec.path,
-                f"shot `{spec.name}` has a prompt and no model",
-                hint=f"name one {where}, or with --model; `kiebatch models` lists them",
-                code="no-model",
-            )
+            return spec.has_words or spec.names_model or spec.makes
+        if spec.kind == "shot" and spec.has_words and not spec.skip:
+            self._needs_model(spec)
         return False
+
+    def _needs_model(self, spec: ShotSpec) -> None:
+        """Report a prompt without a model; a name that means none is reported where it stands."""
+        if spec.names_model or self.choice.names_one(spec):
+            return
+        where = _WHERE_TO_NAME_A_MODEL[self.source.document.form]
+        self.source.error(
+            spec.path,
+            f"shot `{spec.name}` has a prompt and no model",
+            hint=f"name one {where}, or with --model; `kiebatch models` lists them",
+            code="no-model",
+        )
 
     def _prompts_are_whole(self, spec: ShotSpec) -> bool:
         paths = dict.fromkeys(path for _, path in map(spec.words, range(1, spec.takes + 1)) if path)
@@ -190,19 +193,10 @@ class _Maker:
         if words is None:
             return None
         self.said[words.text] = words
-        defaults = {
-            **(source.defaults.get("params") or {}),
-            **(source.defaults_for(model.modality).get("params") or {}),
-            **(spec.inherited.get("params") or {}),
-        }
-        extra = {
-            **(source.defaults_for(model.modality).get("extra_params") or {}),
-            **(spec.inherited.get("extra_params") or {}),
-            **(spec.raw.get("extra_params") or {}),
-        }
-        folded = source.options.fold_negative and not words.is_json
+        defaults = source.defaults_for(model.modality)
+        folds = source.options.fold_negative
         unwanted = negatives_of(source, spec, model)
-        if words.is_json and source.options.fold_negative and "negative_prompt" not in model.fields:
+        if words.is_json and folds and "negative_prompt" not in model.fields:
             unwanted = ()
         media = tuple(self.references.media(spec, model, words.characters))
         return Ask(
@@ -210,14 +204,14 @@ class _Maker:
             prompt_raw=words.text,
             negative=unwanted,
             params=spec.raw.get("params") or {},
-            default_params=defaults,
+            default_params=_over("params", source.defaults, defaults, spec.inherited),
             media=media,
             duration_s=spec.seconds,
             whole_scene=spec.shot is None,
             voice=spec.raw.get("voice"),
             takes=spec.takes,
-            fold_negative=folded,
-            extra_params=extra,
+            fold_negative=folds and not words.is_json,
+            extra_params=_over("extra_params", defaults, spec.inherited, spec.raw),
         )
 
     def _sent(self, raw: str, media: tuple[RoleMedia, ...]) -> str:
@@ -390,6 +384,14 @@ class _Maker:
                     hint=f"it takes tasks of {', '.join(f'`{m}`' for m in model.follows)}",
                     code="bad-shot",
                 )
+
+
+def _over(key: str, *levels: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the mapping under a key, the values of a later level over those of an earlier one."""
+    found: dict[str, JSON] = {}
+    for level in levels:
+        found |= level.get(key) or {}
+    return found
 
 
 def _with_fallback(job: Job, spare: Job | None) -> Job:

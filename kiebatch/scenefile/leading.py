@@ -63,17 +63,16 @@ class Leading:
             return
         places = [(scene, path), *((s, (*path, "shots", i)) for i, s in enumerate(scene.get("shots") or ()))]
         for raw, place in places:
-            if not isinstance(raw, dict) or raw.get("skip"):
-                continue
-            if raw.get("duration") != VOICE:
-                for key in ("head", "tail"):
-                    if key in raw:
-                        self.source.error(
-                            (*place, key), f"`{key}` goes with `duration: voice`", code="no-voice"
-                        )
-            elif self._led(scene["id"], raw) is None:
-                message = f"scene {scene['id']}: `duration: voice`, and the scene has no `voiceover`"
-                self.source.error((*place, "duration"), message, code="no-voice")
+            if isinstance(raw, dict) and not raw.get("skip"):
+                self._check_one(scene["id"], raw, place)
+
+    def _check_one(self, scene: int | str, raw: Mapping[str, JSON], place: tuple[str | int, ...]) -> None:
+        if raw.get("duration") != VOICE:
+            for key in (key for key in ("head", "tail") if key in raw):
+                self.source.error((*place, key), f"`{key}` goes with `duration: voice`", code="no-voice")
+        elif self._led(scene, raw) is None:
+            message = f"scene {scene}: `duration: voice`, and the scene has no `voiceover`"
+            self.source.error((*place, "duration"), message, code="no-voice")
 
     def _pictures(self, spec: ShotSpec) -> list[ShotSpec]:
         return [s for s in self.shots.values() if s.scene == spec.scene and s.kind == "shot" and not s.skip]
@@ -130,12 +129,13 @@ def bound(led: Led, forms: Sequence[tuple[float, Job]]) -> Price:
     least = led.seconds(led.most_s)
     enough = next((length for length, _ in forms if length >= least), forms[-1][0])
     prices = [job.price for length, job in forms if length <= enough]
-    if any(price.amount is None for price in prices):
-        return next(price for price in prices if price.amount is None)
+    unknown = next((price for price in prices if price.amount is None), None)
+    if unknown is not None:
+        return unknown
     top = max(prices, key=lambda price: price.amount or 0.0)
-    reserves = [price.reserved or 0.0 for price in prices]
-    kind = top.kind if len({price.amount for price in prices}) == 1 else "bound"
-    return replace(top, kind=kind, reserve=max(reserves) if max(reserves) > (top.amount or 0.0) else None)
+    kind = top.kind if all(price.amount == top.amount for price in prices) else "bound"
+    reserve = max(price.reserved or 0.0 for price in prices)
+    return replace(top, kind=kind, reserve=reserve if reserve > (top.amount or 0.0) else None)
 
 
 def too_long(led: Led, longest: float) -> str:

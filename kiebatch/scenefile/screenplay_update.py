@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -148,22 +148,19 @@ def _numbers(scenes: Sequence[Mapping[str, JSON]], new: Script) -> dict[int, int
 def _aligned(there: Sequence[_Words], new: Sequence[_Words], known: Mapping[int, int]) -> dict[int, int]:
     """Return for the new scenes the old ones that they are: by number, then in order, then wherever they went."""
     found = dict(known)
-    free_new = [n for n in range(len(new)) if n not in found]
-    free_old = [n for n in range(len(there)) if n not in set(found.values())]
+    free_new, free_old = _free(new, found), _free(there, found.values())
     for n, o in _in_order([there[o] for o in free_old], [new[n] for n in free_new]):
         found[free_new[n]] = free_old[o]
-    taken = set(found.values())
-    pairs = [
-        (_likeness(there[o], new[n]), n, o)
-        for n in range(len(new))
-        if n not in found
-        for o in range(len(there))
-        if o not in taken
-    ]
-    for score, n, o in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
-        if score >= _ALIKE and n not in found and o not in set(found.values()):
+    free_new, free_old = _free(new, found), _free(there, found.values())
+    pairs = [(-_likeness(there[o], new[n]), n, o) for n in free_new for o in free_old]
+    for unlike, n, o in sorted(pairs):
+        if -unlike >= _ALIKE and n not in found and o not in found.values():
             found[n] = o
     return found
+
+
+def _free(scenes: Sequence[_Words], taken: Collection[int]) -> list[int]:
+    return [place for place in range(len(scenes)) if place not in taken]
 
 
 def _in_order(old: Sequence[_Words], new: Sequence[_Words]) -> list[tuple[int, int]]:
@@ -266,19 +263,13 @@ class _Editor:
         if scene.number and scene.number.lower() not in taken:
             return int(scene.number) if re.fullmatch(r"[1-9]\d*", scene.number) else scene.number
         base = "0" if before is None else str(before)
-        if (
-            before is not None
-            and self.places
-            and base == str(self.scenes[self.places[-1]]["id"])
-            and base.isdecimal()
-        ):
+        last = str(self.scenes[self.places[-1]]["id"]) if self.places else ""
+        if base == last and base.isdecimal() and before is not None:
             following = str(int(base) + 1)
             if following not in taken:
                 return int(following)
         # As a production office numbers what comes in between: 3A, 3B, 3AA.
-        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-        names = (f"{base}{a}{b}" for a in ("", *letters) for b in letters)
-        return next(name for name in names if name.lower() not in taken)
+        return next(f"{base}{suffix}" for suffix in _suffixes() if f"{base}{suffix}".lower() not in taken)
 
     def drop(self, at: int) -> None:
         self._set(at, "skip", GONE)
@@ -322,6 +313,13 @@ class _Editor:
         path = ("scenes", self.places.index(at))
         self.text = yaml_text.without_key(self.text, self._read(), path, key)
         del self.scenes[at][key]
+
+
+def _suffixes() -> Iterator[str]:
+    """Yield A to Z, then AA to ZZ."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    yield from letters
+    yield from (f"{first}{second}" for first in letters for second in letters)
 
 
 def _longest_common(a: Sequence[int], b: Sequence[int]) -> list[int]:

@@ -34,20 +34,30 @@ def wording(source: Source, spec: ShotSpec) -> Wording:
     written = spec.prompt
     if is_json_object(written):
         return Wording(words=written.strip(), described=written.strip())
-    modality = spec.models[0][1].modality if spec.models else "image"
-    pictured = spec.kind == "shot" and modality in PICTURED
-    named = listed(source.setting(spec, modality, "characters")[0]) if pictured else []
     used = [name.strip() for name in _NAMED.findall(written) if name.strip()]
-    styles = listed(source.setting(spec, modality, "style")[0]) if pictured else []
+    named, styles = _beside(source, spec)
     characters = [name for name in (*named, *used) if name in source.characters]
-    in_front = [_looks(source, name) for name in characters if name not in used]
-    seen = " ".join(text if text.endswith((".", "!", "?")) else f"{text}." for text in in_front if text)
+    in_front = [_sentence(_looks(source, name)) for name in characters if name not in used]
+    seen = " ".join(filter(None, in_front))
     return Wording(
         words=_tidy(_NAMED.sub(lambda m: _spoken(source, m), written)),
         described=_tidy(f"{seen} {_NAMED.sub(lambda m: _seen(source, m), written)}"),
         characters=tuple(dict.fromkeys(characters)),
         styles=tuple(dict.fromkeys([*(n for n in used if n in source.styles), *styles])),
     )
+
+
+def _beside(source: Source, spec: ShotSpec) -> tuple[list[str], list[str]]:
+    """Return the characters and the styles that a shot of the picture names beside its prompt."""
+    modality = spec.models[0][1].modality if spec.models else "image"
+    if spec.kind != "shot" or modality not in PICTURED:
+        return [], []
+    characters, styles = (source.setting(spec, modality, key)[0] for key in ("characters", "style"))
+    return listed(characters), listed(styles)
+
+
+def _sentence(text: str) -> str:
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _spoken(source: Source, match: re.Match[str]) -> str:
