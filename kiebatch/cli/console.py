@@ -15,7 +15,6 @@ from kiebatch.ci import announce
 from kiebatch.cli import next_steps, streams
 from kiebatch.errors import Exit, Problem, plain
 from kiebatch.model import JSON, USD_PER_CREDIT
-from kiebatch.running import events
 
 
 def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool, code: Exit = Exit.OK) -> None:
@@ -127,64 +126,6 @@ def ask(question: str) -> bool:
 def on_terminal() -> bool:
     """Whether a person can be asked."""
     return streams.is_terminal(sys.stdin) and streams.is_terminal(sys.stderr)
-
-
-def describe(event: events.Event) -> dict[str, JSON]:
-    """Return an event as the line of `--events` that says it; nothing for those that are talk alone."""
-    match event:
-        case events.Submitted():
-            return {
-                "event": "submitted",
-                "slot": str(event.slot),
-                "task_id": event.task_id,
-                "credits": event.credits,
-            }
-        case events.Waiting():
-            return {
-                "event": "running",
-                "slot": str(event.slot),
-                "task_id": event.task_id,
-                "state": plain(event.state),
-                "progress": event.progress,
-            }
-        case events.Downloaded():
-            return {
-                "event": "downloaded",
-                "slot": str(event.slot),
-                "task_id": event.task_id,
-                "bytes": event.size_bytes,
-            }
-        case events.Saved():
-            return {
-                "event": "saved",
-                "slot": str(event.slot),
-                "task_id": event.task_id,
-                "asset": event.asset.id,
-                "filename": event.asset.filename,
-            }
-        case events.JobFailed():
-            return {
-                "event": "failed",
-                "slot": str(event.slot),
-                "task_id": event.task_id,
-                "code": event.code,
-                "message": event.message,
-                "retryable": event.retryable,
-            }
-        case events.JobHeld():
-            return {"event": "held", "slot": str(event.slot), "task_id": None, "reason": event.reason}
-        case events.Skipped():
-            return {"event": "skipped", "slot": str(event.slot), "task_id": None, "reason": event.reason}
-        case events.Finished():
-            return {
-                "event": "finished",
-                "slot": None,
-                "task_id": None,
-                "status": event.status,
-                "unmet": event.unmet,
-            }
-        case _:
-            return {}
 
 
 def in_ci() -> bool:

@@ -15,6 +15,7 @@ from kiebatch.cli import console, streams
 from kiebatch.cli.logbook import Logbook
 from kiebatch.cli.tally import Expected, Tally, median
 from kiebatch.errors import plain
+from kiebatch.model import JSON
 from kiebatch.planning import Entry
 from kiebatch.project import peek
 from kiebatch.running import events
@@ -40,6 +41,33 @@ def expected(workspace: Workspace, work: Iterable[Entry], scale: float) -> dict[
                 usual_s = entry.job.expected_s * scale
             found[str(entry.slot)] = Expected(model=model, usual_s=usual_s)
     return found
+
+
+def event_line(event: events.Event) -> dict[str, JSON]:
+    """Return an event as the line of `--events` that says it; nothing for those that are talk alone."""
+    more: dict[str, JSON]
+    match event:
+        case events.Submitted():
+            name, more = "submitted", {"credits": event.credits}
+        case events.Waiting():
+            name, more = "running", {"state": plain(event.state), "progress": event.progress}
+        case events.Downloaded():
+            name, more = "downloaded", {"bytes": event.size_bytes}
+        case events.Saved():
+            name, more = "saved", {"asset": event.asset.id, "filename": event.asset.filename}
+        case events.JobFailed():
+            name = "failed"
+            more = {"code": event.code, "message": event.message, "retryable": event.retryable}
+        case events.JobHeld():
+            name, more = "held", {"reason": event.reason}
+        case events.Skipped():
+            name, more = "skipped", {"reason": event.reason}
+        case events.Finished():
+            of_no_slot = {"event": "finished", "slot": None, "task_id": None}
+            return {**of_no_slot, "status": event.status, "unmet": event.unmet}
+        case _:
+            return {}
+    return {"event": name, "slot": str(event.slot), "task_id": getattr(event, "task_id", None), **more}
 
 
 class Progress:
@@ -96,7 +124,7 @@ class Progress:
             self._print("\n".join([self.tally.line(self._clock()), *lines]))
 
     def _write_down(self, event: events.Event) -> None:
-        line = console.describe(event)
+        line = event_line(event)
         if self._log:
             self._log.write(event, line)
         if self._stream and line:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from kiebatch.errors import Invalid
 from kiebatch.model import Asset, Attempt
 from kiebatch.planning.plans import Facts
 from kiebatch.project import Digests, Opened
 from kiebatch.provider import lifetimes
-from kiebatch.record import Journal, ResultStore, Whereabouts
+from kiebatch.record import Whereabouts
+
+if TYPE_CHECKING:
+    from kiebatch.record import Journal, ResultStore
 
 
 def gathered(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from kiebatch import record
 from kiebatch.planning import planner
 from kiebatch.planning.gathering import gathered
 from kiebatch.planning.lost_manifest import refuse_lost_manifest
 from kiebatch.planning.plans import Plan, Selection
 from kiebatch.project import Opened, peek
-from kiebatch.record import Journal, ResultCache, ResultStore
+
+if TYPE_CHECKING:
+    from kiebatch.record import Journal, ResultStore
 
 
 def plan(
@@ -28,7 +32,7 @@ def plan(
 
     `results` is what may be looked through for what was paid for already; `cache` is the short way to name a folder.
     """
-    stored = results or (ResultCache(cache) if cache else None)
+    stored = results or (record.ResultCache(cache) if cache else None)
     with peek(opened.workspace) as journal:
         selection = Selection(only=tuple(only), force=force, until_picks=until_picks)
         return planned(opened, journal, selection, stored, now)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kiebatch import files, git
 from kiebatch.errors import Invalid
-from kiebatch.record import manifest, notes, picks
+from kiebatch.record import manifest, picks
 from kiebatch.record.manifest import Manifest
-from kiebatch.record.notes import Notes
 from kiebatch.record.picks import Picks
 from kiebatch.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kiebatch.record.notes import Notes
 
 SCENE_FILES = ("scenes.yaml", "scenes.yml", "SCENES.md", "STORYBOARD.md", "ASSET-PLAN.md")
 _TEXTS = (".yaml", ".yml", ".md")  # how the names of scene files end
@@ -146,5 +149,7 @@ def read_picks(workspace: Workspace) -> Picks:
 
 def read_notes(workspace: Workspace, *, moved: Mapping[str, str] | None = None) -> Notes:
     """Return the review's notes; none where nobody has written one.  `moved` is the scene file's."""
+    from kiebatch.record import notes  # which a plan does without
+
     path = workspace.notes_path
     return notes.parse(files.read_text(path) if path.exists() else "", files.shown(path), moved=moved)

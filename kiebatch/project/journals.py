@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -82,6 +80,9 @@ def open_film(
 
 def _name(workspace: Workspace) -> str:
     """Return how colleagues call this project: its folder, and whose it is."""
+    import getpass  # here alone: only a team asks
+    import socket
+
     try:
         person = getpass.getuser()
     except (OSError, KeyError, ImportError):  # a user without an entry, in a container

@@ -15,7 +15,7 @@ import yaml
 from kiebatch import formats
 from kiebatch.errors import Invalid, Problem, Problems, Where
 from kiebatch.model import JSON, Document, Path
-from kiebatch.scenefile import limits, numbers, slips
+from kiebatch.scenefile import limits, numbers
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 60
@@ -80,6 +80,8 @@ def _refuse_many_scenes(text: str, file: str) -> None:
 
 def _syntax_problem(text: str, error: yaml.MarkedYAMLError, at: Any, file: str) -> Problem:
     """Return what is wrong with a text that is not YAML, in our words where the slip is a known one."""
+    from kiebatch.scenefile import slips  # for text that is not YAML alone
+
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return Problem(where=Where(file), message=f"not valid YAML: {error.problem}", code="yaml")

@@ -7,7 +7,6 @@ one rate for each language fits texts of a narrator within some percent, whateve
 from __future__ import annotations
 
 import re
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -36,8 +35,8 @@ _SCRIPTS = (
     ("zh", "\u3400-\u9fff"),
     ("ru", "\u0400-\u04ff"),
 )
-_WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
-_VOWELS = re.compile("[aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœаеёиоуыэюя]+")
+_WIDE = "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]"
+_VOWELS = "[aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœаеёиоуыэюя]+"
 # Short words that are frequent in one language; a word of several counts for each.
 _WORDS: Mapping[str, frozenset[str]] = {
     language: frozenset(words.split())
@@ -66,12 +65,12 @@ def language_of(text: str) -> str:
 
 def units(text: str) -> float:
     """Return a text's count of units; digits and signs of scripts without vowel letters count for what is said."""
-    signs = len(_WIDE.findall(text))
+    signs = len(re.findall(_WIDE, text))
     letters = sum(1 for c in text if c.isalpha()) - signs
     pauses = _COMMA * len(re.findall("[,;:–—、，；：]", text)) + _STOP * len(
         re.findall("[.!?…。！？]+", text)
     )
-    said = letters + len(_VOWELS.findall(text.lower())) + _SIGN * signs
+    said = letters + len(re.findall(_VOWELS, text.lower())) + _SIGN * signs
     return said + _DIGIT * sum(1 for c in text if c.isdigit()) + pauses
 
 
@@ -104,6 +103,10 @@ class Rates:
 
 def learned(spoken: Iterable[Spoken]) -> Rates:
     """Return the rates that texts which were said have shown: of each voice and model, in each language and in all."""
+    from statistics import (
+        median,  # with fractions and decimals, for the few films whose lengths follow a voice
+    )
+
     table = Rates()
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for one in spoken:
@@ -112,4 +115,4 @@ def learned(spoken: Iterable[Spoken]) -> Rates:
             for name in (f"{one.model} {one.voice}", one.model):
                 for language in (language_of(one.text), ""):
                     found[name, language].append(one.seconds / usual)
-    return Rates({key: statistics.median(paces) for key, paces in found.items()})
+    return Rates({key: median(paces) for key, paces in found.items()})

@@ -11,6 +11,8 @@ from support.film import Film
 
 # By what brings them: the network, servers, pictures, Markdown, the wording of a schema's findings, Typer's colours.
 _HEAVY = {"aiohttp", "asyncio", "httpx", "starlette", "uvicorn", "PIL", "markdown_it", "jsonschema", "rich"}
+# What only a watched run, a broken file, a review or a chosen pace of speech needs.
+_SELDOM = {"kiebatch.running.events", "kiebatch.scenefile.slips", "kiebatch.record.notes", "statistics"}
 _PROGRAM = (
     "import sys; from kiebatch.cli import app; code = app.exit_code(sys.argv[1:]);"
     " print(*sys.modules, sep='\\n', file=sys.stderr); sys.exit(code)"
@@ -22,8 +24,11 @@ _PROGRAM = (
     ("command", "more"),
     [
         (["--help"], {"kiebatch.model", "kiebatch.files", "yaml", "tempfile"}),
-        (["status", "scenes.yaml"], {"concurrent", "kiebatch.running.holding"}),
-        (["plan", "scenes.yaml"], {"concurrent", "kiebatch.running.session"}),
+        (
+            ["status", "scenes.yaml"],
+            _SELDOM | {"concurrent", "kiebatch.running.holding", "kiebatch.record.store.results"},
+        ),
+        (["plan", "scenes.yaml"], _SELDOM | {"concurrent", "kiebatch.running.session"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

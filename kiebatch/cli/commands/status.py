@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from kiebatch.ci import announce
-from kiebatch.cli import console, options, shared, streams, tally, watching
+from kiebatch.cli import console, options, shared, streams
 from kiebatch.cli.panels import Command, Panel
 from kiebatch.errors import plain
 from kiebatch.model import JSON
@@ -47,12 +48,7 @@ def status(
         statuses.status, scene_file, **given.where, settings=settings(given.flags, {}, {})
     )
     if watch:
-        watching.until_landed(
-            lambda: _look(look(), workspace),
-            screen=watching.Screen(streams.write) if not given.as_json and options.screen() else None,
-            say=console.say,
-            sleep=time.sleep,
-        )
+        _watch(look, workspace, in_place=not given.as_json and options.screen())
     found = look()
     announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
     slots = _told(found, workspace)
@@ -61,13 +57,20 @@ def status(
     console.answer(value, lambda: _text(found), as_json=given.as_json)
 
 
-def _look(found: statuses.ProjectStatus, workspace: Workspace) -> watching.Look:
-    """Return what --watch shows of one look."""
-    left_s = statuses.left_s(replace(workspace, ledger_away=found.ledger_away))
-    line = _counts(found) if left_s is None else f"{_counts(found)}; about {tally.duration(left_s)} left"
-    rows = [_row(slot) for slot in found.slots if slot.state == "in-flight"][:_MOST_ROWS]
-    text = "\n".join([console.table(rows, _HEAD), line]) if rows else line
-    return watching.Look(streams.harmless(text), line, found.counts.get("in-flight", 0) > 0)
+def _watch(look: Callable[[], statuses.ProjectStatus], workspace: Workspace, *, in_place: bool) -> None:
+    """Look again and again, and show what is in flight and how long it will take, until nothing is."""
+    from kiebatch.cli import tally, watching  # with the events of runs, which a single look does without
+
+    def shown() -> watching.Look:
+        found = look()
+        left_s = statuses.left_s(replace(workspace, ledger_away=found.ledger_away))
+        line = _counts(found) if left_s is None else f"{_counts(found)}; about {tally.duration(left_s)} left"
+        rows = [_row(slot) for slot in found.slots if slot.state == "in-flight"][:_MOST_ROWS]
+        text = "\n".join([console.table(rows, _HEAD), line]) if rows else line
+        return watching.Look(streams.harmless(text), line, found.counts.get("in-flight", 0) > 0)
+
+    screen = watching.Screen(streams.write) if in_place else None
+    watching.until_landed(shown, screen=screen, say=console.say, sleep=time.sleep)
 
 
 def _text(found: statuses.ProjectStatus) -> str:
