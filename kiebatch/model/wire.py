@@ -56,6 +56,7 @@ class Running:
 
     state: str = ""
     progress: float | None = None  # 0 to 1
+    words: str = ""  # the prompt that the record repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kiebatch.errors import Refused
-from kiebatch.model import Absent, Done, Job, Status
+from kiebatch.model import Absent, Done, Job, Status, same_words
 from kiebatch.provider import CallFailed, families, is_of
 from kiebatch.running.context import RunContext
 
@@ -20,9 +20,12 @@ class TaskRecords:
         return status if isinstance(status, Done) and status.outputs else None
 
     async def shows(self, job: Job, task_id: str) -> bool:
-        """Whether the provider shows a task."""
+        """Whether the provider shows a task, and as this job's where its record repeats the words that were sent."""
         status = await self._status(job, task_id)
-        return status is not None and not isinstance(status, Absent)
+        if status is None or isinstance(status, Absent):
+            return False
+        sent = (job.prompt, job.input.get("prompt"), job.input.get("text"))
+        return not status.words or any(same_words(status.words, t) for t in sent if isinstance(t, str))
 
     async def _status(self, job: Job, task_id: str) -> Status | None:
         endpoint = families.get(job.family, job.endpoint)

@@ -44,6 +44,7 @@ class Undecided:
         self.durations = durations
         self._restorer = restorer
         self._hints: dict[int, asyncio.Queue[str]] = {}  # attempt -> task ids that callbacks name
+        self._deciding = asyncio.Lock()
         self._reported: dict[int, Slot] = {}  # attempts that were reported as held
 
     @property
@@ -143,13 +144,16 @@ class Undecided:
                         task_id = await self._stop.or_stopped(hints.get())
                 except (TimeoutError, Unsent):
                     return None
-            attempt = await self._context.ledger.attempt(number)
-            if attempt.undecided and await self._is_its_task(attempt, task_id):
-                await self._context.ledger.decide(number, "task-id", task_id)
-                return await self._context.ledger.attempt(number)
+            async with (
+                self._deciding
+            ):  # else two of them take one task, each of which is nobody's when it looks
+                attempt = await self._context.ledger.attempt(number)
+                if attempt.undecided and await self._is_its_task(attempt, task_id):
+                    await self._context.ledger.decide(number, "task-id", task_id)
+                    return await self._context.ledger.attempt(number)
 
     async def _is_its_task(self, attempt: Attempt, task_id: str) -> bool:
-        """Whether the provider shows a task, which belongs to no other attempt."""
+        """Whether the provider shows a task as this attempt's, and it belongs to no other one."""
         if await self._context.ledger.attempt_of_task(task_id):
             return False
         return await self._restorer.records.shows(job_of(attempt.job), task_id)

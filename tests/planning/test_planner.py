@@ -224,9 +224,7 @@ def test_what_waits_for_a_pick_is_asked_for_and_no_work() -> None:
     clip = replace(job(Slot(2), "he turns", "m1", ShotOutput(Slot(1))), unpicked=("1",))
     last = job(Slot(3), "he leaves", "m1", ShotOutput(Slot(2)))
 
-    plan = decide(
-        project(*takes, clip, last), *everything_made(takes), selection=Selection(until_picks=True)
-    )
+    plan = decide(project(*takes, clip, last), *everything_made(takes), selection=Selection(until_picks=True))
 
     assert reasons(plan)["3"] == "blocked: upstream 2: waits for a pick of 1"
     assert plan.status == "up-to-date"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import threading
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -11,6 +14,9 @@ import pytest
 
 from kiebatch import api
 from kiebatch.errors import Exit, Invalid
+from kiebatch.project import opening
+from kiebatch.provider import callbacks
+from kiebatch.provider.callbacks import Hint
 from kiebatch.running import Outcome
 from kiebatch.running.events import Event, Noticed, Submitted
 from support.film import Film
@@ -199,6 +205,33 @@ def test_a_stranger_decides_nothing(film: Film) -> None:
     assert answers == [200, 200, 200, 200, 400]
     assert (outcome.exit_code, outcome.succeeded) == (Exit.HELD, 1)
     assert [str(h.slot) for h in outcome.held] == ["1"]
+
+
+def test_a_callback_that_names_another_shots_task_decides_nothing(film: Film) -> None:
+    film.write(FOUR[: FOUR.index("  - {id: 3")])
+    film.sim.fault("submit@1x2=cut+after")
+    film.run(callback_url="https://film.example/kie")  # that nobody hears
+    with opening.peek(film.load().workspace) as journal:
+        assert journal is not None
+        tokens = [callbacks.token_for(held.run_id, held.id) for held in journal.attempts(states=("held",))]
+    tasks = {charge["input"]["prompt"]: charge["task_id"] for charge in film.sim.charges()}
+    theirs = [tasks["A lighthouse at dusk"], tasks["A boat below it"]]
+
+    @contextlib.asynccontextmanager
+    async def listening(_address: str, heard: Callable[[Hint], object], **_: Any) -> AsyncIterator[str]:
+        for task, token in zip([*reversed(theirs), *theirs], tokens * 2, strict=True):
+            asyncio.get_running_loop().call_soon(heard, Hint(task, token))
+        yield "film.example"
+
+    outcome = film.run(
+        callback_url="https://film.example/kie",
+        listen="127.0.0.1:0",
+        poll_interval_s=0.1,
+        edges=api.Edges(listening=listening, gate_path=":memory:"),
+    )
+
+    assert (outcome.exit_code, outcome.succeeded) == (Exit.OK, 2)
+    assert {a["prompt"]: a["task_id"] for a in film.manifest} == tasks
 
 
 def test_the_command_listens_on_loopback_and_keeps_the_key_to_itself(

@@ -12,7 +12,6 @@ import pytest
 from bench import lives
 from kiebatch import api
 from kiebatch.errors import Refused
-from kiebatch.model import Rate
 from kiebatch.running.events import Event, Noticed, Submitted
 from kiebatch.simulator import Fault
 from support import reel

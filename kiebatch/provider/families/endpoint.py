@@ -91,8 +91,10 @@ def by_record(endpoint: Endpoint, reply: Reply) -> Status:
     any other code means that the task is not visible (3.4).
     """
     seen = endpoint.parse(endpoint, reply.data) if isinstance(reply.data, Mapping) and reply.data else None
+    if isinstance(seen, Running | Done | TaskFailed):
+        seen = replace(seen, words=prompt_in(reply.data))
     if isinstance(seen, Done | TaskFailed):
-        return replace(seen, words=prompt_in(reply.data))
+        return seen
     if reply.code in (408, 501, 531):
         return TaskFailed(
             code=str(reply.code),
