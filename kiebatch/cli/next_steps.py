@@ -262,40 +262,54 @@ _FOR_A_PERSON = {"budget", "over-limit", "unpriced", "no-key", "no-consent", "lo
 def _from_work(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
     """The run that goes on; last, since it finds done what the steps before it did."""
     stopped = {answer.get("stopped"), *(problem.get("code") for problem in _problems(answer))}
-    if stopped & _FOR_A_PERSON or ("over-cap" in stopped and asked.command != "run"):
+    if stopped & _FOR_A_PERSON:
         return
-    status, failures = answer.get("status"), answer.get("failures") or ()
     if "over-cap" in stopped:
-        yield _run(asked, answer, why="does what the cap allows", more=("--partial",))
-    elif asked.command in ("run", "generate") and status in ("failed", "held", "refused", "interrupted"):
-        if asked.command == "generate" and (answer.get("task_id") or status == "held"):
-            return
-        stubborn = bool(failures) and not any(failure["retryable"] for failure in failures)
-        if stubborn and "only" not in asked.parts:
-            why = "tries once more what failed, as a new charge"
-            yield _run(asked, answer, why=why, more=("--only", "failed"))
-            return
-        yield _run(asked, answer, why="collects what is paid for, and makes what is not")
-    elif asked.command in ("plan", "status") and (status == "work" or _unfinished(answer)):
+        if asked.command == "run":
+            yield _run(asked, answer, why="does what the cap allows", more=("--partial",))
+    elif asked.command in ("run", "generate"):
+        if answer.get("status") in ("failed", "held", "refused", "interrupted"):
+            yield from _goes_on(asked, answer)
+    elif asked.command in ("plan", "status") and (answer.get("status") == "work" or _unfinished(answer)):
         yield _run(asked, answer, why="does it", command="run")
+
+
+def _goes_on(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+    """The same command once more; for failures that come again it has to be said."""
+    if asked.command == "generate" and (answer.get("task_id") or answer.get("status") == "held"):
+        return
+    failures = answer.get("failures") or ()
+    stubborn = bool(failures) and not any(failure["retryable"] for failure in failures)
+    if stubborn and "only" not in asked.parts:
+        why = "tries once more what failed, as a new charge"
+        yield _run(asked, answer, why=why, more=("--only", "failed"))
+    else:
+        yield _run(asked, answer, why="collects what is paid for, and makes what is not")
 
 
 def _run(
     asked: Typed, answer: Mapping[str, JSON], *, why: str, more: Sequence[str] = (), command: str = ""
 ) -> Step:
     """Return the run that goes on within what is left of the cap."""
-    more = [word for word in more if word not in asked.again()]
-    words = [command or asked.command, *(asked.film if command == "run" else asked.again()), *more]
-    if command == "run" and asked.command == "plan":
-        words = [command, *(word for word in asked.again() if word not in ("--all", "--write-moved"))]
+    again = _same_words(asked, command)
+    words = (command or asked.command, *again, *(word for word in more if word not in again))
     if asked.draft:
-        return Step(words=tuple(words), why=why)
+        return Step(words=words, why=why)
     if asked.cap is None:
-        return Step(words=tuple(words), why=why, spends=True, safe=False)
+        return Step(words=words, why=why, spends=True, safe=False)
     reserved = (answer.get("credits") or {}).get("reserved") or 0.0
     left = max(0.0, math.floor((asked.cap - reserved) * 10_000) / 10_000)
-    words += ["--max-credits", f"{left:.4f}".rstrip("0").rstrip(".")]
-    return Step(words=tuple(words), why=why, spends=left > 0, safe=asked.bounded)
+    cap = f"{left:.4f}".rstrip("0").rstrip(".")
+    return Step(words=(*words, "--max-credits", cap), why=why, spends=left > 0, safe=asked.bounded)
+
+
+def _same_words(asked: Typed, command: str) -> Sequence[str]:
+    """Return what is said again after `command`, which takes all that `plan` takes but what only shows or writes."""
+    if not command:
+        return asked.again()
+    if asked.command == "plan":
+        return [word for word in asked.again() if word not in ("--all", "--write-moved")]
+    return asked.film
 
 
 _RULES: tuple[Callable[[Typed, Mapping[str, JSON]], Iterator[Step]], ...] = (

@@ -33,19 +33,26 @@ def public_host(url: str) -> str:
 
 def listening(listen: str | None) -> tuple[socket.socket, str]:
     """Open the listening socket.  Where nobody asked for one, another port will do when ours is taken."""
-    host, _, port_text = (listen or f"127.0.0.1:{PORT}").rpartition(":")
-    host = host.strip("[]")
-    if not port_text.isdecimal() or int(port_text) > 65535 or (listen and not host and ":" not in listen):
-        raise Invalid(f"--listen takes HOST:PORT, found `{listen}`")
-    ports = [int(port_text)] if listen else [int(port_text), 0]
-    for port in ports:
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return socket.create_server((host, port), family=family), host
-        except OSError as error:
-            if port == ports[-1]:
-                raise Invalid(f"cannot listen on {listen or host}: {error.strerror or error}") from None
-    raise AssertionError
+    host, port = _host_and_port(listen) if listen else ("127.0.0.1", PORT)
+    if not listen:
+        with contextlib.suppress(OSError):
+            return _socket(host, port), host
+        port = 0
+    try:
+        return _socket(host, port), host
+    except OSError as error:
+        raise Invalid(f"cannot listen on {listen or host}: {error.strerror or error}") from None
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise Invalid(f"--listen takes HOST:PORT, found `{text}`")
+    return host.strip("[]"), int(port)
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 def is_loopback(host: str) -> bool:
