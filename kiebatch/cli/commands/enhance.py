@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -108,12 +110,10 @@ def _consent(asked: Sequence[Enhanced], whom: Asking, chosen: Settings) -> None:
 
 
 def _value(found: Sequence[Enhanced], whom: Asking) -> dict[str, object]:
-    spent = sum(one.credits or 0.0 for one in found if one.state is State.MADE)
-    bound = sum(one.credits or 0.0 for one in found if one.state is State.OPEN)
     return {
         "by": whom.name,
         "prompts": [one.as_json() for one in found],
-        "credits": {"spent": round(spent, 4), "open": round(bound, 4)},
+        "credits": {"spent": _credits(found, State.MADE), "open": _credits(found, State.OPEN)},
     }
 
 
@@ -121,29 +121,27 @@ def _text(found: Sequence[Enhanced], whom: Asking, *, draft: bool) -> str:
     """Return each prompt with its better one beside it, and what it cost."""
     if not found:
         return "nothing to do: no shot that is still to be made says `enhance: ask` or `enhance: required`"
-    blocks = [_block(one) for one in found]
-    states = {state: [one for one in found if one.state is state] for state in State}
-    parts = [f"{len(ones)} {state}" for state, ones in states.items() if ones]
-    spent = sum(one.credits or 0.0 for one in states[State.MADE])
+    counts = Counter(one.state for one in found)
+    parts = [f"{counts[state]} {state}" for state in State if counts[state]]
+    spent = _credits(found, State.MADE)
     if spent:
-        parts.append(f"spent {console.number(round(spent, 4))} credits")
-    if states[State.OPEN]:
-        most = sum(one.credits or 0.0 for one in states[State.OPEN])
-        parts.append(f"up to {console.number(round(most, 4))} credits by {whom.name}")
+        parts.append(f"spent {console.number(spent)} credits")
+    if counts[State.OPEN]:
+        parts.append(f"up to {console.number(_credits(found, State.OPEN))} credits by {whom.name}")
     if draft:
         parts.append("a draft pins nothing")
-    return "\n\n".join([*blocks, "; ".join(parts)])
+    return "\n\n".join([*map(_block, found), "; ".join(parts)])
+
+
+def _credits(found: Sequence[Enhanced], state: State) -> float:
+    return round(sum(one.credits or 0.0 for one in found if one.state is state), 4)
 
 
 def _block(one: Enhanced) -> str:
     wanted = one.wanted
     head = f"{', '.join(wanted.slots)}  {wanted.key.model}  preset {wanted.preset.key}: {wanted.why}"
     text = plain(one.text, limit=20_000) if one.text else one.message or "(not asked yet)"
-    left = textwrap.wrap(plain(wanted.raw, limit=20_000), 52) or [""]
-    right = textwrap.wrap(text, 52) or [""]
-    rows = []
-    for number in range(max(len(left), len(right))):
-        a = left[number] if number < len(left) else ""
-        b = right[number] if number < len(right) else ""
-        rows.append(f"  {a:<52}  | {b}".rstrip())
+    left = textwrap.wrap(plain(wanted.raw, limit=20_000), 52)
+    right = textwrap.wrap(text, 52)
+    rows = [f"  {a:<52}  | {b}".rstrip() for a, b in itertools.zip_longest(left, right, fillvalue="")]
     return "\n".join([head, *rows])

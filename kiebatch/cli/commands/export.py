@@ -6,7 +6,7 @@ import datetime as dt
 import importlib
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sized
+from collections.abc import AsyncIterator, Iterator, Sequence, Sized
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -26,6 +26,7 @@ from kiebatch.exports.cut import Progress
 from kiebatch.exports.pdf import GRIDS
 from kiebatch.project import Opened, finding
 from kiebatch.record import picks_file, runs
+from kiebatch.record.picks import Decision
 from kiebatch.record.store import open_store, times_of
 from kiebatch.settings import settings
 from kiebatch.team.environment import address
@@ -165,22 +166,18 @@ def export(
     if as_zip:
         raise Invalid("--zip goes with `export bundle`")
     opened = options.looked_at(given, scene_file)
-    if import_ and (only or picked):
-        raise Invalid("--import reads the whole film; leave out --only and --picked")
     if import_:
-        if kind in _TIMELINES:
-            _import_timeline(opened, import_, _fps(fps), write=write, as_json=given.as_json)
-        elif kind == "csv":
-            _import_notes(opened, import_, write=write, as_json=given.as_json)
-        else:
-            raise Invalid(
-                f"--import reads a timeline ({', '.join(_TIMELINES)}) or a shot list (csv), not `{kind}`"
-            )
+        if only or picked:
+            raise Invalid("--import reads the whole film; leave out --only and --picked")
+        _import(kind, opened, import_, fps, write=write, as_json=given.as_json)
         return
     if write:
         raise Invalid("--write goes with --import")
     name = "web" if kind == "web" else f"{opened.workspace.root.name}{ENDINGS[kind]}"
     target = output or opened.workspace.root / "export" / name
+    if kind == "pdf":  # git knows who it is by, and which version it is
+        author = picks_file.author(opened.workspace) if author is None else author
+        mark = _commit(opened) if mark is None else mark
     module = importlib.import_module(f"kiebatch.exports.{kind}")
     with _bar(kind, show=options.progress_bar(no_progress) and not given.as_json) as progress:
         chosen = cut.Options(
@@ -192,9 +189,9 @@ def export(
             grid=_grid(layout, portrait=portrait),
             paper=paper,
             portrait=portrait,
-            fields=tuple(name.strip() for name in fields.split(",") if name.strip()) if fields else (),
-            author=picks_file.author(opened.workspace) if author is None and kind == "pdf" else author or "",
-            mark=_commit(opened) if mark is None and kind == "pdf" else mark or "",
+            fields=tuple(filter(None, map(str.strip, (fields or "").split(",")))),
+            author=author or "",
+            mark=mark or "",
             date=dt.date.today().isoformat(),
             fps=_fps(fps),
             size=_size(size),
@@ -219,6 +216,18 @@ def export(
     }
     shown = [f"{files.shown(target)}: {len(written)} files"] if kind == "web" else value["files"]
     console.answer(value, lambda: "\n".join(shown), as_json=given.as_json)
+
+
+def _import(kind: str, opened: Opened, path: Path, fps: str, *, write: bool, as_json: bool) -> None:
+    """Read an edited file back: a timeline's lengths and order, or a shot list's notes."""
+    if kind in _TIMELINES:
+        _import_timeline(opened, path, _fps(fps), write=write, as_json=as_json)
+    elif kind == "csv":
+        _import_notes(opened, path, write=write, as_json=as_json)
+    else:
+        raise Invalid(
+            f"--import reads a timeline ({', '.join(_TIMELINES)}) or a shot list (csv), not `{kind}`"
+        )
 
 
 def _encoders(workspace: Workspace) -> OpenQueue | None:
@@ -331,26 +340,17 @@ def _import_timeline(opened: Opened, path: Path, fps: Fraction, *, write: bool, 
     edited = otio.read(path, fps)
     film = cut.film(opened.project, opened.manifest, opened.picks, opened.workspace, edited.fps)
     edit = otio.compare(edited, film)
-    scene_file = opened.workspace.scene_file
-    assert scene_file is not None
     changed = any(change.what in ("duration", "order") for change in edit.changes)
-    if write and changed:
-        if opened.document.form != "yaml":
-            raise Invalid(
-                f"{files.shown(scene_file)} is Markdown, and --write edits YAML",
-                hint="kiebatch convert --to yaml makes one of it",
-            )
-        text = scene_file.read_bytes().decode("utf-8")
-        files.replace(scene_file, retime.apply(text, files.shown(scene_file), film, edit))
+    written = _retimed(opened, film, edit) if write and changed else None
     value = {
-        "status": _import_status(edit.changes, written=write and changed),
+        "status": _import_status(edit.changes, written=written is not None),
         "changes": [change.as_json() for change in edit.changes],
     }
 
     def said() -> str:
         lines = [plain(change) for change in edit.changes] or ["the timeline is as the scene file says"]
-        if write and changed:
-            lines.append(f"written to {files.shown(scene_file)}")
+        if written:
+            lines.append(f"written to {files.shown(written)}")
         elif changed:
             lines.append("nothing was written; --write puts lengths and order into the scene file")
         if any(change.what == "dropped" for change in edit.changes):
@@ -362,13 +362,23 @@ def _import_timeline(opened: Opened, path: Path, fps: Fraction, *, write: bool, 
     console.answer(value, said, as_json=as_json)
 
 
+def _retimed(opened: Opened, film: cut.Film, edit: otio.Edit) -> Path:
+    """Put a timeline's lengths and order into the scene file; return that file."""
+    scene_file = opened.workspace.scene_file
+    assert scene_file is not None
+    if opened.document.form != "yaml":
+        raise Invalid(
+            f"{files.shown(scene_file)} is Markdown, and --write edits YAML",
+            hint="kiebatch convert --to yaml makes one of it",
+        )
+    text = scene_file.read_bytes().decode("utf-8")
+    files.replace(scene_file, retime.apply(text, files.shown(scene_file), film, edit))
+    return scene_file
+
+
 def _import_notes(opened: Opened, path: Path, *, write: bool, as_json: bool) -> None:
     found = shot_list.notes(files.read_text(path), files.shown(path), opened.picks)
-    known = {str(job.slot.shot_name) for job in opened.project.jobs}
-    strangers = [d.slot for d in found if d.slot.partition("#")[0].partition("@")[0] not in known]
-    if strangers:
-        named = ", ".join(f"`{plain(slot)}`" for slot in strangers[:8])
-        raise Invalid(f"{files.shown(path)} has notes on shots that the scene file has not: {named}")
+    _check_known(opened, path, found)
     if write and found:
         who = picks_file.author(opened.workspace)
         picks_file.decide(opened.workspace, [replace(d, author=who) for d in found])
@@ -378,13 +388,23 @@ def _import_notes(opened: Opened, path: Path, *, write: bool, as_json: bool) -> 
     }
 
     def said() -> str:
-        lines = [f"{d.slot}: {plain(d.note or '(no note)')}" for d in found] or ["the notes are the same"]
-        if found:
-            there = f"written to {files.shown(opened.workspace.picks_path)}"
-            lines.append(there if write else "nothing was written; --write puts them into picks.yaml")
-        return "\n".join(lines)
+        if not found:
+            return "the notes are the same"
+        ending = "nothing was written; --write puts them into picks.yaml"
+        if write:
+            ending = f"written to {files.shown(opened.workspace.picks_path)}"
+        return "\n".join([*(f"{d.slot}: {plain(d.note or '(no note)')}" for d in found), ending])
 
     console.answer(value, said, as_json=as_json)
+
+
+def _check_known(opened: Opened, path: Path, found: Sequence[Decision]) -> None:
+    """Refuse notes on shots that the scene file does not have."""
+    known = {str(job.slot.shot_name) for job in opened.project.jobs}
+    strangers = [d.slot for d in found if d.slot.partition("#")[0].partition("@")[0] not in known]
+    if strangers:
+        named = ", ".join(f"`{plain(slot)}`" for slot in strangers[:8])
+        raise Invalid(f"{files.shown(path)} has notes on shots that the scene file has not: {named}")
 
 
 def _of_run(workspace: Workspace, run: runs.Run) -> Workspace:

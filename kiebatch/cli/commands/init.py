@@ -94,12 +94,12 @@ def init(
     target = folder.resolve()
     if target.exists() and not target.is_dir():
         raise Invalid(f"{files.shown(target)} is a file; name a folder")
-    scripted = source is not None and _is_script(source)
-    if shots and not scripted:
+    script = source if source is not None and _is_script(source) else None
+    if shots and script is None:
         raise Invalid("--shots goes with a script: --from script.fountain")
     there = [name for name in finding.SCENE_FILES if (target / name).exists()]
-    if there and scripted and source is not None:
-        _next_draft(target, target / there[0], source, as_json=as_json)
+    if there and script is not None:
+        _next_draft(target, target / there[0], script, as_json=as_json)
         return
     if there:
         raise Invalid(
@@ -107,21 +107,21 @@ def init(
             hint="nothing was changed; `kiebatch run` makes it, `kiebatch validate` checks it",
         )
     made = {target / "scenes.yaml": _scenes(target, source, shots=shots, text_form=text_form)}
-    if scripted and source is not None:
-        made |= _copy_of(target, source)
+    if script is not None:
+        made |= _copy_of(target, script)
     made[target / "scenes.schema.json"] = formats.path("scenes").read_text(encoding="utf-8")
     made[target / ".env.example"] = ENV
     made |= _ignored(target / ".gitignore")
     for path, text in made.items():
         files.replace(path, text)
     scene_file = files.shown(target / "scenes.yaml")
-    said = f"made {scene_file}; next: kiebatch run {scene_file} --draft"
-    if scripted:
-        said = (
-            f"made {scene_file}; next: give its scenes prompts, and see them with kiebatch board {scene_file}"
-        )
+    following = f"kiebatch run {scene_file} --draft"
+    if script is not None:
+        following = f"give its scenes prompts, and see them with kiebatch board {scene_file}"
     console.answer(
-        {"scene_file": str(target / "scenes.yaml"), "files": [str(p) for p in made]}, said, as_json=as_json
+        {"scene_file": str(target / "scenes.yaml"), "files": [str(path) for path in made]},
+        f"made {scene_file}; next: {following}",
+        as_json=as_json,
     )
 
 
@@ -184,7 +184,7 @@ def _next_draft(target: Path, scene_file: Path, source: Path, *, as_json: bool) 
         "changes": [{"what": c.what, "scene": c.scene, "key": c.key or None} for c in changed.changes],
         "new_characters": strangers,
     }
-    lines = [plain(change) for change in changed.changes] or ["the scene file is as the script says"]
+    lines = list(map(plain, changed.changes)) or ["the scene file is as the script says"]
     if strangers:
         lines.append(f"who speaks and is not under `characters` yet: {', '.join(map(plain, strangers))}")
     if changed.changes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from kiebatch.catalogue.migrating import Migration
 from kiebatch.cli import console, options
 from kiebatch.errors import Exit, Invalid
 from kiebatch.model import JSON
+from kiebatch.planning import Entry
 from kiebatch.planning.planning import plan
 from kiebatch.project import Opened, finding, load, load_catalogue
 from kiebatch.running import decisions
@@ -92,17 +93,20 @@ def _keep(opened: Opened, found: migration.Migrated) -> Sequence[str]:
     slots = [
         str(entry.slot)
         for entry in plan(opened).entries
-        if entry.job
-        and entry.action == "generate"
-        and entry.fingerprint
-        and entry.current
-        and all(_same_model(a.model, old | old_ids, opened.catalogue) for a in entry.current)
-        and all(" ".join(a.prompt.split()) == " ".join(entry.job.prompt.split()) for a in entry.current)
+        if entry.action == "generate" and _is_made(entry, old | old_ids, opened.catalogue)
     ]
     return [str(slot) for slot in decisions.accept(opened, slots)] if slots else ()
 
 
-def _same_model(name: str, old: set[str], catalogue: Catalogue) -> bool:
+def _is_made(entry: Entry, old: Set[str], catalogue: Catalogue) -> bool:
+    """Whether all that a slot has was made by an old model of the words that it has today."""
+    if not (entry.job and entry.fingerprint and entry.current):
+        return False
+    words = entry.job.prompt.split()
+    return all(_same_model(a.model, old, catalogue) and a.prompt.split() == words for a in entry.current)
+
+
+def _same_model(name: str, old: Set[str], catalogue: Catalogue) -> bool:
     if name in old:
         return True
     try:

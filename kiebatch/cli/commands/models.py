@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,8 +107,8 @@ def models(
     Example: kiebatch models --suggest "text in the image"
     """
     if negative:
-        value = {name: list(terms) for name, terms in starters.starters().items()}
-        console.answer({"starters": value, "rules": list(starters.RULES)}, _starters, as_json=as_json)
+        lists = {name: list(terms) for name, terms in starters.starters().items()}
+        console.answer({"starters": lists, "rules": list(starters.RULES)}, _starters, as_json=as_json)
         return
     if model == "refresh":
         if check:
@@ -128,17 +128,16 @@ def models(
     asked = _Filter(modality, task, family, maker, tuple(takes or ()), shape, below)
     like_that = [m for m in found.all() if asked.fits(m)]
     wanted = [m for m in like_that if older or m.status == "current"]
-    if model:
-        one = _one(found, model, wanted)
-        if as_yaml:
-            print(_entry(one), end="")
-            return
-        if isinstance(one, Model):
-            console.answer(one.as_json(), lambda: manual.page(one), as_json=as_json)
-            return
-        wanted = one
-    hidden = len(like_that) - len(wanted) if not model else 0
-    console.answer([m.as_json() for m in wanted], lambda: _table(found, wanted, hidden), as_json=as_json)
+    if not model:
+        _list(found, wanted, hidden=len(like_that) - len(wanted), as_json=as_json)
+        return
+    one = _one(found, model, wanted)
+    if as_yaml:
+        print(_entry(one), end="")
+    elif isinstance(one, Model):
+        console.answer(one.as_json(), lambda: manual.page(one), as_json=as_json)
+    else:
+        _list(found, one, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +217,10 @@ def _cheapest(m: Model) -> float:
     return min(rows, default=float("inf"))
 
 
+def _list(found: Catalogue, wanted: Sequence[Model], *, hidden: int = 0, as_json: bool) -> None:
+    console.answer([m.as_json() for m in wanted], lambda: _table(found, wanted, hidden), as_json=as_json)
+
+
 def _table(found: Catalogue, wanted: Iterable[Model], hidden: int = 0) -> str:
     rows = [
         [m.id, m.modality, m.task, manual.cost(m), _marks(m), console.short(m.title, 44)]
@@ -245,16 +248,14 @@ def _suggest(found: Catalogue, wanted: str, *, as_json: bool) -> None:
     value: list[JSON] = []
     lines: list[str] = []
     for intent in fitting:
-        lines.append(f"{intent.name}:")
-        entries = []
-        for model_id, why in intent.models.items():
-            model = found.get(model_id)
-            if model is None:
-                continue
-            cost = manual.cost(model)
-            entries.append({"model": model_id, "why": why, "price": cost})
-            lines.append(f"  {model_id}: {why} ({cost})")
+        known_models = ((found.get(model_id), why) for model_id, why in intent.models.items())
+        entries = [
+            {"model": model.id, "why": why, "price": manual.cost(model)}
+            for model, why in known_models
+            if model
+        ]
         value.append({"intent": intent.name, "models": entries})
+        lines += [f"{intent.name}:", *(f"  {e['model']}: {e['why']} ({e['price']})" for e in entries)]
     console.answer(value, "\n".join(lines), as_json=as_json)
 
 
@@ -274,19 +275,18 @@ def _refresh(
     settings: Settings, output: Path, every_s: float, modality: str | None, *, write: bool, as_json: bool
 ) -> None:
     candidate = asyncio.run(_ask(settings, every_s, modality))
+    ending = f"{candidate.asked} models asked, nothing differs"
     if candidate.changes:
         files.replace(output, candidate.text)
+        ending = (
+            f"{len(candidate.changes)} differences in {candidate.asked} models; the candidate is in {output}"
+        )
     value: dict[str, Any] = {**candidate.as_json(), "file": str(output) if candidate.changes else None}
-    lines = [f"{c.model}: {c.kind}: {'; '.join(c.words)}" for c in candidate.changes]
-    ending = (
-        f"{len(candidate.changes)} differences in {candidate.asked} models; the candidate is in {output}"
-        if candidate.changes
-        else f"{candidate.asked} models asked, nothing differs"
-    )
     if write and candidate.as_file()["models"]:
         own = _write_own(candidate)
         value["written"] = str(own)
         ending += f"; new models and changed fields are in {files.shown(own)}, prices are left to you"
+    lines = [f"{c.model}: {c.kind}: {'; '.join(c.words)}" for c in candidate.changes]
     console.answer(value, "\n".join([*lines, ending]), as_json=as_json)
 
 
@@ -317,29 +317,11 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
     shipped = catalogue.load()
     async with Client(settings.api_key, settings.base_url, settings.upload_url, attempts=3) as client:
         try:
-            listing = await client.read(Request(method="GET", path="/api/v1/models"), operation="models")
-            data = listing.data if isinstance(listing.data, dict) else {"models": listing.data}
-            listed = [entry for entry in data.get("models") or () if isinstance(entry, dict)]
+            listed = await _listing(client)
             if modality:
                 ids = {m.id for m in shipped.all() if m.modality == modality}
                 listed = [entry for entry in listed if entry.get("model") in ids]
-            schemas: dict[str, JSON] = {}
-            failed: dict[str, str] = {}
-            for number, entry in enumerate(listed, start=1):
-                await asyncio.sleep(every_s)
-                model_id = str(entry.get("model") or "")
-                if not model_id or ".." in model_id:
-                    continue
-                if every_s:
-                    console.say(f"{number}/{len(listed)} {plain(model_id)}")
-                try:
-                    answer = await client.read(
-                        Request(method="GET", path=f"/api/v1/models/{model_id}/schema"), operation="models"
-                    )
-                except CallFailed as failure:
-                    failed[model_id] = failure.message
-                    continue
-                schemas[model_id] = answer.data
+            schemas, failed = await _schemas(client, listed, every_s)
             prices = await _price_rows(client)
         except CallFailed as failure:
             raise Refused(f"the provider cannot be asked: {failure.message}", hint=failure.hint) from None
@@ -356,6 +338,33 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
         failed=failed,
         kept_words=kept,
     )
+
+
+async def _listing(client: Client) -> list[dict[str, JSON]]:
+    answer = await client.read(Request(method="GET", path="/api/v1/models"), operation="models")
+    data = answer.data if isinstance(answer.data, dict) else {"models": answer.data}
+    return [entry for entry in data.get("models") or () if isinstance(entry, dict)]
+
+
+async def _schemas(
+    client: Client, listed: Sequence[dict[str, JSON]], every_s: float
+) -> tuple[dict[str, JSON], dict[str, str]]:
+    """Return what is answered about each model by its id, and why a question failed."""
+    schemas: dict[str, JSON] = {}
+    failed: dict[str, str] = {}
+    for number, entry in enumerate(listed, start=1):
+        await asyncio.sleep(every_s)
+        model_id = str(entry.get("model") or "")
+        if not model_id or ".." in model_id:
+            continue
+        if every_s:
+            console.say(f"{number}/{len(listed)} {plain(model_id)}")
+        request = Request(method="GET", path=f"/api/v1/models/{model_id}/schema")
+        try:
+            schemas[model_id] = (await client.read(request, operation="models")).data
+        except CallFailed as failure:
+            failed[model_id] = failure.message
+    return schemas, failed
 
 
 def _words_file() -> Path | None:

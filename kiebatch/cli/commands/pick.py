@@ -59,20 +59,11 @@ def pick(
     if from_:
         if reject or none or note is not None or star is not None:
             raise Invalid("with --from the list says what is decided")
-        listed, film = _listed(from_)
-        _check_film(opened, film)
-        new = [d if d.author else replace(d, author=who) for d in listed]
-        _check(opened, (d.slot for d in new))
-        known = set(opened.picks.decisions)
-        new = [d for d in new if d not in known]
+        new = _new_of(opened, from_, who)
     else:
-        choice: Choice | None = "none" if none else "pick"
-        if reject:
-            choice = "reject"
-        new = [
-            Decision(slot=slot, choice=choice, note=note, star=star, author=who)
-            for slot in [_named(opened, text) for text in slots or ()]
-        ]
+        named = [_named(opened, text) for text in slots or ()]
+        choice = _choice(reject=reject, none=none)
+        new = [Decision(slot=slot, choice=choice, note=note, star=star, author=who) for slot in named]
     picks_file.decide(opened.workspace, new)
     value = {
         "status": "success",
@@ -80,6 +71,22 @@ def pick(
         "decisions": list(map(_json, new)),
     }
     console.answer(value, lambda: "\n".join(map(_said, new)) or "nothing new", as_json=given.as_json)
+
+
+def _choice(*, reject: bool, none: bool) -> Choice:
+    if reject:
+        return "reject"
+    return "none" if none else "pick"
+
+
+def _new_of(opened: Opened, path: Path, who: str) -> list[Decision]:
+    """Return what a list decides and picks.yaml does not hold yet; `who` decides where the list does not say."""
+    listed, film = _listed(path)
+    _check_film(opened, film)
+    signed = [decision if decision.author else replace(decision, author=who) for decision in listed]
+    _check(opened, (decision.slot for decision in signed))
+    known = set(opened.picks.decisions)
+    return [decision for decision in signed if decision not in known]
 
 
 def _listed(path: Path) -> tuple[tuple[Decision, ...], str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -55,34 +57,31 @@ def report(
     shown = reports.panels(changes, before, after, workspace.state) if picture else []
     if picture and shown:
         files.replace(picture, reports.contact_sheet(shown))
-    name = picture_url or (_relative(picture, output) if picture else None)
-    plan, failed, held = (
-        _outlook(workspace, given) if after.label == snapshots.WORKING_TREE else (None, [], [])
-    )
+    else:
+        picture = None
+    ahead = _outlook(workspace, given) if after.label == snapshots.WORKING_TREE else _Outlook()
     text = reports.markdown(
         changes,
         before.label,
         after.label,
-        picture=name if shown else None,
-        plan=plan,
-        failed=failed,
-        held=held,
+        picture=(picture_url or _relative(picture, output)) if picture else None,
+        plan=ahead.plan,
+        failed=ahead.failed,
+        held=ahead.held,
     )
     if output:
         files.replace(output, text)
     value = {
         "markdown": text,
-        "picture": str(picture) if shown else None,
+        "picture": str(picture) if picture else None,
         "slots": [c.as_json() for c in changes],
         "totals": totals(changes),
-        "planned": (plan or {}).get("totals"),
-        "effects": (plan or {}).get("effects"),
+        "planned": (ahead.plan or {}).get("totals"),
+        "effects": (ahead.plan or {}).get("effects"),
     }
     console.answer(value, "" if output else text.rstrip("\n"), as_json=given.as_json)
     if output:
-        console.say(
-            f"wrote {files.shown(output)}" + (f" and {files.shown(picture)}" if picture and shown else "")
-        )
+        console.say("wrote " + " and ".join(files.shown(path) for path in (output, picture) if path))
 
 
 def _relative(picture: Path, output: Path | None) -> str:
@@ -91,12 +90,19 @@ def _relative(picture: Path, output: Path | None) -> str:
     return picture.as_posix()
 
 
-def _outlook(
-    workspace: Workspace, given: shared.Given
-) -> tuple[dict[str, JSON] | None, list[JSON], list[JSON]]:
-    """Return the plan, and what failed and is held; nothing of them where the scene file cannot be read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outlook:
+    """What is ahead: the plan, and what failed and is held."""
+
+    plan: dict[str, JSON] | None = None
+    failed: Sequence[JSON] = ()
+    held: Sequence[JSON] = ()
+
+
+def _outlook(workspace: Workspace, given: shared.Given) -> _Outlook:
+    """Return what is ahead; nothing where the scene file cannot be read."""
     if workspace.scene_file is None:
-        return None, [], []
+        return _Outlook()
     where = {
         "draft": given.draft,
         "assets": None if given.draft else workspace.assets,
@@ -109,7 +115,9 @@ def _outlook(
         standing = statuses.status(workspace.scene_file, **where)
     except Invalid as invalid:
         console.say(f"without the plan, since the scene file cannot be read: {invalid}")
-        return None, [], []
-    failed = [s.as_json() for s in standing.slots if s.state == "failed"]
-    held = [s.as_json() for s in standing.slots if s.state == "held"]
-    return plan, failed, held
+        return _Outlook()
+    return _Outlook(
+        plan=plan,
+        failed=[s.as_json() for s in standing.slots if s.state == "failed"],
+        held=[s.as_json() for s in standing.slots if s.state == "held"],
+    )

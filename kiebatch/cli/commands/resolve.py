@@ -15,6 +15,13 @@ from kiebatch.running import holding
 
 app = typer.Typer()
 
+# What the next run does with each decision.
+_FOLLOWS = {
+    "task-id": "the next run collects the task, at no cost",
+    "resubmit": "the next run submits it again",
+    "forget": "dropped; the next run makes the slot again",
+}
+
 
 @app.command()
 def resolve(
@@ -60,15 +67,12 @@ def resolve(
     chosen = [one for one in waiting if one.slot in named]
     if not asked:
         raise _undecided(slot, chosen, waiting)
-    done = holding.resolve(workspace, slot, asked[0], task_id)
-    says = chosen[0].evidence.says if chosen and chosen[0].held else ""
-    next_step = {
-        "task-id": "the next run collects the task, at no cost",
-        "resubmit": "the next run submits it again",
-        "forget": "dropped; the next run makes the slot again",
-    }[asked[0]]
-    value = {"slot": str(done.slot), "decision": asked[0], "task_id": done.task_id, "evidence": says}
-    console.answer(value, f"{done.slot}: {next_step}" + (f" ({says})" if says else ""), as_json=as_json)
+    (decision,) = asked
+    done = holding.resolve(workspace, slot, decision, task_id)
+    says = next((one.evidence.says for one in chosen[:1] if one.held), "")
+    value = {"slot": str(done.slot), "decision": decision, "task_id": done.task_id, "evidence": says}
+    because = f" ({says})" if says else ""
+    console.answer(value, f"{done.slot}: {_FOLLOWS[decision]}{because}", as_json=as_json)
 
 
 def _undecided(slot: str, chosen: Sequence[holding.Waiting], waiting: Sequence[holding.Waiting]) -> Invalid:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from kiebatch.board import Access, ReviewSession, Role, application
+from kiebatch.board import Access, ReviewSession, Role, Runner, application
 from kiebatch.cli import console, notifying, options, progress, serving, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid
@@ -23,7 +23,7 @@ from kiebatch.project import Opened, opening
 from kiebatch.record import manifest, picks_file
 from kiebatch.running import session
 from kiebatch.running.events import Event
-from kiebatch.settings import Settings, settings
+from kiebatch.settings import settings
 
 app = typer.Typer()
 
@@ -100,38 +100,6 @@ def review(
         reading = settings(given.flags, {}, {})
         return opening.load(_current(scene_file), **given.where, settings=reading)
 
-    def chosen(opened: Opened) -> Settings:
-        read = options.settings_for(given, opened)
-        return replace(read, wait=False)  # the page says who holds the project, instead of hanging
-
-    async def runner(
-        opened: Opened,
-        *,
-        only: Sequence[str],
-        force: bool,
-        bound: Mapping[str, JSON],
-        emit: Callable[[Event], object],
-    ) -> object:
-        shown = progress.Progress(
-            {},
-            bar=False,
-            quiet=True,
-            events_file=given["events_file"],
-            log=options.logbook(given, chosen(opened)),
-        )
-
-        def both(event: Event) -> None:
-            shown(event)
-            emit(event)
-
-        with shown, options.simulator(chosen(opened), opened) as ready:
-            outcome = await session.run_async(
-                opened, settings=ready, only=only, force=force, bound=bound, emit=both
-            )
-        if ready.notify:  # in a thread, so that the page goes on
-            await asyncio.to_thread(notifying.tell, ready.notify, outcome.as_json(manifest.entry))
-        return outcome
-
     as_json = given.as_json
     idle = [f"--{name}" for name in ("only", "force", "yes") if given[name]]
     if idle:
@@ -140,11 +108,12 @@ def review(
         )
     first, _ = options.open_given(given, scene_file, quiet=as_json)
     options.bring_previews(first.workspace, first.manifest)
+    can_spend = not (look_only or notes_only)
     reviewing = ReviewSession(
         load,
         author=author if author is not None else picks_file.author(first.workspace),
         may_write=write,
-        runner=None if look_only or notes_only else runner,
+        runner=_runner(given) if can_spend else None,
     )
     server, host = serving.listening(listen)
     port = server.getsockname()[1]
@@ -163,10 +132,10 @@ def review(
         as_json=as_json,
     )
     local = serving.is_loopback(host) and not public_url
+    if not as_json and not local:
+        console.say(serving.qr_code(url))
+        console.say(_who_may(access, can_spend=can_spend))
     if not as_json:
-        if not local:
-            console.say(serving.qr_code(url))
-            console.say(_who_may(access, can_spend=not (look_only or notes_only)))
         console.say("Ctrl-C ends the review.")
     if open_ and local and console.on_terminal():
         typer.launch(url)
@@ -179,6 +148,42 @@ def review(
     )
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[server])
+
+
+def _runner(given: shared.Given) -> Runner:
+    """Return what makes what was confirmed on the page, by the options that were typed."""
+
+    async def runner(
+        opened: Opened,
+        *,
+        only: Sequence[str],
+        force: bool,
+        bound: Mapping[str, JSON],
+        emit: Callable[[Event], object],
+    ) -> object:
+        # The page says who holds the project, instead of hanging.
+        chosen = replace(options.settings_for(given, opened), wait=False)
+        shown = progress.Progress(
+            {},
+            bar=False,
+            quiet=True,
+            events_file=given["events_file"],
+            log=options.logbook(given, chosen),
+        )
+
+        def both(event: Event) -> None:
+            shown(event)
+            emit(event)
+
+        with shown, options.simulator(chosen, opened) as ready:
+            outcome = await session.run_async(
+                opened, settings=ready, only=only, force=force, bound=bound, emit=both
+            )
+        if ready.notify:  # in a thread, so that the page goes on
+            await asyncio.to_thread(notifying.tell, ready.notify, outcome.as_json(manifest.entry))
+        return outcome
+
+    return runner
 
 
 def _current(scene_file: Path | None) -> Path | None:
@@ -209,13 +214,12 @@ def _hosts(host: str, port: int, public_url: str | None) -> frozenset[str]:
 def _who_may(access: Access, *, can_spend: bool) -> str:
     """Return who may do what with the address that was printed."""
     who = "Whoever has this address and the password" if access.password else "Whoever has this address"
-    may = "can see the film and write notes"
-    if access.role is Role.OWNER:
-        may = (
-            "can decide, and confirm what is spent"
-            if can_spend
-            else "can decide; nothing can be bought from it"
-        )
+    if access.role is not Role.OWNER:
+        may = "can see the film and write notes"
+    elif can_spend:
+        may = "can decide, and confirm what is spent"
+    else:
+        may = "can decide; nothing can be bought from it"
     until = ""
     if access.expires_at is not None:
         until = time.strftime(", until %Y-%m-%d %H:%M", time.localtime(access.expires_at))

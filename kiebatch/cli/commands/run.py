@@ -62,7 +62,7 @@ def run(
         only, force = list(bound.get("only") or ()), bool(bound.get("force"))
         if plan_file is not None:
             scene_file = scene_file or saved.scene_file_of(bound, plan_file, project=given["project"])
-    reading = (bound.get("reading") or {}) if bound else {}
+    reading = (bound or {}).get("reading") or {}
     with _bringing_home(given, scene_file):
         opened, chosen = options.open_given(given, scene_file, reading=reading)
     todo = _planned(opened, chosen, only=only, force=force)
@@ -158,38 +158,13 @@ def _collect_all_the_same(given: shared.Given, scene_file: Path | None) -> None:
 
 def summary(outcome: Outcome, *, draft: bool = False) -> str:
     """Return what a run came to, for a person."""
-    parts = []
-    new = outcome.succeeded
-    if new:
-        parts.append(f"{new} made" if draft else f"{new} made or restored")
-    if outcome.kept:
-        parts.append(f"{outcome.kept} up to date")
-    if outcome.failures:
-        parts.append(f"{len(outcome.failures)} failed")
-    if outcome.held:
-        parts.append(f"{len(outcome.held)} held")
-    if outcome.not_sent:
-        parts.append(f"{len(outcome.not_sent)} not sent")
-    if outcome.missing:
-        parts.append(f"{outcome.missing} missing")
-    if not parts:
-        parts.append("nothing to do")
-    if outcome.unmet:
-        parts.append(f"{len(outcome.unmet)} not as expected")
-    lines = [", ".join(parts)]
-    if draft:
-        lines[0] += " (draft, no credits)"
-    elif outcome.spent:
-        lines[0] += f"; spent {console.number(outcome.spent)} credits ({console.dollars(outcome.spent)})"
-        if outcome.billed_for_failures:
-            lines[0] += f", {console.number(outcome.billed_for_failures)} of them on failures"
+    lines = [_counts(outcome, draft=draft) + _spent(outcome, draft=draft)]
     for failure in outcome.failures:
         lines.append(f"failed {failure.slot}: {failure.message or failure.code}")
         if failure.hint:
             lines.append(f"  {failure.hint}")
     lines += judgement(outcome)
-    for one in outcome.held:
-        lines.append(f"held {one.slot}: {one.reason}")
+    lines += [f"held {one.slot}: {one.reason}" for one in outcome.held]
     if outcome.held:
         lines.append(
             "Held jobs may have been charged: `kiebatch resolve SLOT` shows what the balance says of each."
@@ -197,6 +172,32 @@ def summary(outcome: Outcome, *, draft: bool = False) -> str:
     if outcome.stopped_because:
         lines.append(f"stopped: {outcome.stopped_because}")
     return "\n".join(lines)
+
+
+def _counts(outcome: Outcome, *, draft: bool) -> str:
+    counts = {
+        "made" if draft else "made or restored": outcome.succeeded,
+        "up to date": outcome.kept,
+        "failed": len(outcome.failures),
+        "held": len(outcome.held),
+        "not sent": len(outcome.skipped),
+        "missing": outcome.missing,
+    }
+    parts = [f"{count} {what}" for what, count in counts.items() if count] or ["nothing to do"]
+    if outcome.unmet:
+        parts.append(f"{len(outcome.unmet)} not as expected")
+    return ", ".join(parts)
+
+
+def _spent(outcome: Outcome, *, draft: bool) -> str:
+    if draft:
+        return " (draft, no credits)"
+    if not outcome.spent:
+        return ""
+    said = f"; spent {console.number(outcome.spent)} credits ({console.dollars(outcome.spent)})"
+    if outcome.billed_for_failures:
+        said += f", {console.number(outcome.billed_for_failures)} of them on failures"
+    return said
 
 
 def judgement(outcome: Outcome) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -63,16 +64,7 @@ def verify(
     value = {"status": "damaged" if left else "ok", "problems": [each.as_json() for each in damage]}
 
     def text() -> str:
-        lines = [str(each) for each in damage]
-        if not damage and remote:
-            lines.append("ok: the store has every file")
-        elif not damage:
-            lines.append("ok: every file is as the manifest says")
-        elif not left:
-            lines.append("everything is mended")
-        else:
-            mended = f", {len(damage) - len(left)} mended" if len(left) < len(damage) else ""
-            lines.append(f"{len(left)} problem{'' if len(left) == 1 else 's'}{mended}")
+        lines = [*map(str, damage), _in_sum(damage, left, remote=remote)]
         if fix and len(left) < len(damage):
             lines += _git_hint(workspace.assets.parent, files.shown(workspace.assets))
         return "\n".join(lines)
@@ -80,6 +72,15 @@ def verify(
     code = Exit.DIFFERS if left else Exit.OK
     console.answer(value, text, as_json=as_json, code=code)
     console.leave(code)
+
+
+def _in_sum(damage: Sequence[Damage], left: Sequence[Damage], *, remote: bool) -> str:
+    if not damage:
+        return "ok: the store has every file" if remote else "ok: every file is as the manifest says"
+    if not left:
+        return "everything is mended"
+    mended = f", {len(damage) - len(left)} mended" if len(left) < len(damage) else ""
+    return f"{len(left)} problem{'' if len(left) == 1 else 's'}{mended}"
 
 
 def _damage(workspace: Workspace, *, fix: bool, every: bool) -> list[Damage]:
