@@ -53,7 +53,7 @@ class Changed:
 class LiveFilm:
     """Holds a film in memory and notices when it changes on the disk.  Its methods may run in several threads."""
 
-    def __init__(self, load: Callable[[], Opened]) -> None:
+    def __init__(self, load: Callable[[], Opened], derivatives: Derivatives | None = None) -> None:
         self.load = load
         self.lock = threading.RLock()
         self._rest_until = 0.0
@@ -61,7 +61,7 @@ class LiveFilm:
         self._has_ffmpeg = media.find_ffmpeg() is not None
         self.opened = load()
         self.workspace = self.opened.workspace
-        self._derivatives = Derivatives(self.workspace.state)
+        self._derivatives = derivatives or Derivatives(self.workspace.state)
         self._seen = self._signature()
         self.film, self._assets, self._shown = self._read(self.opened)
 
@@ -79,20 +79,22 @@ class LiveFilm:
     def _own_peaks(self, sound: publish.OwnSound) -> tuple[int, ...]:
         key = (sound.key, sound.sha256)
         if key not in self._peaks:
-            self._peaks[key] = sound.peaks(self.workspace)
+            self._peaks[key] = sound.peaks(self._derivatives)
         return self._peaks[key]
 
     def _addresses(self, assets: Iterable[Asset], whereabouts: Whereabouts) -> dict[str, Shown]:
         assets = list(assets)
         paths = {a.id: publish.path_of(self.workspace, a) for a in assets}
+        away = {a.id for a in assets if whereabouts.away(a, self.workspace)}
         sounds = [
             ((a.id, a.sha256), need)
             for a in assets
             if a.type == "audio"
-            and (path := paths[a.id])
-            and (need := wanted(a, path, "peaks"))
+            and (paths[a.id] or a.id in away)
+            and (need := wanted(a, paths[a.id], "peaks"))
             and (a.id, a.sha256) not in self._peaks
         ]
+        afar = self._afar(a for a in assets if a.id in away)
         made = self._derivatives.make(need for _, need in sounds)
         for key, need in sounds:
             self._peaks[key] = publish.read_peaks(made.get(need))
@@ -100,9 +102,14 @@ class LiveFilm:
         for asset in assets:
             mark = f"{asset.id}?{(asset.sha256 or '')[:12]}"
             if paths[asset.id] is None:
-                small = self._derivatives.kept(asset, "thumb")
-                away = whereabouts.away(asset, self.workspace)
-                found[asset.id] = Shown(thumb=f"small/thumb/{mark}" if small else "", away=away)
+                there = afar.get(asset.id, set())
+                found[asset.id] = Shown(
+                    thumb=f"small/thumb/{mark}" if "thumb" in there else "",
+                    poster=f"small/poster/{mark}" if "poster" in there else "",
+                    media=f"small/web/{mark}" if "web" in there else "",
+                    peaks=self._peaks.get((asset.id, asset.sha256), ()),
+                    away=asset.id in away,
+                )
                 continue
             wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
             pictured = asset.type == "image" or (asset.type == "video" and self._has_ffmpeg)
@@ -113,6 +120,17 @@ class LiveFilm:
                 text=publish.read_words(asset, paths[asset.id]),
                 peaks=self._peaks.get((asset.id, asset.sha256), ()),
             )
+        return found
+
+    def _afar(self, assets: Iterable[Asset]) -> dict[str, set[Kind]]:
+        """Return what can be shown of assets whose files are not here, by id."""
+        kinds: tuple[Kind, ...] = ("thumb", "poster", "web")
+        wishes = {(a.id, kind): need for a in assets for kind in kinds if (need := wanted(a, None, kind))}
+        there = self._derivatives.there(wishes.values())
+        found: dict[str, set[Kind]] = {}
+        for (id, kind), need in wishes.items():
+            if need in there:
+                found.setdefault(id, set()).add(kind)
         return found
 
     def page(self, review: Review) -> str:
@@ -152,6 +170,8 @@ class LiveFilm:
         path = publish.path_of(self.workspace, asset) if asset else None
         if asset and path is None:
             return self._derivatives.kept(asset, kind)
+        if kind == "web":
+            return None  # the file itself is shown; whoever looks at a page shall not have films encoded
         need = wanted(asset, path, kind) if asset and path else None
         return self._derivatives.get(need) if need else None
 

@@ -76,6 +76,7 @@ def write(
     *,
     embed: bool = False,
     done: Callable[[], object] = lambda: None,
+    derivatives: Derivatives | None = None,
 ) -> Written:
     """Write the board as one HTML file.
 
@@ -84,11 +85,12 @@ def write(
     """
     film = film_of(opened)
     assets = [a for p in film.panels for t in p.takes for v in t.versions for a in v.assets]
-    shown, without = _shown(opened, assets, output.resolve().parent, embed=embed, done=done)
+    small = derivatives or Derivatives(opened.workspace.state)
+    shown, without = _shown(opened, assets, output.resolve().parent, small, embed=embed, done=done)
     for sound in own_sounds(opened, film):
         there = quote(os.path.relpath(sound.path, output.resolve().parent).replace(os.sep, "/"))
         media = _data_url(sound.path, sound.media_type) if embed else there
-        shown[sound.key] = Shown(media=media, peaks=sound.peaks(opened.workspace))
+        shown[sound.key] = Shown(media=media, peaks=sound.peaks(small))
     text = page(film, shown)
     files.replace(output, text)
     return Written(
@@ -100,39 +102,51 @@ def write(
 
 
 def _shown(
-    opened: Opened, assets: Iterable[Asset], beside: Path, *, embed: bool, done: Callable[[], object]
+    opened: Opened,
+    assets: Iterable[Asset],
+    beside: Path,
+    derivatives: Derivatives,
+    *,
+    embed: bool,
+    done: Callable[[], object],
 ) -> tuple[dict[str, Shown], int]:
     assets, workspace = list(assets), opened.workspace
     whereabouts = Whereabouts(opened.manifest, workspace.state)
     needed: dict[tuple[str, Kind], Wanted] = {}
     paths: dict[str, Path] = {}
+    away: set[str] = set()
     for asset in assets:
         path = path_of(workspace, asset)
-        if path is None:
+        if path is not None:
+            paths[asset.id] = path
+        elif whereabouts.away(asset, workspace):
+            away.add(asset.id)
+        else:
             continue
-        paths[asset.id] = path
         kinds: tuple[Kind, ...] = ("thumb", "peaks", "web") if embed else ("thumb", "peaks")
         for kind in kinds:
             need = wanted(asset, path, kind)
             if need:
                 needed[asset.id, kind] = need
-    derivatives = Derivatives(workspace.state)
     made = derivatives.make(needed.values(), done)
     found: dict[str, Shown] = {}
     without = 0
     for asset in assets:
         path = paths.get(asset.id)
-        if path is None:
-            thumb = derivatives.kept(asset, "thumb")  # of a file that is in the store, say
-            away = whereabouts.away(asset, workspace)
-            found[asset.id] = Shown(thumb=_inside(thumb, asset) if thumb else "", away=away)
-            continue
 
         def small(kind: Kind, id: str = asset.id) -> Path | None:
             need = needed.get((id, kind))
             return made.get(need) if need else None
 
         thumb, peaks, web = small("thumb"), small("peaks"), small("web")
+        if path is None:  # what others made of it is shown
+            found[asset.id] = Shown(
+                thumb=_inside(thumb, asset) if thumb else "",
+                media=_inside(web, asset) if web else "",
+                peaks=read_peaks(peaks),
+                away=asset.id in away,
+            )
+            continue
         without += asset.type in ("image", "video") and thumb is None
         if embed:
             # What ffmpeg could not reduce goes in as it is: the page must show it wherever it is mailed.
@@ -157,9 +171,8 @@ class OwnSound:
     sha256: str
     media_type: str
 
-    def peaks(self, workspace: Workspace) -> tuple[int, ...]:
-        need = Wanted(self.path, self.sha256, "audio", "peaks")
-        return read_peaks(Derivatives(workspace.state).get(need))
+    def peaks(self, derivatives: Derivatives) -> tuple[int, ...]:
+        return read_peaks(derivatives.get(Wanted(self.path, self.sha256, "audio", "peaks")))
 
 
 def own_sounds(opened: Opened, film: Film) -> list[OwnSound]:

@@ -31,6 +31,7 @@ from kiebatch.record.picks import written
 log = logging.getLogger(__name__)
 
 _MAX_PROPOSALS = 200
+_SMALL = {".webp": "image/webp", ".mp4": "video/mp4", ".m4a": "audio/mp4", ".json": "application/json"}
 
 
 def application(session: ReviewSession, access: Access) -> Starlette:
@@ -114,12 +115,12 @@ class _Review:
         return replies.file(*found) if found else PlainTextResponse("gone\n", status_code=404)
 
     async def small(self, request: Request) -> Response:
-        kinds: dict[str, Derivative] = {"thumb": "thumb", "poster": "poster"}
+        kinds: dict[str, Derivative] = {"thumb": "thumb", "poster": "poster", "web": "web"}
         kind = kinds.get(request.path_params["kind"])
         path = await run_in_threadpool(self.live.small, request.path_params["id"], kind) if kind else None
         if path is None:
             return PlainTextResponse("no preview\n", status_code=404)
-        return replies.file(path, "image/webp")
+        return replies.file(path, _SMALL[path.suffix])
 
     async def events(self, request: Request) -> Response:
         # What goes wrong names files and lines of the project, which are not a guest's business.

@@ -8,6 +8,7 @@ from kiebatch.board.live import LiveFilm
 from kiebatch.board.making import Making, Runner
 from kiebatch.board.page import Review
 from kiebatch.board.proposals import Proposals
+from kiebatch.media import Derivatives
 from kiebatch.project import Opened
 
 
@@ -22,6 +23,7 @@ class ReviewSession:
         self,
         load: Callable[[], Opened],
         *,
+        derivatives: Derivatives | None = None,
         author: str = "",
         may_write: bool = False,
         runner: Runner | None = None,
@@ -29,7 +31,7 @@ class ReviewSession:
     ) -> None:
         self.author = author
         self.every_s = every_s
-        self.live = LiveFilm(load)
+        self.live = LiveFilm(load, derivatives)
         self.proposals = Proposals(self.live, may_write=may_write, may_run=runner is not None)
         self.making = Making(self.live, runner)
         self.owner_view = Review(author=author, may_write=may_write, may_run=runner is not None)

@@ -138,12 +138,13 @@ def _change(change: SlotChange) -> str:
 # --- pictures ------------------------------------------------------------------------------------------
 
 
-def panels(changes: Sequence[SlotChange], old: Snapshot, new: Snapshot, cache: Path) -> list[Panel]:
-    """Return the pictures of the slots whose files changed, those that have any; `cache` is the state folder.
+def panels(
+    changes: Sequence[SlotChange], old: Snapshot, new: Snapshot, thumbnails: Derivatives
+) -> list[Panel]:
+    """Return the pictures of the slots whose files changed, those that have any.
 
     A clip shows its first frame.  What was not in git then, or cannot be read, has no picture.
     """
-    thumbnails = Derivatives(cache)
     found: list[Panel] = []
     for change in changes:
         if len(found) == MAX_PANELS:
@@ -162,10 +163,9 @@ def _thumbnail(assets: Sequence[Asset], read: Read, thumbnails: Derivatives) -> 
     if asset is None:
         return None
     modality = asset.type
-    if asset.sha256:
-        made = thumbnails.path(Wanted(Path(asset.filename), asset.sha256, modality, "thumb"))
-        if made.exists():
-            return made.read_bytes()
+    made = thumbnails.kept(asset, "thumb")
+    if made is not None:
+        return made.read_bytes()
     content = read(asset.filename)
     if not content:
         return None

@@ -18,10 +18,10 @@ from kiebatch.cli import console, streams
 from kiebatch.cli.logbook import Logbook
 from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
+from kiebatch.media import Derivatives
 from kiebatch.model import JSON, Job
 from kiebatch.planning import statuses
 from kiebatch.project import Opened, opening
-from kiebatch.record.manifest import Manifest
 from kiebatch.settings import Settings, settings
 from kiebatch.workspace import Workspace
 
@@ -201,16 +201,11 @@ def opened(
     return found
 
 
-def bring_previews(workspace: Workspace, recorded: Manifest) -> None:
-    """Bring small pictures of files that are not here, where the person has named a store."""
-    chosen = settings({}, os.environ, {})
-    if not chosen.store:
-        return
+def derivatives(workspace: Workspace) -> Derivatives:
+    """Return the small copies of a film's files, also those of the store that the person has named."""
     from kiebatch.running import previews  # brings Pillow along
 
-    why_not = previews.bring_previews(workspace, recorded, chosen)
-    if why_not:
-        console.say(f"without the small pictures of the store: {why_not}")
+    return previews.derivatives(workspace, settings({}, os.environ, {}), console.say)
 
 
 def logbook(given: Given, chosen: Settings) -> Logbook | None:

@@ -16,6 +16,7 @@ from kiebatch.errors import Invalid
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Film, Options, Take
 from kiebatch.exports.sheet import Page
+from kiebatch.media import Derivatives
 from kiebatch.model import Character, LocalFile, Project, Ref, ShotOutput, WebURL
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
@@ -44,7 +45,7 @@ def export(
         )
     written: list[Path] = []
     for number, name in enumerate(cast, 1):
-        pictures = _pictures(project.characters[name], film, workspace)
+        pictures = _pictures(project.characters[name], film, workspace, options.derivatives)
         written += _sheet(name, shown[name], pictures, workspace, options)
         options.progress(number, len(cast))
     return written
@@ -80,9 +81,11 @@ def _shot(shot: Cut, take: Take | None, page: Page, place: int) -> None:
     page.cell(place, (shot, take))
 
 
-def _pictures(character: Character, film: Film, workspace: Workspace) -> list[tuple[str, Path | None]]:
-    """Return the references of a character: what each is called, and its picture where it is on this disk."""
-    return [(_called(ref), _path(ref, film, workspace)) for ref in character.pictures]
+def _pictures(
+    character: Character, film: Film, workspace: Workspace, small: Derivatives | None
+) -> list[tuple[str, Path | None]]:
+    """Return the references of a character: what each is called, and its picture where it can be had."""
+    return [(_called(ref), _path(ref, film, workspace, small)) for ref in character.pictures]
 
 
 def _called(ref: Ref) -> str:
@@ -95,7 +98,7 @@ def _called(ref: Ref) -> str:
             return f"shot {ref.slot.scene}" + (f", take {ref.slot.take}" if ref.slot.take > 1 else "")
 
 
-def _path(ref: Ref, film: Film, workspace: Workspace) -> Path | None:
+def _path(ref: Ref, film: Film, workspace: Workspace, small: Derivatives | None) -> Path | None:
     match ref:
         case LocalFile():
             return workspace.root / ref.path
@@ -103,6 +106,6 @@ def _path(ref: Ref, film: Film, workspace: Workspace) -> Path | None:
             shot = next((shot for shot in film.shots if shot.name == str(ref.slot.scene)), None)
             takes = shot.takes if shot else ()
             take = next((take for take in takes if take.number == ref.slot.take), None)
-            return cut.poster(take, workspace.state)
+            return cut.poster(take, workspace.state, small)
         case WebURL():
             return None

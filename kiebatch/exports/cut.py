@@ -14,6 +14,7 @@ from typing import Literal
 
 from kiebatch import files, media
 from kiebatch.errors import Invalid, Problem, Where, install_hint, plain
+from kiebatch.media import Derivatives
 from kiebatch.model import Asset, Line, Modality, Project, Scene, SceneId, Shot, ShotId, Slot, selects
 from kiebatch.record import Whereabouts, notes
 from kiebatch.record.manifest import Manifest
@@ -41,6 +42,7 @@ class Options:
     - `slate`: scene, shot, take and time in the animatic; `captions`: what is said, in the picture
     - `web_side` and `thumb_side`: the longest sides of what `web` writes, in pixels
     - `queue`: opens the queue of others who encode an animatic, with files in a folder; None where nobody does
+    - `derivatives`: small copies, also those that others made; without them those of this machine
     - `only`: selectors such as `5-9` or `2b`, empty for all; `picked`: only shots of which somebody picked a take
     """
 
@@ -61,6 +63,7 @@ class Options:
     slate: bool = False
     captions: bool = False
     queue: OpenQueue | None = None
+    derivatives: Derivatives | None = None
     web_side: int | None = None
     thumb_side: int | None = None
     only: tuple[str, ...] = ()
@@ -219,10 +222,13 @@ def chosen(
     return replace(whole, shots=kept, sounds=sounds)
 
 
-def away(film: Film) -> list[str]:
-    """Return the names of the shots and sounds whose shown file is in the store and not here."""
-    found = (cut.name for cut in (*film.shots, *film.sounds) if cut.shown and cut.shown.remote)
-    return list(dict.fromkeys(found))
+def away(film: Film, copied: Callable[[Asset], bool]) -> list[str]:
+    """Return the names of the shots and sounds whose shown file is in the store and not here.
+
+    `copied` says of which the export has a small copy that is as good.
+    """
+    cuts = [cut for cut in (*film.shots, *film.sounds) if cut.shown and cut.shown.remote]
+    return list(dict.fromkeys(cut.name for cut in cuts if cut.shown and not copied(cut.shown.asset)))
 
 
 def why_empty(take: Take | None) -> str:
@@ -442,11 +448,14 @@ def _spoken(lines: Sequence[Line]) -> str:
 # --- what several exports need -------------------------------------------------------------------------
 
 
-def poster(take: Take | None, state: Path) -> Path | None:
+def poster(take: Take | None, state: Path, small: Derivatives | None = None) -> Path | None:
     """Return a picture of a take: the still itself, or the first frame of a clip, cut once and kept in `state`.
 
-    None where there is no picture: nothing made yet, its file gone, or a clip and no ffmpeg.
+    Of a file that is in the store alone it is the poster, or the thumbnail, that others made.  None where there is no
+    picture: nothing made yet, its file gone, or a clip and no ffmpeg.
     """
+    if take is not None and take.remote and small is not None:
+        return small.kept(take.asset, "poster") or small.kept(take.asset, "thumb")
     if take is None or take.path is None:
         return None
     if take.asset.type == "image":

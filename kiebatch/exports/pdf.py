@@ -316,7 +316,7 @@ class _Book:
             column.y += size * 1.25
 
     def _picture(self, shot: Cut, x: float, y: float, wide: float, high: float) -> None:
-        source = cut.poster(shot.shown, self.workspace.state)
+        source = cut.poster(shot.shown, self.workspace.state, self.options.derivatives)
         picture = _small(source, wide, high) if source else None
         self.pdf.set_draw_color(*_LINE)
         self.pdf.set_line_width(0.6)

@@ -63,7 +63,7 @@ class Page:
     def __init__(self, film: Film, options: Options, workspace: Workspace, *, rows: int) -> None:
         self.film = film
         self.columns = options.columns
-        self.state = workspace.state
+        self.state, self.small = workspace.state, options.derivatives
         self.all_takes = options.all_takes
         self.wide = (WIDTH - 2 * _MARGIN - _GAP * (self.columns - 1)) / self.columns
         shape = film.shape
@@ -129,7 +129,7 @@ class Page:
                 line += 1
 
     def _picture(self, take: Take | None, x: float, y: float) -> None:
-        box = self._shown(cut.poster(take, self.state), x, y, cut.why_empty(take))
+        box = self._shown(cut.poster(take, self.state, self.small), x, y, cut.why_empty(take))
         if take and take.asset.type == "video":
             self._badge(box, f"{take.asset.duration:g} s clip" if take.asset.duration else "clip")
         if take and take.standing.choice == "pick":

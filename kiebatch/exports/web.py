@@ -42,7 +42,7 @@ def export(
     wishes = {name: wish for name, _, _, wish in _wishes(film, options)}
     total = len(set(wishes.values()))
     steps = iter(range(1, total + 1))
-    made = Derivatives(workspace.state).make(
+    made = (options.derivatives or Derivatives(workspace.state)).make(
         wishes.values(), lambda: options.progress(next(steps, total), total)
     )
     written: list[Path] = []
@@ -64,7 +64,7 @@ def _wishes(film: Film, options: Options) -> Iterator[tuple[str, Cut, Take, Want
     sides = {"web": options.web_side, "poster": options.web_side, "thumb": options.thumb_side}
     for shot in (*film.shots, *film.sounds):
         for take in _takes(shot, options):
-            if take.path is None:
+            if take.path is None and not take.remote:
                 continue
             for kind in _KINDS.get(take.asset.type, ()):
                 wish = wanted(take.asset, take.path, kind, sides.get(kind))

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from PIL import Image, ImageOps
 
@@ -42,6 +42,7 @@ MAX_PIXELS = 120_000_000  # a picture that claims more is refused before it is d
 RECIPE = 1  # goes up when the same content shall give other bytes
 TIMEOUT_S = 300.0
 _WORKERS = min(8, os.cpu_count() or 2)
+_CALLS = 16  # side by side, where others are asked; what is made takes turns all the same
 _AT_ONCE = threading.BoundedSemaphore(
     _WORKERS
 )  # a page asks for many at once, and each may be a large picture
@@ -57,6 +58,7 @@ _ENDINGS: Mapping[tuple[str, Kind], str] = {
 }
 # What Pillow raises over a file that it cannot read.
 _UNREADABLE = (Image.DecompressionBombError, ValueError, SyntaxError, EOFError, MemoryError, OSError)
+_NOWHERE = Path()
 # Containers alone: a playlist names other files.
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FORMATS = "mov,matroska,webm,avi,gif,mp3,wav,ogg,flac,aac,mpegts"
@@ -82,6 +84,11 @@ class Wanted:
         return self.side or usual
 
     @property
+    def is_here(self) -> bool:
+        """Whether there is a file to make it from."""
+        return self.path != _NOWHERE
+
+    @property
     def name(self) -> str:
         """What it is called wherever it is kept: by content, kind and recipe."""
         return f"{self.sha256}-{self.kind}{self.side or ''}-{RECIPE}{_ENDINGS[self.modality, self.kind]}"
@@ -91,10 +98,16 @@ class Unmakeable(Exception):
     """There is no such derivative of this file: not readable, too large, or a tool is missing."""
 
 
-def wanted(asset: Asset, path: Path, kind: Kind, side: int | None = None) -> Wanted | None:
-    """Return the wish for an asset's derivative; None where its file is gone or its type has no such kind."""
+def wanted(asset: Asset, path: Path | None, kind: Kind, side: int | None = None) -> Wanted | None:
+    """Return the wish for an asset's derivative; None where its file is gone or its type has no such kind.
+
+    Without a `path` the file is not here: others may have made the derivative, of the digest that the entry names.
+    """
     if not exists(asset.type, kind):
         return None
+    if path is None:
+        digest = asset.sha256 or ""
+        return Wanted(_NOWHERE, digest, asset.type, kind, side) if _SHA256.fullmatch(digest) else None
     try:
         size = path.stat().st_size
         known = asset.sha256 if asset.sha256 and size == asset.bytes else None
@@ -114,11 +127,27 @@ def render(wish: Wanted, target: Path) -> None:
         _MAKERS[wish.modality, wish.kind](wish, target)
 
 
-class Derivatives:
-    """The cache in one state folder.  Safe to use from several threads and processes at once."""
+class Elsewhere(Protocol):
+    """Where others keep derivatives that they made."""
 
-    def __init__(self, state: Path) -> None:
+    def has(self, wish: Wanted) -> bool:
+        """Whether a derivative is there."""
+        ...
+
+    def bring(self, wish: Wanted, target: Path) -> bool:
+        """Bring a derivative to its name here, whole and looked at; False where it is not there."""
+        ...
+
+
+class Derivatives:
+    """The cache in one state folder.  Safe to use from several threads and processes at once.
+
+    `elsewhere` is asked before a clip or sound is made smaller, and for whatever is made of files that are not here.
+    """
+
+    def __init__(self, state: Path, elsewhere: Elsewhere | None = None) -> None:
         self.folder = state / "derivatives"
+        self._elsewhere = elsewhere
 
     def path(self, wish: Wanted) -> Path:
         """Return where a derivative lies once it is made."""
@@ -132,31 +161,46 @@ class Derivatives:
         found = wanted(asset, path, kind)
         return self.get(found) if found else None
 
-    def place(self, asset: Asset, kind: Kind) -> Path | None:
-        """Return where an asset's derivative lies once it is made, by the digest that its entry names.
-
-        None where its type has no such kind, and where the entry names no digest.
-        """
-        if not exists(asset.type, kind) or not _SHA256.fullmatch(asset.sha256 or ""):
-            return None
-        return self.path(Wanted(Path(), asset.sha256 or "", asset.type, kind))
-
     def kept(self, asset: Asset, kind: Kind) -> Path | None:
-        """Return an asset's derivative where it is there already, whether the asset's file is here or not."""
-        found = self.place(asset, kind)
-        return found if found and found.is_file() else None
+        """Return the derivative of an asset whose file is not here; None where nobody has it."""
+        wish = wanted(asset, None, kind)
+        return self.get(wish) if wish else None
 
     def get(self, wish: Wanted) -> Path | None:
-        """Return a derivative, made now unless it is there; None where it cannot be made."""
+        """Return a derivative, brought or made now unless it is there; None where it cannot be had."""
         target = self.path(wish)
         if target.exists():
             return target
         try:
             files.private_folder(target.parent)
-            render(wish, target)
+            if self._asks(wish) and self._elsewhere is not None and self._elsewhere.bring(wish, target):
+                return target
+            if wish.is_here:
+                render(wish, target)
+                return target
         except (Unmakeable, KieBatchError, OSError):
-            return None
-        return target
+            pass
+        return None
+
+    def _asks(self, wish: Wanted) -> bool:
+        # A picture that is here is made smaller in less time than a store answers.
+        return wish.side is None and not (wish.is_here and wish.modality == "image")
+
+    def there(self, wishes: Iterable[Wanted]) -> set[Wanted]:
+        """Return which derivatives can be had without making them."""
+        unique = list(dict.fromkeys(wishes))
+
+        def is_there(wish: Wanted) -> bool:
+            if self.path(wish).exists():
+                return True
+            return self._elsewhere is not None and self._asks(wish) and self._elsewhere.has(wish)
+
+        with ThreadPoolExecutor(max_workers=self._at_once) as pool:
+            return {wish for wish, found in zip(unique, pool.map(is_there, unique), strict=True) if found}
+
+    @property
+    def _at_once(self) -> int:
+        return _WORKERS if self._elsewhere is None else _CALLS
 
     def make(self, wishes: Iterable[Wanted], done: Callable[[], object] = lambda: None) -> dict[Wanted, Path]:
         """Return the derivatives that there are for these wishes, those that were missing made in parallel.
@@ -165,7 +209,7 @@ class Derivatives:
         """
         unique = list(dict.fromkeys(wishes))
         found: dict[Wanted, Path] = {}
-        with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+        with ThreadPoolExecutor(max_workers=self._at_once) as pool:
             for wish, path in zip(unique, pool.map(self.get, unique), strict=True):
                 if path:
                     found[wish] = path

@@ -1,24 +1,34 @@
-"""Small pictures of files that are in the store: made where the files are, shown where they are not."""
+"""Small copies of results in the store: made where the files are, shown where they are not."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from kiebatch import files, formats
 from kiebatch.errors import plain
-from kiebatch.media import Derivatives
+from kiebatch.media import Derivatives, Wanted
 from kiebatch.model import Asset
-from kiebatch.record import Results, StoreFailed, Whereabouts
-from kiebatch.record.manifest import Manifest
+from kiebatch.record import Results, StoreFailed
 from kiebatch.record.store import open_store, times_of
 from kiebatch.settings import Settings
 from kiebatch.workspace import Workspace
 
-_AT_ONCE = 16
-_LONGEST = 1 << 20  # bytes; a thumbnail has some 20 kB
+_LONGEST: Final[Mapping[str, int]] = {
+    "thumb": 1 << 20,
+    "poster": 4 << 20,
+    "web": 256 << 20,
+    "peaks": 64 << 10,
+}
+_TYPES: Final[Mapping[str, set[str]]] = {
+    ".webp": {"image/webp"},
+    ".mp4": {"video/mp4", "video/quicktime"},
+    ".m4a": {"audio/mp4", "video/mp4"},
+}
 
 
 def store_preview(store: Results, asset: Asset, path: Path, state: Path) -> None:
@@ -28,52 +38,62 @@ def store_preview(store: Results, asset: Asset, path: Path, state: Path) -> None
         store.keep_derived(asset.sha256, made)
 
 
-def bring_previews(workspace: Workspace, recorded: Manifest, settings: Settings) -> str:
-    """Bring the thumbnails of files that are not here from the person's own store, where it has some.
-
-    Returns why they could not be had, in words, or nothing: a page without them is still a page.
-    """
+def derivatives(workspace: Workspace, settings: Settings, say: Callable[[str], object]) -> Derivatives:
+    """Return the derivatives of a film: those of the person's own store, where there is one, before any is made here."""
     if not settings.store or workspace.draft:
-        return ""
-    store, derivatives = open_store(settings.store, times_of(settings)), Derivatives(workspace.state)
-    lacking = list(_lacking(workspace, recorded, derivatives))
-    silent: list[StoreFailed] = []
-
-    def bring(asset: Asset) -> None:
-        if not silent:
-            try:
-                _bring(store, asset, derivatives)
-            except StoreFailed as failed:
-                silent.append(failed)
-
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        list(pool.map(bring, lacking))
-    return plain(silent[0].message) if silent else ""
+        return Derivatives(workspace.state)
+    return Derivatives(workspace.state, _Stored(open_store(settings.store, times_of(settings)), say))
 
 
-def _lacking(workspace: Workspace, recorded: Manifest, derivatives: Derivatives) -> Iterable[Asset]:
-    whereabouts = Whereabouts(recorded, workspace.state)
-    for asset in recorded.assets:
-        if not whereabouts.remote(asset) or derivatives.kept(asset, "thumb"):
-            continue
-        if derivatives.place(asset, "thumb") and not workspace.asset_file(asset.filename, asset.type):
-            yield asset
+class _Stored:
+    """What workers and colleagues made.  A store that does not answer is asked no more, and that is said once."""
+
+    def __init__(self, store: Results, say: Callable[[str], object]) -> None:
+        self._store = store
+        self._say = say
+        self._silent = False
+        self._lock = threading.Lock()
+
+    def has(self, wish: Wanted) -> bool:
+        return self._asked(lambda: self._store.has_derived(wish.sha256, wish.name))
+
+    def bring(self, wish: Wanted, target: Path) -> bool:
+        part = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}")
+        longest = _LONGEST[wish.kind]
+        try:
+            if self._asked(
+                lambda: self._store.fetch_derived(wish.sha256, wish.name, part, longest=longest)
+            ) and _is(part, wish):
+                os.replace(part, target)
+                return True
+        finally:
+            part.unlink(missing_ok=True)
+        return False
+
+    def _asked(self, ask: Callable[[], bool]) -> bool:
+        if self._silent:
+            return False
+        try:
+            return ask()
+        except StoreFailed as failed:
+            with self._lock:
+                told, self._silent = self._silent, True
+            if not told:
+                self._say(f"without the small copies of the store: {plain(failed.message)}")
+            return False
 
 
-def _bring(store: Results, asset: Asset, derivatives: Derivatives) -> None:
-    target = derivatives.place(asset, "thumb")
-    if target is None:
-        return
-    files.private_folder(target.parent)
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        if store.fetch_derived(asset.sha256 or "", target.name, part, longest=_LONGEST) and _is_picture(part):
-            os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _is_picture(path: Path) -> bool:
+def _is(path: Path, wish: Wanted) -> bool:
     """Whether a file is what its name says; nobody's digest vouches for it."""
+    if wish.kind == "peaks":
+        return _are_peaks(path)
     found = formats.sniff(files.head(path))
-    return found is not None and found[1] == "image/webp"
+    return found is not None and found[1] in _TYPES[Path(wish.name).suffix]
+
+
+def _are_peaks(path: Path) -> bool:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(value, list) and all(isinstance(one, int) and 0 <= one <= 100 for one in value)

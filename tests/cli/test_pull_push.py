@@ -290,7 +290,7 @@ def test_a_board_without_small_pictures_is_still_a_board(
     assert said.code == 0
     page = (film.folder / "board.html").read_text()
     assert "data:image/webp" not in page
-    assert ("without the small pictures of the store" in said.err) == (trouble == "no store")
+    assert ("without the small copies of the store" in said.err) == (trouble == "no store")
 
 
 @pytest.mark.slow

@@ -39,10 +39,10 @@ def board(
     opened = options.looked_at(given, scene_file)
     opened = replace(opened, workspace=as_known_here(opened.workspace, console.say))
     target = output or opened.workspace.root / "board.html"
-    options.bring_previews(opened.workspace, opened.manifest)
     # Small pictures of a long film take a while the first time; a bar shows up after a second.
     with tqdm(unit=" previews", delay=1, leave=False, disable=True if given.as_json else None) as bar:
-        made = publish.write(opened, target, embed=embed, done=bar.update)
+        small = options.derivatives(opened.workspace)
+        made = publish.write(opened, target, embed=embed, done=bar.update, derivatives=small)
     value = {
         "status": "success",
         "file": str(made.path),

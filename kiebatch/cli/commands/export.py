@@ -6,7 +6,7 @@ import datetime as dt
 import importlib
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence, Sized
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Sized
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -24,6 +24,7 @@ from kiebatch.exports import ENDINGS, bundle, cut, otio, retime
 from kiebatch.exports import csv as shot_list
 from kiebatch.exports.cut import Progress
 from kiebatch.exports.pdf import GRIDS
+from kiebatch.media import Kind as Derivative
 from kiebatch.project import Opened, finding
 from kiebatch.record import picks_file, runs
 from kiebatch.record.picks import Decision
@@ -51,6 +52,13 @@ Kind = Literal[
 ]
 _TIMELINES = ("otio", "edl", "fcp7", "fcpxml")
 _WITHOUT_MEDIA = ("csv", "captions")
+# What an export shows for a file that is not here, where others made it.
+_COPIES: Mapping[str, Derivative] = {
+    "web": "web",
+    "sheet": "poster",
+    "characters": "poster",
+    "pdf": "poster",
+}
 _NAMED = 8  # shots that a message names; more of them are pulled all together
 
 
@@ -198,6 +206,7 @@ def export(
             slate=slate,
             captions=captions,
             queue=_encoders(opened.workspace) if kind == "animatic" else None,
+            derivatives=options.derivatives(opened.workspace),
             web_side=web_size,
             thumb_side=thumb_size,
             only=tuple(only or ()),
@@ -207,7 +216,7 @@ def export(
         written: list[Path] = module.export(
             opened.project, opened.manifest, opened.picks, opened.workspace, chosen
         )
-    away = [] if kind in _WITHOUT_MEDIA else _away(opened, chosen)
+    away = [] if kind in _WITHOUT_MEDIA else _away(opened, chosen, _COPIES.get(kind))
     value = {
         "status": "success",
         "file": files.shown(written[0]),
@@ -252,10 +261,11 @@ def _encoders(workspace: Workspace) -> OpenQueue | None:
     return opened
 
 
-def _away(opened: Opened, chosen: cut.Options) -> list[str]:
+def _away(opened: Opened, chosen: cut.Options, copy: Derivative | None) -> list[str]:
     """Return the shots that an export shows and whose files are in the store alone; say what brings them."""
     film = cut.chosen(opened.project, opened.manifest, opened.picks, opened.workspace, chosen)
-    away = cut.away(film)
+    small = chosen.derivatives if copy and not (chosen.web_side or chosen.thumb_side) else None
+    away = cut.away(film, lambda asset: bool(small and copy and small.kept(asset, copy)))
     if away:
         few = len(away) <= _NAMED
         whose = ", ".join(away) if few else f"{len(away)} shots"

@@ -53,8 +53,7 @@ def report(
     changes = snapshots.compare(workspace, before, after)
     if output and picture is None:
         picture = output.with_suffix(".png")
-    options.bring_previews(workspace, after.manifest)
-    shown = reports.panels(changes, before, after, workspace.state) if picture else []
+    shown = reports.panels(changes, before, after, options.derivatives(workspace)) if picture else []
     if picture and shown:
         files.replace(picture, reports.contact_sheet(shown))
     else:

@@ -107,10 +107,10 @@ def review(
             f"warning: {', '.join(idle)} do nothing here: the page chooses, and asks before it spends"
         )
     first, _ = options.open_given(given, scene_file, quiet=as_json)
-    options.bring_previews(first.workspace, first.manifest)
     can_spend = not (look_only or notes_only)
     reviewing = ReviewSession(
         load,
+        derivatives=options.derivatives(first.workspace),
         author=author if author is not None else picks_file.author(first.workspace),
         may_write=write,
         runner=_runner(given) if can_spend else None,

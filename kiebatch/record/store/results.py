@@ -202,6 +202,10 @@ class Results:
         """Keep what was made from some bytes; its name says from which, and how."""
         self.objects.put(layout.derived(sha256, path.name), path)
 
+    def has_derived(self, sha256: str, name: str) -> bool:
+        """Whether something that is made from some bytes is there."""
+        return self.objects.size(layout.derived(sha256, name)) is not None
+
     def fetch_derived(self, sha256: str, name: str, target: Path, *, longest: int) -> bool:
         """Bring what was made from some bytes; False where it is not there or has more than `longest` bytes.
 
