@@ -90,13 +90,15 @@ def media_facts(
     facts: dict[str, tuple[str, MediaFacts]] = {}
     problems: list[Problem] = []
     seen: set[str] = set()
+    shots = {job.slot.shot_name for job in project.jobs}
     for job, ref, where in _named(project):
         if ref.path in seen:
             continue
         seen.add(ref.path)
         read = _read(ref.path, bounds, digest)
         if isinstance(read, Finding):
-            said = replace(read, message=f"shot `{job.slot.shot_name}`: {read.message}")
+            hint = f"for the result of that shot: {{shot: {ref.path}}}" if ref.path in shots else read.hint
+            said = replace(read, message=f"shot `{job.slot.shot_name}`: {read.message}", hint=hint)
             problems.append(_problem(said, where))
             continue
         facts[ref.path] = read

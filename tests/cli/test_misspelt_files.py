@@ -49,3 +49,18 @@ def test_a_misspelt_scene_file_names_the_one_beside_it(film: Film) -> None:
     film.scene_file.write_text(SHOT, encoding="utf-8")
 
     assert "did you mean scenes.yaml?" in film.command("validate", "scene.yaml").err
+
+
+def test_the_name_of_a_shot_where_a_file_is_meant_says_how_a_shot_is_named(film: Film) -> None:
+    film.write(
+        """
+        kiebatch: 1
+        scenes:
+          - {id: 1, model: nano-banana-2, prompt: a boat}
+          - {id: 2, model: google/nano-banana-edit, prompt: the boat at night, references: ["1"]}
+        """
+    )
+
+    problems = film.command("validate", "scenes.yaml", "--json").json["problems"]
+
+    assert "for the result of that shot: {shot: 1}" in [problem["hint"] for problem in problems]
