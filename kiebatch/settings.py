@@ -48,6 +48,11 @@ VARIABLES = (
     Variable("KIEBATCH_READ_TIMEOUT", "read_timeout_s", "seconds between two pieces of an answer [60]"),
     Variable("KIEBATCH_CALL_TIMEOUT", "call_timeout_s", "seconds for one attempt of one call [90]"),
     Variable("KIEBATCH_DOWNLOAD_TIMEOUT", "download_timeout_s", "seconds for one result's download [3600]"),
+    Variable(
+        "KIEBATCH_STALL_TIMEOUT",
+        "stall_timeout_s",
+        "seconds without a byte until a download begins another connection [8]",
+    ),
     Variable("KIEBATCH_AUTHOR", "by", "who runs it, in the record of a run [git's name]"),
     Variable("KIEBATCH_NOTIFY", "notify", "what tells of a run's end: a command, or `desktop`"),
     Variable("KIEBATCH_YES", "", "`1`: do not ask before spending; a threshold or the balance still asks"),
@@ -145,6 +150,7 @@ class Settings:
     read_timeout_s: float = 60.0  # between two pieces of an answer
     call_timeout_s: float = 90.0  # one attempt of one call
     download_timeout_s: float = 3600.0  # one result
+    stall_timeout_s: float = 8.0  # without a byte of it
 
     @property
     def reading(self) -> dict[str, JSON]:
@@ -233,6 +239,7 @@ class SettingsOptions(TypedDict, total=False):
     read_timeout_s: float
     call_timeout_s: float
     download_timeout_s: float
+    stall_timeout_s: float
 
 
 def parse_rate(text: str) -> Rate:
@@ -297,7 +304,7 @@ def settings(
 
 
 _TRUE = ("1", "true", "yes", "on")
-_TIMES = ("connect_timeout_s", "read_timeout_s", "call_timeout_s", "download_timeout_s")
+_TIMES = ("connect_timeout_s", "read_timeout_s", "call_timeout_s", "download_timeout_s", "stall_timeout_s")
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -45,7 +45,6 @@ def environment() -> str:
     return head + "\n".join(rows) + "\n"
 
 
-@pytest.mark.slow
 def test_the_page_of_commands_is_what_help_says(
     capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +114,6 @@ def test_the_schemas_that_ship_are_valid_schemas() -> None:
         jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.slow
 def test_nothing_in_the_project_names_a_machine_or_a_package_host() -> None:
     hosts = "|".join(["pyp" + r"i\.org", "debia" + r"n\.org", "pythonhoste" + "d", r"registry\.np" + "m"])
     paths = "(^|[^A-Za-z0-9_.-])/(wor" + "k|roo" + "t|far" + "m)/"
@@ -137,7 +135,6 @@ def test_nothing_in_the_project_names_a_machine_or_a_package_host() -> None:
     assert found == []
 
 
-@pytest.mark.slow
 def test_the_first_film_of_the_readme_goes_as_it_says(tmp_path: Path) -> None:
     section = (
         (ROOT / "README.md")

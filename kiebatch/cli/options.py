@@ -57,6 +57,9 @@ BaseUrl = Annotated[
 
 DRAFT_SCALE = 0.002  # the simulator of a draft takes so much of the time that the provider takes
 
+# It encodes a clip when the clip is asked for, on this machine, which may be slow or busy.
+DRAFT_STALL_S = 120.0
+
 
 def read_settings(opened_root: Path | None, run: dict[str, Any] | None = None, **flags: Any) -> Settings:
     """Return the settings of a command from its flags, the environment and the project."""
@@ -158,6 +161,7 @@ def draft_settings(chosen: Settings, url: str, key: str) -> Settings:
         poll_rate=Rate(starts=1000, window_s=1.0),
         poll_interval_s=0.05,
         expected_scale=DRAFT_SCALE,
+        stall_timeout_s=DRAFT_STALL_S,
         max_credits=None,
         webhook_key="",
         canary=False,

@@ -575,6 +575,7 @@ def _times(settings: Settings) -> Times:
         read_s=settings.read_timeout_s,
         call_s=settings.call_timeout_s,
         download_s=settings.download_timeout_s,
+        stall_s=settings.stall_timeout_s,
     )
 
 

@@ -441,13 +441,14 @@ def test_the_time_limits_of_http_are_settings() -> None:
             "KIEBATCH_READ_TIMEOUT": "5",
             "KIEBATCH_CALL_TIMEOUT": "7",
             "KIEBATCH_DOWNLOAD_TIMEOUT": "11",
+            "KIEBATCH_STALL_TIMEOUT": "13",
             "KIEBATCH_UPLOAD_FOLDER": "films/mine",
         },
         {},
     )
 
     assert (chosen.connect_timeout_s, chosen.read_timeout_s) == (3, 5)
-    assert (chosen.call_timeout_s, chosen.download_timeout_s) == (7, 11)
+    assert (chosen.call_timeout_s, chosen.download_timeout_s, chosen.stall_timeout_s) == (7, 11, 13)
     assert chosen.upload_folder == "films/mine"
 
 
