@@ -13,6 +13,7 @@ from kiebatch.model.expectations import Within as Within
 from kiebatch.model.fingerprints import as_before as as_before
 from kiebatch.model.fingerprints import fingerprint as fingerprint
 from kiebatch.model.fingerprints import fingerprint_as_written as fingerprint_as_written
+from kiebatch.model.fingerprints import is_written_plainly as is_written_plainly
 from kiebatch.model.fingerprints import normal as normal
 from kiebatch.model.fingerprints import recorded_texts as recorded_texts
 from kiebatch.model.fingerprints import same_words as same_words

@@ -30,6 +30,11 @@ def fingerprint_as_written(
     return _hashed(job, digest, texts or {})
 
 
+def is_written_plainly(job: Job) -> bool:
+    """Whether the words of a job are in normal form, so that both fingerprints are the same."""
+    return all(normal(text) == text for text in _texts(job).values())
+
+
 def as_before(job: Job) -> Job | None:
     """Return a job as 0.1 took it; None where that is the same."""
     return None if job.authored_before is None else replace(job, authored=job.authored_before)

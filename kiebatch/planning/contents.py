@@ -15,6 +15,7 @@ from kiebatch.model import (
     as_before,
     fingerprint,
     fingerprint_as_written,
+    is_written_plainly,
     normal,
     recorded_texts,
 )
@@ -26,19 +27,30 @@ class NotMade(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What would satisfy a job.  `content` is None while something that it starts from is not made."""
+    """What would satisfy a job.  `content` is None while something that it starts from is not made.
+
+    Where `content` is a plan's, `today` is the job's own.
+    """
 
     job: Job
     content: str | None
     fallback: str | None
     digest: Callable[[Ref], str]
+    today: str | None = None
+
+    def as_planned(self, content: str | None) -> Wanted:
+        """Return the same with the content that a plan named."""
+        return replace(self, content=content, today=self.content if content else None)
 
     @property
     def contents(self) -> tuple[str, ...]:
         """The contents under which it may be recorded, today's first; that of its text as written was 0.1's."""
-        found = [self.content, self.fallback]
+        found = [self.content, self.fallback, self.today]
         for job in self._forms():
-            found += [_print(job, self.digest, fingerprint), _print(job, self.digest, fingerprint_as_written)]
+            if job is not self.job and job is not self.job.fallback:
+                found.append(_print(job, self.digest))
+            if not is_written_plainly(job):
+                found.append(_print(job, self.digest, fingerprint_as_written))
         return tuple(dict.fromkeys(p for p in found if p is not None))
 
     def met_by(self, asset: Asset) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import rfc8785
 
@@ -57,14 +58,14 @@ class Purchase:
         return f"{self.model}{spare} for {price}, {self.content.removeprefix('sha256:')[:12]}{older}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Effects:
     """What a plan buys at most: its purchases by slot, and the cap.  Neither order nor time is part of it."""
 
     purchases: Mapping[str, Purchase]
     cap: float | None = None
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return the effect digest, `sha256:...` over the canonical JSON of the purchases and the cap."""
         lines = [self.purchases[slot].as_json() for slot in sorted(self.purchases)]

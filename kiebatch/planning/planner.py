@@ -36,7 +36,11 @@ class Planner:
         )
         self._jobs = [self._with_kept_seed(job) for job in project.jobs]
         self._by_slot = {job.slot: job for job in self._jobs}
-        self._twins = _twins(self._jobs, facts)
+        # What these ask for depends on no other job, so that it is worked out once.
+        self._of_words = {
+            job.slot: wanted(job, self._digest) for job in self._jobs if _starts_from_nothing(job)
+        }
+        self._twins = self._numbered()
         self._entries: dict[Slot, Entry] = {}
 
     @property
@@ -48,7 +52,7 @@ class Planner:
             self._decide_level(level)
         states = selecting.States(self._failed, self._unmet)
         chosen = selecting.chosen(self._selection, self._entries, self._scenes, states)
-        ordered = [replace(self._entries[job.slot], selected=job.slot in chosen) for job in self._jobs]
+        ordered = [self._entries[job.slot].with_selected(job.slot in chosen) for job in self._jobs]
         orphans = [
             Entry(
                 slot=slot,
@@ -66,6 +70,27 @@ class Planner:
             assignment=self._assignment,
         )
 
+    def _numbered(self) -> dict[Slot, int]:
+        """Number the jobs of equal content and take, in file order: each is a purchase of its own.
+
+        Shots that are not made yet are compared by their slots: jobs that start from the same shot in the same way
+        will have the same content.
+        """
+
+        def named(ref: Ref) -> str:
+            if isinstance(ref, LocalFile):
+                return self._facts.media.get(ref.path, ref.path)
+            return str(ref)
+
+        counts: dict[tuple[str, int], int] = defaultdict(int)
+        found = {}
+        for job in self._jobs:
+            want = self._of_words.get(job.slot) or wanted(replace(job, led=None), named)
+            key = (want.content or "", job.slot.take)
+            counts[key] += 1
+            found[job.slot] = counts[key]
+        return found
+
     def _decide_level(self, jobs: Sequence[Job]) -> None:
         """Decide about jobs that do not start from each other.
 
@@ -73,7 +98,7 @@ class Planner:
         is gone from the line of the slot whose name it bears.
         """
         jobs = [self._lasting(job) for job in jobs]
-        wants = {job.slot: wanted(job, self._digest) for job in jobs}
+        wants = {job.slot: self._wanted(job) for job in jobs}
         self._expect(wants)
         if self._facts.others:
             self._facts.others.prepare(content for want in wants.values() for content in want.contents)
@@ -87,6 +112,9 @@ class Planner:
         found = {job.slot: self._elsewhere(job, wants[job.slot]) for job in open_jobs}
         for job in jobs:
             self._entries[job.slot] = self._entry(job, wants[job.slot], found.get(job.slot))
+
+    def _wanted(self, job: Job) -> Wanted:
+        return self._of_words.get(job.slot) or wanted(job, self._digest)
 
     def _expect(self, wants: Mapping[Slot, Wanted]) -> None:
         """Let a store of results look for what a level asks for, all together."""
@@ -267,22 +295,7 @@ def _because(
     )
 
 
-def _twins(jobs: Sequence[Job], facts: Facts) -> dict[Slot, int]:
-    """Number the jobs of equal content and take, in file order: each is a purchase of its own.
-
-    Shots that are not made yet are compared by their slots: jobs that start from the same shot in the same way
-    will have the same content.
-    """
-
-    def named(ref: Ref) -> str:
-        if isinstance(ref, LocalFile):
-            return facts.media.get(ref.path, ref.path)
-        return str(ref)
-
-    counts: dict[tuple[str, int], int] = defaultdict(int)
-    found = {}
-    for job in jobs:
-        key = (wanted(replace(job, led=None), named).content or "", job.slot.take)
-        counts[key] += 1
-        found[job.slot] = counts[key]
-    return found
+def _starts_from_nothing(job: Job) -> bool:
+    """Whether words and numbers alone make the content of a job, and that of its fallback."""
+    spare = job.fallback
+    return not job.media and job.led is None and (spare is None or _starts_from_nothing(spare))

@@ -158,6 +158,9 @@ class Entry:
     stored: Key | None = None
     upstream: Reason | None = None
 
+    def with_selected(self, selected: bool) -> Entry:
+        return self if self.selected == selected else replace(self, selected=selected)
+
     @property
     def reason(self) -> str:
         """The reason as it is written: `upstream 2a`, `moved from 1`, `prompt`."""
@@ -284,7 +287,7 @@ class Plan:
     def unmade(self) -> Plan:
         """Return the plan with only those slots selected that are still to be made."""
         open_actions = (Action.GENERATE, Action.BLOCKED)
-        entries = (replace(e, selected=e.selected and e.action in open_actions) for e in self.entries)
+        entries = (e.with_selected(e.selected and e.action in open_actions) for e in self.entries)
         return replace(self, entries=tuple(entries))
 
     def buying_as(self, other: Plan) -> Plan:
@@ -295,13 +298,13 @@ class Plan:
             if entry.action is not Action.GENERATE:
                 return entry
             found = theirs.get(entry.slot, entry)
-            return replace(found, selected=entry.selected and found.selected)
+            return found.with_selected(entry.selected and found.selected)
 
         return replace(self, entries=tuple(map(as_theirs, self.entries)))
 
     def without_purchases(self) -> Plan:
         """Return the plan that brings home what is paid for, and buys nothing."""
-        entries = (replace(e, selected=e.selected and e.action is not Action.GENERATE) for e in self.entries)
+        entries = (e.with_selected(e.selected and e.action is not Action.GENERATE) for e in self.entries)
         return replace(self, entries=tuple(entries))
 
     def credits(self) -> float:

@@ -228,7 +228,7 @@ class Restorer:
         return await self._context.offload(_found, results, want, entry.key, spare)  # type: ignore[no-any-return]
 
     def _wanted(self, job: Job, entry: Entry) -> Wanted:
-        return replace(wanted(job, self._digest), content=entry.fingerprint)
+        return wanted(job, self._digest).as_planned(entry.fingerprint)
 
     def _digest(self, ref: Ref) -> str:
         """Return the content of a medium; `NotMade` where it is a shot whose result is not here yet."""

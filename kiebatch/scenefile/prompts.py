@@ -247,9 +247,13 @@ def _stripped(parts: Sequence[Part]) -> list[Part]:
     while found and not found[-1].text.strip():
         found.pop()
     if found:
-        found[0] = replace(found[0], text=found[0].text.lstrip())
-        found[-1] = replace(found[-1], text=found[-1].text.rstrip())
+        found[0] = _with_text(found[0], found[0].text.lstrip())
+        found[-1] = _with_text(found[-1], found[-1].text.rstrip())
     return found
+
+
+def _with_text(part: Part, text: str) -> Part:
+    return part if part.text == text else replace(part, text=text)
 
 
 # --- JSON ----------------------------------------------------------------------------------------------
