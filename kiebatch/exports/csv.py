@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kiebatch import files
@@ -74,16 +75,14 @@ def export(
 
 
 def _row(film: Film, shot: Cut, take: Take | None) -> list[str]:
-    asset = take.asset if take else None
-    standing = take.standing if take else None
-    picture = shot.kind == "shot"
     # Only the take that stands for a shot has its length, so that a column of seconds adds up to the film's.
-    counts = picture and take is shot.shown
+    counts = shot.kind == "shot" and take is shot.shown
+    made = _made(take) if take else _Made(slot=written(shot.name), model=", ".join(shot.models))
     return [
-        take.slot if take else written(shot.name),
+        made.slot,
         str(shot.scene),
         "" if shot.shot is None else str(shot.shot),
-        str(take.number) if take else "",
+        made.number,
         shot.group,
         shot.scene_title,
         shot.location,
@@ -102,13 +101,39 @@ def _row(film: Film, shot: Cut, take: Take | None) -> list[str]:
         shot.music,
         shot.text_overlay,
         shot.prompt,
-        asset.model if asset else ", ".join(shot.models),
-        {"pick": "yes", "reject": "rejected"}.get(standing.choice, "") if standing else "",
-        asset.filename if asset else "",
-        f"{asset.credits:g}" if asset and asset.credits is not None else "",
+        made.model,
+        made.pick,
+        made.file,
+        made.credits,
         shot.notes,
-        standing.note if standing else "",
+        made.note,
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """What a row says of a take; of a shot without one little."""
+
+    slot: str
+    number: str = ""
+    model: str
+    pick: str = ""
+    file: str = ""
+    credits: str = ""
+    note: str = ""
+
+
+def _made(take: Take) -> _Made:
+    asset, standing = take.asset, take.standing
+    return _Made(
+        slot=take.slot,
+        number=str(take.number),
+        model=asset.model,
+        pick={"pick": "yes", "reject": "rejected"}.get(standing.choice, ""),
+        file=asset.filename,
+        credits="" if asset.credits is None else f"{asset.credits:g}",
+        note=standing.note,
+    )
 
 
 def _safe(cell: str) -> str:
@@ -126,45 +151,46 @@ def notes(text: str, file: str, picks: Picks) -> list[Decision]:
     Knows its columns by their names, in any order, with commas, semicolons or tabs between them, as spreadsheets save
     them.  `Invalid` with every row that names no slot.
     """
-    text = text.removeprefix("\ufeff")
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise Invalid([Problem(where=Where(file), message=f"this is not a shot list: {error}")]) from None
+    rows = _rows(text, file)
     names = [name.strip().lower() for name in rows[0]] if rows else []
     if "slot" not in names or "note" not in names:
-        raise Invalid(
-            [
-                Problem(
-                    where=Where(file, 1),
-                    message="this list has no columns `slot` and `note`",
-                    hint="`kiebatch export csv` writes one that has",
-                )
-            ]
-        )
+        message = "this list has no columns `slot` and `note`"
+        hint = "`kiebatch export csv` writes one that has"
+        raise Invalid([Problem(where=Where(file, 1), message=message, hint=hint)])
     at_slot, at_note = names.index("slot"), names.index("note")
     found: list[Decision] = []
     problems: list[Problem] = []
     for number, row in enumerate(rows[1:], 2):
         if not any(cell.strip() for cell in row):
             continue
-        slot = row[at_slot].strip() if at_slot < len(row) else ""
+        cells = [*row, *[""] * len(names)]  # spreadsheets leave out what is empty at the end
+        slot = cells[at_slot].strip()
         # Spreadsheets end lines in a cell as they like.
-        note = _plain(row[at_note]).replace("\r\n", "\n") if at_note < len(row) else ""
-        try:
-            parts(slot)
-        except ValueError as error:
-            problems.append(Problem(where=Where(file, number), message=str(error)))
-            continue
-        if len(note) > MAX_NOTE:
-            problems.append(
-                Problem(where=Where(file, number), message=f"a note has at most {MAX_NOTE} characters")
-            )
-            continue
-        if note != picks.decision(slot).note:
+        note = _plain(cells[at_note]).replace("\r\n", "\n")
+        wrong = _mistake(slot, note)
+        if wrong:
+            problems.append(Problem(where=Where(file, number), message=wrong))
+        elif note != picks.decision(slot).note:
             found.append(Decision(slot=written(slot), note=note))
     if problems:
         raise Invalid(problems)
     return found
+
+
+def _rows(text: str, file: str) -> list[list[str]]:
+    text = text.removeprefix("\ufeff")
+    head = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise Invalid([Problem(where=Where(file), message=f"this is not a shot list: {error}")]) from None
+
+
+def _mistake(slot: str, note: str) -> str:
+    """Return why a row cannot be taken; nothing where it can."""
+    try:
+        parts(slot)
+    except ValueError as error:
+        return str(error)
+    return f"a note has at most {MAX_NOTE} characters" if len(note) > MAX_NOTE else ""

@@ -204,22 +204,25 @@ def chosen(
     whole = film(project, manifest, picks, workspace, options.fps)
     if not options.only and not options.picked:
         return whole
-    scenes = whole.scenes
-    unknown = [s for s in options.only if not any(_named(shot, (s,), scenes) for shot in whole.shots)]
-    if unknown:
-        raise Invalid(
-            [Problem(where=Where(), message=f"--only {plain(s)} names no shot of the film") for s in unknown],
-        )
-    kept = tuple(
-        shot
-        for shot in whole.shots
-        if _named(shot, options.only, scenes) and (shot.is_picked or not options.picked)
-    )
+    _refuse_unknown(whole, options.only)
+    kept = [shot for shot in whole.shots if _named(shot, options.only, whole.scenes)]
+    if options.picked:
+        kept = [shot for shot in kept if shot.is_picked]
     if not kept:
         raise Invalid("no shots match", hint="`kiebatch pick 2a#3` picks a take" if options.picked else "")
     there = {shot.scene for shot in kept}
-    sounds = tuple(s for s in whole.sounds if there & set(_scenes_of(s, scenes)))
-    return replace(whole, shots=kept, sounds=sounds)
+    sounds = tuple(s for s in whole.sounds if there & set(_scenes_of(s, whole.scenes)))
+    return replace(whole, shots=tuple(kept), sounds=sounds)
+
+
+def _refuse_unknown(whole: Film, only: Sequence[str]) -> None:
+    problems = [
+        Problem(where=Where(), message=f"--only {plain(selector)} names no shot of the film")
+        for selector in only
+        if not any(_named(shot, (selector,), whole.scenes) for shot in whole.shots)
+    ]
+    if problems:
+        raise Invalid(problems)
 
 
 def away(film: Film, copied: Callable[[Asset], bool]) -> list[str]:
@@ -324,30 +327,29 @@ class _Builder:
             shot = drawn.get(id) or Shot(id=id)
             self.shots.append(_worded(cut, scene, shot, first=number == 0, last=number == len(seconds) - 1))
         for shot in scene.shots:
-            if shot.kind != "shot" and not shot.skip and takes[shot.id]:
-                start = begin
-                if shot.kind == "vo":
-                    start += round(voice_begins_s(scene, seconds) * self.fps)
-                self.sounds.append(
-                    Cut(
-                        name=Slot(scene.id, shot.id).shot_name,
-                        scene=scene.id,
-                        shot=shot.id,
-                        kind=shot.kind,
-                        start=start,
-                        frames=self._frame() - start,
-                        scene_title=scene.title,
-                        title=shot.title,
-                        prompt=shot.prompt,
-                        voice_over=shot.prompt if shot.kind == "vo" else "",
-                        sfx=shot.prompt if shot.kind == "sfx" else "",
-                        music=shot.prompt if shot.kind == "music" else "",
-                        models=shot.models,
-                        takes=takes[shot.id],
-                        shown=shown[shot.id],
-                        through=shot.through,
-                    )
-                )
+            if shot.kind != "shot" and takes.get(shot.id):
+                late = voice_begins_s(scene, seconds) if shot.kind == "vo" else 0
+                sound = self._sound(scene, shot, begin + round(late * self.fps))
+                self.sounds.append(replace(sound, takes=takes[shot.id], shown=shown[shot.id]))
+
+    def _sound(self, scene: Scene, shot: Shot, start: int) -> Cut:
+        """Return a sound of a scene that ends where the clock is now."""
+        return Cut(
+            name=Slot(scene.id, shot.id).shot_name,
+            scene=scene.id,
+            shot=shot.id,
+            kind=shot.kind,
+            start=start,
+            frames=self._frame() - start,
+            scene_title=scene.title,
+            title=shot.title,
+            prompt=shot.prompt,
+            voice_over=shot.prompt if shot.kind == "vo" else "",
+            sfx=shot.prompt if shot.kind == "sfx" else "",
+            music=shot.prompt if shot.kind == "music" else "",
+            models=shot.models,
+            through=shot.through,
+        )
 
     def _frame(self) -> int:
         return round(self.clock * self.fps)
@@ -363,33 +365,23 @@ class _Builder:
     def _takes(self, scene: Scene, shot: Shot) -> tuple[Take, ...]:
         if shot.file:
             return self._own_file(scene, shot)
-        slots = {(job.model, job.slot.take): job.slot for job in shot.jobs}
-        found = []
-        seen = set()
+        found: dict[Slot, Take] = {}
         for asset in self.manifest.of(scene.id, shot.id):
             if not asset.current or asset.output > 1 or asset.type not in ("image", "video", "audio"):
                 continue
-            slot = slots.get((asset.model, asset.take))
-            if slot is None:
-                # Made by another model than the file names now: still what stands for that take.
-                named = Slot(scene.id, shot.id, asset.model if len(shot.models) > 1 else None, asset.take)
-                slot = named if shot.jobs else Slot(scene.id, shot.id, None, asset.take)
-            if slot in seen:
+            slot = _slot_of(asset, scene, shot)
+            if slot in found:
                 continue
-            seen.add(slot)
-            path = self.workspace.asset_file(asset.filename, asset.type)
-            found.append(
-                Take(
-                    slot=written(slot),
-                    number=asset.take,
-                    model=asset.model,
-                    asset=asset,
-                    path=path,
-                    standing=self.picks.decision(slot),
-                    remote=self.whereabouts.away(asset, self.workspace),
-                )
+            found[slot] = Take(
+                slot=written(slot),
+                number=asset.take,
+                model=asset.model,
+                asset=asset,
+                path=self.workspace.asset_file(asset.filename, asset.type),
+                standing=self.picks.decision(slot),
+                remote=self.whereabouts.away(asset, self.workspace),
             )
-        return tuple(sorted(found, key=lambda t: (t.number, t.model)))
+        return tuple(sorted(found.values(), key=lambda t: (t.number, t.model)))
 
     def _shown(self, scene: Scene, shot: ShotId, takes: Sequence[Take]) -> Take | None:
         """Return the pick, else the first take that nobody rejected, else the first."""
@@ -403,6 +395,15 @@ class _Builder:
         return next(iter(liked or takes), None)
 
 
+def _slot_of(asset: Asset, scene: Scene, shot: Shot) -> Slot:
+    """Return the slot of a shot's file; one by another model than the file names now still stands for its take."""
+    for job in shot.jobs:
+        if (job.model, job.slot.take) == (asset.model, asset.take):
+            return job.slot
+    tells_models_apart = shot.jobs and len(shot.models) > 1
+    return Slot(scene.id, shot.id, asset.model if tells_models_apart else None, asset.take)
+
+
 def _seconds_of(shown: Mapping[ShotId, Take | None], type: str) -> dict[ShotId, float]:
     return {
         id: take.asset.duration
@@ -413,10 +414,10 @@ def _seconds_of(shown: Mapping[ShotId, Take | None], type: str) -> dict[ShotId, 
 
 def _worded(cut: Cut, scene: Scene, shot: Shot, *, first: bool, last: bool) -> Cut:
     """Return a shot with its words; those of the scene go to its first shot, its transition to its last."""
+    once = scene if first else Scene(id=scene.id)  # what is said once is the first shot's
     own_notes = shot.notes if shot.id is not None else ""
-    notes = (scene.notes if first else "", own_notes)
     # The words of the scene's sounds, made or not.
-    sounds = {s.kind: s.prompt or s.file for s in scene.shots if first and s.kind != "shot" and not s.skip}
+    sounds = {s.kind: s.prompt or s.file for s in once.shots if s.kind != "shot" and not s.skip}
     return replace(
         cut,
         title=shot.title,
@@ -424,8 +425,8 @@ def _worded(cut: Cut, scene: Scene, shot: Shot, *, first: bool, last: bool) -> C
         words=shot.words,
         characters=shot.characters,
         group=scene.group,
-        dialogue=_spoken(shot.lines or (scene.lines if first else ())),
-        action=shot.action or (scene.action if first else ""),
+        dialogue=_spoken(shot.lines or once.lines),
+        action=shot.action or once.action,
         location=shot.location or scene.location,
         time_of_day=shot.time_of_day or scene.time_of_day,
         shot_size=shot.shot_size or scene.shot_size,
@@ -434,9 +435,9 @@ def _worded(cut: Cut, scene: Scene, shot: Shot, *, first: bool, last: bool) -> C
         sfx=sounds.get("sfx", ""),
         music=sounds.get("music", ""),
         camera=shot.camera or scene.camera,
-        text_overlay=shot.text_overlay or (scene.text_overlay if first else ""),
+        text_overlay=shot.text_overlay or once.text_overlay,
         transition=shot.transition or (scene.transition if last else ""),
-        notes="\n".join(note for note in notes if note),
+        notes="\n".join(filter(None, (once.notes, own_notes))),
         models=shot.models,
     )
 

@@ -311,8 +311,10 @@ def compare(edited: Edited, film: Film) -> Edit:
             f"{edited.file} shows none of this film's shots",
             hint="edit the timeline that `kiebatch export` wrote",
         )
-    order = list(dict.fromkeys(clip.shot for clip in clips))
-    lengths = {name: sum(clip.seconds for clip in clips if clip.shot == name) for name in order}
+    lengths: dict[str, float] = {}
+    for clip in clips:
+        lengths[clip.shot] = lengths.get(clip.shot, 0.0) + clip.seconds
+    order = list(lengths)
     counts = Counter(clip.shot for clip in clips)
     unknown = dict.fromkeys(clip.shot for clip in named if clip.shot and clip.shot not in known)
     changes = (

@@ -275,12 +275,12 @@ class _Book:
     def _texts(self, shot: Cut) -> list[_Text]:
         take = shot.shown
         camera = ", ".join(part for part in (shot.shot_size, shot.lens, shot.camera) if part)
-        facts = (
-            [f"take {take.number}" + (f" of {len(shot.takes)}" if len(shot.takes) > 1 else ""), take.model]
-            if take
-            else []
-        )
-        facts += ["picked"] if shot.is_picked else []
+        facts: list[str] = []
+        if take:
+            among = f" of {len(shot.takes)}" if len(shot.takes) > 1 else ""
+            facts += [f"take {take.number}{among}", take.model]
+        if shot.is_picked:
+            facts.append("picked")
         said = {
             "action": (shot.action, _INK),
             "dialogue": (shot.dialogue, _INK),
