@@ -77,29 +77,25 @@ class _Builder:
 
     def film(self, title: str) -> Film:
         scenes = tuple(self._scene(scene) for scene in self.project.scenes)
-        orphans = self._orphans()
-        todo = [
-            t for s in scenes for p in s.panels for t in p.takes if t.state in ("open", "failed", "changed")
-        ]
+        takes = [take for scene in scenes for panel in scene.panels for take in panel.takes]
+        todo = [take for take in takes if take.state in ("open", "failed", "changed")]
+        assets = self.manifest.assets
         return Film(
             title=self.project.title or title,
             notes=self.project.notes,
             styles=tuple(self.project.styles.items()),
             characters=tuple((name, c.text) for name, c in self.project.characters.items() if c.text),
             scenes=scenes,
-            orphans=orphans,
-            spent=sum(a.credits or 0.0 for a in self.manifest.assets if not a.draft),
-            to_spend=sum(t.price or 0.0 for t in todo),
-            unpriced=sum(1 for t in todo if t.price is None),
-            draft=bool(self.manifest.assets) and all(a.draft for a in self.manifest.assets),
+            orphans=self._orphans(),
+            spent=sum(asset.credits or 0.0 for asset in assets if not asset.draft),
+            to_spend=sum(take.price or 0.0 for take in todo),
+            unpriced=sum(take.price is None for take in todo),
+            draft=bool(assets) and all(asset.draft for asset in assets),
         )
 
     def _scene(self, scene: Scene) -> BoardScene:
         panels = {shot.id: self._panel(scene, shot) for shot in scene.shots}
-        shown = {id: panel.shown.asset for id, panel in panels.items() if panel.shown and panel.shown.asset}
-        clips = {id: a.duration for id, a in shown.items() if a.type == "video" and a.duration}
-        voices = {id: a.duration for id, a in shown.items() if a.type == "audio" and a.duration}
-        timed = lengths(scene, clips, voices)
+        timed = lengths(scene, _seconds_of(panels, "video"), _seconds_of(panels, "audio"))
         return BoardScene(
             id=scene.id,
             title=scene.title,
@@ -119,22 +115,21 @@ class _Builder:
         )
 
     def _panel(self, scene: Scene, shot: Shot) -> Panel:
-        alone = shot.id is None
+        # A scene that is one shot says these things once, at the scene.
+        own = shot if shot.id is not None else Shot(id=None)
         panel = Panel(
             name=Slot(scene.id, shot.id).shot_name,
             scene=str(scene.id),
             kind=shot.kind,
             modality=shot.jobs[0].modality if shot.jobs else "",
-            # A scene that is one shot says these things once, at the scene.
-            title="" if alone else shot.title,
-            notes="" if alone else shot.notes,
+            title=own.title,
+            notes=own.notes,
             prompt=shot.prompt,
             words=shot.words or shot.prompt,
-            # A scene that is one shot says these things once, at the scene.
-            script=NO_SCRIPT if alone else script_of(shot),
-            camera="" if alone else shot.camera,
-            text_overlay="" if alone else shot.text_overlay,
-            transition="" if alone else shot.transition,
+            script=NO_SCRIPT if shot.id is None else script_of(shot),
+            camera=own.camera,
+            text_overlay=own.text_overlay,
+            transition=own.transition,
             skip=shot.skip or scene.skip,
             models=shot.models,
             own=shot.file,
@@ -195,17 +190,7 @@ class _Builder:
         for number in sorted(by_number):
             assets = tuple(sorted(by_number[number], key=lambda a: (a.output, natural(a.id))))
             version = Version(number=number, assets=assets)
-            if versions:
-                before, now = versions[-1].first, assets[0]
-                changed = differences.compared(before, now)
-                changed.pop("prompt", None)
-                version = Version(
-                    number=number,
-                    assets=assets,
-                    pieces=pieces(before.prompt, now.prompt) if before.prompt != now.prompt else (),
-                    changes=tuple(words for group in changed.values() for words in group),
-                )
-            versions.append(version)
+            versions.append(_compared(versions[-1].first, version) if versions else version)
         return tuple(versions)
 
     def _orphan(self, entry: Entry, slot: Slot) -> Take:
@@ -253,6 +238,12 @@ def _place(scene: SceneId | None, shot: ShotId) -> tuple[str, str]:
     return str(scene).lower(), "" if shot is None else str(shot).lower()
 
 
+def _seconds_of(panels: Mapping[ShotId, Panel], type: str) -> dict[ShotId, float]:
+    """Return how long the shown clips, or sounds, last."""
+    assets = {id: panel.shown.asset for id, panel in panels.items() if panel.shown}
+    return {id: a.duration for id, a in assets.items() if a and a.type == type and a.duration}
+
+
 def _state(entry: Entry, attempt: Attempt | None) -> tuple[State, str]:
     """Return how far a take is, and more about it in words."""
     if entry.cause is Reason.HELD:
@@ -278,6 +269,18 @@ _STATES: Mapping[str, State] = {
     "altered": "altered",
     "orphan": "orphan",
 }
+
+
+def _compared(before: Asset, version: Version) -> Version:
+    """Return a version with what is otherwise than in the one before."""
+    now = version.first
+    changed = differences.compared(before, now)
+    changed.pop("prompt", None)
+    return replace(
+        version,
+        pieces=pieces(before.prompt, now.prompt) if before.prompt != now.prompt else (),
+        changes=tuple(words for group in changed.values() for words in group),
+    )
 
 
 def _what_changed(reason: str) -> str:

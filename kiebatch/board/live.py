@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -15,7 +15,8 @@ from kiebatch.board import publish
 from kiebatch.board.film import Film, Panel
 from kiebatch.board.page import Review
 from kiebatch.board.panel_data import Shown, own_key
-from kiebatch.media import Derivatives, Kind, wanted
+from kiebatch.board.publish import Place
+from kiebatch.media import Derivatives, Kind, Wanted, wanted
 from kiebatch.model import Asset
 from kiebatch.project import Opened
 from kiebatch.record import Whereabouts
@@ -83,44 +84,53 @@ class LiveFilm:
         return self._peaks[key]
 
     def _addresses(self, assets: Iterable[Asset], whereabouts: Whereabouts) -> dict[str, Shown]:
-        assets = list(assets)
-        paths = {a.id: publish.path_of(self.workspace, a) for a in assets}
-        away = {a.id for a in assets if whereabouts.away(a, self.workspace)}
-        sounds = [
-            ((a.id, a.sha256), need)
-            for a in assets
-            if a.type == "audio"
-            and (paths[a.id] or a.id in away)
-            and (need := wanted(a, paths[a.id], "peaks"))
-            and (a.id, a.sha256) not in self._peaks
-        ]
-        afar = self._afar(a for a in assets if a.id in away)
-        made = self._derivatives.make(need for _, need in sounds)
-        for key, need in sounds:
-            self._peaks[key] = publish.read_peaks(made.get(need))
-        found = {}
-        for asset in assets:
-            mark = f"{asset.id}?{(asset.sha256 or '')[:12]}"
-            if paths[asset.id] is None:
-                there = afar.get(asset.id, set())
-                found[asset.id] = Shown(
-                    thumb=f"small/thumb/{mark}" if "thumb" in there else "",
-                    poster=f"small/poster/{mark}" if "poster" in there else "",
-                    media=f"small/web/{mark}" if "web" in there else "",
-                    peaks=self._peaks.get((asset.id, asset.sha256), ()),
-                    away=asset.id in away,
-                )
+        places = publish.places_of(self.workspace, assets, whereabouts)
+        self._measure(places)
+        afar = self._afar(place.asset for place in places if place.away)
+        return {
+            place.asset.id: self._here(place.asset, place.path)
+            if place.path
+            else self._elsewhere(place, afar.get(place.asset.id, set()))
+            for place in places
+        }
+
+    def _measure(self, places: Sequence[Place]) -> None:
+        """Read how loud the sounds are that were not heard yet, here or by others."""
+        needed: dict[tuple[str, str | None], Wanted] = {}
+        for asset, path, away in places:
+            key = asset.id, asset.sha256
+            if asset.type != "audio" or key in self._peaks or not (path or away):
                 continue
-            wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
-            pictured = asset.type == "image" or (asset.type == "video" and self._has_ffmpeg)
-            found[asset.id] = Shown(
-                thumb=f"small/thumb/{mark}" if pictured else "",
-                media=f"media/{mark}",
-                poster=f"small/poster/{mark}" if pictured and (wide or asset.type == "video") else "",
-                text=publish.read_words(asset, paths[asset.id]),
-                peaks=self._peaks.get((asset.id, asset.sha256), ()),
-            )
-        return found
+            need = wanted(asset, path, "peaks")
+            if need:
+                needed[key] = need
+        made = self._derivatives.make(needed.values())
+        for key, need in needed.items():
+            self._peaks[key] = publish.read_peaks(made.get(need))
+
+    def _here(self, asset: Asset, path: Path) -> Shown:
+        mark = _mark(asset)
+        wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
+        is_clip = asset.type == "video"
+        pictured = self._has_ffmpeg if is_clip else asset.type == "image"
+        return Shown(
+            thumb=f"small/thumb/{mark}" if pictured else "",
+            media=f"media/{mark}",
+            poster=f"small/poster/{mark}" if pictured and (wide or is_clip) else "",
+            text=publish.read_words(asset, path),
+            peaks=self._peaks.get((asset.id, asset.sha256), ()),
+        )
+
+    def _elsewhere(self, place: Place, there: Set[Kind]) -> Shown:
+        """Return what is shown of a file that is not here; `there` are the small copies that others made of it."""
+        asset, mark = place.asset, _mark(place.asset)
+        return Shown(
+            thumb=f"small/thumb/{mark}" if "thumb" in there else "",
+            poster=f"small/poster/{mark}" if "poster" in there else "",
+            media=f"small/web/{mark}" if "web" in there else "",
+            peaks=self._peaks.get((asset.id, asset.sha256), ()),
+            away=place.away,
+        )
 
     def _afar(self, assets: Iterable[Asset]) -> dict[str, set[Kind]]:
         """Return what can be shown of assets whose files are not here, by id."""
@@ -225,6 +235,11 @@ class LiveFilm:
             p.name for p in film.panels if old[p.name] != p or _links(p, old_shown) != _links(p, shown)
         }
         return Changed(shots=frozenset(changed))
+
+
+def _mark(asset: Asset) -> str:
+    """Return what an address of an asset ends with; it changes with the file's content."""
+    return f"{asset.id}?{(asset.sha256 or '')[:12]}"
 
 
 def _frame(film: Film) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -210,20 +210,19 @@ def _values(film: Film, shown: Mapping[str, Shown], review: Review | None) -> di
 
 def _made(film: Film) -> str:
     """Return how much of the film is made: `24 shots made`, or `3 of 24 shots made`, and the sounds apart."""
-    wanted = [p for p in film.panels if p.takes and not p.skip]
-    parts = []
-    for name, group in (
-        ("shot", [p for p in wanted if not p.is_sound]),
-        ("sound", [p for p in wanted if p.is_sound]),
-    ):
-        if not group:
-            continue
-        made = sum(1 for p in group if p.shown and p.shown.versions)
-        plural = "" if len(group) == 1 else "s"
-        parts.append(
-            f"{len(group)} {name}{plural}" if made == len(group) else f"{made} of {len(group)} {name}{plural}"
-        )
-    return f"{', '.join(parts)} made" if parts else ""
+    wanted = [panel for panel in film.panels if panel.takes and not panel.skip]
+    shots = _count("shot", [panel for panel in wanted if not panel.is_sound])
+    sounds = _count("sound", [panel for panel in wanted if panel.is_sound])
+    parts = ", ".join(filter(None, (shots, sounds)))
+    return f"{parts} made" if parts else ""
+
+
+def _count(name: str, panels: Sequence[Panel]) -> str:
+    if not panels:
+        return ""
+    made = sum(bool(panel.shown and panel.shown.versions) for panel in panels)
+    whole = f"{len(panels)} {name}{'' if len(panels) == 1 else 's'}"
+    return whole if made == len(panels) else f"{made} of {whole}"
 
 
 def _settings(film: Film, review: Review | None) -> JSON:

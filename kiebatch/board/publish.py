@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from kiebatch import files
@@ -101,6 +102,22 @@ def write(
     )
 
 
+class Place(NamedTuple):
+    """Where an asset's file is: here, at `path`, or `away`, in the store alone; neither where it is gone."""
+
+    asset: Asset
+    path: Path | None
+    away: bool
+
+
+def places_of(workspace: Workspace, assets: Iterable[Asset], whereabouts: Whereabouts) -> list[Place]:
+    """Return where the files of assets are."""
+    paths = ((asset, path_of(workspace, asset)) for asset in assets)
+    return [
+        Place(asset, path, away=path is None and whereabouts.away(asset, workspace)) for asset, path in paths
+    ]
+
+
 def _shown(
     opened: Opened,
     assets: Iterable[Asset],
@@ -110,54 +127,34 @@ def _shown(
     embed: bool,
     done: Callable[[], object],
 ) -> tuple[dict[str, Shown], int]:
-    assets, workspace = list(assets), opened.workspace
-    whereabouts = Whereabouts(opened.manifest, workspace.state)
+    """Return what a page shows of each asset, and of how many that are here there is no preview."""
+    places = places_of(opened.workspace, assets, Whereabouts(opened.manifest, opened.workspace.state))
+    kinds: tuple[Kind, ...] = ("thumb", "peaks", "web") if embed else ("thumb", "peaks")
     needed: dict[tuple[str, Kind], Wanted] = {}
-    paths: dict[str, Path] = {}
-    away: set[str] = set()
-    for asset in assets:
-        path = path_of(workspace, asset)
-        if path is not None:
-            paths[asset.id] = path
-        elif whereabouts.away(asset, workspace):
-            away.add(asset.id)
-        else:
-            continue
-        kinds: tuple[Kind, ...] = ("thumb", "peaks", "web") if embed else ("thumb", "peaks")
+    for asset, path, away in places:
         for kind in kinds:
-            need = wanted(asset, path, kind)
+            need = wanted(asset, path, kind) if path or away else None
             if need:
                 needed[asset.id, kind] = need
     made = derivatives.make(needed.values(), done)
+    small = {key: made.get(need) for key, need in needed.items()}
     found: dict[str, Shown] = {}
     without = 0
-    for asset in assets:
-        path = paths.get(asset.id)
-
-        def small(kind: Kind, id: str = asset.id) -> Path | None:
-            need = needed.get((id, kind))
-            return made.get(need) if need else None
-
-        thumb, peaks, web = small("thumb"), small("peaks"), small("web")
-        if path is None:  # what others made of it is shown
-            found[asset.id] = Shown(
-                thumb=_inside(thumb, asset) if thumb else "",
-                media=_inside(web, asset) if web else "",
-                peaks=read_peaks(peaks),
-                away=asset.id in away,
-            )
-            continue
-        without += asset.type in ("image", "video") and thumb is None
-        if embed:
+    for asset, path, away in places:
+        thumb, web = small.get((asset.id, "thumb")), small.get((asset.id, "web"))
+        without += asset.type in ("image", "video") and path is not None and thumb is None
+        if path is None or embed:
             # What ffmpeg could not reduce goes in as it is: the page must show it wherever it is mailed.
-            media = _inside(web or path, asset)
+            whole = web or path
+            media = _inside(whole, asset) if whole else ""
         else:
             media = quote(os.path.relpath(path, beside).replace(os.sep, "/"))
         found[asset.id] = Shown(
             thumb=_inside(thumb, asset) if thumb else "",
             media=media,
             text=read_words(asset, path),
-            peaks=read_peaks(peaks),
+            peaks=read_peaks(small.get((asset.id, "peaks"))),
+            away=away,
         )
     return found, without
 
