@@ -9,12 +9,15 @@ from typing import Self
 
 
 class Proxy:
-    """Passes connections on to a port of this machine.  While `silent` is set nothing passes, in either direction."""
+    """Passes connections on to a port of this machine.  While `silent` is set nothing passes, in either direction.
 
-    def __init__(self, target: int) -> None:
+    `server` is where it listens; a free port of the loopback where nothing is said.
+    """
+
+    def __init__(self, target: int, *, server: socket.socket | None = None) -> None:
         self.silent = threading.Event()
         self._target = target
-        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server = server or socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -23,6 +26,9 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)  # else `accept` would hold it open
         self._server.close()

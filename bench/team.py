@@ -25,11 +25,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
-from bench import postgres
-from bench.proxy import Proxy
+from bench import cables, postgres
+from bench.cables import Cable
 from kiebatch import api
 from kiebatch.errors import KieBatchError
 from kiebatch.project import open_film
@@ -138,20 +139,27 @@ class Studio:
         skew_s: float = 0.0,
         drift: float = 0.0,
         freeze_at: str = "",
-        database: str = "",
+        cable: Cable | None = None,
         more: tuple[str, ...] = (),
     ) -> subprocess.Popen[str]:
         scene = self.folder / name / "scenes.yaml"
         command = [sys.executable, "-c", WORKER, str(scene), self.sim.url, self.sim.key]
+        command += [str(skew_s), str(drift), freeze_at, str(self.window_s), *more]
         process = subprocess.Popen(
-            [*command, str(skew_s), str(drift), freeze_at, str(self.window_s), *more],
+            cable.command(command) if cable else command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "KIEBATCH_TEAM": database or self.database},
+            env={**os.environ, "KIEBATCH_TEAM": self.through(cable)},
         )
         self.running[name] = process
         return process
+
+    def through(self, cable: Cable | None) -> str:
+        """Return the database's address, as it is called at the end of a cable."""
+        if cable is None or not self.database:
+            return self.database
+        return urlsplit(self.database)._replace(netloc=f"postgres@{cable.database}").geturl()
 
     def kill(self, name: str) -> None:
         process = self.running.pop(name)
@@ -358,26 +366,29 @@ def stops(count: int, jobs: int) -> None:
 def partitions(count: int, jobs: int) -> None:
     """Cut a coordinator off from the database, not from the provider, for shorter and longer than its lease."""
     cap = jobs * PRICE
-    with studio(cap) as (found, server), Proxy(server.port) as proxy, found.watched(cap):
+    with (
+        studio(cap) as (found, server),
+        cables.cable(urlsplit(found.sim.url).port or 0, server.port) as cable,
+        found.watched(cap),
+    ):
+        print(cable.kind)
         began, names = time.monotonic(), found.projects(jobs)
         cut_off = names[0]
-        through = server.url.replace(f":{server.port}/", f":{proxy.port}/")
         sent_while_cut = 0
         for number in range(count):
             for name in names:
                 if name in found.running and found.running[name].poll() is not None:
                     found.end(name)
                 if name not in found.running:
-                    found.start(name, database=through if name == cut_off else "")
+                    found.start(name, cable=cable if name == cut_off else None)
             time.sleep(found.lot.uniform(1.0, 2.0))
-            proxy.silent.set()
+            cable.cut()
             time.sleep(LEASE_S / 2)  # what had its intent written has left by now
             before = len(found.ask("calls"))
             time.sleep((1.0, 2.0, 6.0)[number % 3])
             mine = found.ask("calls")[before:]
             sent_while_cut += _of_cut_off(mine)
-            proxy.silent.clear()
-            proxy.drop()
+            cable.mend()
         for name in list(found.running):
             found.end(name)
         found.finish(names)
@@ -520,15 +531,15 @@ def together(jobs: int) -> None:
 
 def against(jobs: int) -> None:
     """A run over PostgreSQL against the same over SQLite: from the first start to the last, in CPU seconds, and in transactions."""
-    with studio(lease_s=30.0) as (found, _):
-        for name, database in (("sqlite", ""), ("postgres", found.database)):
+    with studio(lease_s=30.0) as (found, server):
+        for name, database in (("sqlite", ""), ("postgres", server.url)):
             found.project(name, [f"{name} {i}" for i in range(jobs)])
-            os.environ["KIEBATCH_TEAM"] = database
+            os.environ["KIEBATCH_TEAM"] = found.database = database
             before = os.times()
             seen = len(found.ask("ledger"))
-            commits = postgres.commits(found.database)
+            commits = postgres.commits(server.url)
             started = time.monotonic()
-            found.start(name, database=database)
+            found.start(name)
             found.end(name)
             took_s = time.monotonic() - started
             after = os.times()
@@ -536,7 +547,7 @@ def against(jobs: int) -> None:
             cpu_s = (
                 after.children_user + after.children_system - before.children_user - before.children_system
             )
-            a_job = (postgres.commits(found.database) - commits) / jobs
+            a_job = (postgres.commits(server.url) - commits) / jobs
             print(
                 f"{name}: {created[-1] - created[0]:.2f} s of starts, {took_s:.1f} s in all, {cpu_s:.1f} s of CPU,"
                 f" {a_job:.1f} transactions a job"

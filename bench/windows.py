@@ -1,34 +1,48 @@
-"""Many accounts with their windows full, on virtual time: the real window arithmetic over a book in memory.
+"""Many accounts with their windows full, on virtual time: every job from the look at what there is to its record.
 
-    python -m bench.windows [--jobs 100000] [--accounts 100]
+    python -m bench.windows [--jobs 100000] [--accounts 100] [--coordinators 4]
 
-Each account has four coordinators and a provider of its own that counts the starts as they arrive.  The book keeps what
-the contract's tests say of every book (tests/contract/test_gates.py).  What lies between claim and answer in a ledger
-is not in it.
+The window's arithmetic, the queue before the ledger and the watch over running tasks are the real ones.  The ledger and
+the books are in memory, as far away as a database; they keep what the contract's tests say of every ledger and every book
+(tests/contract).  Each account has a provider of its own that counts the starts as they arrive.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import bisect
 import itertools
+import json
 import random
+import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 from bench.lives import VirtualLoop
-from kiebatch.model import Rate
-from kiebatch.provider import BookedGate, Page
+from bench.memory_ledger import MemoryJournal, MemoryLedger
+from kiebatch.model import Done, Rate, Reply, Request, Slot
+from kiebatch.provider import BookedGate, Booking, Page, families
 from kiebatch.provider.booking import Row
 from kiebatch.provider.share import Share
+from kiebatch.record import Claimed, Intent, Journal, Key, Ledger, open_journal
+from kiebatch.running.watching import Patience, Watch
 
 T = TypeVar("T")
 
 RATE = Rate(starts=20, window_s=10.0)
-COORDINATORS = 4
+READS = Rate(starts=8, window_s=1.0)
+ENDPOINT = families.get("jobs")
+PRICE = 0.8
+IN_FLIGHT = 100  # of one coordinator
+FRESH = 0.02  # of the window: so old may a start be when it leaves
+TAKES_S = 40.0  # one still
+FETCH_S = (0.5, 3.0)
 TRIP_S = (0.05, 0.12)  # to the provider and back
 WRITE_S = (0.002, 0.02)  # for one transaction of the ledger
 
@@ -52,6 +66,9 @@ class MemoryBook:
         self.transactions = 0
 
     async def transact(self, work: Callable[[Page], T]) -> T:
+        return self.transact_now(work)
+
+    def transact_now(self, work: Callable[[Page], T]) -> T:
         self.transactions += 1
         return work(_Page(self, self.now()))
 
@@ -118,81 +135,222 @@ def memory_gate(
     return BookedGate({"submit": book, "read": reads}, sleep=sleep, rng=rng)
 
 
+class Records:
+    """What the provider says of tasks: each runs for its time, then it has a result."""
+
+    def __init__(self, gate: BookedGate, lot: random.Random) -> None:
+        self.ends: dict[str, float] = {}
+        self._gate = gate
+        self._lot = lot
+
+    async def read(self, request: Request, *, attempts: int | None = None) -> Reply:
+        await self._gate.read(READS)
+        await asyncio.sleep(self._lot.uniform(*TRIP_S))
+        task = request.query["taskId"]
+        over = asyncio.get_running_loop().time() >= self.ends[task]
+        result = {"resultUrls": ["https://results.test/1.png"]} if over else {}
+        data = {
+            "taskId": task,
+            "state": "success" if over else "generating",
+            "resultJson": json.dumps(result),
+        }
+        return Reply(http_status=200, code=200, data=data, body={"code": 200, "data": data})
+
+
+class Coordinator:
+    """One run: it claims, starts, watches and saves, and says that it is alive."""
+
+    def __init__(self, account: Account, gate: BookedGate, journal: MemoryJournal) -> None:
+        self._account = account
+        self._gate = gate
+        self._journal = journal
+        self._ledger = Ledger(journal, account.offload)
+        self._records = Records(gate, account.lot)
+        self._watch = Watch(
+            self._records,  # type: ignore[arg-type]
+            past=lambda _model: account.durations,
+            emit=lambda _event: None,
+            patience=Patience(),
+        )
+        self._turn = asyncio.Lock()
+        self._saved: list[int] = []
+
+    async def run(self) -> None:
+        self._journal.begin("run", 90.0)
+        in_flight = asyncio.Semaphore(IN_FLIGHT)
+        repeated = [asyncio.create_task(self._beat()), asyncio.create_task(self._record())]
+        async with asyncio.TaskGroup() as jobs:
+            while self._account.jobs:
+                self._account.jobs = number = self._account.jobs - 1
+                await in_flight.acquire()
+                task = jobs.create_task(self._make(number))
+                task.add_done_callback(lambda _task: in_flight.release())
+        for one in repeated:
+            one.cancel()
+        await self._ledger.recorded(self._saved)
+        self._journal.close()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._journal.beat_s)
+            self._journal.beat()
+
+    async def _record(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            saved, self._saved = self._saved, []
+            await self._ledger.recorded(saved)
+
+    async def _make(self, number: int) -> None:
+        """See one job through, as `running.making` and `running.submission` do."""
+        key = Key(f"sha256:{number}")
+        await self._ledger.find([key.content])
+        async with self._turn:
+            claimed = await self._ledger.claim(
+                Intent(
+                    run_id="run",
+                    slot=Slot(number),
+                    key=key,
+                    model="z-image",
+                    family="jobs",
+                    job={},
+                    credits=PRICE,
+                    reserved=PRICE,
+                )
+            )
+            assert isinstance(claimed, Claimed), claimed
+            booking = await self._start(claimed.attempt)
+        await self._account.provider(key.content)
+        await self._gate.answered(booking, refused=False)
+        task = f"task-{claimed.attempt}"
+        self._records.ends[task] = asyncio.get_running_loop().time() + self._account.takes_s()
+        await self._ledger.submitted(claimed.attempt, task)
+        job: Any = SimpleNamespace(expected_s=TAKES_S, model="z-image", modality="image", slot=Slot(number))
+        ended = await self._watch.wait(job, ENDPOINT, task)
+        assert isinstance(ended, Done), ended
+        bisect.insort(self._account.durations, self._watch.took_s(task) or TAKES_S)
+        await self._ledger.outputs(claimed.attempt, ended.outputs, PRICE)
+        await asyncio.sleep(self._account.lot.uniform(*FETCH_S))
+        await self._ledger.saved(claimed.attempt, {})
+        self._saved.append(claimed.attempt)
+
+    async def _start(self, attempt: int) -> Booking:
+        """Book a start and write the intent, until both are fresh."""
+        loop, good_until = asyncio.get_running_loop(), 0.0
+        while True:
+            booking = await self._gate.start(RATE)
+            booked_at = loop.time()
+            if booked_at >= good_until:
+                good_until = booked_at + await self._ledger.intended(attempt)
+            if loop.time() - booked_at <= FRESH * RATE.window_s and loop.time() < good_until:
+                return booking
+
+
 @dataclass
 class Account:
-    """One account on virtual time: its coordinators, and the provider that counts what arrives."""
+    """One account on virtual time: its coordinators, its records, and the provider that counts what arrives."""
 
     jobs: int
     lot: random.Random
+    local: Journal
 
     def __post_init__(self) -> None:
+        self.asked = self.jobs
         self.arrived: deque[float] = deque()
         self.first = self.last = -1.0
         self.refusals = 0
+        self.charges: Counter[str] = Counter()
+        self.durations: list[float] = []
 
-    async def run(self) -> None:
+    async def run(self, coordinators: int) -> None:
         now = asyncio.get_running_loop().time
-        self.book = MemoryBook(now)
-        gates = [
-            memory_gate(self.book, MemoryBook(now), asyncio.sleep, self.lot) for _ in range(COORDINATORS)
-        ]
-        async with asyncio.TaskGroup() as sending:
-            for gate in gates:
+        cap = self.asked * PRICE
+        self.ledger = MemoryLedger(now, cap=cap)
+        self.books = (MemoryBook(now), MemoryBook(now))
+        far = [_Far(book, self.offload) for book in self.books]
+        async with asyncio.TaskGroup() as runs:
+            for number in range(coordinators):
+                gate = BookedGate({"submit": far[0], "read": far[1]}, rng=self.lot, block=8)
+                journal = MemoryJournal(self.ledger, f"film {number}", self.local)
+                runs.create_task(Coordinator(self, gate, journal).run())
                 await asyncio.sleep(self.lot.uniform(0.0, 0.1))
-                sending.create_task(self._coordinator(gate, sending))
 
-    async def _coordinator(self, gate: BookedGate, sending: asyncio.TaskGroup) -> None:
-        while self.jobs:
-            self.jobs -= 1
-            await asyncio.sleep(self.lot.uniform(*WRITE_S))  # the claim
-            await self._send(gate, sending)
+    async def offload(self, work: Callable[..., Any], /, *args: Any) -> Any:
+        """Do some work in the ledger, which is far away."""
+        await asyncio.sleep(self.lot.uniform(*WRITE_S))
+        return work(*args)
 
-    async def _send(self, gate: BookedGate, sending: asyncio.TaskGroup) -> None:
-        booking = await gate.start(RATE)
-        await asyncio.sleep(self.lot.uniform(*WRITE_S))  # the intent
+    def takes_s(self) -> float:
+        return max(5.0, self.lot.gauss(TAKES_S, TAKES_S / 4))
+
+    async def provider(self, content: str) -> None:
+        """Send a job: it arrives, is charged, and is answered."""
         trip_s = self.lot.uniform(*TRIP_S)
-
-        async def answered() -> None:
-            await asyncio.sleep(trip_s / 2)
-            refused = self._refuses()
-            await asyncio.sleep(trip_s / 2)
-            await gate.answered(booking, refused=refused)
-            if refused:
-                await self._send(gate, sending)
-
-        sending.create_task(answered())
-
-    def _refuses(self) -> bool:
+        await asyncio.sleep(trip_s / 2)
         now = asyncio.get_running_loop().time()
         while self.arrived and self.arrived[0] <= now - RATE.window_s:
             self.arrived.popleft()
-        if len(self.arrived) >= RATE.starts:
-            self.refusals += 1
-            return True
+        self.refusals += len(self.arrived) >= RATE.starts
         self.arrived.append(now)
         self.first = now if self.first < 0 else self.first
         self.last = now
-        return False
+        self.charges[content] += 1
+        await asyncio.sleep(trip_s / 2)
+
+    def transactions(self) -> tuple[int, ...]:
+        return (self.ledger.transactions, *(book.transactions for book in self.books))
+
+    def check(self) -> None:
+        """Check the money: every key charged once, and nothing left open."""
+        assert len(self.charges) == self.charges.total() == self.asked, "a key was charged twice, or not"
+        assert abs(self.ledger.spent - self.asked * PRICE) < 1e-6
+        assert self.ledger.reserved == 0
+        assert all(row.attempt.recorded for row in self.ledger.rows.values())
 
 
-async def _all(accounts: list[Account]) -> None:
-    await asyncio.gather(*(account.run() for account in accounts))
+class _Far:
+    """A book that is far away."""
+
+    def __init__(self, book: MemoryBook, offload: Callable[..., Awaitable[Any]]) -> None:
+        self._book = book
+        self._offload = offload
+
+    async def transact(self, work: Callable[[Page], T]) -> T:
+        done: T = await self._offload(self._book.transact_now, work)
+        return done
+
+    def close(self) -> None:
+        self._book.close()
 
 
-def scale(jobs: int, count: int) -> None:
-    """Print how long the slowest and the usual account needed, against the bound of its window."""
+async def _all(accounts: list[Account], coordinators: int) -> None:
+    await asyncio.gather(*(account.run(coordinators) for account in accounts))
+
+
+def scale(jobs: int, count: int, coordinators: int) -> None:
+    """Print how long the slowest and the usual account needed, against the bound of its window, and what a job takes."""
     each = jobs // count
-    accounts = [Account(each, random.Random(n)) for n in range(count)]
     began = time.process_time()
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(_all(accounts))
+    with (
+        tempfile.TemporaryDirectory(prefix="windows-") as folder,
+        open_journal(Path(folder) / "journal.sqlite", now=time.time) as local,
+    ):
+        accounts = [Account(each, random.Random(n), local) for n in range(count)]
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(_all(accounts, coordinators))
+    for account in accounts:
+        account.check()
     bound_s = ((each - 1) // RATE.starts) * RATE.window_s
     ratios = sorted((account.last - account.first) / bound_s for account in accounts)
-    booked = sum(account.book.transactions for account in accounts) / (each * count)
+    a_job = [
+        sum(figures) / (each * count)
+        for figures in zip(*(one.transactions() for one in accounts), strict=True)
+    ]
     print(
-        f"{each * count:,} starts on {count} accounts: {ratios[count // 2]:.3f} of the bound, the slowest {ratios[-1]:.3f};"
-        f" {sum(account.refusals for account in accounts)} refused, {booked:.2f} transactions of the window a job,"
-        f" {time.process_time() - began:.0f} s of CPU"
+        f"{each * count:,} jobs on {count} accounts, {coordinators} coordinators each: {ratios[count // 2]:.3f} of the"
+        f" bound, the slowest {ratios[-1]:.3f}; {sum(account.refusals for account in accounts)} refused, 0 charged"
+        f" twice; {sum(a_job):.2f} transactions a job ({a_job[0]:.2f} of the ledger, {a_job[1]:.2f} of starts,"
+        f" {a_job[2]:.2f} of reads); {time.process_time() - began:.0f} s of CPU"
     )
 
 
@@ -200,8 +358,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--accounts", type=int, default=100)
+    parser.add_argument("--coordinators", type=int, default=4, help="of each account")
     chosen = parser.parse_args()
-    scale(chosen.jobs, chosen.accounts)
+    scale(chosen.jobs, chosen.accounts, chosen.coordinators)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every journal promises, in a SQLite file and in the team's PostgreSQL."""
+"""What every journal promises, in a SQLite file, in the team's PostgreSQL, and in memory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import pytest
 
 from kiebatch.model import Output
 from kiebatch.record import Claimed, Taken, TaskKnown, asset_to
-from support.ledgers import Clock, Ledgers, intent, sent, team_ledgers
+from support.ledgers import Clock, Ledgers, intent, memory_ledgers, sent, team_ledgers
 from support.records import an_asset
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
+@pytest.fixture(params=["sqlite", "memory", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
 def ledgers(request: pytest.FixtureRequest, tmp_path: Path) -> Ledgers:
     if request.param == "sqlite":
         return Ledgers("sqlite", tmp_path, Clock())
+    if request.param == "memory":
+        return memory_ledgers(tmp_path)
     return team_ledgers(request.getfixturevalue("team_url"), tmp_path)
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bench.memory_ledger import MemoryJournal, MemoryLedger
 from kiebatch.model import Slot
 from kiebatch.record import Claimed, Intent, Journal, Key, open_journal
-from kiebatch.team import Connection, Team, TeamJournal, accounts
+from kiebatch.team import Connection, Team, accounts
 from kiebatch.team import open_journal as open_team_journal
+from kiebatch.team.leases import Lease
 
-Kind = Literal["sqlite", "postgres"]
+Kind = Literal["sqlite", "postgres", "memory"]
 ACCOUNT = "studio"
 LEASE_S = 30.0
 
@@ -36,6 +38,7 @@ class Ledgers:
     folder: Path
     clock: Clock
     url: str = ""
+    memory: MemoryLedger | None = None
 
     @contextlib.contextmanager
     def journal(
@@ -53,20 +56,23 @@ class Ledgers:
         local = open_journal(state / "journal.sqlite", now=self.clock, hook=hook)
         if self.kind == "sqlite":
             return local
+        if self.memory is not None:
+            return MemoryJournal(self.memory, project, local, hook)
         return open_team_journal(
             Team(self.url, ACCOUNT, self.clock), local, name=project, state=state, hook=hook, read_only=False
         )
 
-    def team_journal(self, project: str = "one", run: str = "r1") -> TeamJournal:
+    def team_journal(self, project: str = "one", run: str = "r1") -> Journal:
         """Open a team's journal for a run that nothing ends but `close`."""
         journal = self.opened(project)
-        assert isinstance(journal, TeamJournal)
         journal.hold_unfinished("it died")
         journal.begin(run, 90.0)
         return journal
 
     def account(self) -> tuple[float, float]:
         """Return what is reserved and what is spent."""
+        if self.memory is not None:
+            return self.memory.reserved, self.memory.spent
         connection = Connection(self.url)
         found = connection.transact(
             lambda cursor: cursor.execute(
@@ -76,6 +82,11 @@ class Ledgers:
         connection.close()
         assert found is not None
         return float(found["reserved"]), float(found["spent"])
+
+
+def memory_ledgers(folder: Path, *, cap: float | None = None) -> Ledgers:
+    clock = Clock()
+    return Ledgers("memory", folder, clock, memory=MemoryLedger(clock, cap=cap, lease=Lease(LEASE_S)))
 
 
 def team_ledgers(url: str, folder: Path, *, cap: float | None = None, lease_s: float = LEASE_S) -> Ledgers:
@@ -113,8 +124,3 @@ def sent(journal: Journal, wanted: Intent | None = None) -> int:
     assert isinstance(claimed, Claimed), claimed
     journal.intended(claimed.attempt)
     return claimed.attempt
-
-
-def bury(connection: Connection) -> None:
-    """Let every run's last sign of life lie an hour back."""
-    connection.transact(lambda cursor: cursor.execute("UPDATE runs SET beat = beat - interval '1 hour'"))
