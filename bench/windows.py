@@ -106,10 +106,10 @@ class _Page:
     def remove(self, place: int) -> None:
         self._book.entries.pop(place, None)
 
-    def answered(self, place: int, *, refused: bool) -> None:
+    def answered(self, place: int, at: float, *, refused: bool) -> None:
         if place in self._book.entries:
             entry = self._book.entries[place]
-            entry.answered_at, entry.refused = self.now, refused
+            entry.answered_at, entry.refused = at, refused
 
     def ours(self, window_s: float, *, pending: bool) -> int:
         since, known = self.now - 2 * window_s, self.now - window_s
@@ -187,7 +187,8 @@ class Coordinator:
                 task.add_done_callback(lambda _task: in_flight.release())
         for one in repeated:
             one.cancel()
-        await self._ledger.recorded(self._saved)
+        self._ledger.recorded(self._saved)
+        await self._ledger.drain()
         self._journal.close()
 
     async def _beat(self) -> None:
@@ -199,7 +200,7 @@ class Coordinator:
         while True:
             await asyncio.sleep(1.0)
             saved, self._saved = self._saved, []
-            await self._ledger.recorded(saved)
+            self._ledger.recorded(saved)
 
     async def _make(self, number: int) -> None:
         """See one job through, as `running.making` and `running.submission` do."""
@@ -273,7 +274,7 @@ class Account:
                 gate = BookedGate({"submit": far[0], "read": far[1]}, rng=self.lot, block=8)
                 journal = MemoryJournal(self.ledger, f"film {number}", self.local)
                 runs.create_task(Coordinator(self, gate, journal).run())
-                await asyncio.sleep(self.lot.uniform(0.0, 0.1))
+                await asyncio.sleep(self.lot.uniform(0.0, 1.0))
 
     async def offload(self, work: Callable[..., Any], /, *args: Any) -> Any:
         """Do some work in the ledger, which is far away."""

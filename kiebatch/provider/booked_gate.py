@@ -7,12 +7,14 @@ machine that slept, moves it on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol, Self, TypeVar
 
+from kiebatch.errors import KieBatchError
 from kiebatch.model import Rate
 from kiebatch.provider import booking
 from kiebatch.provider.booking import Page, Place
@@ -21,6 +23,9 @@ from kiebatch.provider.gate import Booking, Kind
 T = TypeVar("T")
 
 _SOON = 0.02  # of the window: a place that was taken along for others is good for so long
+_NOTED = (
+    0.25  # of the window: within so long an accepted start is noted, far sooner than anybody counts on it
+)
 
 
 class Book(Protocol):
@@ -36,7 +41,8 @@ class Book(Protocol):
 class BookedGate:
     """The limits of one account, as `Gate` says.
 
-    `block` is how many reads are booked at once where so many wait: for a book that is far away.
+    `block` is how many reads are booked at once where so many wait: for a book that is far away, in which accepted
+    starts are noted with the next booking, too.
     """
 
     def __init__(
@@ -56,9 +62,15 @@ class BookedGate:
         self._tidied: dict[Kind, float] = {}
         self._readers = 0  # who wait for a read
         self._taken_along: deque[tuple[float, Booking]] = deque()
+        self._heard: list[
+            tuple[float, Booking]
+        ] = []  # starts that were accepted, to be noted with the next booking
+        self._noting: asyncio.Task[None] | None = None
 
     def close(self) -> None:
         """Close the books."""
+        if self._noting is not None:
+            self._noting.cancel()
         for one in self._books.values():
             one.close()
 
@@ -86,12 +98,47 @@ class BookedGate:
         """Note an answer; see `Gate.answered`."""
         if booked.kind == "read" and not refused:
             return
-        await self._books[booked.kind].transact(
+        if self._block > 1 and not refused and not booked.probe:
+            loop = asyncio.get_running_loop()
+            self._heard.append((loop.time(), booked))
+            if self._noting is None or self._noting.done():
+                self._noting = loop.create_task(self._note(booked.rate.window_s * _NOTED))
+            return
+        await self._transact(
+            booked.kind,
             lambda page: booking.note_answer(
                 page, booked, refused=refused, retry_after_s=retry_after_s, rng=self._rng
-            )
+            ),
         )
         self._news.set()
+
+    async def _note(self, wait_s: float) -> None:
+        """Note what was heard, where no booking takes it along meanwhile."""
+        await asyncio.sleep(wait_s)
+        if self._heard:
+            with contextlib.suppress(KieBatchError):  # the next booking says what is wrong with the book
+                await self._transact("submit", lambda _page: None)
+
+    async def _transact(self, kind: Kind, work: Callable[[Page], T]) -> T:
+        """Do some work on a book; starts that were accepted meanwhile are noted first."""
+        if kind == "read":
+            return await self._books[kind].transact(work)
+        heard, self._heard = self._heard, []
+
+        def both(page: Page) -> T:
+            for at, booked in heard:
+                ago_s = loop.time() - at
+                booking.note_answer(
+                    page, booked, refused=False, retry_after_s=None, rng=self._rng, ago_s=ago_s
+                )
+            return work(page)
+
+        loop = asyncio.get_running_loop()
+        try:
+            return await self._books[kind].transact(both)
+        except BaseException:
+            self._heard[:0] = heard
+            raise
 
     def _from_block(self, rate: Rate) -> Booking | None:
         moment = asyncio.get_running_loop().time()
@@ -113,17 +160,16 @@ class BookedGate:
         self, kind: Kind, rate: Rate, take: Callable[[Page], tuple[Place, list[Place]]]
     ) -> tuple[Place, list[Place]]:
         """Take a place, sleep until then, and confirm it."""
-        book = self._books[kind]
         self._news.clear()
-        place, along = await book.transact(take)
+        place, along = await self._transact(kind, take)
         try:
             while place.wait_s > 0:
                 await self._wait(place)
                 self._news.clear()
                 again = functools.partial(self._again, kind=kind, rate=rate, mine=place)
-                place, along = await book.transact(again)
+                place, along = await self._transact(kind, again)
         except BaseException:
-            await book.transact(lambda page: page.remove(place.id))
+            await self._transact(kind, lambda page: page.remove(place.id))
             raise
         return place, along
 

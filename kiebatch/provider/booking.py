@@ -47,7 +47,7 @@ class Page(Protocol):
 
     def remove(self, place: int) -> None: ...
 
-    def answered(self, place: int, *, refused: bool) -> None: ...
+    def answered(self, place: int, at: float, *, refused: bool) -> None: ...
 
     def ours(self, window_s: float, *, pending: bool) -> int:
         """Return how many of our starts are in the window now; with `pending`, those that wait for their answer too."""
@@ -109,9 +109,15 @@ def more(page: Page, kind: Kind, rate: Rate, most: int) -> list[Place]:
 
 
 def note_answer(
-    page: Page, booking: Booking, *, refused: bool, retry_after_s: float | None, rng: random.Random
+    page: Page,
+    booking: Booking,
+    *,
+    refused: bool,
+    retry_after_s: float | None,
+    rng: random.Random,
+    ago_s: float = 0.0,
 ) -> None:
-    """Note an answer; see `Gate.answered`."""
+    """Note an answer that came `ago_s` ago; see `Gate.answered`."""
     kind, rate, now = booking.kind, booking.rate, page.now
     believed = _share(page, kind, rate)
     if kind == "read":
@@ -119,7 +125,7 @@ def note_answer(
             learnt = share.slower(believed, rate, now)
             page.keep_share(share.paused(learnt, retry_after_s, now, rng))
         return
-    page.answered(booking.id, refused=refused)
+    page.answered(booking.id, now - ago_s, refused=refused)
     if refused:
         ours = page.ours(rate.window_s, pending=True)
         learnt = share.refused(believed, ours, rate, booking.at, now)

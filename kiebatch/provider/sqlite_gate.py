@@ -193,10 +193,8 @@ class _Page:
     def remove(self, place: int) -> None:
         self._db.execute("DELETE FROM starts WHERE id = ?", (place,))
 
-    def answered(self, place: int, *, refused: bool) -> None:
-        self._db.execute(
-            "UPDATE starts SET answered_at = ?, refused = ? WHERE id = ?", (self.now, refused, place)
-        )
+    def answered(self, place: int, at: float, *, refused: bool) -> None:
+        self._db.execute("UPDATE starts SET answered_at = ?, refused = ? WHERE id = ?", (at, refused, place))
 
     def ours(self, window_s: float, *, pending: bool) -> int:
         unanswered = "OR answered_at IS NULL" if pending else ""

@@ -40,6 +40,7 @@ class Ledger:
         self._journal = journal
         self._offload = offload
         self._waiting: list[_Wish] = []
+        self._recorded: list[int] = []
         self._worker: asyncio.Task[None] | None = None
 
     @property
@@ -95,10 +96,12 @@ class Ledger:
 
         await self._ask(all_of_them, calls=len(entries) + 1)
 
-    async def recorded(self, attempts: Iterable[int]) -> None:
-        ids = list(attempts)
-        if ids:
-            await self._call(self._journal.recorded, ids)
+    def recorded(self, attempts: Iterable[int]) -> None:
+        """Note that the manifest on the disk holds these attempts' assets: written with what comes next, or by `drain`.
+
+        Where it is lost, the next run finds them in the manifest.
+        """
+        self._recorded.extend(attempts)
 
     async def decide(self, attempt: int, decision: str, task_id: str | None = None) -> None:
         await self._call(self._journal.decide, attempt, decision, task_id)
@@ -172,7 +175,7 @@ class Ledger:
 
     async def _work(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
+            batch, self._waiting = [*self._waiting, *self._along()], []
             try:
                 answers = await self._offload(self._carry_out, batch)
             except BaseException as error:  # nobody may wait for ever, whatever ended the writing
@@ -185,6 +188,15 @@ class Ledger:
                 else:
                     wish.done.set_result(result)
 
+    def _along(self) -> list[_Wish]:
+        """Return what nobody waits for and what is written with the rest."""
+        ids, self._recorded = self._recorded, []
+        if not ids:
+            return []
+        wish = _Wish(lambda: self._journal.recorded(ids), asyncio.get_running_loop().create_future(), 1)
+        wish.done.add_done_callback(lambda done: self._recorded.extend(ids if done.exception() else ()))
+        return [wish]
+
     def _carry_out(self, batch: Sequence[_Wish]) -> list[tuple[Any, BaseException | None]]:
         """Do a batch in one transaction; where one of it fails, each on its own, so that it fails alone."""
         if len(batch) > 1 or batch[0].calls > 1:
@@ -194,6 +206,9 @@ class Ledger:
 
     async def drain(self) -> None:
         """Wait until nothing waits to be written."""
+        if self._recorded:
+            ids, self._recorded = self._recorded, []
+            await self._call(self._journal.recorded, ids)
         while self._worker is not None and not self._worker.done():
             await asyncio.shield(self._worker)
 

@@ -61,7 +61,7 @@ class Recording:
         """Write what waits, when it is due or when forced, and note in the ledger what the file now holds."""
         async with self._lock:
             done = await self._offload(self._writer.flush, force)
-        await self._ledger.recorded(done)
+        self._ledger.recorded(done)
 
     async def keep_flushing(self) -> None:
         """Write whenever something is due, until cancelled."""

@@ -158,7 +158,7 @@ class Restorer:
             return False
         entered = tuple(a for a in self._context.manifest.of_task(task.task_id) if a.current)
         if entered:
-            await self._context.ledger.recorded([task.attempt])
+            self._context.ledger.recorded([task.attempt])
         else:
             named = [replace(a, scene_id=task.slot.scene, shot=task.slot.shot) for a in assets]
             entered = await self._context.manifest.enter(

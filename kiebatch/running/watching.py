@@ -60,6 +60,7 @@ class Watch:
             set()
         )  # tasks that are woken because few are left, not because they are over
         self._empty: set[str] = set()  # tasks that are over and name no output
+        self._first_due: float | None = None  # where the ticks begin: other runs have others
         self._took: dict[str, float] = {}
         self._seen = 0
         self._early: dict[str, None] = {}  # tasks of which something was heard before anyone waits for them
@@ -165,7 +166,9 @@ class Watch:
     def _in_company(self, due: float) -> float:
         """Return when tasks that are due at about this time are read together: a team's gate books them as one."""
         tick_s = self._patience.interval_s * _TICK
-        return math.ceil(due / tick_s) * tick_s if tick_s else due
+        self._first_due = due if self._first_due is None else self._first_due
+        later_s = due - self._first_due
+        return self._first_due + math.ceil(later_s / tick_s) * tick_s if tick_s else due
 
     def _wake_the_tail(self) -> None:
         """Let the last few tasks look again when to read: reads are not scarce any more."""

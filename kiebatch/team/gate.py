@@ -118,9 +118,9 @@ class _Page:
     def remove(self, place: int) -> None:
         self._cursor.execute("DELETE FROM booked WHERE id = %s", (place,))
 
-    def answered(self, place: int, *, refused: bool) -> None:
+    def answered(self, place: int, at: float, *, refused: bool) -> None:
         self._cursor.execute(
-            "UPDATE booked SET answered_at = %s, refused = %s WHERE id = %s", (self.now, refused, place)
+            "UPDATE booked SET answered_at = %s, refused = %s WHERE id = %s", (at, refused, place)
         )
 
     def ours(self, window_s: float, *, pending: bool) -> int:
