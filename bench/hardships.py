@@ -171,7 +171,7 @@ class HardLife(Life):
 
     def repeat_ids(self) -> None:
         """Let answers name the account's first task again, once that is known to be somebody's."""
-        first = next(iter(self.sim.tasks), None)
+        first = next(iter(self.sim.tasks), "")
         if not self.done["repeats ids"] and first in {a.task_id for a in self.attempts()}:
             self.sim.faults.add(Fault.parse("submit%0.06=same-id"))
             self.done["repeats ids"] += 1
