@@ -80,6 +80,9 @@ def main() -> int:
         print(f"{kind.name:10} {counts}; slowest {report.slowest_s:.2f} s; {len(report.failures)} failed")
         for failure in report.failures[:5]:
             print(failure, file=sys.stderr)
+        for failure in report.failures[5:]:
+            first, *_, last = [failure, *failure.strip().splitlines()]
+            print(f"{first.splitlines()[0]} {last}", file=sys.stderr)
         failed = failed or bool(report.failures)
     return 1 if failed else 0
 

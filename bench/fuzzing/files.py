@@ -21,7 +21,7 @@ from PIL import Image
 from bench.fuzzing.kind import HOSTILE, JSON, Kind, Verdict, changed, few, spoilt
 from bench.fuzzing.texts import planned
 from kiebatch import media
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, KieBatchError
 from kiebatch.exports import apart, otio
 from kiebatch.media import Derivatives, Undecodable, Wanted
 from kiebatch.model import Slot
@@ -78,7 +78,14 @@ def _journal(rng: random.Random, folder: Path) -> Verdict:
         _change_row(path, rng)
     else:
         path.write_bytes(spoilt(path.read_bytes(), rng))
-    return planned(folder / "scenes.yaml")
+    seen = planned(folder / "scenes.yaml")
+    try:
+        with open_journal(path, now=time.time) as journal:  # as a run does, which mends what a look leaves
+            journal.hold_unfinished("the program ended")
+            journal.attempts()
+    except KieBatchError:
+        return Verdict.REFUSED
+    return seen
 
 
 def _change_row(path: Path, rng: random.Random) -> None:

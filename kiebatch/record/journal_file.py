@@ -126,7 +126,8 @@ class _Opener:
         begun = self.path.with_name(f"{self.path.name}-journal")
         if not begun.exists() or not begun.stat().st_size:
             return
-        with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(connect(self.path)) as found:
+        damage = (sqlite3.DatabaseError, UnicodeDecodeError)
+        with contextlib.suppress(*damage), contextlib.closing(connect(self.path)) as found:
             found.execute("SELECT name FROM sqlite_master").fetchone()
 
     def _make_folder(self) -> None:
@@ -149,8 +150,8 @@ class _Opener:
                     )
                 ]
             )
-        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if damage != "ok":
+        damage = _found_damaged(connection)
+        if damage:
             raise sqlite3.DatabaseError(damage)
         try:
             connection.execute("SELECT id FROM attempts LIMIT 1").fetchall()
@@ -291,7 +292,8 @@ class _Opener:
         self.hook("journal.rebuild:before")
         connection = connect(making)
         journal_schema.make(connection)
-        _fill(connection, tables, self.rebuild(), self.film.name, self.now())
+        taken = _fill(connection, tables, self.rebuild(), self.film.name, self.now())
+        whole = whole and taken
         if not whole:
             connection.execute(f"PRAGMA application_id = {_LOST}")
         if making:
@@ -314,6 +316,18 @@ class _Opener:
         )
         journal.warnings.append(f"the journal was damaged ({damage}){kept}; {lost}")
         return journal
+
+
+def _found_damaged(connection: sqlite3.Connection) -> str:
+    """Return what SQLite says of the first damage in a file; nothing where it is whole."""
+    connection.text_factory = bytes  # it quotes names, which may be damaged, too
+    try:
+        said: bytes = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except UnicodeDecodeError:  # what Python cannot turn into an error's message
+        return "the names of its tables and columns cannot be read"
+    finally:
+        connection.text_factory = str
+    return "" if said == b"ok" else said.decode("utf-8", "replace")
 
 
 def _configure(connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -356,21 +370,27 @@ def _fill(
     assets: Iterable[Asset],
     film: str,
     moment: float,
-) -> None:
+) -> bool:
+    """Fill a new journal with rows of a damaged one, and with what the manifest knows; False where a row is not taken whole."""
+    taken = True
     db.execute("BEGIN")
     for table, rows in tables.items():
+        columns = {column["name"] for column in db.execute(f"PRAGMA table_info({table})")}
         for row in rows:
-            names = row.keys()
-            db.execute(
+            told = row.keys()
+            names = [name for name in told if name in columns]
+            put = db.execute(
                 f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-                tuple(row),
+                tuple(row[name] for name in names),
             )
-    known = {row["task_id"] for row in tables.get("attempts", ())}
+            taken = taken and put.rowcount == 1 and len(names) == len(told)
+    known = {row["task_id"] for row in db.execute("SELECT task_id FROM attempts")}
     for asset in assets:
         if asset.task_id and asset.fingerprint and asset.task_id not in known:
             known.add(asset.task_id)
             _remember(db, asset, film, moment)
     db.execute("COMMIT")
+    return taken
 
 
 def _salvaged(path: Path) -> tuple[dict[str, list[sqlite3.Row]], bool]:
@@ -385,7 +405,7 @@ def _salvaged(path: Path) -> tuple[dict[str, list[sqlite3.Row]], bool]:
                     rows.append(row)
             whole = connection.execute("SELECT count(*) FROM attempts NOT INDEXED").fetchone()[0]
             return tables, whole == len(tables["attempts"])
-    except (sqlite3.Error, ValueError, TypeError, IndexError):
+    except (sqlite3.Error, ValueError, TypeError, LookupError):
         return tables, False
 
 

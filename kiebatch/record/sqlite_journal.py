@@ -393,6 +393,9 @@ def _attempt(row: sqlite3.Row) -> Attempt:
 
 
 def _attempt_of(row: sqlite3.Row) -> Attempt:
+    job = json.loads(row["job"])
+    if not isinstance(job, dict):
+        raise TypeError("its job is not an object")
     return Attempt(
         id=row["id"],
         run_id=row["run_id"],
@@ -401,7 +404,7 @@ def _attempt_of(row: sqlite3.Row) -> Attempt:
         family=row["family"],
         fingerprint=row["fingerprint"],
         state=row["state"],
-        job=json.loads(row["job"]),
+        job=job,
         task_id=row["task_id"],
         code=row["code"],
         message=row["message"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -179,6 +180,56 @@ def test_a_damaged_journal_is_set_aside_and_rebuilt_with_a_warning(
     assert (tmp_path / "journal.sqlite.damaged-1000").read_bytes() == damaged
     with opened(path) as journal:
         assert journal.warnings == []
+
+
+def _another_name(path: Path) -> None:
+    _one_bad_page(path)
+    path.write_bytes(path.read_bytes().replace(b"may_resubmit", b"may_resuRmit"))
+
+
+def _no_name(path: Path) -> None:
+    """Damage a column's value and its name, so that what SQLite says of it is no text."""
+    for change in (
+        "UPDATE sqlite_master SET sql = replace(sql, 'model TEXT NOT NULL', 'model TEXT') WHERE name = 'attempts'",
+        "UPDATE attempts SET model = NULL",
+        "UPDATE sqlite_master SET sql = replace(sql, 'model TEXT', CAST(x'6dff' AS TEXT) || ' TEXT NOT NULL')"
+        " WHERE name = 'attempts'",
+    ):
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as raw:
+            raw.execute("PRAGMA writable_schema = ON")
+            raw.execute(change)
+
+
+def _no_text(path: Path) -> None:
+    """Damage what SQLite quotes when it says that it cannot read the tables."""
+    path.write_bytes(
+        path.read_bytes().replace(b"CREATE INDEX attempts_by_key", b"CREATE \xffNDEX attempts_by_key")
+    )
+
+
+@pytest.mark.parametrize("damage", [_another_name, _no_name, _no_text])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_names_that_were_damaged_too_end_in_a_rebuilt_journal(
+    tmp_path: Path, damage: Callable[[Path], None], read_only: bool
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    with opened(path) as journal:
+        journal.submitted(intended(journal), "paid-for")
+    damage(path)
+
+    with opened(path, read_only=read_only) as journal:
+        assert "damaged" in journal.warnings[0]
+        assert journal.incomplete or [a.task_id for a in journal.attempts()] == ["paid-for"]
+
+
+def test_an_attempt_whose_job_is_none_is_said_and_not_guessed_about(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with opened(path) as journal:
+        intended(journal)
+        journal.database.connection.execute("UPDATE attempts SET job = '[1]'")
+
+        with pytest.raises(Invalid, match="cannot be read: its job is not an object"):
+            journal.attempts()
 
 
 def test_a_damaged_journal_that_is_only_looked_at_stays_where_it_is(tmp_path: Path) -> None:
