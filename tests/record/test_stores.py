@@ -15,7 +15,8 @@ import pytest
 
 from bench.buckets import Buckets, files_of
 from kiebatch.model import JSON, Asset
-from kiebatch.record import Key, ResultCache, Results
+from kiebatch.record import Key, ResultCache, Results, Whereabouts
+from kiebatch.record.manifest import Manifest
 from kiebatch.record.store import StoreTimes, open_store
 from kiebatch.record.store.bucket import BucketObjects
 from support.records import an_asset
@@ -292,3 +293,25 @@ def test_a_folder_that_a_cache_filled_is_a_store_and_the_other_way_round(tmp_pat
     assert words_of(store, KEY, tmp_path) == "from the cache"
     assert words_of(Results(through_obstore, address="o"), KEY, tmp_path) == "from the cache"
     assert words_of(ResultCache(tmp_path / "kept"), other, tmp_path) == "from the store"
+
+
+# --- what was seen of a store -----------------------------------------------------------------------------
+
+
+def test_the_file_that_says_what_a_store_lacks_grows_no_further_than_what_it_says(tmp_path: Path) -> None:
+    digests = [f"{number:064x}" for number in range(1500)]
+    ours, theirs = (Whereabouts(Manifest(), tmp_path) for _ in range(2))
+    for _ in range(4):
+        ours.note(digests, there=False)
+        ours.note(digests, there=True)
+        theirs.note(["f" * 64], there=False)
+        theirs.note(["f" * 64], there=True)
+    theirs.distrust(["e" * 64])
+    ours.note(digests[:2], there=False)
+
+    lines = (tmp_path / "store.jsonl").read_text(encoding="utf-8").splitlines()
+    again = Whereabouts(Manifest(), tmp_path)
+
+    assert len(lines) < 4 * len(digests)
+    assert [again.absent(an_asset(sha256=one)) for one in digests[:3]] == [True, True, False]
+    assert again.damaged == {"e" * 64}

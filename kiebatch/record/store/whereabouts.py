@@ -17,6 +17,7 @@ from kiebatch.record.manifest.manifest import Manifest
 from kiebatch.workspace import Workspace
 
 NAME = "store.jsonl"
+_SLACK = 2000  # lines that say nothing any more, before the file is written without them
 
 
 class Whereabouts:
@@ -25,7 +26,7 @@ class Whereabouts:
     def __init__(self, manifest: Manifest, state: Path) -> None:
         self._store = manifest.store
         self._path = state / NAME
-        self._absent, self._damaged = _read(self._path)
+        self._absent, self._damaged, self._lines = _read(self._path)
 
     @property
     def store(self) -> str | None:
@@ -57,14 +58,14 @@ class Whereabouts:
     def distrust(self, digests: Iterable[str]) -> None:
         """Write down that a store or a cache has other bytes under these digests."""
         found = [digest for digest in digests if digest not in self._damaged]
-        self._write([{"sha256": digest, "there": False, "damaged": True} for digest in found])
+        self._write([_noted(digest, there=False, damaged=True) for digest in found])
         self._absent |= set(found)
         self._damaged |= set(found)
 
     def note(self, digests: Iterable[str], *, there: bool) -> None:
         """Write down that the store has the bytes of these digests, or lacks them."""
         changed = [digest for digest in digests if (digest in self._absent) is there]
-        self._write([{"sha256": digest, "there": there} for digest in changed])
+        self._write([_noted(digest, there=there) for digest in changed])
         self._absent ^= set(changed)
         if there:
             self._damaged -= set(changed)
@@ -73,23 +74,39 @@ class Whereabouts:
         if not lines:
             return
         files.state_folder(self._path.parent)
-        try:
-            with self._path.open("a", encoding="utf-8") as stream:
-                # Each line begins with the line break, so that one that was cut off does not spoil the next.
-                stream.writelines("\n" + json.dumps(line) for line in lines)
-        except OSError as error:
-            raise files.unwritable(self._path, error) from None
+        # Whoever writes holds the lock, so that no line of another process is lost where the file is written whole.
+        with files.lock(self._path.with_suffix(".lock"), wait=True, holder="what the store has"):
+            try:
+                if self._lines > len(self._absent) + _SLACK:
+                    self._tidy()
+                with self._path.open("a", encoding="utf-8") as stream:
+                    # Each line begins with the line break, so that one that was cut off does not spoil the next.
+                    stream.writelines("\n" + json.dumps(line) for line in lines)
+            except OSError as error:
+                raise files.unwritable(self._path, error) from None
+        self._lines += len(lines)
+
+    def _tidy(self) -> None:
+        """Write the file without the lines that later ones have made untrue."""
+        absent, damaged, _ = _read(self._path)
+        told = (_noted(digest, there=False, damaged=digest in damaged) for digest in sorted(absent))
+        files.replace(self._path, "".join("\n" + json.dumps(line) for line in told), private=True)
+        self._lines = len(absent)
 
 
-def _read(path: Path) -> tuple[set[str], set[str]]:
-    """Return the digests that are noted as absent, and of these the damaged ones."""
+def _noted(digest: str, *, there: bool, damaged: bool = False) -> JSON:
+    return {"sha256": digest, "there": there, **({"damaged": True} if damaged else {})}
+
+
+def _read(path: Path) -> tuple[set[str], set[str], int]:
+    """Return the digests that are noted as absent, of these the damaged ones, and the number of lines."""
     absent: set[str] = set()
     damaged: set[str] = set()
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line]
     except OSError:
-        return absent, damaged
-    for line in filter(None, lines):
+        return absent, damaged, 0
+    for line in lines:
         digest, there, is_damaged = _line(line)
         if there:
             absent.discard(digest)
@@ -97,7 +114,7 @@ def _read(path: Path) -> tuple[set[str], set[str]]:
         elif digest:
             absent.add(digest)
             damaged |= {digest} if is_damaged else set()
-    return absent, damaged
+    return absent, damaged, len(lines)
 
 
 def _line(text: str) -> tuple[str, bool, bool]:
