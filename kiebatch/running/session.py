@@ -119,13 +119,15 @@ def run(
     emit: Callable[[Event], object] = lambda _event: None,
     confirm: Confirm | None = None,
     bound: Mapping[str, JSON] | None = None,
+    results: ResultStore | None = None,
     edges: Edges | None = None,
     **options: Unpack[SettingsOptions],
 ) -> Outcome:
     """Submit, poll, download, record; also how to resume.  Returns when all that was submitted is settled.
 
     `options` are fields of `Settings` (`api_key`, `max_credits`, ...).  `confirm` is asked before the first
-    credit is spent; without it a call is consent.  `bound` is a saved plan that this run must match.
+    credit is spent; without it a call is consent.  `bound` is a saved plan that this run must match.  `results` is the
+    store that the settings name where a plan has asked it: what it had then is not asked for again.
     The first Ctrl-C stops submitting and collects what is paid for; the second leaves at once.
     """
     chosen = replace(settings or Settings(), **options)
@@ -138,6 +140,7 @@ def run(
             emit=emit,
             confirm=confirm,
             bound=bound,
+            results=results,
             edges=edges or Edges(),
             signals=True,
         )
@@ -153,6 +156,7 @@ async def run_async(
     emit: Callable[[Event], object] = lambda _event: None,
     confirm: Confirm | None = None,
     bound: Mapping[str, JSON] | None = None,
+    results: ResultStore | None = None,
     edges: Edges | None = None,
     signals: bool = False,
     **options: Unpack[SettingsOptions],
@@ -167,7 +171,7 @@ async def run_async(
             # A person may have changed the file, and another run the manifest, while this one waited for the lock.
             fresh = opening.read_again(opened, moved_on=held.waited)
             opening.check_source(fresh)
-            results = results_of(settings, network=True)
+            results = results or results_of(settings, network=True)
             selection = Selection(only=tuple(only), force=force, until_picks=settings.until_picks)
             todo, trouble = _planned(fresh, held.journal, selection, results, edges.now)
             approval = None

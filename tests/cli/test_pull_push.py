@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -333,3 +334,20 @@ AUTHOR = {
     "GIT_COMMITTER_NAME": "Ann",
     "GIT_COMMITTER_EMAIL": "ann@example.org",
 }
+
+
+@pytest.mark.slow
+def test_a_run_asks_once_for_what_the_bucket_has(
+    film: Film, s3: Buckets, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIEBATCH_STORE", s3.make("asked-once"))
+    made(film)
+    other = film.elsewhere(film.scene_file.read_text(encoding="utf-8"))
+    monkeypatch.chdir(other.folder)
+    network.requests.clear()
+
+    said = other.command("run", "scenes.yaml", "--json")
+
+    read = Counter(path for method, path in network.requests if method == "GET" and ".json" in path)
+    assert said.json["jobs"]["succeeded"] == len(read) == 2
+    assert set(read.values()) == {2}, network.requests  # for the plan, and when it is taken

@@ -20,7 +20,7 @@ from kiebatch.media.checks import State
 from kiebatch.model import JSON
 from kiebatch.planning import Plan, planning, saved
 from kiebatch.project import Opened, opening
-from kiebatch.record import StoreFailed, manifest, results_of
+from kiebatch.record import ResultStore, StoreFailed, manifest, results_of
 from kiebatch.running import Outcome, holding, session
 from kiebatch.settings import Settings, settings
 
@@ -65,7 +65,8 @@ def run(
     reading = (bound or {}).get("reading") or {}
     with _bringing_home(given, scene_file):
         opened, chosen = options.open_given(given, scene_file, reading=reading)
-    todo = _planned(opened, chosen, only=only, force=force)
+    results = results_of(chosen, network=True)
+    todo = _planned(opened, results, only=only, force=force, until_picks=chosen.until_picks)
     busy = bool(todo.work or todo.collect)
     if busy:
         chosen = options.with_key(chosen)
@@ -91,6 +92,7 @@ def run(
                 emit=shown,
                 confirm=None if chosen.draft else consenting.asks(chosen),
                 bound=bound,
+                results=results,
             )
         value = _value(outcome, opened, chosen)
         # The answer first: what comes after it may fail, and a run that was paid for has told what it made.
@@ -105,11 +107,13 @@ def run(
     console.leave(outcome.exit_code)
 
 
-def _planned(opened: Opened, chosen: Settings, *, only: Sequence[str], force: bool) -> Plan:
+def _planned(
+    opened: Opened, results: ResultStore | None, *, only: Sequence[str], force: bool, until_picks: bool
+) -> Plan:
     """Return what is ahead.  The run itself says so where a store does not answer, and what that means."""
-    look = functools.partial(planning.plan, opened, only=only, force=force, until_picks=chosen.until_picks)
+    look = functools.partial(planning.plan, opened, only=only, force=force, until_picks=until_picks)
     try:
-        return look(results=results_of(chosen, network=True))
+        return look(results=results)
     except StoreFailed:
         return look()
 
