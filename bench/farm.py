@@ -126,6 +126,7 @@ class Farm:
     media: str
     modality: Modality
     scale: float = 0.1
+    bucket: str = ""  # the address of a store that is no folder
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -160,7 +161,7 @@ class Farm:
         return {
             **_environ(),
             "KIEBATCH_TEAM": self.database,
-            "KIEBATCH_STORE": self.store.as_uri(),
+            "KIEBATCH_STORE": self.bucket or self.store.as_uri(),
             "KIE_BASE_URL": self.media,
         }
 
@@ -188,7 +189,8 @@ class Farm:
         return int(row["many"])
 
     def stop(self) -> None:
-        for worker in self.workers:
+        for number, worker in enumerate(self.workers):
+            self.kill(number, signal.SIGCONT)  # one that is frozen would never hear of it
             worker.terminate()
         for worker in self.workers:
             try:
@@ -224,9 +226,10 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-async def wanted(database: str, orders: Sequence[Order], results: Path, here: Path) -> None:
+async def wanted(database: str, orders: Sequence[Order], results: Path | str, here: Path) -> None:
     """Ask for units as a run does, and wait for all of them."""
-    shelf = StoreShelf(open_store(results.as_uri()), here)
+    address = results if isinstance(results, str) else results.as_uri()
+    shelf = StoreShelf(open_store(address), here)
     context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread)
     async with TeamQueue.opened(database, context, pace=Pace(scale=1.0), derives=False) as queue:
 
@@ -296,7 +299,7 @@ def killed(
             for number in range(kills):
                 # A part of the units comes before each kill, so that there is always something to interrupt.
                 part = orders[len(orders) * number // kills : len(orders) * (number + 1) // kills]
-                asyncio.run(_defer(farm, part))
+                asyncio.run(deferred(farm, part))
                 time.sleep(rng.uniform(0.0, 0.4))
                 done += _kill_one(farm, rng)
                 if (number + 1) * restarts // kills > restarted:
@@ -314,7 +317,8 @@ def killed(
     return Killed(units, done, restarted, int(counts["started"]), int(counts["parked"]), wrong, took_s)
 
 
-async def _defer(farm: Farm, orders: Sequence[Order]) -> None:
+async def deferred(farm: Farm, orders: Sequence[Order]) -> None:
+    """Queue units without waiting for them."""
     shelf = StoreShelf(open_store(farm.store.as_uri()), farm.folder / "asking")
     context = Context(shelf=shelf, rows=NoRows(), offload=asyncio.to_thread)
     async with TeamQueue.opened(farm.database, context, derives=False) as queue:
