@@ -7,12 +7,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from kiebatch.catalogue import Model
+from kiebatch.model import JSON
 from kiebatch.simulator.drawing.wanted import Wanted
 
-JSON = Any
 Modality = Literal["image", "video", "audio", "text"]
 _SHAPES = {"square": "1:1", "square_hd": "1:1", "portrait": "3:4", "landscape": "4:3"}
 _LONG = {

@@ -10,8 +10,8 @@ from typing import Any
 
 from kiebatch import catalogue
 from kiebatch.catalogue import Model
+from kiebatch.model import JSON
 
-JSON = Any
 FALLBACK_CREDITS: Mapping[str, float] = {"image": 4.0, "video": 60.0, "audio": 6.0, "text": 1.0}
 _KINDS = (
     ("text", r"speech-to-text|recognition|detection|transcri"),

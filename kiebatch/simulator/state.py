@@ -9,17 +9,17 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import time
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from kiebatch.catalogue import Model
+from kiebatch.model import JSON
 from kiebatch.simulator import asked, models, times
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.faults import TASK, Fault, Faults
 from kiebatch.simulator.settings import Settings
 from kiebatch.simulator.wire import TEXTS, Call, Refusal
 
-JSON = Any
 Phase = Literal["absent", "running", "done", "failed"]
 ACCOUNT = "100001"
 
@@ -372,9 +372,9 @@ def _callback(body: JSON) -> str | None:
 
 
 def _urls(value: JSON) -> Iterator[str]:
-    if isinstance(value, str):
-        if value.startswith(("http://", "https://")):
-            yield value
+    """Yield the addresses in an input, but not those that are to be called back."""
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        yield value
     elif isinstance(value, Mapping):
         for key, part in value.items():
             if not key.lower().startswith(("callback", "calback")):
@@ -386,25 +386,61 @@ def _urls(value: JSON) -> Iterator[str]:
 
 def _apply(fault: Fault, task: Task, ttl_s: float) -> float:
     """Let a fault strike a task that begins; return how long its links will live."""
-    if fault.kind in ("fail", "fail-envelope"):
-        code, _, text = fault.value.partition(" ")
-        code = code or ("501" if fault.kind == "fail-envelope" else "500")
-        task.error = (code, text or TEXTS.get(int(code) if code.isdecimal() else 0, "Generation failed"))
-        if fault.kind == "fail-envelope":
-            task.quirks["fail-envelope"] = code
-    elif fault.kind == "price":
-        task.charge.credits = float(fault.value)
-    elif fault.kind == "stuck":
-        task.ends_at = math.inf
-    elif fault.kind == "lasts":
-        task.ends_at = task.made_at + float(fault.value)
-    elif fault.kind == "fresh":
-        task.visible_at = task.made_at + float(fault.value)
-    elif fault.kind == "links-die":
+    if fault.kind == "links-die":
         return float(fault.value)
-    elif fault.kind == "outputs" and task.outputs:
-        first = task.outputs[0]
-        task.outputs = [replace(first, number=n) for n in range(1, int(fault.value) + 1)]
+    if fault.kind in _STRIKES:
+        _STRIKES[fault.kind](fault, task)
     else:
         task.quirks[fault.kind] = fault.value
     return ttl_s
+
+
+def _failure(fault: Fault, otherwise: str) -> tuple[str, str]:
+    """Return the code and the text of a failure, as far as the fault says them."""
+    code, _, text = fault.value.partition(" ")
+    code = code or otherwise
+    return code, text or TEXTS.get(int(code) if code.isdecimal() else 0, "Generation failed")
+
+
+def _fail(fault: Fault, task: Task) -> None:
+    task.error = _failure(fault, "500")
+
+
+def _fail_envelope(fault: Fault, task: Task) -> None:
+    task.error = _failure(fault, "501")
+    task.quirks["fail-envelope"] = task.error[0]
+
+
+def _price(fault: Fault, task: Task) -> None:
+    task.charge.credits = float(fault.value)
+
+
+def _stuck(_fault: Fault, task: Task) -> None:
+    task.ends_at = math.inf
+
+
+def _lasts(fault: Fault, task: Task) -> None:
+    task.ends_at = task.made_at + float(fault.value)
+
+
+def _fresh(fault: Fault, task: Task) -> None:
+    task.visible_at = task.made_at + float(fault.value)
+
+
+def _outputs(fault: Fault, task: Task) -> None:
+    if task.outputs:
+        first = task.outputs[0]
+        task.outputs = [replace(first, number=n) for n in range(1, int(fault.value) + 1)]
+    else:
+        task.quirks["outputs"] = fault.value
+
+
+_STRIKES: Mapping[str, Callable[[Fault, Task], None]] = {
+    "fail": _fail,
+    "fail-envelope": _fail_envelope,
+    "price": _price,
+    "stuck": _stuck,
+    "lasts": _lasts,
+    "fresh": _fresh,
+    "outputs": _outputs,
+}

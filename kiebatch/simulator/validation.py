@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from kiebatch.catalogue import Model, Schema
+from kiebatch.model import JSON
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wire import Refusal
-
-JSON = Any
 
 
 def check(sim: Simulator, known: Model, given: Mapping[str, JSON]) -> None:

@@ -7,11 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
+from kiebatch.model import JSON
 from kiebatch.simulator.drawing.wanted import Wanted
-
-JSON = Any
 
 # Protocol 1.6: the texts that were seen or documented; where none was, the reading is ours.
 TEXTS: Mapping[int, str] = {

@@ -11,6 +11,10 @@ from kiebatch.simulator.drawing.sheet import Point, Sheet, gradient
 FARTHEST = ("space", "mountains", "city", "field", "sea", "forest", "room")
 
 
+# Grey at the top of the sky and at the horizon, by the light.
+_SKIES = {"night": (70, 130), "dusk": (120, 240), "dawn": (165, 248), "lamplight": (60, 150)}
+
+
 def shown(said: Framing) -> tuple[str, ...]:
     """Return the places to draw, the farthest first: a room is all there is, the sea lies before the hills.
 
@@ -23,9 +27,7 @@ def shown(said: Framing) -> tuple[str, ...]:
 
 
 def sky(s: Sheet) -> None:
-    top, low = {"night": (70, 130), "dusk": (120, 240), "dawn": (165, 248), "lamplight": (60, 150)}.get(
-        s.said.light, (205, 240)
-    )
+    top, low = _SKIES.get(s.said.light, (205, 240))
     if s.said.weather in ("storm", "rain"):
         top, low = int(top * 0.7), int(low * 0.82)
     ramp = gradient(*s.image.size)
@@ -34,22 +36,31 @@ def sky(s: Sheet) -> None:
         return
     x = s.chance.uniform(0.15, 0.85) * s.ratio
     if s.said.light == "night":
-        for _ in range(40):
-            sx, sy, r = s.chance.uniform(0, s.ratio), s.chance.uniform(0, max(0.1, s.horizon)), 0.0022
-            s.disc(sx, sy, r, r, 230)
-        if s.said.weather == "clear":
-            s.disc(x, 0.17, 0.06, 0.06, 245)
-            s.disc(x + 0.025, 0.16, 0.055, 0.055, top + 12)
+        _night(s, x, top)
     elif s.said.weather in ("clear", "snow"):
         y = s.horizon - 0.05 if s.said.light in ("dusk", "dawn") else 0.18
         s.disc(x, y, 0.075, 0.075, 255)
     if s.said.weather != "clear" or s.chance.random() < 0.5:
-        grey = top + 22 if s.said.weather != "storm" else max(20, top - 35)
-        for _ in range(4 if s.said.weather == "clear" else 9):
-            cx, cy = s.chance.uniform(0, s.ratio), s.chance.uniform(0.02, max(0.1, s.horizon * 0.5))
-            for n in range(5):
-                r = s.chance.uniform(0.03, 0.075)
-                s.disc(cx + n * 0.06, cy + s.chance.uniform(-0.02, 0.02), r * 1.5, r * 0.7, grey)
+        grey = max(20, top - 35) if s.said.weather == "storm" else top + 22
+        _clouds(s, 4 if s.said.weather == "clear" else 9, grey)
+
+
+def _night(s: Sheet, x: float, top: int) -> None:
+    """Draw stars, and the moon at `x` where no cloud hides it."""
+    for _ in range(40):
+        sx, sy, r = s.chance.uniform(0, s.ratio), s.chance.uniform(0, max(0.1, s.horizon)), 0.0022
+        s.disc(sx, sy, r, r, 230)
+    if s.said.weather == "clear":
+        s.disc(x, 0.17, 0.06, 0.06, 245)
+        s.disc(x + 0.025, 0.16, 0.055, 0.055, top + 12)
+
+
+def _clouds(s: Sheet, count: int, grey: int) -> None:
+    for _ in range(count):
+        cx, cy = s.chance.uniform(0, s.ratio), s.chance.uniform(0.02, max(0.1, s.horizon * 0.5))
+        for n in range(5):
+            r = s.chance.uniform(0.03, 0.075)
+            s.disc(cx + n * 0.06, cy + s.chance.uniform(-0.02, 0.02), r * 1.5, r * 0.7, grey)
 
 
 def ground(s: Sheet) -> None:

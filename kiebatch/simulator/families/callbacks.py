@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kiebatch.model import JSON
 from kiebatch.simulator.families import flux, gpt4o, market, runway, suno, veo, voices
 from kiebatch.simulator.faults import CALLBACK
 from kiebatch.simulator.state import Simulator, Task
@@ -18,7 +19,6 @@ from kiebatch.simulator.state import Simulator, Task
 if TYPE_CHECKING:
     import httpx
 
-JSON = Any
 _BODIES: Mapping[str, Callable[[Simulator, Task, str], dict[str, JSON]]] = {
     "jobs": market.callback,
     gpt4o.FAMILY: gpt4o.callback,
@@ -58,14 +58,11 @@ def is_here(url: str) -> bool:
 
 async def deliver(sim: Simulator, task: Task, stage: str, client: httpx.AsyncClient) -> None:
     """Send one callback: a quarter of a minute for each try, three retries, then dropped for ever."""
-    import httpx
-
     url, sent = task.callback or "", body(sim, task, stage)
     if sent is None or not is_here(url):
         return
-    struck = {
-        f.kind: f.value for f in sim.faults.strike("callback", urlsplit(url).path, task.model, CALLBACK)
-    }
+    path = urlsplit(url).path
+    struck = {f.kind: f.value for f in sim.faults.strike("callback", path, task.model, CALLBACK)}
     if "lost" in struck:
         return
     if "late" in struck:
@@ -73,18 +70,23 @@ async def deliver(sim: Simulator, task: Task, stage: str, client: httpx.AsyncCli
     for _ in range(2 if "twice" in struck else 1):
         for attempt in range(sim.settings.callback_retries + 1):
             sim.requests["callback"] += 1
-            try:
-                reply = await client.post(
-                    url,
-                    json=sent,
-                    headers=_headers(sim, task, forged="forged" in struck),
-                    timeout=sim.settings.callback_wait_s,
-                )
-            except httpx.HTTPError:
-                reply = None
-            if reply is not None and reply.status_code == 200:
+            headers = _headers(sim, task, forged="forged" in struck)
+            if await _is_taken(client, url, sent, headers, sim.settings.callback_wait_s):
                 break
             await asyncio.sleep(RETRY_S * 2**attempt / sim.settings.speed)
+
+
+async def _is_taken(
+    client: httpx.AsyncClient, url: str, sent: JSON, headers: dict[str, str], wait_s: float
+) -> bool:
+    """Post a callback, and return whether its receiver took it."""
+    import httpx
+
+    try:
+        reply = await client.post(url, json=sent, headers=headers, timeout=wait_s)
+    except httpx.HTTPError:
+        return False
+    return reply.status_code == 200
 
 
 def _headers(sim: Simulator, task: Task, *, forged: bool) -> dict[str, str]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from kiebatch.catalogue import chat_models
 from kiebatch.catalogue.chat_models import Api, ChatModel
+from kiebatch.model import JSON
 from kiebatch.simulator.state import Charge, Simulator
 from kiebatch.simulator.wire import TEXTS, Answer, Call, Refusal, as_json
 
-JSON = Any
 FAMILY = "chat"
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from kiebatch.catalogue import Model
+from kiebatch.model import JSON
 from kiebatch.simulator import models
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, number, ok
 
-JSON = Any
 LINK_TTL_S = 1200.0
 USD_PER_CREDIT = 0.005
 MODELS = "/api/v1/models"

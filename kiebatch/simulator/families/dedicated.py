@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from kiebatch.model import JSON
 from kiebatch.simulator import validation
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import Call, Refusal, compact
 
-JSON = Any
 _CALLBACKS = ("callBackUrl", "calBackUrl")
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import TEXTS, Answer, Call, Refusal, iso, ok
 
-JSON = Any
 FAMILY = "flux-kontext"
 ORIGIN_TTL_S = 600.0
 

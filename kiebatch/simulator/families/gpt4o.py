@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
 from kiebatch.simulator.families.common import temporary_link
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, millis, ok
 
-JSON = Any
 FAMILY = "gpt4o-image"
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
+from kiebatch.model import JSON
 from kiebatch.simulator import asked, models, validation
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, compact, millis, ok
 
-JSON = Any
 # Most models stay in `waiting` until they are done, these in `generating`; none was seen in both (protocol 3.3).
 _GENERATING = ("kling", "seedream", "gpt-image")
 _EMPTY: Mapping[str, JSON] = {"text": "", "null": None, "object": "{}", "list": '{"resultUrls":[]}'}
@@ -18,16 +17,10 @@ _EMPTY: Mapping[str, JSON] = {"text": "", "null": None, "object": "{}", "list": 
 
 def create(sim: Simulator, call: Call) -> Answer:
     sim.admit()
-    body = call.body
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise Refusal(sim.settings.missing_field_code, validation.required(sim, "model"))
-    given = body.get("input")
-    if not isinstance(given, Mapping):
-        raise Refusal(sim.settings.missing_field_code, validation.required(sim, "input"))
-    known = models.find(model, sim.settings.model_files) or (
-        models.guess(model) if sim.settings.unknown_models else None
-    )
+    model, given = _asked(sim, call.body)
+    known = models.find(model, sim.settings.model_files)
+    if known is None and sim.settings.unknown_models:
+        known = models.guess(model)
     if known is None:
         raise Refusal(sim.settings.unknown_model_code, UNKNOWN_MODEL)
     if known.status == "withdrawn" or model in sim.settings.paused:
@@ -41,6 +34,16 @@ def create(sim: Simulator, call: Call) -> Answer:
         task.facts["lastFrameUrl"] = sim.publish(task, frame)
     named = next(iter(sim.tasks)) if "same-id" in task.quirks else task.id
     return ok({"taskId": named, "recordId": named})
+
+
+def _asked(sim: Simulator, body: JSON) -> tuple[str, Mapping[str, JSON]]:
+    """Return the model and the input of a submission; `Refusal` where one is missing."""
+    model, given = body.get("model"), body.get("input")
+    if not isinstance(model, str) or not model:
+        raise Refusal(sim.settings.missing_field_code, validation.required(sim, "model"))
+    if not isinstance(given, Mapping):
+        raise Refusal(sim.settings.missing_field_code, validation.required(sim, "input"))
+    return model, given
 
 
 def read(sim: Simulator, call: Call) -> Answer:
@@ -64,14 +67,15 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     now = sim.clock()
     phase = task.phase(now)
     over = phase in ("done", "failed")
+    code, message = task.error if phase == "failed" and task.error else (None, None)
     data: dict[str, JSON] = {
         "taskId": "0" * 32 if "other-id" in task.quirks else task.id,
         "model": task.model,
         "state": _state(sim, task, now),
         "param": task.facts.get("param") or _param(task),
         "resultJson": _result(sim, task, origin) if phase == "done" else "",
-        "failCode": task.error[0] if phase == "failed" and task.error else None,
-        "failMsg": task.error[1] if phase == "failed" and task.error else None,
+        "failCode": code,
+        "failMsg": message,
         "costTime": int(task.ends_at - task.made_at) if over else None,
         "completeTime": millis(task.ends_at) if over else None,
         "createTime": millis(task.made_at),
@@ -79,12 +83,15 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     if sim.settings.extra_keys:
         data["updateTime"] = millis(min(now, task.ends_at))
         data["progress"] = int(100 * task.progress(now))
-        refunded = task.error and sim.gives_back(task)
-        charged = 0 if refunded else task.charge.credits
-        data["creditsConsumed"] = charged if over else None
+        data["creditsConsumed"] = _consumed(sim, task) if over else None
     if "costs" in task.quirks and over:
         data["creditsConsumed"] = float(task.quirks["costs"])
     return data
+
+
+def _consumed(sim: Simulator, task: Task) -> float:
+    """Return what a task that is over cost in the end."""
+    return 0 if task.error and sim.gives_back(task) else task.charge.credits
 
 
 def _param(task: Task) -> str:
@@ -148,9 +155,7 @@ def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
         }
         return {"code": 200, "msg": "Playground task completed successfully.", "data": data}
     kept = ("taskId", "model", "state", "failCode", "failMsg", "completeTime")
-    failed = {key: data[key] for key in kept} | {
-        "consumeCredits": 0 if sim.gives_back(task) else task.charge.credits
-    }
+    failed = {key: data[key] for key in kept} | {"consumeCredits": _consumed(sim, task)}
     return {"code": 501, "msg": "Playground task failed.", "data": failed}
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
+from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, iso, ok
 
-JSON = Any
 RUNWAY, ALEPH = "runway", "aleph"
 
 

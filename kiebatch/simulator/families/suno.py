@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from kiebatch.model import JSON
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.families import dedicated
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, compact, millis, number, ok
 
-JSON = Any
 MUSIC, LYRICS, WAV, VOCALS, MIDI, VIDEO, COVER = (
     "suno",
     "suno-lyrics",
@@ -345,20 +344,31 @@ class Conversion:
         return {"done": "SUCCESS", "failed": self.failed}.get(phase, task.quirks.get("state", "PENDING"))
 
     def callback(self, sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
-        found = self.result(sim, task, task.origin) if not task.error else None
-        if self.family == COVER:
-            data = {"taskId": task.id, "images": found["images"] if found else None}
-        elif self.family == MIDI:
-            data = {"taskId": task.id, **(found or {"state": None, "instruments": None})}
-        elif self.family == VOCALS:
-            named = {_underscored(key): value for key, value in (found or {}).items() if key != "originData"}
-            data = {"task_id": task.id, "vocal_separation_info": named if found else None}
-        elif self.family == WAV:
-            data = {"task_id": task.id, "audioWavUrl": found["audioWavUrl"] if found else None}
-        else:
-            data = {"task_id": task.id, "video_url": found["videoUrl"] if found else None}
+        found = None if task.error else self.result(sim, task, task.origin)
+        told = _TOLD[self.family](found) if found else _TOLD_NOTHING[self.family]
+        name = "task_id" if self.family in (VOCALS, VIDEO) else "taskId"
         code = dedicated.error_code(task) if task.error else 200
-        return {"code": code, "msg": task.error[1] if task.error else "success", "data": data}
+        message = task.error[1] if task.error else "success"
+        return {"code": code, "msg": message, "data": {name: task.id, **told}}
+
+
+# What a callback says of each result, beside the task, and what it says where there is none.
+_TOLD: Mapping[str, Callable[[JSON], dict[str, JSON]]] = {
+    COVER: lambda found: {"images": found["images"]},
+    MIDI: lambda found: dict(found),
+    VOCALS: lambda found: {
+        "vocal_separation_info": {_underscored(key): found[key] for key in found if key != "originData"}
+    },
+    WAV: lambda found: {"audioWavUrl": found["audioWavUrl"]},
+    VIDEO: lambda found: {"video_url": found["videoUrl"]},
+}
+_TOLD_NOTHING: Mapping[str, dict[str, JSON]] = {
+    COVER: {"images": None},
+    MIDI: {"state": None, "instruments": None},
+    VOCALS: {"vocal_separation_info": None},
+    WAV: {"audioWavUrl": None},
+    VIDEO: {"video_url": None},
+}
 
 
 def _underscored(key: str) -> str:

@@ -7,13 +7,10 @@ import binascii
 import mimetypes
 import re
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from kiebatch.simulator.state import ACCOUNT, Medium, Simulator
 from kiebatch.simulator.wire import Answer, Call, Refusal, as_json, iso
-
-JSON = Any
 
 
 class UploadRefusal(Refusal):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+from kiebatch.model import JSON
 from kiebatch.simulator import asked, times
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.families import dedicated
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, compact, ok
 
-JSON = Any
 FAMILY = "veo"
 ENGINES = ("veo3", "veo3_fast", "veo3_lite")
 UPGRADE_S = 90.0  # 1080p takes one to three minutes

@@ -5,13 +5,11 @@ Their replies are not known; the keys are those of their neighbours (confidence 
 
 from __future__ import annotations
 
-from typing import Any
-
+from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
 from kiebatch.simulator.state import Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, millis, ok
 
-JSON = Any
 FAMILY = "suno-voice"
 
 

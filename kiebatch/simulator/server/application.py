@@ -9,7 +9,6 @@ import traceback
 import zlib
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import replace
-from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
@@ -20,7 +19,6 @@ from kiebatch.simulator.server import control, service
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wire import Answer, Call, Cut, html
 
-JSON = Any
 MAX_BODY = 256 * 2**20
 _CHUNK = 64 * 1024
 
@@ -156,25 +154,21 @@ async def _read_form(request: Request, call: Call) -> None:
 
 
 async def _write(reply: Answer, call: Call, receive: Receive, send: Send) -> None:
-    body = b"" if call.method == "HEAD" else reply.body
     if reply.cut_share == 0.0:
         raise Cut
+    body = b"" if call.method == "HEAD" else reply.body
     headers = [(b"content-type", reply.media_type.encode("latin-1"))]
-    chunked = False
-    for name, value in reply.headers:
-        chunked |= name == "transfer-encoding"
-        if name != "transfer-encoding":
-            headers.append((name.encode("latin-1"), value.encode("latin-1")))
+    headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in _plain_headers(reply)]
     if reply.media_type.startswith("application/json") and "gzip" in call.headers.get("accept-encoding", ""):
         # As the proxy in front of the API does it: no length, so the server sends chunks (protocol 1.1).
         packer = zlib.compressobj(1, zlib.DEFLATED, 31)
         body = packer.compress(body) + packer.flush()
         headers.append((b"content-encoding", b"gzip"))
-    elif not chunked:
+    elif "transfer-encoding" not in dict(reply.headers):
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     shares = [share for share in (reply.cut_share, reply.stall_share) if share is not None]
-    stop = int(len(body) * min(shares)) if shares else len(body)
+    stop = int(len(body) * min(shares, default=1))
     for start in range(0, max(stop, 1), _CHUNK):
         end = min(stop, start + _CHUNK)
         more = end < stop or bool(shares)
@@ -184,3 +178,8 @@ async def _write(reply: Answer, call: Call, receive: Receive, send: Send) -> Non
             pass
     if reply.cut_share is not None:
         raise Cut
+
+
+def _plain_headers(reply: Answer) -> list[tuple[str, str]]:
+    """Return the headers that are sent as they are; the server itself says that it sends chunks."""
+    return [(name, value) for name, value in reply.headers if name != "transfer-encoding"]

@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from kiebatch.errors import Invalid
+from kiebatch.model import JSON
 from kiebatch.simulator.faults import Fault, storm
 from kiebatch.simulator.settings import Settings
 from kiebatch.simulator.state import Simulator
 from kiebatch.simulator.wire import Answer, Call, as_json
 
-JSON = Any
 PREFIX = "/_sim/"
 
 

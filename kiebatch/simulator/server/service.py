@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.families import chat, common, flux, gpt4o, market, runway, suno, uploads, veo, voices
@@ -15,7 +14,6 @@ from kiebatch.simulator.faults import DOWNLOAD, TRANSPORT, Fault
 from kiebatch.simulator.state import Medium, Simulator
 from kiebatch.simulator.wire import TEXTS, Answer, Call, Refusal, as_json, html
 
-JSON = Any
 Handler = Callable[[Simulator, Call], Answer]
 Route = tuple[str, Handler]  # the operation, and who answers
 
@@ -152,12 +150,15 @@ def _download(sim: Simulator, call: Call) -> Answer:
         return _xml(404, "NoSuchKey", "The specified key does not exist")
     if "expired" in struck or sim.clock() >= stored.expires_at:
         return _xml(403, "AccessDenied", "Request has expired")
+    return _instead(struck) or _damaged(_whole(sim, stored), stored, struck)
+
+
+def _instead(struck: Mapping[str, str]) -> Answer | None:
+    """Return the answer that a fault gives in place of the medium."""
     if "redirect" in struck:
         return Answer(status=302, headers=(("location", struck["redirect"]),), media_type="text/plain")
-    for kind in ("html", "http"):
-        if kind in struck:
-            return html(int(struck[kind] or 503))
-    return _damaged(_whole(sim, stored), stored, struck)
+    page = struck.get("html", struck.get("http"))
+    return None if page is None else html(int(page or 503))
 
 
 def _whole(sim: Simulator, stored: Medium) -> Answer:
@@ -197,18 +198,12 @@ def part(reply: Answer, wished: str | None, only_if: str | None = None) -> Answe
 
     The whole where If-Range, `only_if`, names another content than there is now.
     """
-    if reply.status == 200 and ("accept-ranges", "bytes") in reply.headers:
-        mark = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
-        reply = replace(reply, headers=(*reply.headers, ("etag", mark)))
-        if only_if not in (None, mark):
-            return reply
+    if reply.status != 200 or ("accept-ranges", "bytes") not in reply.headers:
+        return reply
+    mark = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
+    reply = replace(reply, headers=(*reply.headers, ("etag", mark)))
     found = re.fullmatch(r"bytes=(\d*)-(\d*)", wished or "")
-    if (
-        reply.status != 200
-        or not found
-        or ("accept-ranges", "bytes") not in reply.headers
-        or found[0] == "bytes=-"
-    ):
+    if only_if not in (None, mark) or not found or found[0] == "bytes=-":
         return reply
     size = len(reply.body)
     if found[1]:
