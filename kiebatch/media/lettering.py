@@ -148,31 +148,37 @@ def wrap(text: str, size: float, room: float, most: int = 100) -> list[str]:
 
     Breaks at spaces, and between the characters of scripts that are written without.
     """
+    step = _step(size)
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        line, taken = "", 0.0
-        for word in words(paragraph):
-            length = _length(word, _step(size))
-            if line and taken + _length(word.rstrip(), _step(size)) > room:
-                lines.append(line.rstrip())
-                line, taken = "", 0.0
-                if len(lines) > most:
-                    break
-            while length > room and len(word) > 1:  # one word that is wider than the room
-                cut = max(1, int(len(word) * room / length))
-                lines.append(line + word[:cut])
-                line, taken, word = "", 0.0, word[cut:]
-                length = _length(word, _step(size))
-            line += word
-            taken += length
-        if line.strip():
+        lines += _wrapped(paragraph, step, room, most - len(lines))
+    if len(lines) <= most:
+        return lines
+    last = lines[most - 1]
+    while last and _length(last + "…", step) > room:
+        last = last[:-1]
+    return [*lines[: most - 1], last.rstrip(" ,;:") + "…"]
+
+
+def _wrapped(paragraph: str, step: int, room: float, most: int) -> list[str]:
+    """Return the lines of a paragraph; of one that takes more than `most`, one more at least."""
+    lines: list[str] = []
+    line, taken = "", 0.0
+    for word in words(paragraph):
+        length = _length(word, step)
+        if line and taken + _length(word.rstrip(), step) > room:
             lines.append(line.rstrip())
-    if len(lines) > most:
-        last = lines[most - 1]
-        while last and _length(last + "…", _step(size)) > room:
-            last = last[:-1]
-        lines = [*lines[: most - 1], last.rstrip(" ,;:") + "…"]
-    return lines
+            line, taken = "", 0.0
+            if len(lines) > most:
+                break
+        while length > room and len(word) > 1:  # one word that is wider than the room
+            cut = max(1, int(len(word) * room / length))
+            lines.append(line + word[:cut])
+            line, taken, word = "", 0.0, word[cut:]
+            length = _length(word, step)
+        line += word
+        taken += length
+    return [*lines, line.rstrip()] if line.strip() else lines
 
 
 def words(text: str) -> Iterator[str]:
@@ -215,6 +221,7 @@ def _visible(text: str) -> str:
 
 @lru_cache(maxsize=16384)
 def _covered(character: str, only: tuple[str, ...] | None) -> tuple[tuple[str, str | None], ...]:
+    """Return what is drawn for a character, each part with its face: itself, its Latin letters, the mark, or nothing."""
     names: tuple[str | None, ...] = (*(faces() if only is None else only), None)
     first = names[0]
     if character == " ":
@@ -222,13 +229,18 @@ def _covered(character: str, only: tuple[str, ...] | None) -> tuple[tuple[str, s
     for face in names:
         if covers(face, character):
             return ((character, face),)
-    parts = unicodedata.normalize("NFKD", character)
-    plain = "".join(c for c in parts if c.isascii() and c.isprintable())
+    plain = _latin(character)
     if plain and plain != character:
-        return tuple((c, first) for c in plain)
+        return tuple((letter, first) for letter in plain)
     if unicodedata.combining(character) or unicodedata.category(character) == "Mn":
         return ()
     return ((MISSING, first),)
+
+
+def _latin(character: str) -> str:
+    """Return the Latin letters and signs that Unicode takes a character apart into."""
+    parts = unicodedata.normalize("NFKD", character)
+    return "".join(part for part in parts if part.isascii() and part.isprintable())
 
 
 @lru_cache(maxsize=65536)

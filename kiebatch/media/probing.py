@@ -11,6 +11,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -42,34 +43,22 @@ def facts(path: Path) -> MediaFacts:
         if found is None:
             raise Undecodable("the bytes are not a picture, clip or sound")
         kind, media_type, extension = found
+        whole = MediaFacts(kind=kind, media_type=media_type, extension=extension, size_bytes=size)
         if kind == "image":
             width, height = _picture(path, media_type)
-            return MediaFacts(
-                kind=kind,
-                media_type=media_type,
-                extension=extension,
-                size_bytes=size,
-                width=width,
-                height=height,
-            )
+            return replace(whole, width=width, height=height)
         if kind == "text":
-            return MediaFacts(kind=kind, media_type=media_type, extension=extension, size_bytes=size)
+            return whole
         pixels, seconds, pictures = _stream_facts(stream, path, media_type, size)
-        named = codecs.codec(stream, media_type)
-    if seconds is not None and not 0 <= seconds <= _MOST_SECONDS:
-        seconds = None  # a broken head: the medium may be whole all the same, and it is paid for
+        whole = replace(whole, codec=codecs.codec(stream, media_type))
     if media_type == "video/mp4" and not pictures:
-        kind, media_type, extension = "audio", "audio/mp4", ".m4a"
-    return MediaFacts(
-        kind=kind,
-        media_type=media_type,
-        extension=extension,
-        size_bytes=size,
-        width=pixels[0] if pixels else None,
-        height=pixels[1] if pixels else None,
-        duration_s=seconds,
-        codec=named,
-    )
+        whole = replace(whole, kind="audio", media_type="audio/mp4", extension=".m4a")
+    if pixels:
+        whole = replace(whole, width=pixels[0], height=pixels[1])
+    if seconds is not None and 0 <= seconds <= _MOST_SECONDS:
+        # Another length is a broken head: the medium may be whole all the same, and it is paid for.
+        whole = replace(whole, duration_s=seconds)
+    return whole
 
 
 def _picture(path: Path, media_type: str) -> tuple[int, int]:
@@ -244,12 +233,9 @@ def _mp3(stream: BinaryIO, size: int) -> float | None:
         length, lasts = found
         if not frames:
             stream.seek(at)
-            first = stream.read(min(length, 256))
-            mark = max(first.find(b"Xing"), first.find(b"Info"))
-            if mark > 0 and len(first) >= mark + 12 and first[mark + 7] & 1:
-                promised = int.from_bytes(first[mark + 8 : mark + 12], "big")
-            if mark > 0:
-                lasts = 0.0  # this frame tells about the others and sounds of nothing
+            told = _mp3_promise(stream.read(min(length, 256)))
+            if told is not None:
+                promised, lasts = told, 0.0  # this frame tells about the others and sounds of nothing
         at += length
         seconds += lasts
         frames += 1
@@ -258,6 +244,15 @@ def _mp3(stream: BinaryIO, size: int) -> float | None:
     if frames < promised * 0.95:
         raise Undecodable("the sound is cut off")
     return seconds
+
+
+def _mp3_promise(first: bytes) -> int | None:
+    """Return how many frames the first one says that there are, 0 where it does not count; None for a frame of sound."""
+    mark = max(first.find(b"Xing"), first.find(b"Info"))
+    if mark <= 0:
+        return None
+    counts = len(first) >= mark + 12 and first[mark + 7] & 1
+    return int.from_bytes(first[mark + 8 : mark + 12], "big") if counts else 0
 
 
 def _mp3_frame(word: bytes) -> tuple[int, float] | None:

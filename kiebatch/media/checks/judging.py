@@ -98,24 +98,31 @@ def judge(
 def _judged(
     expectation: Expectation, measured: Measured | None, length_s: float | None, against: str | None
 ) -> tuple[State, str]:
-    want = expectation.want
-    if isinstance(want, Alike) and not against:
-        return State.UNJUDGED, "what it is compared with is not there yet"
-    if measured is None and isinstance(want, Passes):
-        return State.UNJUDGED, "it runs only where your config.yaml or --allow-commands lets it"
-    if measured is None:
-        return State.UNJUDGED, "the next run measures it"
-    if measured.value is None:
-        return State.UNJUDGED, measured.why or "it could not be measured"
-    if isinstance(want, Alike) and measured.against != against:
-        return State.UNJUDGED, "what it was compared with has changed; the next run compares again"
-    if isinstance(want, Passes) and measured.against != expectation.text:
-        return State.UNJUDGED, "the command has changed; the next run runs it"
-    found = _words(expectation.check, measured)
-    met = _meets(want, measured, length_s)
+    reason = _not_measured(expectation, measured, against)
+    if reason or measured is None:
+        return State.UNJUDGED, reason
+    met = _meets(expectation.want, measured, length_s)
     if met is None:
         return State.UNJUDGED, "its length is not known"
-    return (State.MET if met else State.UNMET), found
+    return (State.MET if met else State.UNMET), _words(expectation.check, measured)
+
+
+def _not_measured(expectation: Expectation, measured: Measured | None, against: str | None) -> str:
+    """Return why there is nothing to judge; nothing where there is."""
+    want = expectation.want
+    if isinstance(want, Alike) and not against:
+        return "what it is compared with is not there yet"
+    if measured is None:
+        if isinstance(want, Passes):
+            return "it runs only where your config.yaml or --allow-commands lets it"
+        return "the next run measures it"
+    if measured.value is None:
+        return measured.why or "it could not be measured"
+    if isinstance(want, Alike) and measured.against != against:
+        return "what it was compared with has changed; the next run compares again"
+    if isinstance(want, Passes) and measured.against != expectation.text:
+        return "the command has changed; the next run runs it"
+    return ""
 
 
 def _meets(want: Within | Sized | Alike | Passes, measured: Measured, length_s: float | None) -> bool | None:
@@ -140,19 +147,21 @@ def _number(value: float | str | None) -> float:
 
 
 def _is_within(want: Within, number: float) -> bool:
-    if number != number:
+    if number != number:  # not a number
         return False
-    if want.high is not None:
-        if want.below and number >= want.high - _SLACK:
-            return False
-        if number > want.high + _SLACK:
-            return False
-    if want.low is not None:
-        if want.above and number <= want.low + _SLACK:
-            return False
-        if number < want.low - _SLACK:
-            return False
-    return True
+    return _is_at_most(want, number) and _is_at_least(want, number)
+
+
+def _is_at_most(want: Within, number: float) -> bool:
+    if want.high is None:
+        return True
+    return number < want.high - _SLACK if want.below else number <= want.high + _SLACK
+
+
+def _is_at_least(want: Within, number: float) -> bool:
+    if want.low is None:
+        return True
+    return number > want.low + _SLACK if want.above else number >= want.low - _SLACK
 
 
 def _is_sized(want: Sized, value: str) -> bool:

@@ -28,14 +28,14 @@ def measure(path: Path, checks: Collection[str], targets: Mapping[str, Target] |
         facts = probing.facts(path)
     except (Undecodable, OSError) as error:
         return {name: Measured(why=_reason(error)) for name in checks}
-    asked = [name for name in CHECKS if name in checks and facts.kind in CHECKS[name].kinds]
+    asked = [name for name, check in CHECKS.items() if name in checks and facts.kind in check.kinds]
     found = _of_facts(asked, facts)
-    compared = {name: target for name, target in (targets or {}).items() if name in asked}
-    rest = [name for name in asked if name not in found and name not in (*LIKENESSES, "command")]
+    rest = [name for name in asked if name not in (*found, *LIKENESSES, "command")]
     if rest:
         found |= _guarded(lambda: _read(path, facts, rest), rest)
-    for name, target in compared.items():
-        found[name] = replace(_compared(path, facts, name, target), against=target.sha256)
+    for name, target in (targets or {}).items():
+        if name in asked:
+            found[name] = replace(_compared(path, facts, name, target), against=target.sha256)
     return found
 
 

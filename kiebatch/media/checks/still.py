@@ -71,20 +71,23 @@ def bars(grey: Image) -> Measured:
         return Measured(value=0)  # all of it is black, which `blank` and `black` tell
     left, top, right, bottom = box
     width, height = grey.size
-    lying = _pair(top, height - bottom, height) and _sharp(bright, (left, top, right, bottom), lying=True)
-    standing = _pair(left, width - right, width) and _sharp(bright, (left, top, right, bottom), lying=False)
-    if lying and not standing and right - left < 0.9 * width:
-        lying = False  # a shape before a black ground
-    if standing and not lying and bottom - top < 0.9 * height:
-        standing = False
-    found = []
-    if lying:
-        found.append((max(top, height - bottom), "above and below"))
-    if standing:
-        found.append((max(left, width - right), "left and right"))
-    if not found:
-        return Measured(value=0)
-    return Measured(value=max(found)[0], said=", ".join(where for _, where in found))
+    lying = _bar(bright, box, (top, height - bottom), height, lying=True)
+    standing = _bar(bright, box, (left, width - right), width, lying=False)
+    if not standing and right - left < 0.9 * width:
+        lying = 0  # a shape before a black ground
+    elif not lying and bottom - top < 0.9 * height:
+        standing = 0
+    sides = {"above and below": lying, "left and right": standing}
+    return Measured(
+        value=max(lying, standing), said=", ".join(side for side, thick in sides.items() if thick)
+    )
+
+
+def _bar(
+    bright: Image, box: tuple[int, int, int, int], pair: tuple[int, int], side: int, *, lying: bool
+) -> int:
+    """Return how thick a pair of bars is, 0 where it is none."""
+    return max(pair) if _pair(*pair, side) and _sharp(bright, box, lying=lying) else 0
 
 
 def _brighter(level: int) -> int:
