@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -186,13 +186,13 @@ class _Book:
         """Yield what is said once: the film's notes, and the characters and styles that its shots name."""
         if self.project.notes:
             yield _Text("", self.project.notes)
-        shots = {(shot.scene, shot.shot) for shot in self.film.shots}
-        named = [
-            shot for scene in self.project.scenes for shot in scene.shots if (scene.id, shot.id) in shots
+        shown = {(shot.scene, shot.shot) for shot in self.film.shots}
+        shots = [
+            shot for scene in self.project.scenes for shot in scene.shots if (scene.id, shot.id) in shown
         ]
-        for name in dict.fromkeys(name for shot in named for name in shot.characters):
+        for name in _named(shot.characters for shot in shots):
             yield _Text(name, self.project.characters[name].text)
-        for name in dict.fromkeys(name for shot in named for name in shot.styles):
+        for name in _named(shot.styles for shot in shots):
             words = self.project.styles.get(name, "")
             yield _Text(name if words else "Style", words or name, _SOFT)
 
@@ -356,3 +356,8 @@ def _small(path: Path, wide: float, high: float) -> Image.Image | None:
             return picture
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+
+
+def _named(names: Iterable[Sequence[str]]) -> Iterable[str]:
+    """Return all names, each once, in the order of the shots."""
+    return dict.fromkeys(chain.from_iterable(names))

@@ -63,10 +63,13 @@ def answer(model: ChatModel, body: JSON) -> Answer | None:
     if not text:
         return None
     usage = body.get("usage") or body.get("usageMetadata") or {}
-    names = _USAGE[model.api]
-    counted = [usage.get(name) if isinstance(usage, Mapping) else None for name in names]
-    tokens_in, tokens_out = (n if isinstance(n, int) and n >= 0 else None for n in counted)
+    tokens_in, tokens_out = (_counted(usage, name) for name in _USAGE[model.api])
     return Answer(text=text, tokens_in=tokens_in, tokens_out=tokens_out)
+
+
+def _counted(usage: JSON, name: str) -> int | None:
+    count = usage.get(name) if isinstance(usage, Mapping) else None
+    return count if isinstance(count, int) and count >= 0 else None
 
 
 def _listed(value: JSON, *names: str) -> list[Mapping[str, JSON]]:

@@ -77,7 +77,8 @@ def pattern_of(model: Model, media: Sequence[Media | RoleMedia]) -> InputPattern
     """Return what goes into a job beside its words."""
     roles = {medium.role for medium in media}
     images, videos, _ = counts(media)
-    if "motion" in model.id or "motion" in model.task or (videos and images and "source" in roles):
+    moves_a_picture = bool(videos and images and "source" in roles)
+    if moves_a_picture or "motion" in model.id or "motion" in model.task:
         return InputPattern.MOTION_CONTROL
     if {"start_frame", "end_frame"} <= roles:
         return InputPattern.FIRST_LAST_FRAMES

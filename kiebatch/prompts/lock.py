@@ -96,58 +96,48 @@ def parse(text: str, file: str = NAME) -> Lock:
     if node is None:
         return Lock()
     problems = Problems()
-    if not isinstance(node, yaml.MappingNode):
-        problems.error(
-            line_file.place(node, file), f"the file begins with `kiebatch-prompts: {FORMAT}`", code=_CODE
-        )
-        problems.raise_if_errors()
-        return Lock()
-    parts = {str(key.value): value for key, value in node.value}
-    version = parts.get("kiebatch-prompts")
-    if version is None or not isinstance(version, yaml.ScalarNode) or version.value != str(FORMAT):
+    parts = {str(key.value): value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+    version = parts.pop("kiebatch-prompts", None)
+    if not isinstance(version, yaml.ScalarNode) or version.value != str(FORMAT):
         where = line_file.place(version or node, file)
         problems.error(where, f"the file begins with `kiebatch-prompts: {FORMAT}`", code=_CODE)
-    listed = parts.get("prompts")
+    listed = parts.pop("prompts", None)
     lines = listed.value if isinstance(listed, yaml.SequenceNode) else []
     found = line_file.entries(lines, file, problems, known=_KNOWN, example=_EXAMPLE, code=_CODE)
     entries = [entry for one in found if (entry := _entry(one, problems))]
     problems.raise_if_errors()
-    head = tuple(
-        (name, line_file.flow(value))
-        for name, value in parts.items()
-        if name not in ("kiebatch-prompts", "prompts")
-    )
+    head = tuple((name, line_file.flow(value)) for name, value in parts.items())
     return Lock(entries=tuple(entries), head=head, problems=tuple(problems.warnings))
 
 
 def _entry(read: line_file.Entry, problems: Problems) -> Entry | None:
-    raw, model, text = read.text("raw"), read.text("model"), read.text("text")
-    if not raw or not model or not (text or "").strip():
+    said = {name: read.text(name) or "" for name in _KNOWN}
+    if not said["raw"] or not said["model"] or not said["text"].strip():
         problems.error(
             read.where, "an entry needs `raw`, `model` and `text`", hint=f"like {_EXAMPLE}", code=_CODE
         )
         return None
     try:
-        version, tokens, credits = (_number(read.text(name)) for name in ("version", "tokens", "credits"))
+        version, tokens, credits = (_number(said[name]) for name in ("version", "tokens", "credits"))
     except ValueError:
         message = "`version`, `tokens` and `credits` are numbers"
         problems.error(read.where, message, code=_CODE)
         return None
     return Entry(
-        key=Key(raw, read.text("preset") or "", int(version or 0), model),
-        text=text or "",
-        by=read.text("by") or "",
+        key=Key(said["raw"], said["preset"], int(version or 0), said["model"]),
+        text=said["text"],
+        by=said["by"],
         tokens=None if tokens is None else int(tokens),
         credits=credits,
-        date=read.text("date") or "",
-        slot=read.text("slot") or "",
+        date=said["date"],
+        slot=said["slot"],
         extra=read.extra,
         where=read.where,
     )
 
 
-def _number(text: str | None) -> float | None:
-    return None if text in (None, "", "null") else float(str(text))
+def _number(text: str) -> float | None:
+    return None if text in ("", "null") else float(text)
 
 
 def dump(lock: Lock) -> str:

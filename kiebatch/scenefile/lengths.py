@@ -26,21 +26,18 @@ def lengths(
     (`None`), as long as it says or as its words take.
     """
     scene = _led(scene, voices_s)
-    shots = [shot for shot in scene.shots if shot.kind == "shot" and not shot.skip]
+    there = [shot for shot in scene.shots if not shot.skip]
+    shots = [shot for shot in there if shot.kind == "shot"]
     spoken = _spoken_s(scene, voices_s)
     if not shots:
-        sounds = [shot for shot in scene.shots if not shot.skip]
-        return {None: _exact(scene.duration_s or max(STILL_S, spoken))} if sounds else {}
+        return {None: _exact(scene.duration_s or max(STILL_S, spoken))} if there else {}
     share = _share_s(scene, shots)
-    return {
-        shot.id: _exact(
-            shot.duration_s
-            or share
-            or clips_s.get(shot.id)
-            or max(STILL_S, spoken / len(shots), _talk_s(scene, shot, first=shot is shots[0]))
-        )
-        for shot in shots
-    }
+    found: dict[ShotId, Fraction] = {}
+    for shot in shots:
+        seconds = shot.duration_s or share or clips_s.get(shot.id)
+        talk = _talk_s(scene, shot, first=shot is shots[0])
+        found[shot.id] = _exact(seconds or max(STILL_S, spoken / len(shots), talk))
+    return found
 
 
 def _led(scene: Scene, voices_s: Mapping[ShotId, float]) -> Scene:

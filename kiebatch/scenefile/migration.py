@@ -95,9 +95,9 @@ class _Walk:
         way = None if model else inherited
         if isinstance(model, yaml.ScalarNode):
             way = self._model(model)
-        for spare in (_child(node, "fallback"),):
-            if isinstance(spare, yaml.ScalarNode):
-                self._model(spare)
+        spare = _child(node, "fallback")
+        if isinstance(spare, yaml.ScalarNode):
+            self._model(spare)
         if way:
             self._params(node, model, way, own=model is not None)
         for name in _PARTS:
@@ -115,11 +115,9 @@ class _Walk:
         params = _child(node, "params")
         given = _value(params) if isinstance(params, yaml.MappingNode) else {}
         moved = way.moved(given)
-        wanted = (
-            moved.params
-            if own
-            else {k: v for k, v in moved.params.items() if k not in _set(way) or k in given}
-        )
+        # What the way sets for every job goes to the model's own line, not to each part below it.
+        spared = set() if own else set(_set(way)) - set(given)
+        wanted = {name: value for name, value in moved.params.items() if name not in spared}
         if moved.lost:
             line = (params or node).start_mark.line + 1
             self.changes.append(Change(line, way.old.id, way.new.id, moved.lost))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -99,18 +100,24 @@ def _text(found: Audit, differing: Sequence[Difference], film: str) -> str:
 
 def _totals(found: Audit, film: str) -> list[str]:
     totals = found.totals(film)
-    rows = []
-    for kind, meaning in _MEANING.items():
-        own = (line for line in found.lines if line.kind is kind and line.film == film)
-        count = sum(1 for line in own if kind is not Kind.FAILURE or _was_billed(line))
-        if count:
-            rows.append([meaning, count, console.number(totals[str(kind)])])
+    ours = Counter(_meaning(line) for line in found.lines if line.film == film)
+    rows: list[list[object]] = [
+        [meaning, ours[meaning], console.number(totals[str(kind)])]
+        for kind, meaning in _MEANING.items()
+        if ours[meaning]
+    ]
     if totals["other_films"]:
         count = sum(1 for line in found.lines if line.film and line.film != film)
         rows.append(["other films of this project", count, console.number(totals["other_films"])])
     foreign = sum(1 for line in found.lines if line.kind is Kind.FOREIGN)
     rows.append(["foreign: not from this project", foreign or "", console.number(totals["foreign"])])
     return [console.table(rows, ["what", "how many", "credits"], right=(1, 2))]
+
+
+def _meaning(line: Line) -> str:
+    """Return what a line is counted as; a failure that cost nothing is not counted."""
+    counts = line.kind is not Kind.FAILURE or _was_billed(line)
+    return _MEANING.get(line.kind, "") if counts else ""
 
 
 def _was_billed(line: Line) -> bool:
