@@ -52,6 +52,7 @@ class Restorer:
         self._bringing: dict[int, asyncio.Lock] = {}  # by attempt
         self._brought: set[int] = set()  # attempts that were collected in this run
         self._jobs: dict[Slot, Job] = {}  # today's
+        self._kept: set[str] = set()  # file names of what today's slots have
         self._earlier: dict[Slot, list[Attempt]] = {}  # to be collected before a slot's new version
 
     @property
@@ -61,6 +62,7 @@ class Restorer:
     def know(self, entries: Sequence[Entry], earlier: dict[Slot, list[Attempt]]) -> None:
         """Take today's jobs, and the tasks that were paid for and that nobody asks for any more."""
         self._jobs = {e.slot: e.job for e in entries if e.job}
+        self._kept = {asset.filename for e in entries if e.job for asset in e.current}
         self._earlier = earlier
 
     async def restore(self, entry: Entry) -> None:
@@ -97,9 +99,12 @@ class Restorer:
         """
         for attempt in attempts:
             state = self._slots[slot]
-            if slot not in self._jobs:
+            if slot in self._jobs:
+                has_it = state.made is not None
+            else:
                 state.line = self._line_of(attempt)
-            standing: Standing = "behind" if state.made is not None and slot in self._jobs else "earlier"
+                has_it = any(asset.filename in self._kept for asset in state.line)  # for a shot that was renamed
+            standing: Standing = "behind" if has_it else "earlier"
             await self.collect_attempt(attempt, slot, standing)
 
     def _line_of(self, attempt: Attempt) -> tuple[Asset, ...]:

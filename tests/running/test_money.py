@@ -100,6 +100,22 @@ def test_the_lines_of_a_renumbered_file_can_be_written_into_it(film: Film) -> No
     assert film.reasons() == {"1": "generate: new", "2": "keep: kept", "3": "keep: kept"}
 
 
+def test_a_late_result_of_earlier_words_stays_behind_what_a_renamed_shot_keeps(film: Film) -> None:
+    film.write("kiebatch: 1\nscenes: [{id: 1, model: nano-banana-2, prompt: A boat at dawn}]\n")
+    film.sim.fault("poll~nano-banana-2%1=html:502")
+    film.run(timeout_s={"image": 0.1})
+    film.edit("nano-banana-2, prompt: A boat at dawn", "z-image, prompt: A boat in the rain")
+    film.run(timeout_s={"image": 0.5})
+    film.edit("id: 1", "id: 2")
+    film.sim.clear_faults()
+
+    outcome = film.run()
+
+    assert (outcome.status, len(film.sim.charges()), len(film.manifest)) == ("success", 2, 2)
+    assert film.reasons()["2"].startswith("keep: ")
+    assert [a["prompt"] for a in film.manifest if "superseded_by" not in a] == ["A boat in the rain"]
+
+
 def test_taking_a_moved_line_out_again_buys_nothing(film: Film) -> None:
     film.write(TWO)
     film.run()
