@@ -30,7 +30,7 @@ class Bound:
     input: Mapping[str, JSON]
     fingerprint: str
     made_from: tuple[str, ...]
-    uploads: tuple[str, ...]
+    renewable: tuple[str, ...]  # addresses of files that can be uploaded instead, or again
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,22 @@ class Binder:
         self._references = references
         self._uploads: dict[str, asyncio.Task[str]] = {}
         self._frames: dict[str, asyncio.Task[Path]] = {}
+        self._dead: set[str] = set()  # links of results that the provider could not fetch in this run
 
     @property
     def tasks(self) -> tuple[asyncio.Task[Any], ...]:
         """What may still be at work when the run ends."""
         return (*self._uploads.values(), *self._frames.values())
 
-    async def forget_uploads(self, job: Job) -> None:
-        """Forget where a job's files were uploaded: the provider could not fetch one and does not say which.
+    async def forget_addresses(self, job: Job) -> None:
+        """Forget where a job's files lie: the provider could not fetch one and does not say which.
 
         Whoever asks for such a file from now on uploads it again.  A file that is gone has nothing to forget.
         """
         for medium in job.media:
             try:
+                if isinstance(medium.ref, ShotOutput):
+                    self._dead.add(await self._living_link(self.upstream(medium.ref)) or "")
                 path = await self._file_of(medium)
             except (Unsent, media.Undecodable, OSError):
                 continue
@@ -79,7 +82,7 @@ class Binder:
         """Give every medium an address, uploading what must be; return the final request and fingerprint."""
         bound: dict[str, JSON] = copy.deepcopy(dict(job.input))
         made_from: list[str] = []
-        uploads: list[str] = []
+        renewable: list[str] = []
         for medium in job.media:
             if isinstance(medium.ref, ShotOutput):
                 asset = self.upstream(medium.ref)
@@ -87,7 +90,7 @@ class Binder:
         for slot in job.after:
             made_from += [asset.id for asset in self._slots.made(slot) or ()]
         print_ = fingerprint(job, self.digest)
-        found = await asyncio.gather(*(self._address(m, uploads) for m in job.media))
+        found = await asyncio.gather(*(self._address(m, renewable) for m in job.media))
         for medium, address in zip(job.media, found, strict=True):
             if medium.index is None:
                 bound[medium.field] = address
@@ -95,7 +98,7 @@ class Binder:
                 bound[medium.field][medium.index] = address
             else:
                 bound[medium.field][medium.index][medium.key] = address
-        return Bound(bound, print_, tuple(dict.fromkeys(made_from)), tuple(uploads))
+        return Bound(bound, print_, tuple(dict.fromkeys(made_from)), tuple(renewable))
 
     def upstream_of(self, medium: Media) -> Asset | None:
         return self.upstream(medium.ref) if isinstance(medium.ref, ShotOutput) else None
@@ -115,18 +118,20 @@ class Binder:
         assert isinstance(ref, ShotOutput)
         return self.upstream(ref).sha256 or ""
 
-    async def _address(self, medium: Media, uploads: list[str]) -> str:
+    async def _address(self, medium: Media, renewable: list[str]) -> str:
         ref = medium.ref
         if isinstance(ref, WebURL):
             return await self._copied(ref.url) if self._context.copies_first(ref.url) else ref.url
         if isinstance(ref, ShotOutput):
             known = await self._known_address(ref)
             if known:
+                if not (ref.as_id or ref.as_task):
+                    renewable.append(known)
                 return known
         path = await self._file_of(medium)
         assert path is not None  # only an address, an id and a task have none
         url = await self._upload(path)
-        uploads.append(url)
+        renewable.append(url)
         return url
 
     async def _copied(self, url: str) -> str:
@@ -180,7 +185,8 @@ class Binder:
         known = await self._context.ledger.outputs_of_task(asset.task_id) if asset.task_id else ()
         for saved in known:
             age_s = self._context.now() - saved.seen_at
-            if saved.output.number == asset.output and 0 <= age_s < lifetimes.RESULT_LINK.relied_on_s:
+            young = 0 <= age_s < lifetimes.RESULT_LINK.relied_on_s
+            if saved.output.number == asset.output and young and saved.output.url not in self._dead:
                 return saved.output.url
         return None
 

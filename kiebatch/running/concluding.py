@@ -115,7 +115,7 @@ class Concluder:
 
     async def _failed(self, task: PaidTask, ended: TaskFailed) -> JobFailed:
         if policy.could_not_fetch(ended.code, ended.message):
-            await self._binder.forget_uploads(task.job)
+            await self._binder.forget_addresses(task.job)
         billed = None if ended.refunded is None else not ended.refunded
         await self._context.ledger.failed(
             task.attempt,

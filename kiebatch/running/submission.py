@@ -131,7 +131,7 @@ class Submitter:
         approval = self._context.approval
         if approval is not None and not approval.covers(order.job, bound.fingerprint):
             raise Unsent("it is not what was approved")
-        uploaded_again = False
+        renewed = False
         while True:
             ready = await self._ready(order, bound)
             if isinstance(ready, Attempt):
@@ -149,10 +149,10 @@ class Submitter:
             if verdict.kind == "later":
                 self._wait_out(verdict)
                 continue
-            if verdict.could_not_fetch and bound.uploads:
-                await self._binder.forget_uploads(order.job)
-                if not uploaded_again:
-                    uploaded_again = True
+            if verdict.could_not_fetch and bound.renewable:
+                await self._binder.forget_addresses(order.job)
+                if not renewed:
+                    renewed = True
                     bound = await self._binder.bind(order.job)
                     continue
             return sent

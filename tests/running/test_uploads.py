@@ -61,6 +61,27 @@ def test_a_refusal_about_fetching_a_file_uploads_it_again_at_once(film: Film) ->
     assert uploads(film) == 2
 
 
+@pytest.mark.slow
+def test_a_refusal_about_a_results_link_uploads_its_file_at_once_and_for_the_next_shot(film: Film) -> None:
+    film.write(
+        """\
+        kiebatch: 1
+        defaults: {model: nano-banana-2}
+        scenes:
+          - {id: 1, prompt: A boat}
+          - {id: 2, prompt: Closer, references: [{shot: 1}]}
+          - {id: 3, prompt: From above, references: [{shot: 1}]}
+        """
+    )
+    film.sim.fault("submit@2=code:451")
+
+    outcome = film.run(in_flight=1)
+
+    links = [charge["input"]["image_input"][0] for charge in film.sim.charges()[1:]]
+    assert (outcome.succeeded, uploads(film)) == (3, 1)
+    assert links[0] == links[1]
+
+
 def test_nothing_is_relied_on_for_longer_than_it_is_kept() -> None:
     assert all(one.relied_on_s <= one.kept_s for one in lifetimes.TABLE)
     assert lifetimes.UPLOAD.relied_on_s <= 20 * lifetimes.HOUR_S
