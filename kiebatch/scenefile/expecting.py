@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
+from kiebatch.errors import Where
 from kiebatch.media import checks
 from kiebatch.model import JSON, Alike, Expectation, Passes, Path, Sized, Within
 from kiebatch.scenefile.durations import seconds
@@ -44,6 +46,8 @@ class Expecting:
         if kind not in _KINDS:
             return ()
         asked = self._asked(values)
+        if not any("expect" in said for said, _, _ in self._levels()):
+            return _unwritten(kind, asked, self.source.where(()))
         found = []
         for name, said in self._said(checks.by_default(kind, asked)).items():
             if said.value == OFF:
@@ -54,7 +58,7 @@ class Expecting:
             one = self._read(name, said, asked)
             if one is not None:
                 found.append(one)
-        return tuple(sorted(found, key=lambda e: list(checks.CHECKS).index(e.check)))
+        return _in_order(found)
 
     def _said(self, defaults: Mapping[str, str]) -> dict[str, _Said]:
         """Return the words for each check, the nearest first: shot, scene, defaults of the modality, defaults."""
@@ -131,3 +135,18 @@ class Expecting:
             return float(found)
         timeline = self.spec.raw.get("duration")
         return float(timeline) if isinstance(timeline, int | float) else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _unwritten(kind: str, asked: checks.Asked, where: Where) -> tuple[Expectation, ...]:
+    """Return what is expected of a result although nobody wrote it: for most shots of a film the same."""
+    texts = checks.by_default(kind, asked)
+    return _in_order(
+        Expectation(check=name, text=text, want=checks.read(name, text, asked), by_default=True, where=where)
+        for name, text in texts.items()
+    )
+
+
+def _in_order(found: Iterable[Expectation]) -> tuple[Expectation, ...]:
+    order = list(checks.CHECKS)
+    return tuple(sorted(found, key=lambda e: order.index(e.check)))
