@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from kiebatch.record.runs import Run, RunRecord
     from kiebatch.record.verification import verify
     from kiebatch.running.decisions import accept, adopt
+    from kiebatch.running.edges import Edges
     from kiebatch.running.holding import Evidence, held, resolve, resolve_lost_journal
     from kiebatch.running.outcome import Outcome
     from kiebatch.running.rebuilding import run_record, runs
-    from kiebatch.running.session import Confirm, Edges, Question, run, run_async
+    from kiebatch.running.session import Confirm, Question, run, run_async
     from kiebatch.running.single import Inputs, Result, collect, generate, prepare
     from kiebatch.settings import Consent, Settings, SettingsOptions
 
@@ -49,7 +50,7 @@ __getattr__, __dir__ = face(
         "Confirm": "running.session",
         "Consent": "settings",
         "Derivatives": "media.derivatives",
-        "Edges": "running.session",
+        "Edges": "running.edges",
         "Evidence": "running.holding",
         "Inputs": "running.single",
         "Interrupted": "errors",

@@ -9,6 +9,7 @@ from kiebatch._lazy import face
 if TYPE_CHECKING:
     from kiebatch.running.decisions import accept as accept
     from kiebatch.running.decisions import adopt as adopt
+    from kiebatch.running.edges import Edges as Edges
     from kiebatch.running.holding import Evidence as Evidence
     from kiebatch.running.holding import held as held
     from kiebatch.running.holding import resolve as resolve
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from kiebatch.running.outcome import Limits as Limits
     from kiebatch.running.outcome import Outcome as Outcome
     from kiebatch.running.session import Confirm as Confirm
-    from kiebatch.running.session import Edges as Edges
     from kiebatch.running.session import Question as Question
     from kiebatch.running.session import run as run
     from kiebatch.running.session import run_async as run_async
@@ -26,7 +26,7 @@ __getattr__, __dir__ = face(
     __name__,
     {
         "Confirm": "session",
-        "Edges": "session",
+        "Edges": "edges",
         "Evidence": "holding",
         "Limits": "outcome",
         "Outcome": "outcome",

@@ -20,6 +20,7 @@ from kiebatch.model import JSON, Document, Job, Slot, job_record
 from kiebatch.project import Opened, billed, finding, open_film, opening, team_here
 from kiebatch.record import Claimed, Intent, Journal, Key
 from kiebatch.running import roles, session
+from kiebatch.running.edges import Edges
 from kiebatch.running.events import Event, Noticed
 from kiebatch.running.outcome import Outcome
 from kiebatch.scenefile import document
@@ -211,7 +212,7 @@ def generate(
     force: bool = False,
     emit: Callable[[Event], object] = lambda _event: None,
     confirm: session.Confirm | None = None,
-    edges: session.Edges | None = None,
+    edges: Edges | None = None,
     **options: Unpack[SettingsOptions],
 ) -> Result:
     """Make what `prepare` checked, or return what the same request made before.
@@ -241,7 +242,7 @@ def collect(
     project: Path | None = None,
     state: Path | None = None,
     emit: Callable[[Event], object] = lambda _event: None,
-    edges: session.Edges | None = None,
+    edges: Edges | None = None,
 ) -> Result:
     """Collect a task made earlier or elsewhere, at no cost."""
     place = workspace(output, project=project, state=state)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 from typing import TypeVar
+
+from kiebatch.running.events import Event, Noticed
 
 T = TypeVar("T")
 
@@ -75,3 +79,35 @@ class Stop:
         finally:
             doing.cancel()
             stopping.cancel()
+
+
+@contextlib.contextmanager
+def stopped_by_signals(stop: Stop, emit: Callable[[Event], object]) -> Iterator[None]:
+    """Turn the first Ctrl-C or SIGTERM into a graceful stop, and the second into leaving at once."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def caught() -> None:
+        if stop.cause is StopCause.INTERRUPTED and task:
+            task.cancel()
+            return
+        stop.interrupt()
+        emit(
+            Noticed(
+                message="stopping: nothing more is sent; what is paid for is still collected, which may take "
+                "minutes. Press Ctrl-C again to leave now; `kiebatch run` collects the rest later",
+                level="warning",
+            )
+        )
+
+    numbers = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not on Windows, and not outside the main thread: there Ctrl-C ends the program, resumable.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, caught)
+            numbers.append(number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
