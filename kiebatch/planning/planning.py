@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kiebatch import record
 from kiebatch.planning import planner
@@ -13,9 +12,6 @@ from kiebatch.planning.gathering import gathered
 from kiebatch.planning.lost_manifest import refuse_lost_manifest
 from kiebatch.planning.plans import Plan, Selection
 from kiebatch.project import Opened, peek
-
-if TYPE_CHECKING:
-    from kiebatch.record import Journal, ResultStore
 
 
 def plan(
@@ -25,7 +21,7 @@ def plan(
     force: bool = False,
     until_picks: bool = False,
     cache: Path | None = None,
-    results: ResultStore | None = None,
+    results: record.ResultStore | None = None,
     now: Callable[[], float] = time.time,
 ) -> Plan:
     """Return what a run would do, why, and what it would cost.  Sends nothing.
@@ -40,9 +36,9 @@ def plan(
 
 def planned(
     opened: Opened,
-    journal: Journal | None,
+    journal: record.Journal | None,
     selection: Selection,
-    store: ResultStore | None,
+    store: record.ResultStore | None,
     now: Callable[[], float],
 ) -> Plan:
     facts = gathered(opened, journal, store, now)
