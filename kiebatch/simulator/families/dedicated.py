@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from kiebatch.model import JSON
 from kiebatch.simulator import validation
 from kiebatch.simulator.drawing.wanted import Wanted
-from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.state import Phase, Simulator, Task
 from kiebatch.simulator.wire import Call, Refusal, compact
 
 _CALLBACKS = ("callBackUrl", "calBackUrl")
@@ -82,6 +83,31 @@ def error_code(task: Task) -> JSON:
         return None
     code = task.error[0]
     return int(code) if code.isdecimal() else code
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a task ended, as records tell it: nothing of it while the task runs, no error where it is done."""
+
+    phase: Phase
+    at: float | None = None
+    code: JSON = None
+    message: str | None = None
+
+    def when(self, form: Callable[[float], JSON]) -> JSON:
+        """Return the time in a family's own form."""
+        return None if self.at is None else form(self.at)
+
+    def if_done(self, result: Callable[[], JSON]) -> JSON:
+        return result() if self.phase == "done" else None
+
+
+def ending(task: Task, now: float) -> Ending:
+    """Return how a task has ended by `now`."""
+    phase = task.phase(now)
+    if phase == "failed" and task.error:
+        return Ending(phase, task.ends_at, error_code(task), task.error[1])
+    return Ending(phase, task.ends_at) if phase == "done" else Ending(phase)
 
 
 def flag(task: Task, value: int) -> JSON:

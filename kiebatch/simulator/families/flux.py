@@ -47,18 +47,17 @@ def read(sim: Simulator, call: Call) -> Answer:
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
-    phase = task.phase(sim.clock())
-    over = phase in ("done", "failed")
+    end = dedicated.ending(task, sim.clock())
     failed = 2 if task.error and task.error[0] in ("400", "422", "451") else 3
     return {
         "taskId": task.id,
         "paramJson": dedicated.body_text(task),
         "createTime": iso(task.made_at),
-        "completeTime": iso(task.ends_at) if over else None,
-        "response": _links(sim, task, origin) if phase == "done" else None,
-        "successFlag": dedicated.flag(task, {"done": 1, "failed": failed}.get(phase, 0)),
-        "errorCode": dedicated.error_code(task) if phase == "failed" else None,
-        "errorMessage": task.error[1] if phase == "failed" and task.error else None,
+        "completeTime": end.when(iso),
+        "response": end.if_done(lambda: _links(sim, task, origin)),
+        "successFlag": dedicated.flag(task, {"done": 1, "failed": failed}.get(end.phase, 0)),
+        "errorCode": end.code,
+        "errorMessage": end.message,
     }
 
 

@@ -26,21 +26,22 @@ def read(sim: Simulator, call: Call) -> Answer:
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
-    now = sim.clock()
-    phase = task.phase(now)
+    end = dedicated.ending(task, sim.clock())
     failed = "CREATE_TASK_FAILED" if task.error and task.error[0] == "451" else "GENERATE_FAILED"
     key = "result_urls" if "snake" in task.quirks else "resultUrls"
-    progress = {"done": 1.0, "failed": 0.0}.get(phase, min(0.99, task.progress(now)))
+    progress = {"done": 1.0, "failed": 0.0}.get(end.phase, min(0.99, task.progress(sim.clock())))
     return {
         "taskId": task.id,
         "paramJson": dedicated.body_text(task),
-        "completeTime": millis(task.ends_at) if phase in ("done", "failed") else None,
+        "completeTime": end.when(millis),
         "createTime": millis(task.made_at),
-        "response": {key: dedicated.urls(sim, task, origin)} if phase == "done" else None,
-        "successFlag": dedicated.flag(task, {"done": 1, "failed": 2}.get(phase, 0)),
-        "status": {"done": "SUCCESS", "failed": failed}.get(phase, task.quirks.get("state", "GENERATING")),
-        "errorCode": dedicated.error_code(task) if phase == "failed" else None,
-        "errorMessage": task.error[1] if phase == "failed" and task.error else "",
+        "response": end.if_done(lambda: {key: dedicated.urls(sim, task, origin)}),
+        "successFlag": dedicated.flag(task, {"done": 1, "failed": 2}.get(end.phase, 0)),
+        "status": {"done": "SUCCESS", "failed": failed}.get(
+            end.phase, task.quirks.get("state", "GENERATING")
+        ),
+        "errorCode": end.code,
+        "errorMessage": end.message or "",
         "progress": f"{progress:.2f}",
     }
 

@@ -70,10 +70,10 @@ def read(sim: Simulator, call: Call) -> Answer:
 
 def detail(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     now = sim.clock()
-    phase = task.phase(now)
+    end = dedicated.ending(task, now)
     found = dedicated.urls(sim, task, origin)
     video = None
-    if phase == "done":
+    if end.phase == "done":
         video = {
             "videoId": f"{task.id[:8]}-{task.id[8:12]}",
             "taskId": task.id,
@@ -88,11 +88,11 @@ def detail(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
             "imageUrl": task.input.get("imageUrl", ""),
             "expandPrompt": True,
         },
-        "state": _state(task, phase, task.progress(now)),
+        "state": _state(task, end.phase, task.progress(now)),
         "generateTime": blank_separated(task.made_at),
         "videoInfo": video,
-        "failCode": dedicated.error_code(task) if phase == "failed" else 0,
-        "failMsg": task.error[1] if phase == "failed" and task.error else "",
+        "failCode": end.code or 0,
+        "failMsg": end.message or "",
         "expireFlag": int(not math.isinf(task.ends_at) and now > task.ends_at + sim.settings.result_ttl_s),
     }
 
@@ -135,17 +135,16 @@ def read_edit(sim: Simulator, call: Call) -> Answer:
 
 def edit_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     """Return Aleph's record: flag 0 means running and failed alike, the error fields tell which."""
-    phase = task.phase(sim.clock())
-    failed = phase == "failed"
+    end = dedicated.ending(task, sim.clock())
     return {
         "taskId": task.id,
         "paramJson": dedicated.body_text(task),
-        "response": _edit_links(sim, task, origin) if phase == "done" else None,
-        "completeTime": iso(task.ends_at) if phase in ("done", "failed") else None,
+        "response": end.if_done(lambda: _edit_links(sim, task, origin)),
+        "completeTime": end.when(iso),
         "createTime": iso(task.made_at),
-        "successFlag": dedicated.flag(task, 1 if phase == "done" else 0),
-        "errorCode": dedicated.error_code(task) if failed else 0,
-        "errorMessage": task.error[1] if failed and task.error else "",
+        "successFlag": dedicated.flag(task, int(end.phase == "done")),
+        "errorCode": end.code or 0,
+        "errorMessage": end.message or "",
     }
 
 

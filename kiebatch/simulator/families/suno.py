@@ -143,10 +143,8 @@ def read(sim: Simulator, call: Call) -> Answer:
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     now = sim.clock()
-    phase = task.phase(now)
-    stage = _stage(task, now)
-    failed = phase == "failed"
-    tracks = None if failed or stage == "PENDING" else _tracks(sim, task, origin, stage)
+    end, stage = dedicated.ending(task, now), _stage(task, now)
+    tracks = None if end.phase == "failed" or stage == "PENDING" else _tracks(sim, task, origin, stage)
     return {
         "taskId": task.id,
         "parentMusicId": task.facts.get("parent", ""),
@@ -155,8 +153,8 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
         "status": stage,
         "type": task.operation,
         "operationType": task.operation,
-        "errorCode": dedicated.error_code(task) if failed else None,
-        "errorMessage": task.error[1] if failed and task.error else None,
+        "errorCode": end.code,
+        "errorMessage": end.message,
     }
 
 
@@ -312,26 +310,20 @@ class Conversion:
         return ok(task and self.record(sim, task, call.origin))
 
     def record(self, sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
-        phase = task.phase(sim.clock())
+        end = dedicated.ending(task, sim.clock())
         number = task.facts["number"]
-        over = phase in ("done", "failed")
         return {
             "taskId": task.id,
             "musicId": str(task.input.get("audioId", "")),
             "callbackUrl": task.callback,
             "musicIndex": number - 1,
-            "completeTime": blank_separated(task.ends_at) if over else None,
-            self.field: self.result(sim, task, origin) if phase == "done" else None,
-            "successFlag": self._flag(sim, task, phase),
+            "completeTime": end.when(blank_separated),
+            self.field: end.if_done(lambda: self.result(sim, task, origin)),
+            "successFlag": self._flag(sim, task, end.phase),
             "createTime": blank_separated(task.made_at),
-            "errorCode": self._error_code(task, phase),
-            "errorMessage": task.error[1] if phase == "failed" and task.error else "",
+            "errorCode": 200 if end.phase == "done" else end.code,
+            "errorMessage": end.message or "",
         }
-
-    def _error_code(self, task: Task, phase: str) -> JSON:
-        if phase == "failed":
-            return dedicated.error_code(task)
-        return 200 if phase == "done" else None
 
     def _flag(self, sim: Simulator, task: Task, phase: str) -> JSON:
         if self.number_flags:
@@ -502,8 +494,7 @@ def read_lyrics(sim: Simulator, call: Call) -> Answer:
 
 
 def lyrics_record(sim: Simulator, task: Task) -> dict[str, JSON]:
-    phase = task.phase(sim.clock())
-    failed = phase == "failed"
+    end = dedicated.ending(task, sim.clock())
     word = "GENERATE_LYRICS_FAILED"
     if task.error and task.error[0] == "SENSITIVE_WORD_ERROR":
         word = "SENSITIVE_WORD_ERROR"
@@ -511,11 +502,11 @@ def lyrics_record(sim: Simulator, task: Task) -> dict[str, JSON]:
     return {
         "taskId": task.id,
         "param": compact(task.body),
-        "response": {"taskId": task.id, "data": _verses(task)} if phase == "done" else None,
-        "status": {"done": done, "failed": word}.get(phase, task.quirks.get("state", "PENDING")),
+        "response": end.if_done(lambda: {"taskId": task.id, "data": _verses(task)}),
+        "status": {"done": done, "failed": word}.get(end.phase, task.quirks.get("state", "PENDING")),
         "type": "LYRICS",
-        "errorCode": dedicated.error_code(task) if failed else None,
-        "errorMessage": task.error[1] if failed and task.error else None,
+        "errorCode": end.code,
+        "errorMessage": end.message,
     }
 
 

@@ -93,14 +93,13 @@ def get_4k(sim: Simulator, call: Call) -> Answer:
     begun = older.facts.setdefault("4k", {})
     if index in begun:
         task = sim.tasks[begun[index]]
-        done = task.phase(sim.clock()) == "done"
-        found = dedicated.urls(sim, task, call.origin) if done else None
-        text = (
-            "The 4k video has been generated successfully"
-            if done
-            else "4k is processing. Please check back later."
-        )
-        raise Refusal(422, text, {"taskId": task.id, "resultUrls": found, "imageUrls": [] if done else None})
+        text = "4k is processing. Please check back later."
+        found: list[str] | None = None
+        images: list[str] | None = None
+        if task.phase(sim.clock()) == "done":
+            text = "The 4k video has been generated successfully"
+            found, images = dedicated.urls(sim, task, call.origin), []
+        raise Refusal(422, text, {"taskId": task.id, "resultUrls": found, "imageUrls": images})
     task = dedicated.submit(
         sim,
         call,
@@ -119,21 +118,20 @@ def read(sim: Simulator, call: Call) -> Answer:
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
-    phase = task.phase(sim.clock())
-    over = phase in ("done", "failed")
+    end = dedicated.ending(task, sim.clock())
     failed = 2 if task.error and task.error[0] in ("400", "422", "451") else 3
     data: dict[str, JSON] = {
         "taskId": task.id,
         "paramJson": dedicated.body_text(task),
         "createTime": blank_separated(task.made_at),
-        "completeTime": blank_separated(task.ends_at) if over else None,
+        "completeTime": end.when(blank_separated),
         "response": None,
-        "successFlag": dedicated.flag(task, {"done": 1, "failed": failed}.get(phase, 0)),
-        "errorCode": dedicated.error_code(task) if phase == "failed" else None,
-        "errorMessage": task.error[1] if phase == "failed" and task.error else "",
+        "successFlag": dedicated.flag(task, {"done": 1, "failed": failed}.get(end.phase, 0)),
+        "errorCode": end.code,
+        "errorMessage": end.message or "",
         "fallbackFlag": False,
     }
-    if phase == "done":
+    if end.phase == "done":
         found = _as_listed(task, dedicated.urls(sim, task, origin))
         if "top-level" in task.quirks:
             data["resultUrls"] = found

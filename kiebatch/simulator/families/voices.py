@@ -41,17 +41,16 @@ def read(sim: Simulator, call: Call) -> Answer:
     task = dedicated.visible(sim, call, FAMILY)
     if task is None:
         return ok(None)
-    phase = task.phase(sim.clock())
-    over = phase in ("done", "failed")
+    end = dedicated.ending(task, sim.clock())
     return ok(
         {
             "taskId": task.id,
-            "status": {"done": "success", "failed": "fail"}.get(phase, task.quirks.get("state", "wait")),
-            **(_made(task) if phase == "done" else {}),
+            "status": {"done": "success", "failed": "fail"}.get(end.phase, task.quirks.get("state", "wait")),
+            **(_made(task) if end.phase == "done" else {}),
             "createTime": millis(task.made_at),
-            "completeTime": millis(task.ends_at) if over else None,
-            "errorCode": dedicated.error_code(task) if phase == "failed" else None,
-            "errorMessage": task.error[1] if phase == "failed" and task.error else None,
+            "completeTime": end.when(millis),
+            "errorCode": end.code,
+            "errorMessage": end.message,
         }
     )
 
