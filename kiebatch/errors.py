@@ -233,6 +233,11 @@ def install_hint(extra: str) -> str:
     return "pip install " + (" ".join(libraries) or f"'./kiebatch[{extra}]'")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 job`, `2 jobs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the known word that is most like `word`, or nothing."""
     import difflib  # only where a word is not known

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON, Path, SceneId, ShotId
+from kiebatch.model import JSON, Path, SceneId, ShotId, under
 from kiebatch.scenefile import document
 
 SOUNDS: Final = {"vo": "voiceover", "music": "music", "sfx": "sound_effects"}
@@ -32,7 +32,7 @@ def prompt_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
 def prompt_of(value: JSON, scene: SceneId, shot: ShotId, take: int = 1) -> str:
     """Return a take's prompt as its author wrote it, before styles and characters: its own words, else the shot's."""
     raw = value_at(value, shot_path(value, scene, shot))
-    takes = raw.get("takes") if isinstance(raw, dict) else None
+    takes = under(raw, "takes")
     own = takes[take - 1] if isinstance(takes, list) and take <= len(takes) else None
     if isinstance(own, dict) and isinstance(own.get("prompt"), str):
         return str(own["prompt"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kiebatch.board import edits
 from kiebatch.errors import Where
-from kiebatch.model import JSON, Document, Path, Slot
+from kiebatch.model import JSON, Document, Path, Slot, under
 from kiebatch.scenefile import convert
 
 _BULLET = re.compile(r"^(?P<indent>\s*)(?P<mark>[-*+]|\d+[.)])(?P<gap>\s+)(?P<rest>.*)$")
@@ -55,7 +55,7 @@ def take_edit(document: Document, slot: Slot, takes: int, prompt: str = "") -> W
     here = document.where(path)
     inner = [p for p in document.places if p[: len(path)] == path and len(p) == len(path) + 1]
     lines = {document.where(p, key=True).line for p in inner if document.where(p).file == here.file}
-    raw = shot.get("takes") if isinstance(shot, dict) else None
+    raw = under(shot, "takes")
     value = _set(document.value, (*path, "takes"), edits.more_takes(raw, takes, prompt))
     at = tuple(sorted(lines - {here.line}, reverse=True))
     if prompt:

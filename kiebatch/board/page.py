@@ -17,6 +17,7 @@ from markupsafe import Markup
 from kiebatch.board.film import STATE_WORDS, BoardScene, Film, Panel
 from kiebatch.board.panel_data import NOTHING, Shown, own_key, panel_data
 from kiebatch.board.wording import clock, credits, label, seconds
+from kiebatch.errors import counted
 from kiebatch.model import JSON
 from kiebatch.record.notes import Status
 from kiebatch.scenefile import negatives
@@ -221,7 +222,7 @@ def _count(name: str, panels: Sequence[Panel]) -> str:
     if not panels:
         return ""
     made = sum(bool(panel.shown and panel.shown.versions) for panel in panels)
-    whole = f"{len(panels)} {name}{'' if len(panels) == 1 else 's'}"
+    whole = counted(len(panels), name)
     return whole if made == len(panels) else f"{made} of {whole}"
 
 

@@ -10,7 +10,7 @@ from kiebatch.board import edits
 from kiebatch.board.actions import WHOLE_FILM, Action, Edit, Kind, Proposal, Replacement
 from kiebatch.board.live import LiveFilm
 from kiebatch.board.sources import Changed, Source
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, counted
 from kiebatch.model import JSON, Job, Slot
 from kiebatch.planning import Entry, Plan, planning, saved
 from kiebatch.project import Opened, opening
@@ -81,7 +81,7 @@ class Proposals:
         todo = planning.plan(opened, only=asked.only, force=asked.force)
         able = self._may_run if todo.work else asked.alone
         may = able and (edit is None or self._may_write)
-        made = f"make {_jobs(len(todo.work))}"
+        made = f"make {counted(len(todo.work), 'job')}"
         does = f"Change the file and {made}" if edit else made.capitalize()
         return Proposal(
             title=asked.title,
@@ -254,10 +254,6 @@ def _total(todo: Plan, *, draft: bool) -> str:
     bound = any(e.job and e.job.price.kind == "bound" for e in todo.generate)
     text = f"{'up to ' if bound else ''}{todo.credits():g} credits"
     return f"{text}, and {todo.unpriced()} without a known price" if todo.unpriced() else text
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count} jobs"
 
 
 def _job_as_json(entry: Entry, *, draft: bool) -> Mapping[str, JSON]:

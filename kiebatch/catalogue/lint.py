@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import as_number
-from kiebatch.errors import Finding
+from kiebatch.errors import Finding, counted
 from kiebatch.model import Ask
 
 # code -> what it is about; `docs/catalogue.md` is checked against it
@@ -172,7 +172,7 @@ def _length(model: Model, text: str, *, shows_a_picture: bool) -> Iterable[Findi
     elif count < least and not shows_a_picture:
         yield _finding(
             "prompt",
-            f"the prompt has {count} word{'s' if count != 1 else ''}; `{model.id}` will make up the rest",
+            f"the prompt has {counted(count, 'word')}; `{model.id}` will make up the rest",
             "say who or what, what happens, where, in what light, and from where it is seen",
             "prompt-short",
         )

@@ -418,4 +418,5 @@ def cheapest(model: Model, at: datetime | None = None) -> str:
     units = {"job": "", "output": "", "output side": "", "second": " a second", "minute": " a minute"}
     unit = units.get(row["per"], f" per {row['per']}")
     lowest = "from " if "steps" in row or len({r["credits"] for r in rows}) > 1 else ""
-    return f"{lowest}{least:g} credit{'' if least == 1 else 's'}{unit}"
+    noun = "credit" if least == 1 else "credits"
+    return f"{lowest}{least:g} {noun}{unit}"

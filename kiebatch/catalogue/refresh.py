@@ -20,7 +20,7 @@ import yaml
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
 from kiebatch.catalogue.names import Catalogue
 from kiebatch.errors import plain
-from kiebatch.model import JSON
+from kiebatch.model import JSON, under
 
 _COMPARED = (
     "type",
@@ -176,8 +176,7 @@ def _unknown(
 
 
 def _paths(answer: JSON) -> list[str]:
-    document = answer.get("openapi", answer) if isinstance(answer, Mapping) else None
-    paths = document.get("paths") if isinstance(document, Mapping) else None
+    paths = under(under(answer, "openapi") or answer, "paths")
     return [str(path) for path in paths] if isinstance(paths, Mapping) else []
 
 
@@ -258,11 +257,11 @@ def _merged(schema: Mapping[str, JSON], part: Mapping[str, JSON]) -> dict[str, J
 
 def _referred(reference: str, document: JSON) -> JSON:
     """Return what a local reference names.  Names are percent-encoded, as in `#/components/schemas/Nano%20Banana`."""
-    for root in (document, document.get("openapi") if isinstance(document, Mapping) else None):
+    for root in (document, under(document, "openapi")):
         node: JSON = root
         for step in reference.removeprefix("#/").split("/"):
             key = unquote(step).replace("~1", "/").replace("~0", "~")
-            node = node.get(key) if isinstance(node, Mapping) else None
+            node = under(node, key)
         if node is not None:
             return node
     return {}

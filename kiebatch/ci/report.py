@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from kiebatch.ci import documents
-from kiebatch.errors import plain
+from kiebatch.errors import counted, plain
 from kiebatch.media import Derivatives, Wanted
 from kiebatch.model import JSON, USD_PER_CREDIT, Asset
 from kiebatch.project import Snapshot
@@ -102,7 +102,7 @@ def _counted(counts: Mapping[str, JSON]) -> str:
     found = [f"{counts[key]} {name}" for key, name in names.items() if counts[key]]
     if not found:
         return "Nothing changed"
-    return f"**{counts['slots']} slot{'' if counts['slots'] == 1 else 's'}**: " + ", ".join(found)
+    return f"**{counted(counts['slots'], 'slot')}**: " + ", ".join(found)
 
 
 def _money(what: str, credits: float) -> str:

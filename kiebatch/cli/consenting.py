@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kiebatch.cli import console
-from kiebatch.errors import Refused
+from kiebatch.errors import Refused, counted
 from kiebatch.planning import Plan, Verdict, assess
 from kiebatch.running import session
 from kiebatch.settings import Settings
@@ -49,7 +49,7 @@ def plan_table(todo: Plan) -> str:
 def total_of(todo: Plan) -> str:
     """Return how many jobs a plan submits and for how much, as a person reads it."""
     totals = todo.totals()
-    jobs = f"{totals['jobs']} job{'s' if totals['jobs'] != 1 else ''}"
+    jobs = counted(totals["jobs"], "job")
     credits = console.number(totals["credits"])
     text = f"{jobs} for up to {credits} credits ({console.dollars(totals['credits'])})"
     return f"{text}, {totals['unpriced']} of them without a known price" if totals["unpriced"] else text

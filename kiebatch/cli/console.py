@@ -13,7 +13,7 @@ import typer
 from kiebatch import files
 from kiebatch.ci import announce
 from kiebatch.cli import next_steps, streams
-from kiebatch.errors import Exit, Problem, plain
+from kiebatch.errors import Exit, Problem, counted, plain
 from kiebatch.model import JSON, USD_PER_CREDIT
 
 
@@ -64,10 +64,9 @@ def warn_briefly(problems: Sequence[Problem], scene_file: Path | None) -> None:
     own = [problem for problem in problems if name and problem.where.file == name]
     warn(problem for problem in problems if problem not in own)
     if own:
-        count = "1 warning" if len(own) == 1 else f"{len(own)} warnings"
-        say(
-            f"{plain(name)}: {count}; `kiebatch validate {plain(name)}` shows {'it' if len(own) == 1 else 'them'}"
-        )
+        them = "it" if len(own) == 1 else "them"
+        said = f"{plain(name)}: {counted(len(own), 'warning')}"
+        say(f"{said}; `kiebatch validate {plain(name)}` shows {them}")
         announce.problems([problem.as_json() for problem in own])
 
 

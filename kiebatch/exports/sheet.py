@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps
 
 from kiebatch import files
+from kiebatch.errors import counted
 from kiebatch.exports import cut
 from kiebatch.exports.cut import Cut, Film, Options, Take
 from kiebatch.media import lettering
@@ -80,9 +81,8 @@ class Page:
         film = self.film
         shown = lettering.wrap(title or film.title, 46, WIDTH * 0.6, 1)
         lettering.draw(self.pen, (_MARGIN, _MARGIN + 42), shown[0] if shown else "", 46, _INK)
-        count = len(film.shots)
         length = "" if title else film.timecode(film.length)
-        said = "   ".join(part for part in (f"{count} shot{'' if count == 1 else 's'}", length, page) if part)
+        said = "   ".join(part for part in (counted(len(film.shots), "shot"), length, page) if part)
         lettering.draw(self.pen, (WIDTH - _MARGIN, _MARGIN + 42), said, 26, _SOFT, anchor="r")
         self.pen.line((_MARGIN, _MARGIN + 68, WIDTH - _MARGIN, _MARGIN + 68), fill=_LINE, width=2)
 

@@ -15,7 +15,7 @@ from mcp.server.fastmcp.exceptions import ToolError
 from mcp.types import ClientCapabilities, ElicitationCapability, ToolAnnotations
 from pydantic import BaseModel, Field
 
-from kiebatch.errors import KieBatchError, Refused
+from kiebatch.errors import KieBatchError, Refused, counted
 from kiebatch.mcp import arguments, looking, process
 from kiebatch.mcp.arguments import Choice, Chosen
 from kiebatch.mcp.process import Event
@@ -191,8 +191,7 @@ def _ask(ctx: Context[Any, Any, Any]) -> Ask:
                 "this server asks before it spends (--confirm), and this client cannot ask the person",
                 hint="use a client with elicitation, or start the server without --confirm",
             )
-        many = "1 job" if jobs == 1 else f"{jobs} jobs"
-        answer = await ctx.elicit(f"Submit {many} for up to {credits:g} credits?", Agreement)
+        answer = await ctx.elicit(f"Submit {counted(jobs, 'job')} for up to {credits:g} credits?", Agreement)
         return answer.action == "accept" and answer.data.agree
 
     return ask

@@ -65,3 +65,4 @@ from kiebatch.model.words import Modality as Modality
 from kiebatch.model.words import Path as Path
 from kiebatch.model.words import Rate as Rate
 from kiebatch.model.words import stamp as stamp
+from kiebatch.model.words import under as under

@@ -16,6 +16,14 @@ Modality = Literal["image", "video", "audio", "text"]
 
 Enhance = Literal["off", "ask", "required"]
 
+
+def under(value: JSON, *keys: str) -> JSON:
+    """Return what lies under some keys, one in the other; None where the shape is another."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
 ROLES = ("source", "references", "start_frame", "end_frame", "mask")
 
 ASSET_FOLDERS: Mapping[str, str] = {"image": "images", "video": "clips", "audio": "audio", "text": "text"}

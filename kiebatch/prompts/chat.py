@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kiebatch.catalogue.chat_models import LONGEST_ANSWER, Api, ChatModel
-from kiebatch.model import JSON, Request
+from kiebatch.model import JSON, Request, under
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +68,14 @@ def answer(model: ChatModel, body: JSON) -> Answer | None:
 
 
 def _counted(usage: JSON, name: str) -> int | None:
-    count = usage.get(name) if isinstance(usage, Mapping) else None
+    count = under(usage, name)
     return count if isinstance(count, int) and count >= 0 else None
 
 
 def _listed(value: JSON, *names: str) -> list[Mapping[str, JSON]]:
     """Return the mappings of a list that lies under some keys; nothing where the shape is another."""
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    found = under(value, *names)
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
 def _texts_of_responses(body: Mapping[str, JSON]) -> list[str]:
@@ -86,8 +85,7 @@ def _texts_of_responses(body: Mapping[str, JSON]) -> list[str]:
 
 def _texts_of_completions(body: Mapping[str, JSON]) -> list[str]:
     for choice in _listed(body, "choices"):
-        message = choice.get("message")
-        content = message.get("content") if isinstance(message, Mapping) else None
+        content = under(choice, "message", "content")
         if isinstance(content, str):
             return [content]
         return [str(part["text"]) for part in _listed({"content": content}, "content") if "text" in part]

@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from kiebatch.catalogue import Model, inputs
 from kiebatch.catalogue.saying import say
 from kiebatch.errors import Problems, Where, did_you_mean
-from kiebatch.model import JSON, Document, Job, Path, Project, ShotOutput, Slot
+from kiebatch.model import JSON, Document, Job, Path, Project, ShotOutput, Slot, under
 from kiebatch.scenefile.shots import SOUNDS, ShotSpec
 from kiebatch.scenefile.source import Source
 
@@ -31,7 +31,7 @@ def check_sounds(source: Source, project: Project) -> None:
     order = {str(scene.id): place for place, scene in enumerate(project.scenes)}
     for place, scene in enumerate(source.value.get("scenes") or ()):
         for key in SOUNDS:
-            sound = scene.get(key) if isinstance(scene, dict) else None
+            sound = under(scene, key)
             if isinstance(sound, dict):
                 _check_sound(source, order, ("scenes", place, key), scene.get("id"), sound)
 
@@ -189,7 +189,7 @@ def shot_of(slot: str) -> str:
 def moved_lines(document: Document) -> dict[str, str]:
     """Return each old slot with its name in today's file; lines that lead nowhere are left out."""
     value = document.value
-    lines = value.get("moved") if isinstance(value, dict) else None
+    lines = under(value, "moved")
     if not isinstance(lines, dict):
         return {}
     written = {str(old): str(new) for old, new in lines.items()}

@@ -15,7 +15,7 @@ import yaml
 from kiebatch import formats
 from kiebatch.catalogue import validator
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Document, Path
+from kiebatch.model import JSON, Document, Path, under
 from kiebatch.scenefile import document as yaml_document
 from kiebatch.scenefile import markdown
 from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
@@ -197,8 +197,7 @@ class _Writer:
         yield from self._unknown(self.value, TOP, ())
         for i, scene in enumerate(self.value.get("scenes") or ()):
             yield from self._unknown(scene, SCENE, ("scenes", i))
-            shots = scene.get("shots") if isinstance(scene, dict) else None
-            for j, shot in enumerate(shots or ()):
+            for j, shot in enumerate(under(scene, "shots") or ()):
                 yield from self._unknown(shot, SCENE, ("scenes", i, "shots", j))
 
     def _unknown(self, value: JSON, known: Sequence[str], path: Path) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 
-from kiebatch.model import JSON, Slot
+from kiebatch.model import JSON, Slot, under
 
 _MEDIA = ("references", "start_frame", "end_frame", "mask", "source")
 
@@ -38,7 +38,7 @@ def _names(value: JSON) -> dict[str, list[JSON]]:
 
 
 def _keys(value: JSON, key: str) -> list[JSON]:
-    group = value.get(key) if isinstance(value, Mapping) else None
+    group = under(value, key)
     return [str(name) for name in group] if isinstance(group, Mapping) else []
 
 
@@ -53,7 +53,7 @@ def _slots(value: JSON) -> Iterator[JSON]:
 
 def _listed(value: JSON, key: str) -> list[Mapping[str, JSON]]:
     """Return the members of a list that have an id; a file that is being written may hold anything."""
-    found = value.get(key) if isinstance(value, Mapping) else None
+    found = under(value, key)
     members = found if isinstance(found, list) else []
     return [one for one in members if isinstance(one, Mapping) and isinstance(one.get("id"), str | int)]
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from kiebatch import catalogue as models
 from kiebatch.errors import Where
-from kiebatch.model import JSON, ROLES, Document, Path, Project, Slot
+from kiebatch.model import JSON, ROLES, Document, Path, Project, Slot, under
 from kiebatch.scenefile import gathering, validation
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.prompts import Origin, words_of
@@ -142,8 +142,7 @@ def _owner(value: JSON, path: Path) -> tuple[JSON, JSON]:
     """Return the ids of the scene and the shot that a path lies in."""
     scene = validation.value_at(value, path[:2]) if path[:1] == ("scenes",) else None
     shot = validation.value_at(value, path[:4]) if path[2:3] == ("shots",) else None
-    scene_id = scene.get("id") if isinstance(scene, dict) else None
-    return scene_id, shot.get("id") if isinstance(shot, dict) else None
+    return under(scene, "id"), under(shot, "id")
 
 
 def _became(path: Path) -> Became:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.catalogue.inputs import lengths, voice_id
-from kiebatch.model import JSON, Ask, Job, Led, Price, Slot
+from kiebatch.model import JSON, Ask, Job, Led, Price, Slot, under
 from kiebatch.scenefile.durations import seconds
 from kiebatch.scenefile.prompts import with_variables
 from kiebatch.scenefile.shots import ShotSpec
@@ -28,7 +28,7 @@ def leads(document: JSON) -> bool:
 
 
 def _mappings(value: JSON, key: str) -> list[Mapping[str, JSON]]:
-    found = value.get(key) if isinstance(value, dict) else None
+    found = under(value, key)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 

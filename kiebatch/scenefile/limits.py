@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Document, Path
+from kiebatch.model import JSON, Document, Path, under
 
 MAX_SCENES = 100_000
 MAX_TEXT = 64 * 1024  # bytes of one value, such as a prompt
@@ -18,7 +18,7 @@ MAX_TEXT = 64 * 1024  # bytes of one value, such as a prompt
 def check(document: Document) -> None:
     """Raise `Invalid` with everything in a document that is larger than a scene file may be."""
     value = document.value
-    scenes = value.get("scenes") if isinstance(value, dict) else None
+    scenes = under(value, "scenes")
     if isinstance(scenes, list):
         refuse_long_list(len(scenes), document.where(("scenes",)))
     problems = []

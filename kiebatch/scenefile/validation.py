@@ -9,7 +9,7 @@ from typing import Any
 from kiebatch.catalogue import validator
 from kiebatch.errors import Problems, did_you_mean
 from kiebatch.formats import load
-from kiebatch.model import JSON, Document, Path
+from kiebatch.model import JSON, Document, Path, under
 from kiebatch.scenefile.durations import seconds
 
 # --- the schema, said in words -------------------------------------------------------------------------
@@ -202,8 +202,7 @@ def _in(path: Path, document: Document) -> str:
         for i, step in enumerate(path[:-1]):
             if step == key and isinstance(path[i + 1], int):
                 found = value_at(document.value, path[: i + 2])
-                ident = found.get("id") if isinstance(found, dict) else None
-                parts.append(_called(word, ident, int(path[i + 1]) + 1))
+                parts.append(_called(word, under(found, "id"), int(path[i + 1]) + 1))
                 break
     return ", ".join(parts) + ": " if parts else ""
 

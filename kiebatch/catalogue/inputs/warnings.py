@@ -10,6 +10,7 @@ from kiebatch.catalogue.inputs.messages import allowed_hint
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import bare, say
 from kiebatch.catalogue.shapes import Schema
+from kiebatch.errors import counted
 from kiebatch.model import Price
 
 CLOSING_DAYS = 30  # so long before its last day a model is warned about
@@ -25,7 +26,7 @@ def warn_about_status(draft: Draft, on: date) -> None:
         message = f"`{model.id}` is withdrawn: the service has closed it{closed}"
         draft.error("model", message, hint=_way_out(model), code="withdrawn")
     elif left is not None and left <= CLOSING_DAYS:
-        message = f"`{model.id}` closes on {model.last_day}, in {left} day{'' if left == 1 else 's'}"
+        message = f"`{model.id}` closes on {model.last_day}, in {counted(left, 'day')}"
         draft.warn("model", message, hint=_way_out(model), code="closing")
     elif model.status == "superseded":
         message = f"`{model.id}` is an older form and may stop any day"

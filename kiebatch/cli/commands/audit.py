@@ -13,7 +13,7 @@ import typer
 from kiebatch import files
 from kiebatch.catalogue import Catalogue, measured
 from kiebatch.cli import asked, claim, console, options
-from kiebatch.errors import Invalid, plain
+from kiebatch.errors import Invalid, counted, plain
 from kiebatch.model import JSON, Attempt, stamp
 from kiebatch.project import finding, load_catalogue, peek
 from kiebatch.record import auditing, queries
@@ -138,7 +138,7 @@ def _differs(difference: Difference) -> str:
     charged = console.number(difference.charged)
     if difference.least != difference.charged:
         charged = f"{console.number(difference.least)} to {charged}"
-    jobs = f"{difference.jobs} job{'s' if difference.jobs != 1 else ''}"
+    jobs = counted(difference.jobs, "job")
     return (
         f"price: {difference.model}{plain(params, 200)}: {console.number(difference.price)} expected, {charged} charged "
         f"({jobs})"

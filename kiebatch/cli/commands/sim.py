@@ -13,7 +13,7 @@ import typer
 from typer import Option
 
 from kiebatch.cli import console, options
-from kiebatch.errors import Invalid
+from kiebatch.errors import Invalid, counted
 from kiebatch.simulator import KEY, Fault, Settings, Simulator, storm
 from kiebatch.simulator.drawing.pool import drawing_pool
 from kiebatch.simulator.server.application import application
@@ -92,7 +92,7 @@ def sim(
     asyncio.run(_serve(Server(application(simulator, drawing_pool())), listening))
     calls, charges = sum(simulator.requests.values()), len(simulator.ledger)
     console.say(
-        f"{calls} calls, {charges} task{'' if charges == 1 else 's'}, {console.number(simulator.charged)} credits charged"
+        f"{calls} calls, {counted(charges, 'task')}, {console.number(simulator.charged)} credits charged"
     )
 
 

@@ -9,7 +9,7 @@ import typer
 
 from kiebatch.cli import console, shared
 from kiebatch.cli.panels import Command
-from kiebatch.errors import Exit
+from kiebatch.errors import Exit, counted
 from kiebatch.project import validating as checking
 from kiebatch.settings import READING, settings
 
@@ -39,11 +39,7 @@ def validate(
 def _said(found: checking.Validation) -> str:
     """Return in one line what a file holds, or how much is wrong with it."""
     warnings = sum(1 for problem in found.problems if problem.severity == "warning")
-    tail = f", {_count(warnings, 'warning')}" if warnings else ""
+    tail = f", {counted(warnings, 'warning')}" if warnings else ""
     if found.valid:
-        return f"valid: {_count(found.scenes, 'scene')}, {_count(found.jobs, 'job')}{tail}"
-    return f"invalid: {_count(len(found.problems) - warnings, 'error')}{tail}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        return f"valid: {counted(found.scenes, 'scene')}, {counted(found.jobs, 'job')}{tail}"
+    return f"invalid: {counted(len(found.problems) - warnings, 'error')}{tail}"

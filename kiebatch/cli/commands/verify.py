@@ -13,7 +13,7 @@ import typer
 
 from kiebatch import files
 from kiebatch.cli import console, options
-from kiebatch.errors import Exit, Invalid, plain
+from kiebatch.errors import Exit, Invalid, counted, plain
 from kiebatch.git import Repository
 from kiebatch.project import finding, snapshots
 from kiebatch.record import verification
@@ -80,7 +80,7 @@ def _in_sum(damage: Sequence[Damage], left: Sequence[Damage], *, remote: bool) -
     if not left:
         return "everything is mended"
     mended = f", {len(damage) - len(left)} mended" if len(left) < len(damage) else ""
-    return f"{len(left)} problem{'' if len(left) == 1 else 's'}{mended}"
+    return f"{counted(len(left), 'problem')}{mended}"
 
 
 def _damage(workspace: Workspace, *, fix: bool, every: bool) -> list[Damage]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from kiebatch.errors import Problem, Where
-from kiebatch.model import JSON, Document
+from kiebatch.model import JSON, Document, under
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown import reader as reading
 from kiebatch.scenefile.markdown.assembly import Assembly
@@ -99,9 +99,7 @@ def looks_like(text: str) -> bool:
 
 def asks_for_something(value: JSON) -> bool:
     """Whether a document holds any prompt, or a shot that needs none."""
-    defaults = value.get("defaults")
-    audio = defaults.get("audio") if isinstance(defaults, dict) else None
-    spoken = isinstance(audio, dict) and bool(audio.get("model"))
+    spoken = bool(under(value, "defaults", "audio", "model"))
     return any(_scene_asks(scene, spoken=spoken) for scene in value.get("scenes") or ())
 
 
@@ -110,7 +108,7 @@ def _scene_asks(scene: Mapping[str, JSON], *, spoken: bool) -> bool:
     if any(_shot_asks(shot) for shot in (scene, *(scene.get("shots") or ()))):
         return True
     sounds = [scene[name] for name in SOUNDS if scene.get(name)]
-    return any(spoken or (isinstance(sound, dict) and sound.get("model")) for sound in sounds)
+    return any(spoken or under(sound, "model") for sound in sounds)
 
 
 def _shot_asks(shot: Mapping[str, JSON]) -> bool:
