@@ -8,22 +8,24 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
 
 from kiebatch.catalogue import formula
 from kiebatch.cli import console, streams
-from kiebatch.cli.logbook import Logbook
 from kiebatch.cli.shared import Given
 from kiebatch.errors import Invalid, Refused
-from kiebatch.media import Derivatives
 from kiebatch.model import JSON, Job
 from kiebatch.planning import statuses
 from kiebatch.project import Opened, opening
 from kiebatch.settings import Settings, settings
 from kiebatch.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kiebatch.cli.logbook import Logbook
+    from kiebatch.media import Derivatives
 
 MaybeSceneFile = Annotated[
     Path | None,
@@ -214,7 +216,11 @@ def derivatives(workspace: Workspace) -> Derivatives:
 
 def logbook(given: Given, chosen: Settings) -> Logbook | None:
     """Return where `--log` writes, or None without it."""
-    return Logbook(given["log"], chosen.api_key) if given["log"] else None
+    if not given["log"]:
+        return None
+    from kiebatch.cli.logbook import Logbook  # with the events of runs
+
+    return Logbook(given["log"], chosen.api_key)
 
 
 def progress_bar(no_progress: bool) -> bool:
