@@ -7,6 +7,7 @@ Scalars are those of YAML 1.2, but a number with a leading zero stays text: `16:
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from typing import Any
 
@@ -167,9 +168,10 @@ class _Walk:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problems.error(self.at(key_node.start_mark), "a key must be a single word or text")
                 continue
-            key = str(key_node.value)
+            key = sys.intern(str(key_node.value))  # thousands of scenes have the same
+            inner = (*path, key)
             if key in own:
-                first = self.keys[(*path, key)]
+                first = self.keys[inner]
                 self.problems.error(
                     self.at(key_node.start_mark),
                     f"the key `{key}` is given twice; the first is at line {first.line}",
@@ -177,8 +179,8 @@ class _Walk:
                 )
                 continue
             own.add(key)
-            self.keys[(*path, key)] = self.at(key_node.start_mark)
-            found[key] = self.value(value_node, (*path, key), depth + 1)
+            self.keys[inner] = self.at(key_node.start_mark)
+            found[key] = self.value(value_node, inner, depth + 1)
         return found
 
     def count(self, node: Any) -> None:
