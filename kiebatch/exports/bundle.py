@@ -115,14 +115,25 @@ class _Bundle:
         for text in dict.fromkeys(formats.texts_in(asset.parameters.get("input"))):
             if not text.startswith("file:"):
                 continue
-            path = (self.workspace.root / text.removeprefix("file:")).resolve()
-            if path.is_relative_to(self.workspace.root) and path.is_file():
+            path = self.workspace.root / text.removeprefix("file:")
+            if self._is_medium(path):
                 yield self._copy(path, f"inputs/{path.name}")
+
+    def _is_medium(self, path: Path) -> bool:
+        """Whether a path that the manifest names, which a pull request can change, is a medium of this project."""
+        root = self.workspace.root
+        try:
+            within = path.resolve().relative_to(root)
+            found = formats.sniff(files.head(path))
+        except (OSError, ValueError):
+            return False
+        hidden = any(part.startswith(".") for part in within.parts)
+        return bool(found and found[0] != "text" and not hidden and not files.tracked_link(path, root))
 
     def _results(self, asset: Asset) -> Iterator[Mapping[str, JSON]]:
         """Copy a result with its web size and its thumbnail."""
-        path = self.workspace.asset_path(asset.filename)
-        if not path.is_file():
+        path = self.workspace.asset_file(asset.filename, asset.type)
+        if path is None:
             return
         found: dict[str, JSON] = {"asset": asset.id, "original": self._copy(path, f"originals/{path.name}")}
         derivatives = Derivatives(self.workspace.state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -314,6 +315,31 @@ def test_a_bundle_holds_one_run_for_people_and_scripts(film: Film) -> None:
     assert "a boat" in notes
     assert said.json["count"] == sum(1 for p in Path("out").rglob("*") if p.is_file())
     assert film.command("export", "bundle", str(run["id"]), "--output", "out").code == Exit.INVALID
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", [".env", "notes/keys.txt", "link.png", "../outside.png", "fifo.png"])
+def test_a_bundle_holds_no_file_but_media_of_the_project_whatever_the_manifest_says(
+    film: Film, named: str
+) -> None:
+    Image.new("RGB", (64, 64), "red").save("in.png")
+    film.write(TWO.replace("prompt: a boat", "prompt: a boat, references: [in.png]"))
+    ran(film)
+    for secret in (".env", "notes/keys.txt"):
+        Path(secret).parent.mkdir(exist_ok=True)
+        Path(secret).write_text("KIE_API_KEY=secret", encoding="utf-8")
+    os.symlink(".env", "link.png")
+    os.mkfifo("fifo.png")
+    shutil.copy("in.png", "../outside.png")
+    path = film.assets / "manifest.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("file:in.png", f"file:{named}"), encoding="utf-8"
+    )
+
+    said = film.command("export", "bundle", "--output", "out")
+
+    assert said.code == 0, said.err
+    assert not list(Path("out").glob("inputs/*"))
 
 
 @pytest.mark.slow
