@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
 from kiebatch import files
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Attempt, stamp
+from kiebatch.model import JSON, Attempt, Slot, stamp
 from kiebatch.planning import expected
 from kiebatch.planning.planning import plan
-from kiebatch.planning.plans import Action, Entry, Reason
+from kiebatch.planning.plans import Action, Entry, Plan, Reason
 from kiebatch.project import Opened, as_known_here, load, located, peek
 from kiebatch.provider import lifetimes
 from kiebatch.record import Whereabouts
@@ -75,62 +76,67 @@ def status(
     except Invalid as invalid:
         place = located(path, project=project, assets=assets, state=state, draft=draft)
         raise with_waiting(invalid, as_known_here(place, lambda _words: None)) from None
-    warnings: list[str] = []
-    opened = replace(opened, workspace=as_known_here(opened.workspace, warnings.append))
+    away: list[str] = []
+    opened = replace(opened, workspace=as_known_here(opened.workspace, away.append))
     todo = plan(opened, now=now)
     with peek(opened.workspace) as journal:
         attempts = journal.attempts() if journal else []
-    slots: list[SlotStatus] = []
-    links = opened.workspace.links().items()
-    warnings.extend(f"{files.shown(folder)} is a link to {target}" for folder, target in links)
     judged = expected.of_plan(todo)
-    unmet = expected.unmet(judged)
-    mentioned: set[int] = set()
-    for entry in todo.entries:
-        if entry.action is Action.ORPHAN and opened.workspace.scene_file is not None:
-            continue
-        attempt = entry.attempt
-        if attempt:
-            mentioned.add(attempt.id)
-        slots.append(replace(_slot_status(entry), unmet=unmet.get(entry.slot, ())))
-    for attempt in (*todo.collect, *(a for a in attempts if a.undecided or a.state == "lost")):
-        if attempt.id not in mentioned:
-            mentioned.add(attempt.id)
-            slots.append(
-                SlotStatus(
-                    slot=str(attempt.slot),
-                    state="held" if attempt.undecided else "in-flight",
-                    task_id=attempt.task_id,
-                    expires_at=_expires(attempt),
-                    message=_waiting(attempt),
-                )
-            )
-    unsaved = [a for a in attempts if a.open and a.submitted_at is not None]
-    if unsaved:
-        oldest = min(a.submitted_at or 0.0 for a in unsaved)
-        age = now() - oldest
-        left = max(0.0, lifetimes.RESULT_LINK.kept_s - age)
-        when = (
-            f"links may expire in {left / 3600:.0f} h"
-            if left
-            else f"links may have expired; media live {lifetimes.RESULT.kept_s / lifetimes.DAY_S:.0f} days"
-        )
-        warnings.append(
-            f"{len(unsaved)} paid task(s) are not yet saved ({when}): `kiebatch run` collects them"
-        )
-    unstored = _unstored(opened)
-    if unstored:
-        warnings.append(unstored)
-    counts: dict[str, int] = {}
-    for one in slots:
-        counts[one.state] = counts.get(one.state, 0) + 1
+    slots = _slots(todo, attempts, expected.unmet(judged), without_file=opened.workspace.scene_file is None)
+    links = opened.workspace.links().items()
+    warnings = [
+        *away,
+        *(f"{files.shown(folder)} is a link to {target}" for folder, target in links),
+        *_unsaved(attempts, now()),
+        *_unstored(opened),
+    ]
     return ProjectStatus(
         slots=tuple(slots),
-        counts=counts,
+        counts=dict(Counter(slot.state for slot in slots)),
         expectations=expected.counts(judged),
         warnings=tuple(warnings),
         ledger_away=opened.workspace.ledger_away,
     )
+
+
+def _slots(
+    todo: Plan, attempts: Sequence[Attempt], unmet: Mapping[Slot, tuple[str, ...]], *, without_file: bool
+) -> list[SlotStatus]:
+    """Return the slots of the file, then what was paid for, or may have been, that none of them asks for.
+
+    What the manifest has beyond the file counts only where there is no file.
+    """
+    entries = [e for e in todo.entries if without_file or e.action is not Action.ORPHAN]
+    told = {e.attempt.id for e in entries if e.attempt}
+    undecided = (a for a in attempts if a.undecided or a.state == "lost")
+    others = {a.id: a for a in (*todo.collect, *undecided) if a.id not in told}
+    of_file = [replace(_slot_status(entry), unmet=unmet.get(entry.slot, ())) for entry in entries]
+    return [*of_file, *map(_unasked, others.values())]
+
+
+def _unasked(attempt: Attempt) -> SlotStatus:
+    """Return the state of a task that today's file does not ask for."""
+    return SlotStatus(
+        slot=str(attempt.slot),
+        state="held" if attempt.undecided else "in-flight",
+        task_id=attempt.task_id,
+        expires_at=_expires(attempt),
+        message=_waiting(attempt),
+    )
+
+
+def _unsaved(attempts: Sequence[Attempt], now: float) -> Iterator[str]:
+    """Say how many results are paid for and not here, and when the first link to one expires."""
+    since = [a.submitted_at for a in attempts if a.open and a.submitted_at is not None]
+    if not since:
+        return
+    left_s = lifetimes.RESULT_LINK.kept_s - (now - min(since))
+    if left_s > 0:
+        when = f"links may expire in {left_s / 3600:.0f} h"
+    else:
+        days = lifetimes.RESULT.kept_s / lifetimes.DAY_S
+        when = f"links may have expired; media live {days:.0f} days"
+    yield f"{len(since)} paid task(s) are not yet saved ({when}): `kiebatch run` collects them"
 
 
 def left_s(workspace: Workspace, now: Callable[[], float] = time.time) -> float | None:
@@ -187,17 +193,14 @@ def _elsewhere(entry: Entry) -> str:
     return f"in the store, not here: `kiebatch pull {entry.slot}`" if entry.remote else ""
 
 
-def _unstored(opened: Opened) -> str:
-    """Say how many results the store was seen to lack, where the manifest names one; nothing without any."""
+def _unstored(opened: Opened) -> Iterator[str]:
+    """Say how many results the store was seen to lack, where the manifest names one."""
     if opened.manifest.store is None:
-        return ""
+        return
     whereabouts = Whereabouts(opened.manifest, opened.workspace.state)
     count = sum(1 for asset in opened.manifest.assets if not asset.draft and whereabouts.absent(asset))
-    return (
-        f"{count} file(s) are not in the store yet: `kiebatch push` takes those that are here"
-        if count
-        else ""
-    )
+    if count:
+        yield f"{count} file(s) are not in the store yet: `kiebatch push` takes those that are here"
 
 
 def _waiting(attempt: Attempt) -> str:
