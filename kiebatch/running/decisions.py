@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kiebatch import files, media
 from kiebatch.errors import Invalid
-from kiebatch.model import Asset, Slot, parse_slot, stamp
+from kiebatch.model import Asset, Job, MediaFacts, Slot, parse_slot, stamp
 from kiebatch.planning import Entry, Plan, plan
 from kiebatch.project import Opened
 from kiebatch.record import ManifestWriter, manifest
@@ -71,41 +71,12 @@ def adopt(opened: Opened, slot: str, file: Path, *, now: Callable[[], float] = t
     entry = _only(_entries(plan(opened), [slot]), slot)
     job = entry.job
     assert job is not None
-    workspace = opened.workspace
-    try:
-        facts = media.facts(file)
-    except FileNotFoundError:
-        raise Invalid(f"there is no file {files.shown(file)}") from None
-    except (media.Undecodable, OSError) as error:
-        raise Invalid(f"{files.shown(file)} cannot be used: {error}") from None
-    if facts.kind != job.modality:
-        raise Invalid(f"{files.shown(file)} is {facts.media_type}, and `{entry.slot}` is {job.modality}")
+    facts = _facts_of(file, job)
     digest = files.sha256(file)
-    current = opened.manifest
-    replaces = entry.current
-    version = manifest.version_after(replaces)
-    inside = file.resolve()
-    known = {a.filename for a in current.assets}
-    name = None
-    if inside.is_relative_to(workspace.assets):
-        name = workspace.name_of(inside)
-        if name in known and any(a.filename == name and a.sha256 == digest for a in current.assets):
-            raise Invalid(f"{files.shown(file)} is already in the manifest")
-    if name is None or name in known:
-        inner = names.asset_name(
-            job,
-            output=1,
-            version=version,
-            sha256=digest,
-            extension=facts.extension,
-            taken=lambda n: workspace.place(n).exists(),
-        )
-        files.replace(workspace.place(inner), file.read_bytes())
-        name = workspace.name_of(workspace.place(inner))
     asset = Asset(
         id="",
         type=facts.kind,
-        filename=name,
+        filename=_brought_in(file, digest, facts, entry, opened),
         prompt=job.prompt,
         model=job.model,
         parameters={"endpoint": "adopted", "input": dict(job.input)},
@@ -121,25 +92,65 @@ def adopt(opened: Opened, slot: str, file: Path, *, now: Callable[[], float] = t
         height=facts.height,
         duration=facts.duration_s,
         credits=0,
-        draft=workspace.draft,
+        draft=opened.workspace.draft,
         extra={"adopted": True} | ({"codec": facts.codec} if facts.codec else {}),
     )
     entered: list[Asset] = []
 
     def change(recorded: Manifest) -> Manifest:
-        # The line as it is at this moment: a run may have made the slot meanwhile.
-        ids = {a.id for a in replaces}
-        slot, known = job.slot, {a.id for a in current.assets}
-        since = [
-            a for a in recorded.current(slot.scene, slot.shot, slot.take) if a.id not in known or a.id in ids
-        ]
-        line = {a.id: a for a in [*since, *(a for a in recorded.assets if a.id in ids and a.current)]}
-        recorded, new = manifest.record(recorded, [asset], list(line.values()))
+        recorded, new = manifest.record(recorded, [asset], _line_now(recorded, entry, opened.manifest))
         entered.extend(new)
         return recorded
 
-    _update(workspace, change)
+    _update(opened.workspace, change)
     return entered[0]
+
+
+def _facts_of(file: Path, job: Job) -> MediaFacts:
+    """Return what a file is.  `Invalid` for one that cannot be what a job makes."""
+    try:
+        facts = media.facts(file)
+    except FileNotFoundError:
+        raise Invalid(f"there is no file {files.shown(file)}") from None
+    except (media.Undecodable, OSError) as error:
+        raise Invalid(f"{files.shown(file)} cannot be used: {error}") from None
+    if facts.kind != job.modality:
+        raise Invalid(f"{files.shown(file)} is {facts.media_type}, and `{job.slot}` is {job.modality}")
+    return facts
+
+
+def _brought_in(file: Path, digest: str, facts: MediaFacts, entry: Entry, opened: Opened) -> str:
+    """Return the name of a file in the assets folder; it is copied there unless it lies there under a free name."""
+    workspace, assets = opened.workspace, opened.manifest.assets
+    inside = file.resolve()
+    if inside.is_relative_to(workspace.assets):
+        name = workspace.name_of(inside)
+        same_name = [a for a in assets if a.filename == name]
+        if any(a.sha256 == digest for a in same_name):
+            raise Invalid(f"{files.shown(file)} is already in the manifest")
+        if not same_name:
+            return name
+    assert entry.job is not None
+    inner = names.asset_name(
+        entry.job,
+        output=1,
+        version=manifest.version_after(entry.current),
+        sha256=digest,
+        extension=facts.extension,
+        taken=lambda n: workspace.place(n).exists(),
+    )
+    files.replace(workspace.place(inner), file.read_bytes())
+    return workspace.name_of(workspace.place(inner))
+
+
+def _line_now(recorded: Manifest, entry: Entry, read: Manifest) -> list[Asset]:
+    """Return what a slot has at this moment: a run may have made it since the manifest was read."""
+    planned, known = {a.id for a in entry.current}, {a.id for a in read.assets}
+    slot = entry.slot
+    current = recorded.current(slot.scene, slot.shot, slot.take)
+    line = [a for a in current if a.id in planned or a.id not in known]
+    line += [a for a in recorded.assets if a.id in planned and a.current]
+    return list({a.id: a for a in line}.values())
 
 
 def _only(entries: Sequence[Entry], slot: str) -> Entry:
