@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -53,8 +54,32 @@ class _Row:
     def state(self) -> str:
         return self.attempt.state
 
+    @property
+    def spent(self) -> bool:
+        failed = self.state == "failed" and self.attempt.billed is not False
+        return failed or self.state in ("saved", "forgotten")
+
     def now(self, **changes: Any) -> _Row:
         return replace(self, attempt=replace(self.attempt, **changes))
+
+
+class _Rows(dict[int, _Row]):
+    """Attempts by number, with what they come to: a claim must not count them all."""
+
+    reserved = 0.0
+    spent = 0.0
+
+    def __setitem__(self, number: int, row: _Row) -> None:
+        for one, sign in ((self.get(number), -1), (row, 1)):
+            if one is not None:
+                self.reserved += sign * one.price * (one.state in _OPEN)
+                self.spent += sign * one.price * one.spent
+        super().__setitem__(number, row)
+
+    def copy(self) -> _Rows:
+        copied = _Rows(self)
+        copied.reserved, copied.spent = self.reserved, self.spent
+        return copied
 
 
 @dataclass(slots=True)
@@ -74,7 +99,9 @@ class MemoryLedger:
         self.now = now
         self.cap = cap
         self.lease = lease or Lease()
-        self.rows: dict[int, _Row] = {}
+        self.rows = _Rows()
+        self.of_content: defaultdict[str, list[int]] = defaultdict(list)
+        self.of_task: dict[str, int] = {}
         self.runs: dict[int, _Run] = {}
         self.transactions = 0
         self._numbers = itertools.count(1)
@@ -82,14 +109,9 @@ class MemoryLedger:
     def number(self) -> int:
         return next(self._numbers)
 
-    @property
-    def reserved(self) -> float:
-        return sum(row.price for row in self.rows.values() if row.state in _OPEN)
-
-    @property
-    def spent(self) -> float:
-        over = (r for r in self.rows.values() if r.state in ("saved", "forgotten") or _charged_failure(r))
-        return sum(row.price for row in over)
+    def having(self, contents: Iterable[str]) -> list[_Row]:
+        numbers = itertools.chain.from_iterable(self.of_content[one] for one in contents)
+        return [self.rows[number] for number in numbers if number in self.rows]
 
     def reap(self) -> None:
         """Bury the dead: their claims are free, what they may have sent is held once no answer can come any more."""
@@ -102,10 +124,6 @@ class MemoryLedger:
                 self.rows[number] = row.now(state="refused", code="not-sent", retryable=True, billed=False)
             elif row.answer_by < self.now():
                 self.rows[number] = row.now(state="held", ended_at=self.now())
-
-
-def _charged_failure(row: _Row) -> bool:
-    return row.state == "failed" and row.attempt.billed is not False
 
 
 class MemoryJournal:
@@ -155,7 +173,7 @@ class MemoryJournal:
     # -- transactions
 
     @contextlib.contextmanager
-    def _write(self, point: str) -> Iterator[dict[int, _Row]]:
+    def _write(self, point: str) -> Iterator[_Rows]:
         self._hook(f"journal.{point}:before")
         self._counted()
         yield self._ledger.rows
@@ -170,7 +188,7 @@ class MemoryJournal:
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         self._counted()
-        before, self._gathering = dict(self._ledger.rows), []
+        before, self._gathering = self._ledger.rows.copy(), []
         points = self._gathering
         try:
             yield
@@ -231,13 +249,13 @@ class MemoryJournal:
         with self._write("intend") as rows:
             if ledger.runs[holder].ended:
                 raise Fenced("this run was taken for dead; it sends nothing more")
-            of_key = [row for row in rows.values() if self._has(row, intent)]
+            of_key = [row for row in ledger.having([key.content]) if self._has(row, intent)]
             in_the_way = [row for row in of_key if self._answers(row, intent)]
             if in_the_way:
                 newest = max(in_the_way, key=lambda row: (row.attempt.edition, row.attempt.id))
                 return Taken(self._seen_here(newest))
             cap = ledger.cap
-            if cap is not None and ledger.spent + ledger.reserved + intent.reserved > cap + 1e-6:
+            if cap is not None and rows.spent + rows.reserved + intent.reserved > cap + 1e-6:
                 return NoRoom(cap)
             attempt = Attempt(
                 id=ledger.number(),
@@ -256,6 +274,7 @@ class MemoryJournal:
                 twin=key.twin,
                 edition=max((row.attempt.edition + 1 for row in of_key), default=0),
             )
+            ledger.of_content[key.content].append(attempt.id)
             rows[attempt.id] = _Row(attempt=attempt, film=self._film, holder=holder, price=intent.reserved)
         return Claimed(attempt.id, attempt.edition)
 
@@ -293,6 +312,7 @@ class MemoryJournal:
                     ended_at=None,
                     message="",
                 )
+                self._ledger.of_task[task_id] = attempt
             elif row.attempt.task_id != task_id:
                 raise Fenced("the provider took it after it had been decided: it may be a second charge")
             self._put_outputs(attempt, outputs)
@@ -350,9 +370,10 @@ class MemoryJournal:
     def _move(self, attempt: int, before: Sequence[str], **changes: Any) -> _Row:
         """Change an attempt that this run has; `Fenced` where it has it no longer."""
         row = self._ledger.rows[attempt]
-        if row.holder != self.holder or row.state not in before:
+        left = row.state == "saved" and row.film == self._film and self._ledger.runs[row.holder].ended
+        if not (row.holder == self.holder or left) or row.state not in before:
             raise Fenced(f"{row.attempt.slot} was taken over: it is {row.state} now")
-        self._ledger.rows[attempt] = moved = row.now(**changes)
+        self._ledger.rows[attempt] = moved = replace(row.now(**changes), holder=self.holder)
         return moved
 
     def seen(self, attempt: int, state: str) -> None:
@@ -408,14 +429,13 @@ class MemoryJournal:
         return self._all(lambda row: row.state != "claimed")
 
     def find(self, contents: Iterable[str]) -> list[Attempt]:
-        wanted = set(contents)
-        found = self._all(
-            lambda row: (
-                row.attempt.fingerprint in wanted
-                and (row.state != "claimed" if row.film == self._film else row.state in _HAD)
-            )
-        )
-        return sorted(found, key=lambda one: one.edition if one.elsewhere else 0)
+        self._counted()
+        found = [
+            self._seen_here(row)
+            for row in self._ledger.having(contents)
+            if (row.state != "claimed" if row.film == self._film else row.state in _HAD)
+        ]
+        return sorted(found, key=lambda one: (one.edition if one.elsewhere else 0, one.id))
 
     def attempt(self, number: int) -> Attempt:
         self._counted()
@@ -430,8 +450,8 @@ class MemoryJournal:
         return self.outputs_of(found.id) if found else []
 
     def attempt_of_task(self, task_id: str) -> Attempt | None:
-        rows = self._ledger.rows.values()
-        return next((self._seen_here(row) for row in rows if row.attempt.task_id == task_id), None)
+        row = self._ledger.rows.get(self._ledger.of_task.get(task_id, 0))
+        return self._seen_here(row) if row is not None and row.attempt.task_id == task_id else None
 
     def has_succeeded(self, model: str) -> bool:
         return bool(self._all(lambda row: row.state == "saved" and row.attempt.model == model))
@@ -454,6 +474,12 @@ class MemoryJournal:
 
     def _adoptable(self, row: _Row) -> bool:
         return row.state in ("submitted", "lost") and self._ledger.runs[row.holder].ended
+
+    def spent_by_others(self, run_id: str) -> float:
+        attempts = [row.attempt for row in self._ledger.rows.values()]
+        since = min((a.intended_at for a in attempts if a.run_id == run_id), default=math.inf)
+        theirs = [a for a in attempts if a.run_id != run_id and a.billed is not False]
+        return sum(a.credits or 0.0 for a in theirs if a.submitted_at is not None and a.submitted_at >= since)
 
     # -- balances and decisions
 
@@ -482,5 +508,6 @@ class MemoryJournal:
                 raise Refused(f"its request may still be on its way for {left_s:.0f} s; nothing was decided")
             if decision == "task-id":
                 rows[attempt] = row.now(state="submitted", task_id=task_id, message="", ended_at=None)
+                ledger.of_task[task_id or ""] = attempt
             else:
                 rows[attempt] = row.now(state="forgotten", may_resubmit=True, ended_at=ledger.now())

@@ -32,8 +32,8 @@ def team_here(
     key = api_key or found.api_key
     if not named and not key:
         raise Invalid(
-            "KIEBATCH_TEAM is set, and neither an account nor a key says whose credits are spent",
-            hint="`account: studio` in your config.yaml, or KIEBATCH_ACCOUNT=studio",
+            "neither an account nor a key says whose credits the team spends",
+            hint="KIEBATCH_ACCOUNT=studio, or `account: studio` in your config.yaml; `kiebatch team` takes --account studio",
         )
     return Team(url, named or account_of_key(key))
 

@@ -181,6 +181,10 @@ class Journal(Protocol):
         """Make another film's task ours, where its run is dead; False where it is not."""
         ...
 
+    def spent_by_others(self, run_id: str) -> float:
+        """Return what the account's other runs have sent since a run's first intent, in credits."""
+        ...
+
     # -- balances and decisions
 
     def unsettled(self) -> bool:

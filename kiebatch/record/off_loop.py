@@ -133,6 +133,9 @@ class Ledger:
     async def news(self, attempts: Iterable[int]) -> list[int]:
         return await self._call(self._journal.news, list(attempts))
 
+    async def spent_by_others(self, run_id: str) -> float:
+        return await self._call(self._journal.spent_by_others, run_id)
+
     async def adopt(self, attempt: int, slot: Slot) -> bool:
         return await self._call(self._journal.adopt, attempt, slot)
 

@@ -319,6 +319,9 @@ class SqliteJournal:
     def adopt(self, attempt: int, slot: Slot) -> bool:
         return False
 
+    def spent_by_others(self, run_id: str) -> float:
+        return 0.0
+
     def unsettled(self) -> bool:
         """Whether there is a held job of which no later balance is known."""
         found = "SELECT 1 FROM attempts WHERE film = ? AND state = 'held' AND balance_after IS NULL LIMIT 1"

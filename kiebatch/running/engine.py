@@ -32,7 +32,7 @@ from kiebatch.running.records import TaskRecords
 from kiebatch.running.restoring import Restorer
 from kiebatch.running.schedule import Schedule
 from kiebatch.running.slots import SlotBook
-from kiebatch.running.spending import Spending
+from kiebatch.running.spending import ROUNDING, Spending
 from kiebatch.running.stop import Stop, StopCause, Unsent
 from kiebatch.running.submission import Submitter
 from kiebatch.running.undecided import Undecided
@@ -291,6 +291,8 @@ class Engine:
             await self._settle_failures(after)
         beyond = self._spending.beyond(after)
         if beyond:
+            beyond = round(beyond - await self._context.ledger.spent_by_others(self._context.run_id), 4)
+        if beyond > ROUNDING:
             message = f"the account lost {beyond:g} credits more than this run's jobs cost"
             self._context.emit(Noticed(message=f"{message}: `kiebatch audit` shows when"))
 

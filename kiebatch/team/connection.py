@@ -130,6 +130,15 @@ def conninfo(url: str) -> str:
     return make_conninfo(url, **limits, options=options)
 
 
+def _way_out(said: str) -> str:
+    """Return what helps where a server answers and does not let us in, as far as its words are English."""
+    if "password" in said:
+        return "give the password in a file that PGPASSFILE names, as host:port:database:user:password, readable by you alone"
+    if "does not exist" in said:
+        return "make the database and its owner first: createuser --pwprompt studio; createdb --owner studio kiebatch"
+    return "nothing new is sent without it; run again when it is back"
+
+
 class Connection:
     """One connection, used by one thread at a time, made when needed and again when it broke.
 
@@ -238,5 +247,5 @@ class Connection:
         said = plain(str(error).strip().splitlines()[0] if str(error).strip() else "it went away", 200)
         return Away(
             f"the team's ledger at {shown(self.url)} cannot be reached: {said}",
-            hint="nothing new is sent without it; run again when it is back",
+            hint=_way_out(said),
         )

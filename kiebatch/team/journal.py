@@ -379,12 +379,17 @@ class TeamJournal(Questions):
     def _move(
         self, cursor: Cursor, attempt: int, before: Sequence[str], state: str, changes: Mapping[str, Any]
     ) -> None:
-        """Change the state of an attempt that this run has; `Fenced` where it has it no longer."""
+        """Change the state of an attempt that this run has; `Fenced` where it has it no longer.
+
+        What an earlier run of this film saved is this run's, too, where the manifest has lost it.
+        """
         assignments = "".join(f", {name} = %s" for name in changes)
+        ours = (self.holder, self.whose.project, self.whose.film)
         done = cursor.execute(
-            f"UPDATE attempts SET state = %s, ended_at = ledger_now(){assignments}"
-            " WHERE id = %s AND holder = %s AND state = ANY(%s)",
-            (state, *changes.values(), attempt, self.holder, [*before, state]),
+            f"UPDATE attempts a SET holder = %s, state = %s, ended_at = ledger_now(){assignments}"
+            " WHERE a.id = %s AND a.state = ANY(%s) AND (a.holder = %s OR a.state = 'saved' AND a.project = %s AND a.film = %s"
+            " AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = a.holder AND r.ended IS NULL))",
+            (self.holder, state, *changes.values(), attempt, [*before, state], *ours),
         )
         if done.rowcount != 1:
             raise self._fenced(cursor, attempt)

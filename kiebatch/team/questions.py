@@ -122,3 +122,12 @@ class Questions:
         ids = list(attempts)
         found = self._read(lambda cursor: cursor.execute(query, (ids,)).fetchall())
         return [row["id"] for row in found]
+
+    def spent_by_others(self, run_id: str) -> float:
+        query = (
+            "SELECT coalesce(sum(a.credits), 0) AS spent FROM attempts a WHERE a.account = %s AND a.run_id <> %s AND"
+            " a.billed IS NOT FALSE AND a.submitted_at >= (SELECT min(intended_at) FROM attempts WHERE account = %s AND run_id = %s)"
+        )
+        values = (self.whose.account, run_id) * 2
+        found = self._read(lambda cursor: cursor.execute(query, values).fetchone())
+        return float(found["spent"]) if found else 0.0

@@ -132,6 +132,20 @@ def test_everything_that_happens_to_an_attempt_is_read_back(ledgers: Ledgers) ->
         assert [a.id for a in journal.attempts(scene="1")] == [attempt]
 
 
+def test_what_an_earlier_run_recorded_is_brought_home_once_more(ledgers: Ledgers) -> None:
+    with ledgers.journal() as journal:
+        attempt = sent(journal)
+        journal.submitted(attempt, "t")
+        journal.outputs(attempt, [Output(number=1, url="https://m.test/1.png")])
+        journal.saved(attempt)
+        journal.recorded([attempt])
+    with ledgers.journal(run="r2") as journal:
+        journal.lost(attempt, "gone", "its link is dead")
+        journal.saved(attempt)
+
+        assert [a.state for a in journal.attempts()] == ["saved"]
+
+
 def test_a_batch_is_written_whole_or_not_at_all(ledgers: Ledgers) -> None:
     def both() -> None:
         with journal.together():

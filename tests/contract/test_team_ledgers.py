@@ -93,6 +93,19 @@ def test_what_was_spent_stays_under_the_cap_and_a_refund_gives_it_back(ledgers: 
         assert isinstance(journal.claim(intent(4, price=5)), Claimed)
 
 
+def test_what_others_have_sent_meanwhile_is_known(ledgers: Ledgers) -> None:
+    with ledgers.journal("one") as one, ledgers.journal("two", run="r2") as two:
+        before = sent(two, intent(1, run="r2", price=1))
+        two.submitted(before, "t1")
+        ledgers.clock.now_s += 1
+        sent(one, intent(2, price=1))
+        ledgers.clock.now_s += 1
+        for scene in (3, 4):
+            two.submitted(sent(two, intent(scene, run="r2", price=scene)), f"t{scene}")
+
+        assert one.spent_by_others("r1") == 7
+
+
 # --- leases -------------------------------------------------------------------------------------------
 
 
@@ -181,6 +194,21 @@ def test_a_task_of_a_dead_run_is_adopted_and_that_of_a_live_one_is_not(ledgers: 
             dead.saved(attempt)
         two.saved(attempt)
     dead.close()
+
+
+def test_what_a_live_run_of_a_copy_saved_is_its_own_until_it_ends(ledgers: Ledgers) -> None:
+    mine, copy = ledgers.team_journal(), ledgers.opened()
+    copy.begin("r2", 90.0)
+    attempt = sent(copy)
+    copy.submitted(attempt, "t")
+    copy.saved(attempt)
+    with pytest.raises(Fenced):
+        mine.saved(attempt)
+    copy.close()
+    mine.saved(attempt)
+
+    assert mine.attempt(attempt).state == "saved"
+    mine.close()
 
 
 def test_a_run_that_ends_frees_its_claims_and_leaves_its_tasks(ledgers: Ledgers) -> None:

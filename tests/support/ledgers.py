@@ -72,7 +72,7 @@ class Ledgers:
     def account(self) -> tuple[float, float]:
         """Return what is reserved and what is spent."""
         if self.memory is not None:
-            return self.memory.reserved, self.memory.spent
+            return self.memory.rows.reserved, self.memory.rows.spent
         connection = Connection(self.url)
         found = connection.transact(
             lambda cursor: cursor.execute(

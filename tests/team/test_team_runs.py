@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from bench import postgres
+from kiebatch import api
 from kiebatch.errors import Refused
 from kiebatch.model import Rate
 from kiebatch.team import accounts
@@ -53,6 +55,23 @@ def test_another_film_takes_what_the_first_one_paid_for_and_equal_scenes_stay_tw
     assert other.run().kept == 3
 
 
+def test_what_a_colleague_spends_meanwhile_is_no_loss(film: Film, team: str) -> None:
+    film.write(SCENES)
+    other = film.elsewhere("kiebatch: 1\nscenes: [{id: 1, model: z-image, prompt: A tree}]")
+    meanwhile = [threading.Thread(target=other.run)]
+
+    def hook(point: str) -> None:
+        if point == "journal.submitted:after" and meanwhile:
+            colleague = meanwhile.pop()
+            colleague.start()
+            colleague.join()
+
+    film.run(edges=api.Edges(hook=hook))
+
+    assert other.manifest
+    assert [e for e in film.events if "credits more" in getattr(e, "message", "")] == []
+
+
 def test_the_plan_says_whose_results_it_takes(film: Film, team: str) -> None:
     film.write(SCENES)
     other = another(film)
@@ -73,6 +92,20 @@ def test_force_buys_another_edition(film: Film, team: str) -> None:
     other.run(force=True, only=("3",))
 
     assert len(film.sim.charges()) == 4
+
+
+def test_a_result_that_the_manifest_lost_is_brought_home_at_no_cost(film: Film, team: str) -> None:
+    film.write(SCENES)
+    film.run()
+    (film.assets / "manifest.json").unlink()
+    for picture in (film.assets / "images").iterdir():
+        picture.unlink()
+
+    outcome = film.run()
+
+    assert (outcome.status, outcome.spent) == ("success", 0)
+    assert len(film.sim.charges()) == 3
+    assert len(film.manifest) == 3
 
 
 def test_the_cap_of_the_account_ends_a_run_as_its_own_cap_does(film: Film, team: str) -> None:
