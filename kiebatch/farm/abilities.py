@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
-from kiebatch import media
+from kiebatch import files, media
 from kiebatch.errors import Invalid
 from kiebatch.units import KINDS, Kind
 
@@ -27,7 +28,7 @@ def doable(kinds: Collection[str]) -> tuple[Kind, ...]:
     if "upload" in kinds:
         raise Invalid("uploads need the account's key, so runs do them", hint="leave `upload` out of --kinds")
     wanted = {*kinds, *(_DERIVED if "derive" in kinds else ())} - {"derive"}
-    if media.find_ffmpeg() is not None:
+    if _has_ffmpeg():
         return tuple(kind for kind in KINDS if kind != "upload" and kind in (wanted or KINDS))
     if wanted & _BY_FFMPEG:
         raise Invalid(
@@ -35,3 +36,17 @@ def doable(kinds: Collection[str]) -> tuple[Kind, ...]:
         )
     # A thumbnail may be that of a clip, so without ffmpeg all of them are left to others.
     return ("download",)
+
+
+def _has_ffmpeg() -> bool:
+    """Whether ffmpeg is here and runs: a worker that only believes so would fail one unit after the other."""
+    found = media.find_ffmpeg()
+    if found is None:
+        return False
+    try:
+        said = media.ffmpeg_version()
+    except OSError as error:
+        raise Invalid(f"ffmpeg at {files.shown(Path(found))} does not run: {error.strerror}") from None
+    if not said:
+        raise Invalid(f"ffmpeg at {files.shown(Path(found))} does not say its version")
+    return True

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, LiteralString, TypeVar
 
-from kiebatch.errors import Invalid, install_hint
+from kiebatch.errors import Invalid, KieBatchError, install_hint, plain
 from kiebatch.team import Away, conninfo
+from kiebatch.team.environment import shown
 
 try:
     import procrastinate
@@ -20,6 +22,7 @@ try:
     import psycopg_pool
     from procrastinate import exceptions as queue_errors
     from procrastinate.jobs import Job
+    from procrastinate.retry import BaseRetryStrategy, RetryDecision
     from psycopg.rows import dict_row
 except ImportError:  # pragma: no cover - the extra is installed where the tests run
     raise Invalid("a farm needs the extra `team`", hint=install_hint("team")) from None
@@ -28,6 +31,9 @@ T = TypeVar("T")
 Db = psycopg.AsyncConnection[dict[str, Any]]
 
 TASK = "kiebatch.unit"
+AT_ONCE = datetime.datetime.fromtimestamp(
+    0, datetime.UTC
+)  # long ago by any clock: that of a worker may be ahead
 _OPEN_S = 5.0
 _AGAIN_S = (0.1, 0.5, 1.0, 2.0)
 # What a database that goes away or comes back raises, and what the queue makes of it.
@@ -44,14 +50,22 @@ async def _by_statement(db: Db) -> None:
     await db.set_autocommit(True)
 
 
+class _Again(BaseRetryStrategy):
+    """A unit that met what it did not cause, a store that takes nothing say, is tried another time."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        return RetryDecision(retry_at=AT_ONCE) if isinstance(exception, KieBatchError) else None
+
+
 class Database:
     """A pool of connections; what breaks is opened again by the pool."""
 
     def __init__(self, url: str, *, most: int = 4) -> None:
         # Of our own making, as theirs asks the server before each use whether a connection still works: a broken one
         # is noticed by what it is used for.
+        self._url, self._conninfo = url, conninfo(url)
         self._pool = psycopg_pool.AsyncConnectionPool(
-            conninfo=conninfo(url),
+            conninfo=self._conninfo,
             min_size=1,
             max_size=most,
             timeout=_OPEN_S,
@@ -69,10 +83,15 @@ class Database:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._pool.close)
             try:
+                # The pool would try again and again, and not say why.
+                await (await psycopg.AsyncConnection.connect(self._conninfo)).close()
                 await self._pool.open(wait=True, timeout=_OPEN_S)
                 await self.app.open_async(self._pool)
             except AWAY as error:
-                raise Away("the team's database cannot be reached") from error
+                said = (str(error).strip().splitlines() or ["it went away"])[0]
+                raise Away(
+                    f"the team's database at {shown(self._url)} cannot be reached: {plain(said, 200)}"
+                ) from error
             yield
 
     async def transact(
@@ -116,6 +135,11 @@ class Database:
                     raise Away("the team's database cannot be reached; the units stay queued") from error
             await asyncio.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
             tries += 1
+
+    def serve(self, work: Callable[[str], Awaitable[None]]) -> None:
+        """Have units executed by `work`, which is given their keys."""
+        if TASK not in self.app.tasks:
+            self.app.task(name=TASK, retry=_Again())(work)
 
     async def enqueue(self, db: Db, units: Sequence[tuple[str, str, int]]) -> None:
         """Put units into the queue, each as key, kind and priority, in the transaction that `db` is in."""

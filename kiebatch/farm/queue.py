@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from kiebatch.errors import plain
-from kiebatch.farm.database import AWAY, TASK, Database
+from kiebatch.errors import KieBatchError, plain
+from kiebatch.farm.database import AWAY, Database
 from kiebatch.farm.pace import Pace
 from kiebatch.farm.rows import UnitRows, kinds_served
-from kiebatch.units import KINDS, Context, Ended, Kind, LocalQueue, Order, carry_out
+from kiebatch.units import KINDS, Context, Ended, Failed, Kind, LocalQueue, Order, carry_out
 
 ROOM = 2000  # units that wait at most; whoever brings more waits with them
 _BLOCK = 200
@@ -167,8 +167,7 @@ class TeamQueue:
         """Execute units until `drain`; returns early where the database went away under the queue."""
         self._stop.clear()
         self._at_work.always_alone = jobs == 1
-        if TASK not in self._database.app.tasks:
-            self._database.app.task(name=TASK)(self._execute)
+        self._database.serve(self._execute)
         working = asyncio.create_task(
             self._database.app.run_worker_async(
                 queues=list(kinds),
@@ -200,7 +199,11 @@ class TeamQueue:
         return self._stop.is_set()
 
     async def _execute(self, key: str) -> None:
-        """Execute one unit of the queue.  What raises stays open: the reconciler brings it back."""
+        """Execute one unit of the queue.
+
+        Where a disk is full or a store takes nothing it stays open, and this worker rests: the next unit would meet the
+        same.  What a bug of ours ends has failed, so that nobody waits for it for ever.
+        """
         try:
             async with self._at_work.entered(alone=False):
                 order = await self.rows.take(key, alone=self._at_work.always_alone)
@@ -215,9 +218,16 @@ class TeamQueue:
                     await carry_out(order, self._context)
         except AWAY:
             raise
-        except Exception as error:
-            self.trouble = f"{key}: {type(error).__name__}: {plain(str(error))}"
+        except KieBatchError as error:
+            self.trouble = f"{key}: {plain(error.message)}"
+            await self.rows.put_back(key)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), self._pace.beat_s)
             raise
+        except Exception as error:
+            said = f"{type(error).__name__}: {plain(str(error))}"
+            self.trouble = f"{key}: {said}"
+            await self.rows.failed(key, Failed("crashed", said, retryable=True))
 
 
 class _Together:

@@ -132,6 +132,25 @@ class UnitRows:
 
         await self._database.transact(work, at_once=not follow)
 
+    async def failed(self, key: str, failed: Failed) -> None:
+        """Write down that a unit that is at work here came to nothing."""
+
+        async def work(db: Db) -> None:
+            await db.execute(_ENDED, {**_told(failed), "key": key, "worker": self.worker})
+
+        await self._database.transact(work, at_once=True)
+
+    async def put_back(self, key: str) -> None:
+        """Write down that a unit that was at work here waits once more."""
+
+        async def work(db: Db) -> None:
+            await db.execute(
+                "UPDATE units SET worker = NULL WHERE key = %s AND state = 'open' AND worker = %s",
+                (key, self.worker),
+            )
+
+        await self._database.transact(work, at_once=True)
+
     async def _follow(self, order: Order, ended: Ended) -> list[Order]:
         """Return what is to be made from a download, of the kinds that somebody takes: else it is made where it is shown."""
         if not self._derives or not isinstance(ended, Made) or order.unit.kind != "download":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from procrastinate import exceptions as queue_errors
 
-from kiebatch.farm.database import Database, Db
+from kiebatch.farm.database import AT_ONCE, Database, Db
 from kiebatch.farm.pace import Pace
 from kiebatch.farm.rows import UnitRows
 from kiebatch.model import Output
@@ -17,9 +16,6 @@ from kiebatch.provider import lifetimes
 from kiebatch.units import Order, download
 
 _DOWNLOAD_S = 3600.0
-_AT_ONCE = datetime.datetime.fromtimestamp(
-    0, datetime.UTC
-)  # long ago by any clock: that of a worker may be ahead
 # Three deaths while a unit ran alone are its fault, unless workers die of themselves: how many are too many for chance
 # follows from how often others died while they ran alone.
 _BLAME = """
@@ -87,7 +83,7 @@ class Upkeep:
             await self._database.transact(blame)
             assert job.id is not None
             try:
-                await manager.retry_job_by_id_async(job.id, retry_at=_AT_ONCE)
+                await manager.retry_job_by_id_async(job.id, retry_at=AT_ONCE)
                 count += 1
             except queue_errors.ConnectorException:
                 continue  # another worker was faster, or it waits in the queue already

@@ -51,6 +51,7 @@ class Worker:
             queue = TeamQueue(database, context, pace=self.pace)
             async with self._alive(database) as number:
                 queue.rows.worker = number
+                self.say(f"working: {', '.join(self.kinds)}; {self.jobs} at once")
                 try:
                     await _Shift(self, database, queue, number).run(stop)
                 except AWAY as error:

@@ -88,5 +88,4 @@ async def _work(
             pace=pace,
             say=console.say,
         )
-        console.say(f"working: {', '.join(kinds)}; {jobs} at once")
         await one.run(stop)

@@ -58,9 +58,9 @@ class FolderObjects:
                 return None
 
     def fetch(self, name: str, target: Path) -> bool:
-        if not (self.folder / name).is_file():
-            return False
         with self._using(name):
+            if not (self.folder / name).is_file():
+                return False
             files.copy(self.folder / name, target)
         return True
 
