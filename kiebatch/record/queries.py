@@ -131,18 +131,24 @@ def results(found: Sequence[Result], wanted: Filter) -> list[Result]:
 
 
 def latest(found: Sequence[Result], by: str) -> list[Result]:
-    """Return the newest result of each slot, model or tag."""
+    """Return the newest result of each slot, model or tag; all outputs of its task, where that had more than one."""
     keys: Mapping[str, Callable[[Result], Sequence[str]]] = {
         "slot": lambda one: [one.slot],
         "model": lambda one: [one.asset.model],
         "tag": lambda one: tags_of(one.asset),
     }
-    newest: dict[str, Result] = {}
+    newest: dict[str, list[Result]] = {}
     for one in found:
         for key in keys[by](one):
-            newest[key] = one
-    by_id = {newest[key].asset.id: newest[key] for key in sorted(newest)}
+            before = newest.get(key, [])
+            newest[key] = [*before, one] if _made_together(before, one) else [one]
+    by_id = {one.asset.id: one for key in sorted(newest) for one in newest[key]}
     return list(by_id.values())
+
+
+def _made_together(before: Sequence[Result], one: Result) -> bool:
+    task_id = one.asset.task_id
+    return bool(task_id and before and before[-1].asset.task_id == task_id)
 
 
 # --- costs ---------------------------------------------------------------------------------------------
