@@ -117,8 +117,9 @@ def _way_out(error: Any) -> str:
         return "each begins with `- `, as in `- id: 1`"
     if name in ("prompt", "text") and isinstance(value, dict):
         return "to send JSON, put it in quotes, or on the lines below `prompt: |`"
-    if name == "duration" and isinstance(value, str) and (length := seconds(value)):
-        return f"write `duration: {length}`, in seconds"
+    if name == "duration" and isinstance(value, str):
+        length = seconds(value)
+        return f"write `duration: {length}`, in seconds" if length else did_you_mean(value.lower(), ["voice"])
     takes_text = "text" in _expected(error.schema)
     if takes_text and isinstance(value, bool | int | float):
         return f'write `"{str(value).lower()}"`, in quotes'

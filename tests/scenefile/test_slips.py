@@ -79,6 +79,7 @@ SLIPS = {
     "json as a mapping": H + '  - id: 1\n    prompt: {"subject": "a boat"}\n',
     "duration with a unit": H + "  - id: 1\n    prompt: a boat\n    duration: 5s\n",
     "duration as a span": H + '  - id: 1\n    prompt: a boat\n    duration: "0:05-0:13"\n',
+    "duration after a voice": H + "  - id: 1\n    prompt: a boat\n    duration: Voice\n",
     "number for a text": H + "  - id: 1\n    title: 1984\n    prompt: a boat\n",
     "an id with its word": H + '  - id: "scene 1"\n    prompt: a boat\n',
     "a misspelt key": H + "  - id: 1\n    promt: a boat\n",

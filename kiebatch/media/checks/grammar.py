@@ -200,7 +200,7 @@ class _Reader:
     def _bound(self, match: re.Match[str]) -> Within:
         sign, number, unit = match[1], float(match[2]), match[3]
         share = self._is_share(unit)
-        value = number if share else self._number(number, unit)
+        value = self._possible(number, unit) if share else self._number(number, unit)
         strict = "=" not in sign
         if sign.startswith("<"):
             return Within(high=value, below=strict, share=share)
@@ -245,9 +245,16 @@ class _Reader:
     def _number(self, number: float, unit: str | None) -> float:
         """Return a number in the check's own unit."""
         if unit == "ms" and self.check.unit == "s":
-            return number / 1000
+            return self._possible(number, "s") / 1000
         if unit and unit.upper() != self.check.unit.upper():
             raise self._wrong()
+        return self._possible(number, self.check.unit)
+
+    def _possible(self, number: float, unit: str | None) -> float:
+        """Return a number that a measurement can have; of loudness alone it can be less than 0."""
+        if (number < 0 and unit != "LUFS") or (number > 100 and unit == "%"):
+            range_ = "from 0 to 100 %" if unit == "%" else "0 or more"
+            raise Unreadable(f"`{self.name}` cannot be `{self.written}`: it is {range_}", _example(self.name))
         return number
 
     def _wrong(self) -> Unreadable:

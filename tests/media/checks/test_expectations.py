@@ -81,6 +81,7 @@ def test_what_was_not_measured_is_never_met() -> None:
         *[("size", word) for word in ("big", "0x0", "16:0", 16)],
         *[("length", word) for word in ("none", "±0.1s", "5 to 3", "< 5 px")],
         *[("loudness", word) for word in ("none", "±2")],
+        *[("bars", "< -5px"), ("cuts", "-1"), ("blank", "< 200%"), ("black", "< 120%"), ("freeze", "< -3ms")],
     ],
 )
 def test_words_that_mean_nothing_are_refused(check: str, text: JSON) -> None:
