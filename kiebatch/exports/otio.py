@@ -140,16 +140,19 @@ class _Writer:
         reference.name = take.path.name
         return reference
 
+    def frames_of(self, sound: Cut) -> int:
+        """Return how long a sound is heard: music ends with its scene, a voice is never cut."""
+        known = sound.shown.asset.duration if sound.shown else None
+        frames = round(known * self.film.fps) if known else sound.frames
+        return min(frames, sound.frames) if sound.kind == "music" else frames
+
     def sound_tracks(self, kind: str, name: str) -> list[Any]:
         """Return as many tracks as it takes for sounds that lie over each other."""
         schema = self.otio.schema
         tracks: list[Any] = []
         ends: list[int] = []
-        for sound in (s for s in self.film.sounds if s.kind == kind):
-            known = sound.shown.asset.duration if sound.shown else None
-            frames = round(known * self.film.fps) if known else sound.frames
-            if kind == "music":
-                frames = min(frames, sound.frames)
+        heard = [(sound, self.frames_of(sound)) for sound in self.film.sounds if sound.kind == kind]
+        for sound, frames in heard:
             if frames <= 0:
                 continue
             place = next((n for n, end in enumerate(ends) if end <= sound.start), None)
@@ -303,7 +306,7 @@ def compare(edited: Edited, film: Film) -> Edit:
     `Invalid` when it shows none of the film's shots.
     """
     known = {shot.name for shot in film.shots}
-    by_file = {name: shot for name, shot in _shots_by_file(film).items() if name not in known}
+    by_file = _shots_by_file(film) | {name: name for name in known}
     named = [replace(clip, shot=by_file.get(clip.shot, clip.shot)) for clip in edited.clips]
     clips = [clip for clip in named if clip.shot in known]
     if not clips:

@@ -163,8 +163,6 @@ class Faults:
 
         `model` None means not known yet: faults that name a model wait.
         """
-        if not self._set:
-            return []
         found = []
         for entry in self._set:
             fault: Fault = entry[0]
@@ -172,18 +170,22 @@ class Faults:
                 continue
             if fault.model != "*" and (model is None or not fnmatch.fnmatchcase(model, fault.model)):
                 continue
-            entry[1] += 1
-            if fault.chance is not None:
-                if entry[2] == 0 and self._lot.random() < fault.chance:
-                    entry[2] = fault.times
-                strikes = entry[2] > 0
-                entry[2] -= strikes
-            else:
-                strikes = fault.nth <= entry[1] < fault.nth + fault.times
-            if strikes:
+            if self._strikes(entry):
                 found.append(fault)
                 self.struck.append((path, fault))
         return found
+
+    def _strikes(self, entry: list[Any]) -> bool:
+        """Count a call that a fault is about, and return whether it strikes: by chance, or by the number of the call."""
+        fault: Fault = entry[0]
+        entry[1] += 1
+        if fault.chance is None:
+            return entry[1] in range(fault.nth, fault.nth + fault.times)
+        if entry[2] == 0 and self._lot.random() < fault.chance:
+            entry[2] = fault.times
+        strikes: bool = entry[2] > 0
+        entry[2] -= strikes
+        return strikes
 
 
 # Share of calls, times in a row, and the fault.

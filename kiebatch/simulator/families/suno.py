@@ -54,17 +54,7 @@ class Song:
     def submit(self, sim: Simulator, call: Call) -> Answer:
         sim.admit()
         body = call.body
-        if self.callback and not body.get("callBackUrl"):
-            raise Refusal(422, "Please enter callBackUrl.")
-        for name in self.required:
-            if body.get(name) in (None, "", []):
-                raise Refusal(422, f"{name} is required")
-        if body.get("customMode") or body.get("defaultParamFlag"):
-            for name in self.custom:
-                if body.get(name) in (None, ""):
-                    raise Refusal(422, f"{name} is required")
-        if body.get("model", "V5") not in ENGINES:
-            raise Refusal(422, "model is not within the range of allowed options")
+        self._check(body)
         given = {name: value for name, value in body.items() if name != "callBackUrl"}
         model = "suno/" + self.operation.replace("_", "-")
         task = dedicated.submit(
@@ -80,6 +70,15 @@ class Song:
         _publish_stages(sim, task)
         return ok({"taskId": task.id})
 
+    def _check(self, body: Mapping[str, JSON]) -> None:
+        if self.callback and not body.get("callBackUrl"):
+            raise Refusal(422, "Please enter callBackUrl.")
+        _require(body, self.required)
+        if body.get("customMode") or body.get("defaultParamFlag"):
+            _require(body, self.custom)
+        if body.get("model", "V5") not in ENGINES:
+            raise Refusal(422, "model is not within the range of allowed options")
+
     def _tracks(self, sim: Simulator, given: Mapping[str, JSON]) -> list[Wanted]:
         seconds = max(1.0, number(given.get("duration"), 8.0 if self.operation == "sounds" else TRACK_S))
         known = sim.known("suno/" + self.operation.replace("_", "-"))
@@ -94,6 +93,12 @@ class Song:
         if "audioId" in body and _track(sim, body["audioId"]) is None:
             return ("400", "The audio does not exist")
         return None
+
+
+def _require(body: Mapping[str, JSON], names: Sequence[str]) -> None:
+    for name in names:
+        if body.get(name) in (None, "", []):
+            raise Refusal(422, f"{name} is required")
 
 
 def _parents(sim: Simulator, body: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -272,9 +277,7 @@ class Conversion:
     def submit(self, sim: Simulator, call: Call) -> Answer:
         sim.admit()
         body = call.body
-        for name in self.required:
-            if body.get(name) in (None, ""):
-                raise Refusal(422, f"{name} is required")
+        _require(body, self.required)
         if "callBackUrl" not in body:
             raise Refusal(422, "Please enter callBackUrl.")
         older = dedicated.parent(sim, body.get("taskId"), self.from_family)
