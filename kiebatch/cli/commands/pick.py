@@ -55,10 +55,10 @@ def pick(
         raise Invalid("name a take such as `2a#3`, or a list with --from")
     if reject and none:
         raise Invalid("choose one of --reject and --none")
+    if from_ and (reject or none or (note, star) != (None, None)):
+        raise Invalid("with --from the list says what is decided")
     who = author if author is not None else picks_file.author(opened.workspace)
     if from_:
-        if reject or none or note is not None or star is not None:
-            raise Invalid("with --from the list says what is decided")
         new = _new_of(opened, from_, who)
     else:
         named = [_named(opened, text) for text in slots or ()]

@@ -17,7 +17,7 @@ from kiebatch.ci import announce
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, plain
-from kiebatch.model import JSON, Project, Slot
+from kiebatch.model import JSON, Job, Project, Slot
 from kiebatch.planning import (
     Action,
     Assessment,
@@ -249,33 +249,33 @@ def _in_sum(todo: Plan) -> str:
         parts += _costs(todo)
     if actions[Action.RESTORE]:
         parts.append(f"{actions[Action.RESTORE]} to collect or restore at no cost")
-    if todo.blocked:
-        parts.append(f"{len(todo.blocked)} cannot be made as things stand")
     if actions[Action.KEEP]:
         remote = sum(entry.remote for entry in selected)
         in_store = f", {remote} of them in the store and not here" if remote else ""
         parts.append(f"{actions[Action.KEEP]} up to date{in_store}")
     if actions[Action.ORPHAN]:
-        orphans = [str(entry.slot) for entry in selected if entry.action == "orphan"]
-        parts.append(f"{len(orphans)} no longer in the file: {', '.join(orphans[:NAMED])}")
+        parts.append(_orphans([str(entry.slot) for entry in selected if entry.action is Action.ORPHAN]))
     return "; ".join(parts)
+
+
+def _orphans(names: Sequence[str]) -> str:
+    return f"{len(names)} no longer in the file: {', '.join(names[:NAMED])}"
 
 
 def _costs(todo: Plan) -> list[str]:
     """Return what the jobs of a plan cost, in words, and how sure that is."""
     totals = todo.totals()
-    jobs = [e.job for e in todo.generate if e.job]
+    jobs = [entry.job for entry in todo.generate if entry.job]
+    oldest = min((job.price.as_of for job in jobs if job.price.as_of), default="")
+    since = f" (prices of {oldest})" if oldest else ""
     parts = [
         f"{totals['jobs']} to generate: {console.number(totals['credits'])} credits, "
-        f"about {console.dollars(totals['credits'])}"
+        f"about {console.dollars(totals['credits'])}{since}"
     ]
-    oldest = min((job.price.as_of for job in jobs if job.price.as_of), default="")
-    if oldest:
-        parts[0] += f" (prices of {oldest})"
-        if _is_old(oldest):
-            parts.append(
-                "that is over 60 days ago: `kiebatch models refresh` compares them with the service's own listing"
-            )
+    if oldest and _is_old(oldest):
+        parts.append(
+            "that is over 60 days ago: `kiebatch models refresh` compares them with the service's own listing"
+        )
     if any(price_of(job).kind == "bound" for job in jobs):
         parts.append("some prices are upper bounds")
     if todo.reserved() > todo.credits():
@@ -285,12 +285,15 @@ def _costs(todo: Plan) -> list[str]:
         )
     if totals["unpriced"]:
         parts.append(f"{totals['unpriced']} without a known price")
-    by_model: Mapping[str, float] = totals["by_model"]
-    if len(by_model) > 1:
-        unpriced = {job.model for job in jobs if job.price.amount is None}
-        each = (_model_cost(model, credits, unpriced) for model, credits in by_model.items())
-        parts.append(f"by model: {', '.join(each)}")
-    return parts
+    return [*parts, *_by_model(totals["by_model"], jobs)]
+
+
+def _by_model(credits: Mapping[str, float], jobs: Sequence[Job]) -> list[str]:
+    """Return what each of several models costs."""
+    if len(credits) < 2:
+        return []
+    unpriced = {job.model for job in jobs if job.price.amount is None}
+    return [f"by model: {', '.join(_model_cost(model, cost, unpriced) for model, cost in credits.items())}"]
 
 
 def _model_cost(model: str, credits: float, unpriced: Collection[str]) -> str:

@@ -57,17 +57,17 @@ def resolve(
         says = holding.resolve_lost_journal(workspace)
         console.answer({"decision": "lost-journal", "says": says}, says, as_json=as_json)
         return
-    asked = [d for d, chosen in (("task-id", task_id), ("resubmit", resubmit), ("forget", forget)) if chosen]
     if not slot:
         raise Invalid("name a slot", hint="`kiebatch status` lists what is held")
-    if len(asked) > 1:
+    options_of = {"task-id": task_id, "resubmit": resubmit, "forget": forget}
+    decision, *others = [name for name, chosen in options_of.items() if chosen] or [""]
+    if others:
         raise Invalid("give one of --task-id, --resubmit and --forget")
     waiting = [one for one in holding.waiting(workspace) if one.held or forget]
     named = parse_slot(slot, [one.slot for one in waiting])
     chosen = [one for one in waiting if one.slot in named]
-    if not asked:
+    if not decision:
         raise _undecided(slot, chosen, waiting)
-    (decision,) = asked
     done = holding.resolve(workspace, slot, decision, task_id)
     says = next((one.evidence.says for one in chosen[:1] if one.held), "")
     value = {"slot": str(done.slot), "decision": decision, "task_id": done.task_id, "evidence": says}
