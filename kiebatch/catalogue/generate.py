@@ -218,16 +218,24 @@ def _clean(schema: JSON, *, lenient: bool = False) -> JSON:
         found["items"] = _clean(found["items"])
     if "properties" in found:
         found["properties"] = {name: _clean(own) for name, own in found["properties"].items()}
-    kind = found.get("type")
-    if kind == "string" and "enum" in found:
-        options = _cases(found["enum"]) if lenient else list(found["enum"])
-        found["enum"] = options + [int(option) for option in found["enum"] if option.isdecimal()]
-        del found["type"]
-    elif kind == "string" and (lenient or "pattern" in found):
-        found["type"] = ["string", "integer"]
-    elif kind in ("integer", "number") and lenient:
-        found["type"] = [kind, "string"]
+    if "type" in found:
+        found |= _types(found, lenient=lenient)
+    if "enum" in found and found["type"] == "string":
+        del found["type"]  # its options may be numbers, too
     return found
+
+
+def _types(schema: dict[str, JSON], *, lenient: bool) -> dict[str, JSON]:
+    """Return the type of a field, or its options, as a scene file may write them."""
+    kind = schema["type"]
+    if kind == "string" and "enum" in schema:
+        options = _cases(schema["enum"]) if lenient else list(schema["enum"])
+        return {"enum": options + [int(option) for option in schema["enum"] if option.isdecimal()]}
+    if kind == "string" and (lenient or "pattern" in schema):
+        return {"type": ["string", "integer"]}
+    if kind in ("integer", "number") and lenient:
+        return {"type": [kind, "string"]}
+    return {}
 
 
 def _cases(options: list[JSON]) -> list[JSON]:

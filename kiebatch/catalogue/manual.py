@@ -110,9 +110,8 @@ def _inputs(model: Model) -> list[str]:
         sent = f", sent as `{target.name}`" if target.name != friendly else ""
         lines.append(f"{word}: {_described(schema, target)}{_required(target.name in required)}{sent}")
         shown.add(target.name)
-    for name, schema in model.properties.items():
-        if name in shown or name in media:
-            continue
+    own = {name: schema for name, schema in model.properties.items() if name not in shown | media}
+    for name, schema in own.items():
         note = f" ({schema['description']})" if schema.get("description") else ""
         lines.append(f"params.{name}: {_described(schema, Field(name))}{_required(name in required)}{note}")
     return lines

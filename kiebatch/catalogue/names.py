@@ -154,7 +154,21 @@ class Catalogue:
         )
 
     def _unknown(self, name: str) -> UnknownModel:
-        bare = re.sub(r"^(?:POST|GET)\s+", "", name).strip()
+        other = self._no_model(name, re.sub(r"^(?:POST|GET)\s+", "", name).strip())
+        if other:
+            return other
+        like = self._like(name)
+        if like and all(m.status == "withdrawn" for m in like):
+            return self._withdrawn(name, next((m for m in like if m.superseded_by), like[0]))
+        near = self._near(name)
+        return UnknownModel(
+            f"unknown model `{name}`",
+            hint=_choices(near) or "`kiebatch models` lists them; `--allow-unknown-model` sends it as it is",
+            choices=[m.id for m in near],
+        )
+
+    def _no_model(self, name: str, bare: str) -> UnknownModel | None:
+        """Return what a name of something else means: a chat model, a service, an address of the API."""
         if self.is_chat(bare):
             return UnknownModel(
                 f"`{name}` is a chat model: it answers in text and makes no file",
@@ -164,21 +178,13 @@ class Catalogue:
             if bare.rstrip("/").endswith(path):
                 return UnknownModel(f"`{name}` is not a model", hint=say)
         path = "/" + re.sub(r"^https?://[^/]+", "", bare).lstrip("/")
-        if path.startswith("/api/"):
-            today = self._behind(path)
-            return UnknownModel(
-                f"`{name}` is an address of the API, not a model",
-                hint="name the model: " + ", ".join(f"`{i}`" for i in today[:6]) if today else "",
-                choices=today,
-            )
-        like = self._like(name)
-        if like and all(m.status == "withdrawn" for m in like):
-            return self._withdrawn(name, next((m for m in like if m.superseded_by), like[0]))
-        near = self._near(name)
+        if not path.startswith("/api/"):
+            return None
+        today = self._behind(path)
         return UnknownModel(
-            f"unknown model `{name}`",
-            hint=_choices(near) or "`kiebatch models` lists them; `--allow-unknown-model` sends it as it is",
-            choices=[m.id for m in near],
+            f"`{name}` is an address of the API, not a model",
+            hint="name the model: " + ", ".join(f"`{i}`" for i in today[:6]) if today else "",
+            choices=today,
         )
 
     def _behind(self, path: str) -> list[str]:

@@ -288,13 +288,10 @@ class _Writer:
     def _shot(
         self, word: str, shot: Mapping[str, JSON], level: int, *, sounds: Mapping[str, str] | None = None
     ) -> None:
-        title, visual, notes = shot.get("title"), shot.get("visual"), shot.get("notes")
+        title = shot.get("title")
+        visual, notes = _visual_and_notes(shot)
         heading, titled = self._heading(word, shot["id"], title)
         self.out.append(f"{'#' * level} {heading}")
-        if visual and not shot.get("prompt"):
-            # Alone, a Visual is sent in this form; in the YAML form it never is.
-            notes = "\n\n".join(part for part in (notes, f"Visual: {visual}") if part)
-            visual = None
         loose = []
         if notes and _note_survives(notes):
             self.out.append(str(notes))
@@ -345,6 +342,14 @@ class _Writer:
         if sound.get("notes"):
             items.append(_fenced_notes(sound["notes"]))
         self.out += _bullets(items)
+
+
+def _visual_and_notes(shot: Mapping[str, JSON]) -> tuple[JSON, JSON]:
+    """Return a shot's Visual and its notes; alone, a Visual would be sent, and becomes a note."""
+    visual, notes = shot.get("visual"), shot.get("notes")
+    if not visual or shot.get("prompt"):
+        return visual, notes
+    return None, "\n\n".join(part for part in (notes, f"Visual: {visual}") if part)
 
 
 def _stands_bare(word: str, ident: JSON) -> bool:

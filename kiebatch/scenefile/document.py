@@ -157,11 +157,16 @@ class _Walk:
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
         found: dict[str, JSON] = {}
-        own: set[str] = set()
         # Merged keys first, so that what the mapping gives itself overwrites them, places too.
         for key_node, value_node in node.value:
             if _merges(key_node):
                 self.merge(found, value_node, path, depth)
+        self.own_keys(found, node, path, depth)
+        return found
+
+    def own_keys(self, found: dict[str, JSON], node: Any, path: Path, depth: int) -> None:
+        """Put into `found` what a mapping gives itself, each key once."""
+        own: set[str] = set()
         for key_node, value_node in node.value:
             if _merges(key_node):
                 continue
@@ -181,7 +186,6 @@ class _Walk:
             own.add(key)
             self.keys[inner] = self.at(key_node.start_mark)
             found[key] = self.value(value_node, inner, depth + 1)
-        return found
 
     def count(self, node: Any) -> None:
         """Refuse what is too large before it is built: an alias bomb of a few lines has billions of values."""

@@ -129,13 +129,16 @@ def bound(led: Led, forms: Sequence[tuple[float, Job]]) -> Price:
     least = led.seconds(led.most_s)
     enough = next((length for length, _ in forms if length >= least), forms[-1][0])
     prices = [job.price for length, job in forms if length <= enough]
-    unknown = next((price for price in prices if price.amount is None), None)
-    if unknown is not None:
-        return unknown
+    amounts = [price.amount for price in prices]
+    if None in amounts:
+        return prices[amounts.index(None)]
     top = max(prices, key=lambda price: price.amount or 0.0)
-    kind = top.kind if all(price.amount == top.amount for price in prices) else "bound"
     reserve = max(price.reserved or 0.0 for price in prices)
-    return replace(top, kind=kind, reserve=reserve if reserve > (top.amount or 0.0) else None)
+    return replace(
+        top,
+        kind=top.kind if len(set(amounts)) == 1 else "bound",
+        reserve=reserve if reserve > (top.amount or 0.0) else None,
+    )
 
 
 def too_long(led: Led, longest: float) -> str:

@@ -137,10 +137,8 @@ class References:
         base, _, model_text = base.partition("@")
         other = self._other(spec, base)
         model = _model_of(other, str(value.get("model") or model_text))
-        written = value.get("take") or (
-            int(take_text) if take_text.isdecimal() and len(take_text) < 10 else None
-        )
-        take = int(written) if written is not None else self._picked_take(spec, other, path)
+        written = _written_take(value, take_text)
+        take = self._picked_take(spec, other, path) if written is None else written
         if take > other.takes:
             have = f"`{base}` has {other.takes} takes, and take {take} is asked for"
             raise _Refused("take", have)
@@ -180,6 +178,14 @@ class References:
             hint = f"kiebatch pick {other.name}#N"
             self.source.warning(spec, path, message, hint=hint, code="no-pick")
         return 1
+
+
+def _written_take(value: Mapping[str, JSON], behind_the_hash: str) -> int | None:
+    """Return the take that `take` or the name of the shot says; None where both leave it open."""
+    if value.get("take"):
+        return int(value["take"])
+    is_number = behind_the_hash.isdecimal() and len(behind_the_hash) < 10
+    return int(behind_the_hash) if is_number else None
 
 
 def _model_of(other: ShotSpec, name: str) -> Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,6 +48,11 @@ def parse(text: str, file: str) -> Script:
     if "scene" not in keys:
         hint = "the first row names the columns: scene, shot, action, dialogue, duration, camera, …"
         raise _refused(file, 1, "this list has no column `scene`", hint)
+    unread = [name for name, key in zip(names, keys, strict=True) if not key and _is_foreign(name)]
+    return Script(scenes=tuple(_scenes(keys, rows, file)), unread=tuple(unread))
+
+
+def _scenes(keys: Sequence[str], rows: Sequence[Sequence[str]], file: str) -> list[ScriptScene]:
     problems: list[Problem] = []
     scenes: dict[str, _Rows] = {}
     number = ""  # a row without one belongs to the scene above it
@@ -60,10 +65,7 @@ def parse(text: str, file: str) -> Script:
         scenes.setdefault(number, _Rows(cells, line)).add(beat)
     if problems:
         raise Invalid(problems)
-    return Script(
-        scenes=tuple(_scene(number, rows) for number, rows in scenes.items()),
-        unread=tuple(name for name, key in zip(names, keys, strict=True) if not key and _is_foreign(name)),
-    )
+    return [_scene(number, rows) for number, rows in scenes.items()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def _going_value(draft: Draft, name: str) -> None:
 
 
 def _many_outputs(draft: Draft) -> None:
+    """Warn where a job makes, and bills, several pictures that nobody asked for, or nobody knows how many."""
     model = draft.model
     if not any(row["per"] == "output" for row in model.prices):
         return
@@ -115,8 +116,9 @@ def _many_outputs(draft: Draft) -> None:
             f"how many pictures `{model.id}` makes, and so its price, is known only afterwards",
             code="unknown-count",
         )
-    count = prices.count(model, {**model.defaults, **draft.input}).value
+        return
     field = said.get("field", "") if isinstance(said, dict) else ""
+    count = prices.count(model, {**model.defaults, **draft.input}).value
     if field and field not in draft.input and count and count > 1:
         word = next((f for f, t in model.fields.items() if t.name == field), field)
         draft.warn(

@@ -219,7 +219,7 @@ class _Reader:
         prompt, id_key = self._prompt_key(row), self._id_key(row)
         notes: list[str] = []
         for name, value in row.items():
-            if value is None or value == "" or name == id_key:
+            if value in (None, "") or name == id_key:
                 continue
             if name == prompt:
                 self._take_prompt(scene, name, value)

@@ -171,7 +171,7 @@ class Bodies:
         lines = self.page.content(paragraph)
         indent = self.page.indent(item.first)
         entries, loose = self._entries(lines, paragraph.first, flat=False, indent=indent)
-        if not entries or (entries[0].style == "plain" and not self._is_ours(entries[0])):
+        if not entries or not self._is_ours(entries[0]):
             if entries and labels.NEAR_PROMPT.search(entries[0].label.strip()):
                 self.fields.warn_near_prompt(entries[0].label, entries[0].at)
             if rest or not self.take_images(paragraph, body):
@@ -187,7 +187,8 @@ class Bodies:
         return None
 
     def _is_ours(self, entry: Entry) -> bool:
-        return bool(entry.key) or bool(self.keys.misspelt(entry.label, 5))
+        """Whether a key is marked as one, or its plain label is known or nearly so."""
+        return entry.style != "plain" or bool(entry.key) or bool(self.keys.misspelt(entry.label, 5))
 
     def _quote(self, block: Block, body: Body, *, aside: bool) -> None:
         found = self.keys.entry(block.lead.split("\n")[0], True)

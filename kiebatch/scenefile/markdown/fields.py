@@ -149,13 +149,13 @@ class Fields:
             self.marks.enter(body, "dialogue", Placed("\n".join(lines), entry.where, entry.at))
 
     def _spoken(self, block: Block) -> list[str]:
+        if block.kind == "quote":
+            return [line for child in block.children for line in self._spoken(child)]
         if block.kind == "list":
             paragraphs = [child for item in block.children for child in item.children[:1]]
             return [tidy(inline(" ".join(child.text.split()))[0]) for child in paragraphs]
         if block.kind == "fence":
             return [line.strip() for line in block.text.splitlines() if line.strip()]
-        if block.kind == "quote":
-            return [line for child in block.children for line in self._spoken(child)]
         return [tidy(inline(line)[0]) for line in block.text.split("\n") if line.strip()]
 
     def _yaml_keys(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
