@@ -53,6 +53,12 @@ WHERE state = 'failed' AND kind <> 'download' AND (ended->>'retryable')::boolean
 _OLD = "DELETE FROM units WHERE state = 'made' AND ended_at < clock_timestamp() - interval '7 days'"
 
 
+# A dead worker is shown for a day; a machine that was taken down is nobody's trouble then.
+_LONG_DEAD = """
+UPDATE workers SET ended = clock_timestamp() WHERE ended IS NULL AND beat < clock_timestamp() - interval '1 day'
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Mended:
     """What one look put right."""
@@ -101,6 +107,7 @@ class Upkeep:
                 return 0
             await db.execute(_RETRYABLE, (self._pace.reconcile_s,))
             await db.execute(_OLD)
+            await db.execute(_LONG_DEAD)
             cursor = await db.execute(_NOT_QUEUED, (self._pace.beat_s,))
             missing = [(row["key"], row["kind"], row["priority"]) for row in await cursor.fetchall()]
             await self._database.enqueue(db, missing)

@@ -184,3 +184,18 @@ def test_a_worker_that_wakes_up_late_says_what_it_stored_and_not_what_failed(far
     assert [row["state"] for row in farm.ask("SELECT state FROM units")] == ["made", "made"]
     stored = farm.ask("SELECT sha256 FROM outputs WHERE stored_at IS NOT NULL")
     assert [row["sha256"] for row in stored] == ["a" * 64, "a" * 64]
+
+
+def test_a_worker_that_is_dead_for_a_day_is_shown_no_more(farm: Farm) -> None:
+    farm.prepare(0)
+    farm.ask(
+        "INSERT INTO workers (host, pid, kinds, jobs, beat) VALUES ('down', 1, '{}', 1, clock_timestamp() - interval '25 hours'),"
+        " ('dead', 2, '{}', 1, clock_timestamp() - interval '1 hour') RETURNING id"
+    )
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> None:
+        await upkeep.reconcile()
+
+    kept(farm, scenario)
+
+    assert [row["host"] for row in farm.ask("SELECT host FROM workers WHERE ended IS NULL")] == ["dead"]
