@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
@@ -93,19 +94,24 @@ def diff(old: str, new: str, name: str) -> str:
 
 def shot_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
     """Return the path of a shot in a scene file's values; `Invalid` where it is not there."""
-    for i, entry in enumerate(value.get("scenes") or ()):
-        if not isinstance(entry, dict) or str(entry.get("id")) != str(scene):
-            continue
+    for i in _places(value.get("scenes"), scene):
         path: Path = ("scenes", i)
+        entry = value["scenes"][i]
         if shot is None:
             return path
-        for j, inner in enumerate(entry.get("shots") or ()):
-            if isinstance(inner, dict) and str(inner.get("id")) == str(shot):
-                return (*path, "shots", j)
+        for j in _places(entry.get("shots"), shot):
+            return (*path, "shots", j)
         sound = SOUNDS.get(str(shot))
         if sound and entry.get(sound) is not None:
             return (*path, sound)
     raise Invalid(f"{_named(scene, shot)} is not in the scene file")
+
+
+def _places(entries: JSON, ident: SceneId | ShotId) -> Iterator[int]:
+    """Yield where a list has an entry with an id."""
+    for i, entry in enumerate(entries or ()):
+        if isinstance(entry, dict) and str(entry.get("id")) == str(ident):
+            yield i
 
 
 def _named(scene: SceneId, shot: ShotId) -> str:

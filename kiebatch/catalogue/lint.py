@@ -267,15 +267,13 @@ def _vague(model: Model, text: str) -> Iterable[Finding]:
 
 
 def _negatives(model: Model, text: str, negative: tuple[str, ...]) -> Iterable[Finding]:
-    terms = [t.strip() for entry in negative for t in re.split(r"[,;\n]", entry) if t.strip()]
-    if not terms:
-        return
-    phrased = [t for t in terms if re.match(r"(?i)(no|not|avoid|without|don't|do not|never)\b", t)]
+    terms = [term.strip() for entry in negative for term in re.split(r"[,;\n]", entry) if term.strip()]
+    phrased = next((term for term in terms if _NEGATION.match(term)), None)
     if phrased:
         yield _finding(
             "negative_prompt",
-            f"`{phrased[0]}` is a list of things to avoid already",
-            f"write `{re.sub(r'(?i)^(?:no|not|avoid|without|do not|don.t|never)[ ]+', '', phrased[0])}`",
+            f"`{phrased}` is a list of things to avoid already",
+            f"write `{re.sub(r'(?i)^(?:no|not|avoid|without|do not|don.t|never)[ ]+', '', phrased)}`",
             "negative-phrase",
         )
     most = model.lint.get("max_negative") or 15
@@ -295,6 +293,9 @@ def _negatives(model: Model, text: str, negative: tuple[str, ...]) -> Iterable[F
             "take it out of one of the two",
             "negative-contradicts",
         )
+
+
+_NEGATION = re.compile(r"(?i)(no|not|avoid|without|don't|do not|never)\b")
 
 
 def _asks_for(text: str, term: str) -> bool:

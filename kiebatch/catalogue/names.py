@@ -231,19 +231,17 @@ class Catalogue:
 
 def _newest(name: str, models: Sequence[Model], pictures: bool | None, mask: bool) -> Model | None:
     """Return the only current model, else the only older one; `UnknownModel` where several are left."""
-    for status in ("current", "superseded"):
-        left = [m for m in models if m.status == status]
-        if len(left) > 1 and pictures is not None:
-            left = _by_pictures(left, pictures, mask) or left
-        if len(left) == 1:
-            return left[0]
-        if left:
-            raise UnknownModel(
-                f"`{name}` can mean {len(left)} models",
-                hint="say which: " + ", ".join(f"`{m.id}`" for m in left),
-                choices=[m.id for m in left],
-            )
-    return None
+    by_status = ([m for m in models if m.status == status] for status in ("current", "superseded"))
+    left = next(filter(None, by_status), [])
+    if len(left) > 1 and pictures is not None:
+        left = _by_pictures(left, pictures, mask) or left
+    if len(left) > 1:
+        raise UnknownModel(
+            f"`{name}` can mean {len(left)} models",
+            hint="say which: " + ", ".join(f"`{m.id}`" for m in left),
+            choices=[m.id for m in left],
+        )
+    return next(iter(left), None)
 
 
 def _by_pictures(models: Sequence[Model], given: bool, mask: bool) -> list[Model]:

@@ -40,10 +40,11 @@ def at_least_one(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable
 
 def exactly_one(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
     groups = rule["groups"]
-    full = [g for g in groups if all(_given(sent, n) for n in g)]
-    ways = " or ".join(" with ".join(names.shown(n) for n in g) for g in groups)
+    full = [group for group in groups if all(_given(sent, name) for name in group)]
+    ways = " or ".join(" with ".join(map(names.shown, group)) for group in groups)
     if not full:
-        started = next((n for g in groups for n in g if _given(sent, n)), groups[0][0])
+        fields = [name for group in groups for name in group]
+        started = next((name for name in fields if _given(sent, name)), fields[0])
         yield Finding(
             field=names.place(started),
             message=f"`{names.model}` needs {ways}{_because(rule)}",

@@ -461,14 +461,19 @@ def poster(take: Take | None, state: Path, small: Derivatives | None = None) -> 
         return None
     if take.asset.type == "image":
         return take.path
-    if take.asset.type != "video" or media.find_ffmpeg() is None:
+    return _first_frame(take, take.path, state) if take.asset.type == "video" else None
+
+
+def _first_frame(take: Take, clip: Path, state: Path) -> Path | None:
+    """Return the first frame of a clip, cut once; None where there is no ffmpeg, or it cannot read the clip."""
+    if media.find_ffmpeg() is None:
         return None
     key = take.asset.sha256 or re.sub(r"\W", "-", take.asset.filename)
     target = state / "frames" / f"{key}-first.png"
     if not target.exists():
         files.private_folder(target.parent)
         try:
-            media.frame(take.path, "first", target)
+            media.frame(clip, "first", target)
         except media.Undecodable:
             return None
     return target

@@ -34,6 +34,7 @@ _LIKED = (
     "YuGothR.ttc",
     "malgun.ttf",
 )
+_ENDINGS = (".ttf", ".otf", ".ttc")
 _PACKAGES = (
     "manimgx_fonts",
     "weblate_fonts",
@@ -79,24 +80,21 @@ def _packaged_folders() -> list[Path]:
 @cache
 def faces() -> tuple[str, ...]:
     """Return the font files of this system, those to be tried first in front."""
-    found = [
-        path
-        for folder in folders()
-        if folder.is_dir()
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in (".ttf", ".otf", ".ttc")
+    every = (path for folder in folders() if folder.is_dir() for path in sorted(folder.rglob("*")))
+    usable = [
+        path for path in every if path.suffix.lower() in _ENDINGS and "lastresort" not in path.stem.lower()
     ]
-    liked = {name: rank for rank, name in enumerate(_LIKED)}
+    return tuple(str(path) for path in sorted(usable, key=_rank)[:_MOST_FONTS])
 
-    def rank(path: Path) -> tuple[int, bool, bool, str]:
-        name = path.stem.lower()
-        # Faces that map letters to pictures come last: they would claim to cover everything.
-        picture = any(w in name for w in ("symbol", "dings", "emoji", "icon", "music"))
-        styled = any(w in name for w in ("bold", "italic", "oblique", "mono", "serif", "light"))
-        return (liked.get(path.name, len(liked)), picture, styled, path.name)
 
-    usable = (path for path in found if "lastresort" not in path.stem.lower())
-    return tuple(str(path) for path in sorted(usable, key=rank)[:_MOST_FONTS])
+def _rank(path: Path) -> tuple[int, bool, bool, str]:
+    """Return what faces are sorted by: those that are liked, then plain ones that draw letters."""
+    name = path.stem.lower()
+    # Faces that map letters to pictures come last: they would claim to cover everything.
+    picture = any(word in name for word in ("symbol", "dings", "emoji", "icon", "music"))
+    styled = any(word in name for word in ("bold", "italic", "oblique", "mono", "serif", "light"))
+    liked = _LIKED.index(path.name) if path.name in _LIKED else len(_LIKED)
+    return liked, picture, styled, path.name
 
 
 def pieces(text: str, only: Sequence[str] | None = None) -> list[Piece]:

@@ -150,19 +150,22 @@ def count_of(known: Model, given: Mapping[str, JSON]) -> int:
     spec = known.outputs.get("count")
     if isinstance(spec, int):
         return spec
-    if isinstance(spec, Mapping):
-        value = str(given.get(spec.get("field", ""), ""))
-        if value.isdecimal() and 1 <= int(value) <= 15:
-            return int(value)
-        for case in spec.get("when", ()):
-            if all(given.get(name) == wanted for name, wanted in case["if"].items()):
-                return int(case["default"])
-        return int(spec.get("default", 1))
-    for key in ("num_images", "max_images", "n", "nVariants"):
-        value = str(given.get(key, ""))
-        if value.isdecimal() and 1 <= int(value) <= 15:
-            return int(value)
-    return 1
+    if not isinstance(spec, Mapping):
+        counts = (_count(given.get(key)) for key in ("num_images", "max_images", "n", "nVariants"))
+        return next(filter(None, counts), 1)
+    asked = _count(given.get(spec.get("field", "")))
+    if asked:
+        return asked
+    for case in spec.get("when", ()):
+        if all(given.get(name) == wanted for name, wanted in case["if"].items()):
+            return int(case["default"])
+    return int(spec.get("default", 1))
+
+
+def _count(value: JSON) -> int | None:
+    """Return a number of outputs that the service would make; None for anything else."""
+    text = "" if value is None else str(value)
+    return int(text) if text.isdecimal() and 1 <= int(text) <= 15 else None
 
 
 def outputs(known: Model, given: Mapping[str, JSON], *, label: str = "", scale: float = 1.0) -> list[Wanted]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import field
 from datetime import UTC, date, datetime
 
@@ -19,6 +19,7 @@ from kiebatch.catalogue.inputs.words import put_negative, put_prompt, put_seed, 
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.rules import broken
 from kiebatch.catalogue.saying import bare
+from kiebatch.catalogue.shapes import Rule
 from kiebatch.errors import Finding
 from kiebatch.model import JSON, Ask, Media
 
@@ -100,15 +101,20 @@ def _check(draft: Draft, extra: set[str]) -> None:
 
 
 def _check_rules(draft: Draft, wrong: set[str]) -> None:
-    required = set(draft.model.input.get("required") or ())
     for rule in draft.model.constraints:
         findings = broken(rule, draft.input, draft.names)
         # What the catalogue filled in may be barred here: then it is left to the service.
-        filled = (concerned(rule) & draft.filled & set(draft.input)) - required if findings else set()
-        trimmed = {k: v for k, v in draft.input.items() if k not in filled}
-        if filled and not broken(rule, trimmed, draft.names):
-            for name in filled:
-                del draft.input[name]
-                draft.defaulted.remove(name)
-        else:
-            draft.findings += [f for f in findings if f.field not in wrong]
+        barred = _barred(draft, rule) if findings else frozenset()
+        for name in barred:
+            del draft.input[name]
+            draft.defaulted.remove(name)
+        if not barred:
+            draft.findings += [finding for finding in findings if finding.field not in wrong]
+
+
+def _barred(draft: Draft, rule: Rule) -> Set[str]:
+    """Return what was filled in, is not required, and without which a broken rule holds."""
+    required = set(draft.model.input.get("required") or ())
+    filled = (concerned(rule) & draft.filled & draft.input.keys()) - required
+    trimmed = {name: value for name, value in draft.input.items() if name not in filled}
+    return filled if filled and not broken(rule, trimmed, draft.names) else frozenset()

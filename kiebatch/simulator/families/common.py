@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kiebatch.catalogue import Model
@@ -38,14 +39,13 @@ def temporary_link(sim: Simulator, origin: str, url: str) -> str:
 def list_models(sim: Simulator, call: Call) -> Answer:
     kinds = {k.strip().lower() for k in call.query.get("taskType", "").split(",") if k.strip()}
     provider, words = call.query.get("provider", "").lower(), call.query.get("q", "").lower()
-    found = [
-        entry
-        for model in models.listed(sim.settings.model_files)
-        if (entry := _entry(model))
-        and (not kinds or kinds & {t.lower() for t in entry["taskType"]})
-        and (not provider or provider == entry["provider"].lower())
-        and words in f"{model.id} {model.title}".lower()
-    ]
+
+    def is_asked_for(entry: Mapping[str, JSON]) -> bool:
+        of_kind = not kinds or kinds & {task.lower() for task in entry["taskType"]}
+        return bool(of_kind) and provider in ("", entry["provider"].lower())
+
+    named = [m for m in models.listed(sim.settings.model_files) if words in f"{m.id} {m.title}".lower()]
+    found = [entry for entry in map(_entry, named) if is_asked_for(entry)]
     return ok({"total": len(found), "models": found})
 
 
