@@ -150,6 +150,16 @@ class Workspace:
             return base, f"an entry's file `{filename}` is a link that leads out of the assets folder"
         return path, ""
 
+    def contains(self, target: Path) -> bool:
+        """Whether a resolved path lies in the project, its repository, or the assets folder wherever that leads."""
+        from kiebatch import git  # most projects name nothing that lies elsewhere
+
+        own = (self.root, self.assets, *self.links())
+        if any(target.is_relative_to(files.resolved(folder)) for folder in own):
+            return True
+        repository = git.top(self.root)
+        return repository is not None and target.is_relative_to(repository)
+
     def links(self) -> dict[Path, Path]:
         """Return the folders of the project that are links of the person's own, and where each leads."""
         folders = (self.assets, *(self.assets / name for name in ASSET_FOLDERS.values()), self.state)

@@ -101,7 +101,8 @@ def _called(ref: Ref) -> str:
 def _path(ref: Ref, film: Film, workspace: Workspace, small: Derivatives | None) -> Path | None:
     match ref:
         case LocalFile():
-            return workspace.root / ref.path
+            path = workspace.root / ref.path
+            return path if workspace.contains(files.resolved(path)) else None  # a sheet is passed on
         case ShotOutput():
             shot = next((shot for shot in film.shots if shot.name == str(ref.slot.scene)), None)
             takes = shot.takes if shot else ()

@@ -1,7 +1,7 @@
 """Reads `config.yaml`, the person's own settings: what a scene file may never decide.
 
     kiebatch-config: 1
-    allow: [~/pictures]            # folders outside the project whose files may be sent
+    allow: [~/pictures]            # folders outside the project whose files may be sent or played
     allow_commands: [~/films]      # folders whose scene files may run commands over their results
     trusted_hosts: [cdn.example]   # hosts, or host:port, from which results and references may come
     foreign_urls: send             # send, upload or refuse the web addresses in a scene file

@@ -391,7 +391,7 @@ def open_project(
         ),
     )
     own = config.read()
-    bounds = Bounds(workspace, None if allow is None else (*own.allow, *allow))
+    bounds = Bounds(workspace, None if allow is None else (*own.allow, *allow), always=own.allow)
     facts, media_problems = media_facts(project, bounds, catalogue, digest)
     project = with_sounds(repriced(project, catalogue, facts), facts)
     everything = [

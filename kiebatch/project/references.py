@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from kiebatch import catalogue as models
-from kiebatch import files, formats, git, media
+from kiebatch import files, formats, media
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import formula, media_limits
 from kiebatch.errors import Finding, Invalid, Problem, Where
@@ -28,17 +28,19 @@ _GIT_CONTENT = ("annex", "lfs")
 class Bounds:
     """Whose files a scene file may name: the project's, its repository's, and what the person allows.
 
-    `allow` are folders, links resolved; None allows everything, for what is not sent or was typed by hand.
+    `allow` are folders, links resolved; None allows everything, for what is not sent or was typed by hand.  `always` are
+    those of the person's config, which count for a sound that is played, too.
     """
 
     workspace: Workspace
     allow: Sequence[Path] | None = ()
+    always: Sequence[Path] = ()
 
-    def problem(self, path: Path) -> tuple[str, str]:
-        """Return why a local file may not be sent and what would allow it, or two empty texts."""
+    def problem(self, path: Path, what: str = "sent") -> tuple[str, str]:
+        """Return why a local file may not be sent, or played, and what would allow it, or two empty texts."""
         target = files.resolved(path)
         if _is_private(target):
-            return f"{files.shown(target)} is a settings file and is never sent", ""
+            return f"{files.shown(target)} is a settings file and is never {what}", ""
         if files.is_there(target) and not target.is_file():
             return "", ""  # what is not a regular file is refused wherever it lies, with its own words
         if self.allow is None or self.is_inside(target) or _is_in(target, self.allow):
@@ -46,17 +48,13 @@ class Bounds:
         config_file = config.path()
         shown = files.shown(config_file) if config_file else f"config.yaml in {_CONFIG_HOME}"
         return (
-            f"{target} lies outside the project and is not sent",
-            f"if it may be sent: the line `allow: [{target.parent}]` in {shown}, or `--allow {target.parent}`",
+            f"{target} lies outside the project and is not {what}",
+            f"if it may be {what}: the line `allow: [{target.parent}]` in {shown}, or `--allow {target.parent}`",
         )
 
     def is_inside(self, target: Path) -> bool:
         """Whether a resolved path lies in the project, its repository, or the assets folder wherever that leads."""
-        own = [self.workspace.root, self.workspace.assets, *self.workspace.links()]
-        if _is_in(target, [files.resolved(folder) for folder in own]):
-            return True
-        repository = git.top(self.workspace.root)
-        return repository is not None and target.is_relative_to(repository)
+        return self.workspace.contains(target)
 
 
 _CONFIG_HOME = "the folder that KIEBATCH_CONFIG_HOME names"
@@ -167,8 +165,9 @@ def _sounds(project: Project) -> list[Shot]:
 
 
 def _read_sound(name: str, bounds: Bounds, digest: Callable[[Path], str]) -> tuple[str, MediaFacts] | Finding:
-    # It is played and not sent, so it may lie anywhere that the person can read.
-    read = _read(name, replace(bounds, allow=None), digest)
+    # It goes into films and pages that are passed on, also where nothing is sent.
+    own = replace(bounds, allow=(*bounds.always, *(bounds.allow or ())))
+    read = _read(name, own, digest, "played")
     if isinstance(read, Finding) or read[1].kind in ("audio", "video"):
         return read
     return Finding(field="file", message=f"`{name}` is not a sound", code="bad-file")
@@ -189,7 +188,9 @@ def _problem(finding: Finding, where: Where) -> Problem:
     )
 
 
-def _read(name: str, bounds: Bounds, digest: Callable[[Path], str]) -> tuple[str, MediaFacts] | Finding:
+def _read(
+    name: str, bounds: Bounds, digest: Callable[[Path], str], what: str = "sent"
+) -> tuple[str, MediaFacts] | Finding:
     """Return digest and facts of one local reference, or why it cannot be used."""
 
     def refused(message: str, hint: str = "", code: str = "bad-file") -> Finding:
@@ -197,7 +198,7 @@ def _read(name: str, bounds: Bounds, digest: Callable[[Path], str]) -> tuple[str
 
     try:
         path = local_path(bounds.workspace, name)
-        reason, hint = bounds.problem(path)
+        reason, hint = bounds.problem(path, what)
         if reason:
             return refused(f"`{name}`: {reason}", hint, OUTSIDE)
         with files.open_regular(path, longest=MOST_BYTES):

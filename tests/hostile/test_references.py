@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +98,58 @@ def test_what_the_person_allows_is_sent_and_the_plan_says_from_where(
     assert str(folder / "face.png") in "".join(problem["message"] for problem in plan.json["problems"])
     assert done.code == 0, done.err
     assert film.sim.stats()["uploads"] == 1
+
+
+def private_sound(film: Film) -> Path:
+    path = film.folder.parent / "private" / "voice.wav"
+    path.parent.mkdir(exist_ok=True)
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    film.scene_file.write_text(
+        "kiebatch: 1\ndefaults: {model: z-image}\nscenes:\n"
+        f"  - {{id: 1, prompt: A boat, voiceover: {{file: {path}}}}}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    "command", [("validate", "scenes.yaml"), ("board",), ("export", "animatic"), ("export", "web")]
+)
+def test_a_sound_outside_the_project_is_played_nowhere_until_the_config_allows_it(
+    film: Film, command: tuple[str, ...]
+) -> None:
+    path = private_sound(film)
+
+    said = film.command(*command, "--json")
+    film.configure(f"allow: {path.parent}")
+    allowed = film.command("validate", "scenes.yaml")
+
+    assert (said.code, allowed.code) == (2, 0)
+    (problem,) = [p for p in said.json["problems"] if p["severity"] == "error"]
+    assert "lies outside the project and is not played" in problem["message"]
+    assert f"allow: [{path.parent}]" in problem["hint"]
+
+
+@pytest.mark.slow
+def test_a_sheet_of_characters_shows_no_picture_from_outside_the_project(film: Film) -> None:
+    inside = picture(film.folder / "face.png")
+    outside(film)
+    sheets = []
+    for named in (inside.name, "../private/face.png"):
+        film.scene_file.write_text(
+            "kiebatch: 1\ndefaults: {model: nano-banana-2}\n"
+            f"characters: {{keeper: {{text: an old keeper, references: [{named}]}}}}\n"
+            "scenes: [{id: 1, prompt: The keeper waves, characters: [keeper]}]\n",
+            encoding="utf-8",
+        )
+        assert film.command("export", "characters", "--output", "sheet.png").code == 0
+        (sheet,) = film.folder.glob("sheet*.png")
+        sheets.append(Image.open(sheet).convert("RGB").getcolors(1 << 20) or [])
+
+    navy = [any(colour == (0, 0, 128) for _, colour in sheet) for sheet in sheets]
+    assert navy == [True, False]
 
 
 def test_the_config_allows_a_folder_for_good(
