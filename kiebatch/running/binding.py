@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kiebatch import files, media, units
-from kiebatch.errors import CallFailed
+from kiebatch.errors import CallFailed, Refused
 from kiebatch.model import JSON, Asset, Job, LocalFile, Media, Ref, ShotOutput, Slot, WebURL, fingerprint
 from kiebatch.planning import output_of
 from kiebatch.provider import lifetimes
@@ -60,12 +61,13 @@ class Binder:
     async def forget_addresses(self, job: Job) -> None:
         """Forget where a job's files lie: the provider could not fetch one and does not say which.
 
-        Whoever asks for such a file from now on uploads it again.  A file that is gone has nothing to forget.
+        Whoever asks for such a file from now on uploads it again.  A file that is gone has nothing to forget.  One whose
+        result's link was sent is uploaded now: the next run goes by the upload, although the link is young.
         """
         for medium in job.media:
             try:
-                if isinstance(medium.ref, ShotOutput):
-                    self._dead.add(await self._living_link(self.upstream(medium.ref)) or "")
+                if isinstance(medium.ref, ShotOutput) and await self._leave_link(medium):
+                    continue
                 path = await self._file_of(medium)
             except (Unsent, media.Undecodable, OSError):
                 continue
@@ -77,6 +79,21 @@ class Binder:
             known = await self._context.ledger.upload(digest, host, max_age_s=lifetimes.UPLOAD.kept_s)
             if known:
                 await self._context.ledger.forget_upload(known)
+
+    async def _leave_link(self, medium: Media) -> bool:
+        """Whether a medium was given by its result's link, which is not used any more: its file is uploaded."""
+        ref = medium.ref
+        assert isinstance(ref, ShotOutput)
+        if ref.as_id or ref.as_task or ref.frame or await self._known_upload(self.upstream(ref)):
+            return False
+        link = await self._living_link(self.upstream(ref))
+        path = await self._file_of(medium) if link else None
+        if link is None or path is None:
+            return False
+        self._dead.add(link)
+        with contextlib.suppress(CallFailed, Refused):
+            await self._upload(path)
+        return True
 
     async def bind(self, job: Job) -> Bound:
         """Give every medium an address, uploading what must be; return the final request and fingerprint."""
@@ -152,7 +169,17 @@ class Binder:
             if not asset.task_id:
                 raise Unsent(f"the task of {ref.slot} is not known, so it cannot be passed on")
             return asset.task_id
-        return None if ref.frame else await self._living_link(asset)
+        if ref.frame:
+            return None
+        return await self._known_upload(asset) or await self._living_link(asset)
+
+    async def _known_upload(self, asset: Asset) -> str | None:
+        """Return where an asset's file was uploaded, while that surely lives."""
+        host = self._context.client.upload_url
+        age_s = lifetimes.UPLOAD.relied_on_s
+        return (
+            await self._context.ledger.upload(asset.sha256, host, max_age_s=age_s) if asset.sha256 else None
+        )
 
     async def _file_of(self, medium: Media) -> Path | None:
         """Return the file of ours that a medium is; None for an address, a task or the id of an output."""

@@ -82,6 +82,25 @@ def test_a_refusal_about_a_results_link_uploads_its_file_at_once_and_for_the_nex
     assert links[0] == links[1]
 
 
+@pytest.mark.slow
+def test_a_task_that_could_not_fetch_a_results_link_is_made_by_the_next_run(film: Film) -> None:
+    film.write(
+        """\
+        kiebatch: 1
+        defaults: {model: nano-banana-2}
+        scenes: [{id: 1, prompt: A boat}, {id: 2, prompt: Closer, references: [{shot: 1}]}]
+        """
+    )
+    film.run(only=("1",))
+    film.sim.expire_links()
+
+    first = film.run()
+    second = film.run()
+
+    assert [f.code for f in first.failures] == ["451"]
+    assert (second.succeeded, uploads(film)) == (1, 1)
+
+
 def test_nothing_is_relied_on_for_longer_than_it_is_kept() -> None:
     assert all(one.relied_on_s <= one.kept_s for one in lifetimes.TABLE)
     assert lifetimes.UPLOAD.relied_on_s <= 20 * lifetimes.HOUR_S
