@@ -284,12 +284,8 @@ def settings(
     if config and config.get("notify"):
         found["notify"] = config["notify"]
     found |= _environment(environ)
-    if "api_key" not in found and env_file is not None and env_file.is_file():
-        import dotenv  # few projects have the file
-
-        kept = dotenv.dotenv_values(env_file, interpolate=False).get("KIE_API_KEY")
-        if kept:
-            found["api_key"] = kept
+    if "api_key" not in found:
+        found |= _key_of(env_file)
     known = {f.name for f in fields(Settings)}
     found |= {k: v for k, v in flags.items() if v is not None and k in known}
     if "consent" not in found and environ.get("KIEBATCH_YES", "").strip().lower() in _TRUE:
@@ -301,6 +297,16 @@ def settings(
         if found.get(key) is not None and found[key] < 0:
             raise Invalid(f"`{key}` cannot be negative")
     return _at_speed(Settings(**found), environ.get("KIEBATCH_SPEED"))
+
+
+def _key_of(env_file: Path | None) -> dict[str, str]:
+    """Return the API key that a project's `.env` names; nothing without one."""
+    if env_file is None or not env_file.is_file():
+        return {}
+    import dotenv  # few projects have the file
+
+    key = dotenv.dotenv_values(env_file, interpolate=False).get("KIE_API_KEY")
+    return {"api_key": key} if key else {}
 
 
 _TRUE = ("1", "true", "yes", "on")

@@ -6,7 +6,7 @@ import datetime as dt
 import fnmatch
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -218,19 +218,17 @@ def costs(found: Sequence[Result], attempts: Sequence[Attempt], recorded: Sequen
 
     Drafts cost nothing.  Failures are those that this machine's journal knows and that were not given back.
     """
-    picked_shots = {one.slot.partition("#")[0] for one in found if one.standing is Standing.PICKED}
     counted = _Counted(by)
+    picked = {_shot(one) for one in found if one.standing is Standing.PICKED}
     for one in found:
         asset = one.asset
         if asset.draft:
             continue
-        unused = one.standing in (Standing.SUPERSEDED, Standing.REJECTED) or (
-            one.standing is Standing.CURRENT and one.slot.partition("#")[0] in picked_shots
-        )
+        credits = asset.credits or 0.0
         for cost in counted.of(asset.scene_id, asset.model, tags_of(asset), asset.created_at):
             cost.results += 1
-            cost.bought += asset.credits or 0.0
-            cost.unused += (asset.credits or 0.0) if unused else 0.0
+            cost.bought += credits
+            cost.unused += credits if _is_unused(one, picked) else 0.0
     for attempt in attempts:
         if attempt.state != "failed" or attempt.billed is False or not attempt.credits:
             continue
@@ -241,6 +239,17 @@ def costs(found: Sequence[Result], attempts: Sequence[Attempt], recorded: Sequen
     groups = {name: counted.groups[name] for name in sorted(counted.groups)}
     saved = sum(run.saved for run in recorded if not run.draft)
     return Costs(total=counted.total, groups=groups, saved=saved)
+
+
+def _shot(one: Result) -> str:
+    return one.slot.partition("#")[0]
+
+
+def _is_unused(one: Result, picked: Collection[str]) -> bool:
+    """Whether another result took a result's place: a newer one, or one that was picked for its shot."""
+    if one.standing is Standing.CURRENT:
+        return _shot(one) in picked
+    return one.standing in (Standing.SUPERSEDED, Standing.REJECTED)
 
 
 def week(stamp: str) -> str:
