@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
 RUNS = 9
+MODULES = "import sys; from kiebatch.cli import app; app.exit_code(sys.argv[1:]); print(len(sys.modules), file=sys.stderr)"
 
 
 def median_s(command: list[str], cwd: Path, environment: dict[str, str]) -> float:
@@ -27,6 +28,14 @@ def median_s(command: list[str], cwd: Path, environment: dict[str, str]) -> floa
         subprocess.run(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - began)
     return statistics.median(times)
+
+
+def modules(words: list[str], cwd: Path, environment: dict[str, str]) -> int:
+    """Return how many modules a command loads: a count that no other work on the machine changes."""
+    done = subprocess.run(
+        [PYTHON, "-c", MODULES, *words], cwd=cwd, env=environment, check=True, capture_output=True, text=True
+    )
+    return int(done.stderr.split()[-1])
 
 
 def rows() -> Iterator[str]:
@@ -43,7 +52,8 @@ def rows() -> Iterator[str]:
         yield f"python -c pass: {empty * 1000:.0f} ms"
         for line, bound in (("--help", 5), ("status --draft", 8), ("plan scenes.yaml --draft", 10)):
             taken = median_s([PYTHON, "-m", "kiebatch", *line.split()], film, environment)
-            yield f"{line}: {taken / empty:.1f} times empty (wanted: at most {bound})"
+            count = modules(line.split(), film, environment)
+            yield f"{line}: {taken / empty:.1f} times empty (wanted: at most {bound}), {count} modules"
 
 
 def main() -> None:
