@@ -24,7 +24,8 @@ SELECT * FROM unnest(%(keys)s::text[], %(kinds)s::text[], %(units)s::json[], %(a
 ON CONFLICT (key) DO UPDATE SET state = 'open', address = excluded.address, dies_at = excluded.dies_at,
   ended = NULL, ended_at = NULL, asked_at = clock_timestamp()
   WHERE units.state = 'failed'
-RETURNING key, kind, priority
+RETURNING key, kind, priority,
+  EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.queueing_lock = units.key AND j.status = 'todo') AS queued
 """
 
 
@@ -75,7 +76,8 @@ class UnitRows:
             return
         cursor = await db.execute(_ASK, _columns(orders))
         new = await cursor.fetchall()
-        await self._database.enqueue(db, [(row["key"], row["kind"], row["priority"]) for row in new])
+        lacking = [(row["key"], row["kind"], row["priority"]) for row in new if not row["queued"]]
+        await self._database.enqueue(db, lacking)
 
     async def ended_of(self, keys: Sequence[str]) -> Mapping[str, Ended]:
         """Return how units ended, of those that did."""

@@ -199,3 +199,17 @@ def test_a_worker_that_is_dead_for_a_day_is_shown_no_more(farm: Farm) -> None:
     kept(farm, scenario)
 
     assert [row["host"] for row in farm.ask("SELECT host FROM workers WHERE ended IS NULL")] == ["dead"]
+
+
+def test_a_unit_that_failed_and_is_still_queued_can_be_asked_for_beside_others(farm: Farm) -> None:
+    failed, other = farm.prepare(2)
+
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> None:
+        await rows.ask([failed])
+        await rows.failed(failed.unit.key, Failed("timeout", "it took long", retryable=True))
+        await rows.ask([failed, other])
+
+    kept(farm, scenario)
+
+    assert [row["state"] for row in farm.ask("SELECT state FROM units")] == ["open", "open"]
+    assert jobs(farm) == [(failed.unit.key, "todo"), (other.unit.key, "todo")]
