@@ -581,7 +581,9 @@ class Life:
             cache=self.more_settings().get("cache"),
         )
         wanted = [e for e in todo.entries if e.action not in ("keep", "orphan")]
-        waiting = [e for e in wanted if not (e.attempt and (e.attempt.open or e.attempt.state == "failed"))]
+        # A dead link is not sent for ever: what could not be fetched is made by a later run.
+        over = [e for e in wanted if e.attempt and e.attempt.state == "failed" and e.attempt.code != "451"]
+        waiting = [e for e in wanted if e not in over and not (e.attempt and e.attempt.open)]
         waiting = [e for e in waiting if e.fingerprint is not None or not (e.job and e.job.needs)]
         if waiting:
             raise Broken(
