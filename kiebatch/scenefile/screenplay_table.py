@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, tidy
+from kiebatch.model import JSON
+from kiebatch.scenefile.durations import seconds_in_a_time_column
 from kiebatch.scenefile.screenplay import Beat, Script, ScriptScene
 
 # The key of a scene file for what people call a column.
@@ -38,7 +39,7 @@ _OF_SCENE = ("scene", "scene_title", "group", "location", "time_of_day")
 # What our own shot list has beside these: it says what was made, and nothing that is asked for.
 _OURS = {"slot", "take", "start", "voice over", "sfx", "music", "pick", "file", "credits"}
 _FORMULA = re.compile(r"^'(?='*[=+\-@\t\r])")
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+_LONGEST_S = 3600  # what a scene file takes
 
 
 def parse(text: str, file: str) -> Script:
@@ -113,8 +114,8 @@ def _beat(cells: Mapping[str, str], file: str, line: int, problems: list[Problem
     if "id" in keys:
         keys["id"] = _id(str(keys["id"]))
     if "duration" in keys:
-        seconds = _seconds(str(keys["duration"]))
-        if seconds is None:
+        seconds = seconds_in_a_time_column(str(keys["duration"]))
+        if not seconds or seconds > _LONGEST_S:
             message = f"`duration` must be seconds, found `{keys['duration']}`"
             problems.append(Problem(where=Where(file, line), message=message))
         keys["duration"] = seconds
@@ -122,19 +123,7 @@ def _beat(cells: Mapping[str, str], file: str, line: int, problems: list[Problem
 
 
 def _id(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"[1-9]\d*", text) else re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
-
-
-def _seconds(text: str) -> float | int | None:
-    clock = _CLOCK.fullmatch(text)
-    if clock:
-        value = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
-    else:
-        found = re.fullmatch(r"(\d+(?:[.,]\d+)?)\s*(?:s|sec|secs|seconds)?", text, re.I)
-        if not found:
-            return None
-        value = float(found[1].replace(",", "."))
-    return tidy(value) if value > 0 else None
+    return int(text) if re.fullmatch(r"[1-9]\d{0,17}", text) else re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
 
 
 def _scene(number: str, rows: _Rows) -> ScriptScene:

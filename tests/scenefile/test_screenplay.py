@@ -217,8 +217,9 @@ def test_a_shot_list_becomes_scenes_and_shots_by_the_names_of_its_columns() -> N
 
 
 def test_a_length_that_is_no_number_is_refused_at_its_row() -> None:
-    with pytest.raises(Invalid, match=r"a\.csv:3: `duration` must be seconds, found `0:02,5`"):
-        script(LIST, "a.csv")
+    for length in ("two beats", "0", "1:00:01", "9" * 400, "9" * 400 + ":00"):
+        with pytest.raises(Invalid, match=r"a\.csv:3: `duration` must be seconds, found"):
+            script(LIST.replace("0:02,5", length), "a.csv")
     with pytest.raises(Invalid, match="no column `scene`"):
         script("a,b\n1,2\n", "a.csv")
 
