@@ -9,7 +9,7 @@ from typing import Literal, cast
 from kiebatch import addresses
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
-from kiebatch.errors import did_you_mean
+from kiebatch.errors import counted, did_you_mean
 from kiebatch.model import JSON, ROLES, LocalFile, Modality, Path, Ref, RoleMedia, ShotOutput, WebURL
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import Source
@@ -139,8 +139,8 @@ class References:
         model = _model_of(other, str(value.get("model") or model_text))
         written = _written_take(value, take_text)
         take = self._picked_take(spec, other, path) if written is None else written
-        if take > other.takes:
-            have = f"`{base}` has {other.takes} takes, and take {take} is asked for"
+        if not 1 <= take <= other.takes:
+            have = f"`{base}` has {counted(other.takes, 'take')}, and take {take} is asked for"
             raise _Refused("take", have)
         as_task = value.get("as") == "task"
         frame = value.get("frame")
@@ -184,8 +184,11 @@ def _written_take(value: Mapping[str, JSON], behind_the_hash: str) -> int | None
     """Return the take that `take` or the name of the shot says; None where both leave it open."""
     if value.get("take"):
         return int(value["take"])
-    is_number = behind_the_hash.isdecimal() and len(behind_the_hash) < 10
-    return int(behind_the_hash) if is_number else None
+    if not behind_the_hash:
+        return None
+    if not behind_the_hash.isdecimal() or len(behind_the_hash) > 9:
+        raise _Refused("shot", f"a take is a number, found `{behind_the_hash}`", "such as `2b#3`")
+    return int(behind_the_hash)
 
 
 def _model_of(other: ShotSpec, name: str) -> Model:

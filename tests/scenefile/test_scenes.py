@@ -260,6 +260,8 @@ scenes:
     ("reference", "said"),
     [
         ("{shot: 1, take: 4}", "has 2 takes, and take 4"),
+        ('{shot: "1#0"}', "has 2 takes, and take 0"),
+        ('{shot: "1#second"}', "a take is a number, found `second`"),
         ("{shot: 2, output: 1}", "cannot start from itself"),
         ("{shot: 3}", "makes nothing"),
         ("{shot: 4}", "is skipped"),
