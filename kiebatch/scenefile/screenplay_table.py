@@ -123,7 +123,9 @@ def _beat(cells: Mapping[str, str], file: str, line: int, problems: list[Problem
 
 
 def _id(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"[1-9]\d{0,17}", text) else re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
+    if re.fullmatch(r"[1-9]\d{0,17}", text):
+        return int(text)
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
 
 
 def _scene(number: str, rows: _Rows) -> ScriptScene:
