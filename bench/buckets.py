@@ -39,7 +39,7 @@ class Buckets:
         return f"s3://{bucket}/film"
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()

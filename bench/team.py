@@ -311,7 +311,7 @@ def studio(
                 process.communicate()
 
 
-def kills(count: int, jobs: int) -> None:
+def kills(count: int, jobs: int, every_s: tuple[float, float] = (0.3, 1.5)) -> None:
     """SIGKILL coordinators at random moments, while four of them make films that share half of their jobs."""
     cap = jobs * PRICE
     with studio(cap) as (found, _), found.watched(cap):
@@ -321,7 +321,7 @@ def kills(count: int, jobs: int) -> None:
             for name in names:
                 if name not in found.running:
                     found.start(name)
-            time.sleep(found.lot.uniform(0.3, 1.5))
+            time.sleep(found.lot.uniform(*every_s))
             done = [name for name, process in found.running.items() if process.poll() is not None]
             for name in done:
                 found.end(name)
@@ -400,10 +400,10 @@ def _of_cut_off(calls: list[Any]) -> int:
     return sum("Own 0 " in json.dumps(call) for call in calls)
 
 
-def freezes(rounds: int) -> None:
+def freezes(rounds: int, lease_s: float = LEASE_S) -> None:
     """SIGSTOP a coordinator at every hook point, for shorter and longer than its lease, while others work on."""
     cap = len(POINTS) * rounds * 2 * (6 + 1) * PRICE  # a job that is held and forgotten counts as spent
-    with studio(cap) as (found, _), found.watched(cap):
+    with studio(cap, lease_s=lease_s) as (found, _), found.watched(cap):
         began = time.monotonic()
         frozen, jobs = 0, 0
         for number, point in enumerate(POINTS * rounds):
@@ -417,7 +417,7 @@ def freezes(rounds: int) -> None:
                 if _stopped(process):
                     frozen += 1
                     found.start(names[1])
-                    time.sleep((0.5, LEASE_S + 1.5, 2 * LEASE_S)[number % 3])
+                    time.sleep((0.5, lease_s + 1.5, 2 * lease_s)[number % 3])
                     process.send_signal(signal.SIGCONT)
                 for name in names:
                     if name in found.running:
@@ -560,6 +560,9 @@ def main() -> None:
     parser.add_argument("mode", choices=modes)
     parser.add_argument("--count", type=int, help="kills, stops, partitions, or rounds of freezes")
     parser.add_argument("--jobs", type=int)
+    parser.add_argument(
+        "--lease", type=float, default=LEASE_S, help="seconds of silence, of freezes; truly 30"
+    )
     chosen = parser.parse_args()
     match chosen.mode:
         case "kills":
@@ -569,7 +572,7 @@ def main() -> None:
         case "partitions":
             partitions(chosen.count or 30, chosen.jobs or 400)
         case "freezes":
-            freezes(chosen.count or 3)
+            freezes(chosen.count or 3, chosen.lease)
         case "clocks":
             clocks(chosen.jobs or 400)
         case "claims":

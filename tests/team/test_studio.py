@@ -22,7 +22,7 @@ def _environment() -> Iterator[None]:
 
 
 def test_killed_coordinators_pay_nothing_twice_and_lose_nothing() -> None:
-    team.kills(12, 80)
+    team.kills(50, 200, every_s=(0.2, 0.8))
 
 
 def test_a_database_that_is_stopped_costs_nothing() -> None:

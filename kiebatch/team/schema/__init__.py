@@ -99,7 +99,9 @@ def migrate(
 
 def _run(cursor: Cursor, number: int, part: Part) -> None:
     text = (resources.files(__package__) / f"{number:04d}_{part}.sql").read_text(encoding="utf-8")
+    # Made once, by somebody who watches: a busy machine may take its time.
     cursor.execute("SET LOCAL statement_timeout = 0")
+    cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     cursor.execute(text)
     if (number, part) == (_QUEUE, "before"):
         from procrastinate.schema import SchemaManager  # slow to import, and needed once in a database's life
