@@ -19,7 +19,6 @@ _PROGRAM = (
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "more"),
     [
