@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import wave
 from pathlib import Path
 
@@ -64,7 +65,10 @@ def test_a_sound_of_ones_own_is_served_to_whoever_is_in(root: Path) -> None:
         assert client.get("/own/2").status_code == 404
 
 
-def test_a_sound_outside_the_project_is_not_handed_out(tmp_path: Path) -> None:
+def test_a_sound_outside_the_project_is_not_handed_out_even_where_it_may_be_played(tmp_path: Path) -> None:
+    config = Path(os.environ["KIEBATCH_CONFIG_HOME"]) / "config.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(f"kiebatch-config: 1\nallow: {tmp_path}\n", encoding="utf-8")
     sound(tmp_path / "private.wav")
     root = boards.film(tmp_path / "film", SCENES.replace("FILE", "../private.wav"), made=())
     (root / "link.wav").symlink_to(tmp_path / "private.wav")
