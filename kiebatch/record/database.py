@@ -7,9 +7,12 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from kiebatch.errors import Invalid, plain
 from kiebatch.files import private_file, unwritable
 
 Hook = Callable[[str], None]
+# What SQLite says of a text that it cannot decode, and of a column whose name was changed.
+_SPOILT = ("Could not decode", "no such column")
 
 
 def no_hook(_point: str) -> None:
@@ -26,6 +29,24 @@ def connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connection
     connection = sqlite3.connect(where, isolation_level=None, timeout=30, uri=True, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def read_rows(connection: sqlite3.Connection, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+    """Return what a query finds.  `Invalid` where the file holds what we never write."""
+    try:
+        return connection.execute(query, values).fetchall()
+    except UnicodeDecodeError as error:  # also what Python cannot turn into an error's message
+        raise spoilt("the journal", error) from None
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith(_SPOILT):
+            raise
+        raise spoilt("the journal", error) from None
+
+
+def spoilt(what: str, error: Exception) -> Invalid:
+    """Return the refusal of what a journal holds and we never wrote: nothing is guessed about money."""
+    hint = "something else has changed the journal: restore it, or move it away and look at kie.ai/logs first"
+    return Invalid(f"{what} cannot be read: {plain(error, 100)}", hint=hint)
 
 
 class Database:

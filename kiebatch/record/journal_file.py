@@ -18,7 +18,7 @@ from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.files import shown, state_folder, sync_folder, unwritable
 from kiebatch.model import Asset, Slot, stamp
 from kiebatch.record import journal_mark, journal_schema
-from kiebatch.record.database import Hook, connect, no_hook
+from kiebatch.record.database import Hook, connect, no_hook, read_rows
 from kiebatch.record.journal_mark import Mark
 from kiebatch.record.sqlite_journal import SqliteJournal
 from kiebatch.workspace import Film
@@ -239,23 +239,22 @@ class _Opener:
     def _take_rows(self, journal: SqliteJournal) -> None:
         """Give films the rows of a journal of 0.1, and this one those of a folder that was renamed."""
         db, film = journal.database.connection, self.film
-        rows = db.execute("SELECT id, task_id FROM attempts WHERE film IS NULL").fetchall()
-        if rows:
+        unnamed = read_rows(db, "SELECT id, task_id FROM attempts WHERE film IS NULL")
+        if unnamed:
             ours = {a.task_id for a in self.rebuild() if a.task_id}
             others = self._tasks_of_other_films() if film.default else {}
-            for row in rows:
+            for row in unnamed:
                 owner = film.name if row["task_id"] in ours else others.get(row["task_id"])
                 if owner is None and film.default:
                     owner = film.name
                 if owner is not None:
                     db.execute("UPDATE attempts SET film = ? WHERE id = ?", (owner, row["id"]))
-        films = {
-            row["film"] for row in db.execute("SELECT DISTINCT film FROM attempts WHERE film IS NOT NULL")
-        }
+        found = read_rows(db, "SELECT DISTINCT film FROM attempts WHERE film IS NOT NULL")
+        films = {row["film"] for row in found}
         if film.name in films or len(films) != 1:
             return
         (other,) = films
-        if not (film.root / other).exists():
+        if not os.path.exists(film.root / other):  # a name that no file can have is not there
             db.execute("UPDATE attempts SET film = ? WHERE film = ?", (film.name, other))
 
     def _tasks_of_other_films(self) -> dict[str, str]:

@@ -7,6 +7,8 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 
+from kiebatch.record.database import read_rows
+
 VERSION = 3
 
 SCHEMA = """
@@ -128,5 +130,5 @@ def uuid_of(db: sqlite3.Connection) -> str:
 
 def about(db: sqlite3.Connection, name: str) -> str:
     """Return what a file says of itself; empty where it says nothing."""
-    row = db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
-    return str(row[0]) if row else ""
+    found = read_rows(db, "SELECT value FROM about WHERE name = ?", (name,))
+    return str(found[0]["value"]) if found else ""

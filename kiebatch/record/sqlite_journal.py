@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from kiebatch.errors import Invalid, KieBatchError, plain
+from kiebatch.errors import KieBatchError
 from kiebatch.model import JSON, Attempt, Output, Slot
 from kiebatch.record import journal_schema
-from kiebatch.record.database import Database, Hook, no_hook
+from kiebatch.record.database import Database, Hook, no_hook, read_rows, spoilt
 from kiebatch.record.journal import SavedOutput, asset_from
 from kiebatch.record.ledger import Claimed, Intent, Taken, TaskKnown
 from kiebatch.record.notebook import Notebook
@@ -261,34 +261,28 @@ class SqliteJournal:
         if scene is not None:
             terms.append("scene = ?")
             values.append(scene)
-        cursor = self.database.connection.execute(
-            f"SELECT * FROM attempts WHERE {' AND '.join(terms)} ORDER BY id", values
-        )
-        return [_attempt(row) for row in cursor]
+        found = self._rows(f"SELECT * FROM attempts WHERE {' AND '.join(terms)} ORDER BY id", values)
+        return [_attempt(row) for row in found]
 
     def of_every_film(self) -> list[Attempt]:
         """Return the attempts of every film in the file, oldest first."""
-        rows = self.database.connection.execute("SELECT * FROM attempts ORDER BY id")
-        return [_attempt(row) for row in rows]
+        return [_attempt(row) for row in self._rows("SELECT * FROM attempts ORDER BY id")]
 
     def find(self, contents: Iterable[str]) -> list[Attempt]:
         """Return the attempts of some contents, oldest first, whatever slot they were made for."""
         wanted = list(contents)
-        cursor = self.database.connection.execute(
+        found = self._rows(
             f"SELECT * FROM attempts WHERE film = ? AND fingerprint IN ({', '.join('?' * len(wanted))}) ORDER BY id",
             (self.film, *wanted),
         )
-        return [_attempt(row) for row in cursor]
+        return [_attempt(row) for row in found]
 
     def attempt(self, number: int) -> Attempt:
-        return _attempt(
-            self.database.connection.execute("SELECT * FROM attempts WHERE id = ?", (number,)).fetchone()
-        )
+        (row,) = self._rows("SELECT * FROM attempts WHERE id = ?", (number,))
+        return _attempt(row)
 
     def outputs_of(self, attempt: int) -> list[SavedOutput]:
-        rows = self.database.connection.execute(
-            "SELECT * FROM outputs WHERE attempt = ? ORDER BY number", (attempt,)
-        )
+        found = self._rows("SELECT * FROM outputs WHERE attempt = ? ORDER BY number", (attempt,))
         return [
             SavedOutput(
                 output=Output(
@@ -297,21 +291,20 @@ class SqliteJournal:
                 seen_at=r["seen_at"],
                 asset=asset_from(json.loads(r["entry"])) if r["entry"] else None,
             )
-            for r in rows
+            for r in found
         ]
 
     def outputs_of_task(self, task_id: str) -> list[SavedOutput]:
         """Return what is known of a task's outputs, by the provider's id of it."""
-        row = self.database.connection.execute(
-            "SELECT id FROM attempts WHERE task_id = ? LIMIT 1", (task_id,)
-        ).fetchone()
-        return self.outputs_of(row["id"]) if row else []
+        found = self._rows("SELECT id FROM attempts WHERE task_id = ? LIMIT 1", (task_id,))
+        return self.outputs_of(found[0]["id"]) if found else []
 
     def attempt_of_task(self, task_id: str) -> Attempt | None:
-        row = self.database.connection.execute(
-            "SELECT * FROM attempts WHERE task_id = ? LIMIT 1", (task_id,)
-        ).fetchone()
-        return _attempt(row) if row else None
+        found = self._rows("SELECT * FROM attempts WHERE task_id = ? LIMIT 1", (task_id,))
+        return _attempt(found[0]) if found else None
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        return read_rows(self.database.connection, query, values)
 
     def news(self, attempts: Iterable[int]) -> list[int]:
         return list(attempts)
@@ -389,10 +382,8 @@ def _attempt(row: sqlite3.Row) -> Attempt:
     """Return a row as an attempt.  `Invalid` for one that holds what we never write: nothing is guessed about money."""
     try:
         return _attempt_of(row)
-    except (TypeError, ValueError, RecursionError) as error:
-        message = f"the journal's attempt {row['id']} cannot be read: {plain(error, 100)}"
-        hint = "something else has changed the journal: restore it, or move it away and look at kie.ai/logs first"
-        raise Invalid(message, hint=hint) from None
+    except (TypeError, ValueError, LookupError, RecursionError) as error:
+        raise spoilt(f"the journal's attempt {row['id']}", error) from None
 
 
 def _attempt_of(row: sqlite3.Row) -> Attempt:

@@ -232,6 +232,31 @@ def test_an_attempt_whose_job_is_none_is_said_and_not_guessed_about(tmp_path: Pa
             journal.attempts()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE attempts SET fingerprint = CAST(x'73ff61' AS TEXT)",
+        "UPDATE attempts SET slot = CAST(x'5b32ff5d' AS TEXT)",
+        "UPDATE about SET value = CAST(x'ff' AS TEXT)",
+        "ALTER TABLE attempts RENAME COLUMN billed TO b1lled",
+        "ALTER TABLE about RENAME COLUMN value TO valu3",
+    ],
+)
+def test_what_nobody_of_ours_writes_refuses_the_journal_and_says_the_way_out(
+    tmp_path: Path, change: str
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    with opened(path) as journal:
+        journal.submitted(intended(journal), "paid-for")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute(change)
+
+    with pytest.raises(Invalid, match="cannot be read") as refused, opened(path) as journal:
+        journal.attempts()
+
+    assert "kie.ai/logs" in refused.value.hint
+
+
 def test_a_damaged_journal_that_is_only_looked_at_stays_where_it_is(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     _no_database(path)
