@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 WORKERS ?= auto
+# The slow tests wait for processes, servers and clocks more than they compute.
+SLOW_WORKERS ?= 4
 
 # The tests start many interpreters; each would compile the whole program anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,7 +46,7 @@ test: $(VENV)/installed-dev
 # coverage of both is in pyproject.toml.
 test-all: $(VENV)/installed-dev
 	$(MAKE) test COVERAGE="--cov --cov-report= --cov-fail-under=0"
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "slow or hypothesis" --cov --cov-append --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(SLOW_WORKERS) --dist worksteal -m "slow or hypothesis" --cov --cov-append --cov-report=term:skip-covered
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
