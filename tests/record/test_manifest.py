@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 
 import jsonschema
@@ -17,6 +16,7 @@ from kiebatch.model import Asset
 from kiebatch.record import manifest
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.manifest.differences import between
+from support.counting import calls
 from support.records import MODELS, an_asset, made
 
 
@@ -171,20 +171,22 @@ def test_what_stands_for_a_take_is_found_whatever_its_model() -> None:
 def test_entering_and_writing_takes_no_more_than_its_length() -> None:
     (one,) = made(Manifest(), an_asset(1)).assets
 
-    def taken(size: int) -> float:
-        record = Manifest(
-            tuple(manifest.revised(one, scene_id=n, id=f"img-{n:03d}") for n in range(1, size + 1))
-        )
+    def taken(size: int) -> int:
+        entries = (manifest.revised(one, scene_id=n, id=f"img-{n:03d}") for n in range(1, size + 1))
+        record = Manifest(tuple(entries))
         manifest.dump(record)
-        start = time.process_time()
-        for scene in range(20):
-            record = made(record, an_asset(scene))
-            manifest.dump(record)
-        return time.process_time() - start
 
-    small, large = taken(2_000), taken(20_000)
+        def enter_and_write() -> None:
+            entered = record
+            for scene in range(20):
+                entered = made(entered, an_asset(scene))
+                manifest.dump(entered)
 
-    assert large < 40 * small, "ten times as many entries take about ten times as long"
+        return calls(enter_and_write)
+
+    small, large = taken(500), taken(5_000)
+
+    assert large < 12 * small
 
 
 # --- repairs -------------------------------------------------------------------------------------------
