@@ -61,13 +61,10 @@ class Binder:
     async def forget_addresses(self, job: Job) -> None:
         """Forget where a job's files lie: the provider could not fetch one and does not say which.
 
-        Whoever asks for such a file from now on uploads it again.  A file that is gone has nothing to forget.  One whose
-        result's link was sent is uploaded now: the next run goes by the upload, although the link is young.
+        Whoever asks for such a file from now on uploads it again.  A file that is gone has nothing to forget.
         """
         for medium in job.media:
             try:
-                if isinstance(medium.ref, ShotOutput) and await self._leave_link(medium):
-                    continue
                 path = await self._file_of(medium)
             except (Unsent, media.Undecodable, OSError):
                 continue
@@ -75,25 +72,20 @@ class Binder:
                 continue
             digest: str = await self._context.offload(files.sha256, path)
             self._uploads.pop(digest, None)
-            host = self._context.client.upload_url
-            known = await self._context.ledger.upload(digest, host, max_age_s=lifetimes.UPLOAD.kept_s)
+            known = await self._uploaded(digest, max_age_s=lifetimes.UPLOAD.kept_s)
             if known:
                 await self._context.ledger.forget_upload(known)
+            if isinstance(medium.ref, ShotOutput) and not medium.ref.frame:
+                await self._leave_link(medium.ref, path)
 
-    async def _leave_link(self, medium: Media) -> bool:
-        """Whether a medium was given by its result's link, which is not used any more: its file is uploaded."""
-        ref = medium.ref
-        assert isinstance(ref, ShotOutput)
-        if ref.as_id or ref.as_task or ref.frame or await self._known_upload(self.upstream(ref)):
-            return False
+    async def _leave_link(self, ref: ShotOutput, path: Path) -> None:
+        """Send a result's link no more.  Its file is uploaded now: the next run goes by that, although the link is young."""
         link = await self._living_link(self.upstream(ref))
-        path = await self._file_of(medium) if link else None
-        if link is None or path is None:
-            return False
+        if link is None:
+            return
         self._dead.add(link)
         with contextlib.suppress(CallFailed, Refused):
             await self._upload(path)
-        return True
 
     async def bind(self, job: Job) -> Bound:
         """Give every medium an address, uploading what must be; return the final request and fingerprint."""
@@ -171,15 +163,11 @@ class Binder:
             return asset.task_id
         if ref.frame:
             return None
-        return await self._known_upload(asset) or await self._living_link(asset)
-
-    async def _known_upload(self, asset: Asset) -> str | None:
-        """Return where an asset's file was uploaded, while that surely lives."""
-        host = self._context.client.upload_url
-        age_s = lifetimes.UPLOAD.relied_on_s
-        return (
-            await self._context.ledger.upload(asset.sha256, host, max_age_s=age_s) if asset.sha256 else None
-        )
+        known = await self._uploaded(asset.sha256) if asset.sha256 else None
+        if known:
+            return known
+        link = await self._living_link(asset)
+        return None if link in self._dead else link
 
     async def _file_of(self, medium: Media) -> Path | None:
         """Return the file of ours that a medium is; None for an address, a task or the id of an output."""
@@ -213,7 +201,7 @@ class Binder:
         for saved in known:
             age_s = self._context.now() - saved.seen_at
             young = 0 <= age_s < lifetimes.RESULT_LINK.relied_on_s
-            if saved.output.number == asset.output and young and saved.output.url not in self._dead:
+            if saved.output.number == asset.output and young:
                 return saved.output.url
         return None
 
@@ -236,15 +224,20 @@ class Binder:
         if not path.exists():
             raise Lacking(f"{files.shown(path)} is gone")
         digest: str = await self._context.offload(files.sha256, path)
-        host = self._context.client.upload_url
-        known = await self._context.ledger.upload(digest, host, max_age_s=lifetimes.UPLOAD.relied_on_s)
+        known = await self._uploaded(digest)
         if known:
             return known
         if digest not in self._uploads:
-            self._uploads[digest] = asyncio.ensure_future(self._send_file(path, digest, host))
+            self._uploads[digest] = asyncio.ensure_future(self._send_file(path, digest))
         return await asyncio.shield(self._uploads[digest])
 
-    async def _send_file(self, path: Path, digest: str, host: str) -> str:
+    async def _uploaded(self, digest: str, *, max_age_s: float = lifetimes.UPLOAD.relied_on_s) -> str | None:
+        """Return where a content was uploaded, while that surely lives."""
+        host = self._context.client.upload_url
+        return await self._context.ledger.upload(digest, host, max_age_s=max_age_s)
+
+    async def _send_file(self, path: Path, digest: str) -> str:
+        host = self._context.client.upload_url
         self._context.shelf.point(f"sha256/{digest}", path)
         unit = units.upload(digest, host, timeout_s=_UPLOAD_S)
         ended = await self._context.queue.result(Order(unit=unit))

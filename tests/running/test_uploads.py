@@ -83,6 +83,30 @@ def test_a_refusal_about_a_results_link_uploads_its_file_at_once_and_for_the_nex
 
 
 @pytest.mark.slow
+def test_two_tasks_that_end_apart_and_could_not_fetch_one_results_link_are_made_by_the_next_run(
+    film: Film,
+) -> None:
+    film.write(
+        """\
+        kiebatch: 1
+        defaults: {model: nano-banana-2}
+        scenes:
+          - {id: 1, prompt: A boat}
+          - {id: 2, prompt: Closer, references: [{shot: 1}]}
+          - {id: 3, model: kling-3.0/video, prompt: It sails, start_frame: {shot: 1}, duration: 5}
+        """
+    )
+    film.run(only=("1",))
+    film.sim.expire_links()
+
+    first = film.run()
+    second = film.run()
+
+    assert [f.code for f in first.failures] == ["451", "451"]
+    assert (second.succeeded, second.failures) == (2, [])
+
+
+@pytest.mark.slow
 def test_a_task_that_could_not_fetch_a_results_link_is_made_by_the_next_run(film: Film) -> None:
     film.write(
         """\
