@@ -29,7 +29,7 @@ FACES = {
     "provider": {"booking", "callbacks", "families", "lifetimes", "policy", "polling", "share"},
     "team": {"accounts", "environment", "schema"},
     "catalogue": {"chat_models", "formula", "generate", "inputs", "lint", "manual", "measured", "media_limits", "migrating", "refresh", "saying", "starters"},
-    "scenefile": {"build", "convert", "document", "editor_names", "explaining", "intake", "leading", "lengths", "markdown", "migration", "moved_lines", "negatives", "screenplay", "screenplay_update", "speech", "yaml_text"},
+    "scenefile": {"build", "convert", "document", "editor_names", "explaining", "intake", "leading", "lengths", "markdown", "migration", "moved_lines", "negatives", "screenplay", "screenplay_update", "separated", "speech", "yaml_text"},
     "prompts": {"chat", "choosing", "lock"},
     "project": {"billed", "finding", "foreign", "opening", "scripts", "snapshots"},
     "planning": {"expected", "file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},

@@ -20,6 +20,7 @@ from kiebatch.exports.cut import Cut, Film, Options, Take
 from kiebatch.model import Project
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import MAX_NOTE, Decision, Picks, parts, written
+from kiebatch.scenefile import separated
 from kiebatch.workspace import Workspace
 
 COLUMNS = (
@@ -151,8 +152,8 @@ def notes(text: str, file: str, picks: Picks) -> list[Decision]:
     Knows its columns by their names, in any order, with commas, semicolons or tabs between them, as spreadsheets save
     them.  `Invalid` with every row that names no slot.
     """
-    rows = _rows(text, file)
-    names = [name.strip().lower() for name in rows[0]] if rows else []
+    rows = separated.rows(text, file, "a shot list")
+    names = [name.strip().lower() for name in rows[0].cells] if rows else []
     if "slot" not in names or "note" not in names:
         message = "this list has no columns `slot` and `note`"
         hint = "`kiebatch export csv` writes one that has"
@@ -160,7 +161,7 @@ def notes(text: str, file: str, picks: Picks) -> list[Decision]:
     at_slot, at_note = names.index("slot"), names.index("note")
     found: list[Decision] = []
     problems: list[Problem] = []
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in rows[1:]:
         if not any(cell.strip() for cell in row):
             continue
         cells = [*row, *[""] * len(names)]  # spreadsheets leave out what is empty at the end
@@ -175,16 +176,6 @@ def notes(text: str, file: str, picks: Picks) -> list[Decision]:
     if problems:
         raise Invalid(problems)
     return found
-
-
-def _rows(text: str, file: str) -> list[list[str]]:
-    text = text.removeprefix("\ufeff")
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise Invalid([Problem(where=Where(file), message=f"this is not a shot list: {error}")]) from None
 
 
 def _mistake(slot: str, note: str) -> str:

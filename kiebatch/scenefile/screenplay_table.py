@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +9,7 @@ from typing import Final
 
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import JSON
+from kiebatch.scenefile import separated
 from kiebatch.scenefile.durations import seconds_in_a_time_column
 from kiebatch.scenefile.screenplay import Beat, Script, ScriptScene
 
@@ -44,20 +43,20 @@ _LONGEST_S = 3600  # what a scene file takes
 
 def parse(text: str, file: str) -> Script:
     """Return the script.  `Invalid` with every row whose length is not a number, or when there is no column `scene`."""
-    names, *rows = _rows(text, file) or [[]]
-    keys = [_key(name) for name in names]
+    head, *rows = separated.rows(text, file) or [separated.Row(1, [])]
+    keys = [_key(name) for name in head.cells]
     if "scene" not in keys:
         hint = "the first row names the columns: scene, shot, action, dialogue, duration, camera, …"
         raise _refused(file, 1, "this list has no column `scene`", hint)
-    unread = [name for name, key in zip(names, keys, strict=True) if not key and _is_foreign(name)]
+    unread = [name for name, key in zip(head.cells, keys, strict=True) if not key and _is_foreign(name)]
     return Script(scenes=tuple(_scenes(keys, rows, file)), unread=tuple(unread))
 
 
-def _scenes(keys: Sequence[str], rows: Sequence[Sequence[str]], file: str) -> list[ScriptScene]:
+def _scenes(keys: Sequence[str], rows: Sequence[separated.Row], file: str) -> list[ScriptScene]:
     problems: list[Problem] = []
     scenes: dict[str, _Rows] = {}
     number = ""  # a row without one belongs to the scene above it
-    for line, row in enumerate(rows, 2):
+    for line, row in rows:
         cells = {key: _cell(cell) for key, cell in zip(keys, row, strict=False) if key and cell.strip()}
         number = cells.get("scene") or number
         if not cells or not number:
@@ -93,16 +92,6 @@ def _key(name: str) -> str:
 
 def _is_foreign(name: str) -> bool:
     return bool(name.strip()) and _plain(name) not in _OURS
-
-
-def _rows(text: str, file: str) -> list[list[str]]:
-    text = text.removeprefix("\ufeff")
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise _refused(file, 1, f"this is not a list: {error}") from None
 
 
 def _cell(text: str) -> str:

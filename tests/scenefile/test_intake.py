@@ -42,6 +42,13 @@ EXCEL = (
 )  # fmt: skip
 
 
+def test_a_cell_or_a_head_that_no_list_has_is_refused_at_its_line() -> None:
+    long = "x" * 200_000
+
+    assert refused(f"id,prompt\n1,a boat\n2,{long}\n").startswith("list:3: this is not a list")
+    assert refused(f"id,prompt,{long}\n1,a boat,\n").startswith("list:1: this is not a list")
+
+
 def test_a_shot_list_of_excel_is_read_with_its_semicolons_and_its_mark() -> None:
     found = taken(EXCEL)
     scenes = found.document.value["scenes"]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 
 from kiebatch.errors import Problem, Where
 from kiebatch.model import Document
-from kiebatch.scenefile import markdown
+from kiebatch.scenefile import markdown, separated
 from kiebatch.scenefile.intake.reading import Taken
 from kiebatch.scenefile.markdown import labels
 
-_DELIMITERS = ("\t", ";", ",")
 _PROMPTS = ("prompt", "image_prompt", "video_prompt", "visual")
 
 
@@ -21,7 +18,7 @@ def looks_like(text: str) -> bool:
     head = text.lstrip("\n\r")[:4000].partition("\n")[0]
     if head.lstrip()[:1] in ("#", "-", "|", "{", "[", ">") or ": " in head:
         return False
-    names = _cells(head, _delimiter(head))
+    names = separated.cells(head)
     return len(names) > 1 and any(_meaning(name) in (*_PROMPTS, "id", "scene") for name in names)
 
 
@@ -31,7 +28,7 @@ def is_table_of_prompts(text: str) -> bool:
     if not looks_like(text):
         return False
     head = text.lstrip("\n\r").partition("\n")[0]
-    names = _cells(head, _delimiter(head))
+    names = separated.cells(head)
     meanings = [_meaning(name) for name in names]
     prompts = [name for name, meaning in zip(names, meanings, strict=True) if meaning in _PROMPTS]
     in_other_words = any(name.strip().lower() != "prompt" for name in prompts)
@@ -40,7 +37,7 @@ def is_table_of_prompts(text: str) -> bool:
 
 def read(text: str, file: str) -> Taken:
     """Return the scene file of a table.  Rows without an id are numbered when no column holds ids."""
-    rows, row_lines = _rows(text)
+    rows, row_lines = _rows(text, file)
     head = [name.strip() for name in rows[0]]
     meanings = [_meaning(name) for name in rows[0]]
     problems = list(_wide_rows(rows, row_lines, file))
@@ -59,18 +56,10 @@ def read(text: str, file: str) -> Taken:
     return Taken(document=document, problems=tuple(found), said=tuple(said))
 
 
-def _rows(text: str) -> tuple[list[list[str]], list[int]]:
+def _rows(text: str, file: str) -> tuple[list[list[str]], list[int]]:
     """Return the rows that are not empty, and the line at which each begins, from 0."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]))
-    rows: list[list[str]] = []
-    row_lines: list[int] = []
-    begun = 0
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            rows.append(row)
-            row_lines.append(begun)
-        begun = reader.line_num
-    return rows, row_lines
+    full = [row for row in separated.rows(text, file) if any(cell.strip() for cell in row.cells)]
+    return [row.cells for row in full], [row.line - 1 for row in full]
 
 
 def _wide_rows(rows: Sequence[Sequence[str]], row_lines: Sequence[int], file: str) -> Iterator[Problem]:
@@ -80,16 +69,6 @@ def _wide_rows(rows: Sequence[Sequence[str]], row_lines: Sequence[int], file: st
         if any(cell.strip() for cell in row[width:]):
             message = f"this row has {len(row)} cells, and the first has {width}"
             yield _problem(file, line, message, "check its quotes")
-
-
-def _delimiter(head: str) -> str:
-    """Return what separates the cells of the first row: tabs, the `;` of Excel in much of Europe, or commas."""
-    outside = "".join(head.split('"')[::2])
-    return max(_DELIMITERS, key=outside.count)
-
-
-def _cells(line: str, delimiter: str) -> Sequence[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
 
 
 def _meaning(name: str) -> str:
