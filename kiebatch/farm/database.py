@@ -31,9 +31,8 @@ T = TypeVar("T")
 Db = psycopg.AsyncConnection[dict[str, Any]]
 
 TASK = "kiebatch.unit"
-AT_ONCE = datetime.datetime.fromtimestamp(
-    0, datetime.UTC
-)  # long ago by any clock: that of a worker may be ahead
+# Long ago by any clock: that of a worker may be ahead.
+AT_ONCE = datetime.datetime.fromtimestamp(0, datetime.UTC)
 _OPEN_S = 5.0
 _AGAIN_S = (0.1, 0.5, 1.0, 2.0)
 # What a database that goes away or comes back raises, and what the queue makes of it.

@@ -173,7 +173,8 @@ class Derivatives:
             return target
         try:
             files.private_folder(target.parent)
-            if self._asks(wish) and self._elsewhere is not None and self._elsewhere.bring(wish, target):
+            others = self._others(wish)
+            if others and others.bring(wish, target):
                 return target
             if wish.is_here:
                 render(wish, target)
@@ -182,9 +183,11 @@ class Derivatives:
             pass
         return None
 
-    def _asks(self, wish: Wanted) -> bool:
+    def _others(self, wish: Wanted) -> Elsewhere | None:
+        """Return whom to ask for a derivative; None where nobody else keeps such, or keeps it as near."""
         # A picture that is here is made smaller in less time than a store answers.
-        return wish.side is None and not (wish.is_here and wish.modality == "image")
+        quick = wish.is_here and wish.modality == "image"
+        return None if wish.side is not None or quick else self._elsewhere
 
     def there(self, wishes: Iterable[Wanted]) -> set[Wanted]:
         """Return which derivatives can be had without making them."""
@@ -193,7 +196,8 @@ class Derivatives:
         def is_there(wish: Wanted) -> bool:
             if self.path(wish).exists():
                 return True
-            return self._elsewhere is not None and self._asks(wish) and self._elsewhere.has(wish)
+            others = self._others(wish)
+            return others is not None and others.has(wish)
 
         with ThreadPoolExecutor(max_workers=self._at_once) as pool:
             return {wish for wish, found in zip(unique, pool.map(is_there, unique), strict=True) if found}

@@ -43,7 +43,7 @@ class Bounds:
             return f"{files.shown(target)} is a settings file and is never {what}", ""
         if files.is_there(target) and not target.is_file():
             return "", ""  # what is not a regular file is refused wherever it lies, with its own words
-        if self.allow is None or self.is_inside(target) or _is_in(target, self.allow):
+        if self.allow is None or self.workspace.contains(target) or _is_in(target, self.allow):
             return "", ""
         config_file = config.path()
         shown = files.shown(config_file) if config_file else f"config.yaml in {_CONFIG_HOME}"
@@ -51,10 +51,6 @@ class Bounds:
             f"{target} lies outside the project and is not {what}",
             f"if it may be {what}: the line `allow: [{target.parent}]` in {shown}, or `--allow {target.parent}`",
         )
-
-    def is_inside(self, target: Path) -> bool:
-        """Whether a resolved path lies in the project, its repository, or the assets folder wherever that leads."""
-        return self.workspace.contains(target)
 
 
 _CONFIG_HOME = "the folder that KIEBATCH_CONFIG_HOME names"
@@ -101,7 +97,7 @@ def media_facts(
             continue
         facts[ref.path] = read
         target = files.resolved(local_path(bounds.workspace, ref.path))
-        if bounds.allow is not None and not bounds.is_inside(target):
+        if bounds.allow is not None and not bounds.workspace.contains(target):
             problems.append(_problem(_notice(ref.path, target), where))
     for shot in _sounds(project):
         if shot.file not in facts:

@@ -23,9 +23,8 @@ from kiebatch.provider.gate import Booking, Kind
 T = TypeVar("T")
 
 _SOON = 0.02  # of the window: a place that was taken along for others is good for so long
-_NOTED = (
-    0.25  # of the window: within so long an accepted start is noted, far sooner than anybody counts on it
-)
+# Of the window: within so long an accepted start is noted, far sooner than anybody counts on it.
+_NOTED = 0.25
 
 
 class Book(Protocol):
@@ -62,9 +61,8 @@ class BookedGate:
         self._tidied: dict[Kind, float] = {}
         self._readers = 0  # who wait for a read
         self._taken_along: deque[tuple[float, Booking]] = deque()
-        self._heard: list[
-            tuple[float, Booking]
-        ] = []  # starts that were accepted, to be noted with the next booking
+        # Starts that were accepted, to be noted with the next booking.
+        self._heard: list[tuple[float, Booking]] = []
         self._noting: asyncio.Task[None] | None = None
 
     def close(self) -> None:

@@ -103,9 +103,8 @@ class Restorer:
                 has_it = state.made is not None
             else:
                 state.line = self._line_of(attempt)
-                has_it = any(
-                    asset.filename in self._kept for asset in state.line
-                )  # for a shot that was renamed
+                # A shot that was renamed keeps what this slot had.
+                has_it = any(asset.filename in self._kept for asset in state.line)
             standing: Standing = "behind" if has_it else "earlier"
             await self.collect_attempt(attempt, slot, standing)
 

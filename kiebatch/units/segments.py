@@ -109,10 +109,8 @@ async def encoded(order: Order, context: Context) -> Ended:
     """Encode the piece; it is then on the shelf as `<key of the piece>.mp4`."""
     try:
         piece, source = _read(order.unit.params)
-    except (
-        KeyError,
-        TypeError,
-    ):  # it was asked for by a program that says more of a piece than this one knows
+    except (KeyError, TypeError):
+        # A program asked for it that says more of a piece than this one knows.
         return _OTHER_TOOLS
     if (piece.recipe, piece.tools) != (_RECIPE, await context.offload(tools, piece)):
         return _OTHER_TOOLS
