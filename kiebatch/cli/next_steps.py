@@ -222,11 +222,19 @@ def _from_problems(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
     if any(problem.get("code") == "usage" for problem in problems):
         yield Step(words=(asked.command, "--help"), why="shows what it takes")
     placed = answer.get("status") == "invalid" and any(problem.get("line") for problem in problems)
-    if placed and asked.command != "validate" and "scene_file" in asked.parts:
-        yield Step(words=("validate", *asked.parts["scene_file"]), why="lists all that is wrong with it")
+    named = asked.parts.get("scene_file", ())
+    if placed and asked.command != "validate" and _are_scene_files(named):
+        yield Step(words=("validate", *named), why="lists all that is wrong with it")
     for hint in _hints(asked, answer):
         for found in _NAMED.finditer(hint):
             yield _judged(found.group(1), why=hint.partition("\n")[0])
+
+
+def _are_scene_files(named: Sequence[str]) -> bool:
+    """Whether files can be scene files by their names: `convert` takes lists, too."""
+    from kiebatch.project import finding  # only where something is wrong
+
+    return bool(named) and all(Path(name).suffix.lower() in finding.TEXTS for name in named)
 
 
 def _from_damage(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:

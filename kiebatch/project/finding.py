@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kiebatch.record.notes import Notes
 
 SCENE_FILES = ("scenes.yaml", "scenes.yml", "SCENES.md", "STORYBOARD.md", "ASSET-PLAN.md")
-_TEXTS = (".yaml", ".yml", ".md")  # how the names of scene files end
+TEXTS = (".yaml", ".yml", ".md")  # how the names of scene files end
 
 
 def local_path(workspace: Workspace, path: str) -> Path:
@@ -105,7 +105,7 @@ def _holds_single_prompts(folder: Path) -> bool:
     found = Workspace(root=folder.parent, assets=folder, state=folder / ".kiebatch")
     if not found.manifest_path.exists():
         # A film whose file has a name of its own, and names its own assets folder, has its journal here, too.
-        texts = (path for path in folder.iterdir() if path.suffix.lower() in _TEXTS)
+        texts = (path for path in folder.iterdir() if path.suffix.lower() in TEXTS)
         return found.journal_path.exists() and not any(texts)
     with contextlib.suppress(Invalid):
         return read_manifest(found).source is None

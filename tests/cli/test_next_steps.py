@@ -275,6 +275,14 @@ def test_a_command_that_a_hint_names_is_said_once_and_its_reason_is_the_hint(fil
     ]
 
 
+def test_a_list_that_is_refused_is_sent_to_no_command_that_takes_scene_files_alone(film: Film) -> None:
+    (film.folder / "shots.csv").write_text(f"id,prompt\n1,{'x' * 200_000}\n", encoding="utf-8")
+
+    said = film.command("convert", "shots.csv", "--to", "yaml")
+
+    assert (said.code, "kiebatch validate" in said.err) == (2, False)
+
+
 def test_a_scene_file_with_its_usual_name_is_found_before_the_first_run(film: Film) -> None:
     film.write("kiebatch: 1\nscenes:\n  - {id: 1, model: nano-banana-2, prompt: A boat}\n")
 
