@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from kiebatch._dataclass import dataclass
@@ -22,6 +22,21 @@ def under(value: JSON, *keys: str) -> JSON:
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def as_mapping(value: JSON) -> Mapping[str, JSON]:
+    """Return the value where it is a mapping, and an empty mapping where its shape is another."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_list(value: JSON) -> Sequence[JSON]:
+    """Return the value where it is a list, and an empty one where its shape is another; a text is not a list."""
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def as_text(value: JSON) -> str | None:
+    """Return the value where it is a text, and None where its shape is another."""
+    return value if isinstance(value, str) else None
 
 
 ROLES = ("source", "references", "start_frame", "end_frame", "mask")
