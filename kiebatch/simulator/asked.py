@@ -7,13 +7,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Literal
 
 from kiebatch.catalogue import Model
-from kiebatch.model import JSON
+from kiebatch.model import JSON, Modality
 from kiebatch.simulator.drawing.wanted import Wanted
 
-Modality = Literal["image", "video", "audio", "text"]
 _SHAPES = {"square": "1:1", "square_hd": "1:1", "portrait": "3:4", "landscape": "4:3"}
 _LONG = {
     "480p": 854,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fnmatch
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from kiebatch.errors import Invalid
+from kiebatch.model import JSON
 
 OPERATIONS = ("submit", "poll", "credit", "upload", "download", "link", "callback", "chat", "other")
 # What happens to a call ...
@@ -132,8 +133,23 @@ class Fault:
             model=part["model"] or "*",
         )
 
-    def as_json(self) -> dict[str, Any]:
+    @classmethod
+    def from_json(cls, values: Mapping[str, JSON]) -> Self:
+        """Return the fault that `as_json` and JSON made of one; TypeError for a key that none has."""
+        make: Callable[..., Self] = cls
+        return make(**values)
+
+    def as_json(self) -> dict[str, JSON]:
         return asdict(self)
+
+
+@dataclass(slots=True)
+class _Set:
+    """A fault that is set: how many calls it was about, and how many more it strikes in a row."""
+
+    fault: Fault
+    calls: int = 0
+    strikes_left: int = 0
 
 
 class Faults:
@@ -141,20 +157,20 @@ class Faults:
 
     def __init__(self, seed: int, faults: Iterable[Fault] = ()) -> None:
         self._lot = random.Random(f"faults {seed}")
-        self._set: list[list[Any]] = []  # [fault, matching calls so far, strikes still to come]
+        self._set: list[_Set] = []
         self.struck: list[tuple[str, Fault]] = []
         for fault in faults:
             self.add(fault)
 
     def add(self, fault: Fault) -> None:
-        self._set.append([fault, 0, 0])
+        self._set.append(_Set(fault))
 
     def clear(self) -> None:
         self._set.clear()
 
     @property
     def active(self) -> list[Fault]:
-        return [fault for fault, *_ in self._set]
+        return [one.fault for one in self._set]
 
     def strike(
         self, operation: str, path: str, model: str | None, kinds: Sequence[str] | dict[str, str]
@@ -164,28 +180,29 @@ class Faults:
         `model` None means not known yet: faults that name a model wait.
         """
         found = []
-        for entry in self._set:
-            fault: Fault = entry[0]
+        for one in self._set:
+            fault = one.fault
             if fault.kind not in kinds or fault.on not in (operation, path):
                 continue
             if fault.model != "*" and (model is None or not fnmatch.fnmatchcase(model, fault.model)):
                 continue
-            if self._strikes(entry):
+            if self._strikes(one):
                 found.append(fault)
                 self.struck.append((path, fault))
         return found
 
-    def _strikes(self, entry: list[Any]) -> bool:
+    def _strikes(self, one: _Set) -> bool:
         """Count a call that a fault is about, and return whether it strikes: by chance, or by the number of the call."""
-        fault: Fault = entry[0]
-        entry[1] += 1
+        fault = one.fault
+        one.calls += 1
         if fault.chance is None:
-            return entry[1] in range(fault.nth, fault.nth + fault.times)
-        if entry[2] == 0 and self._lot.random() < fault.chance:
-            entry[2] = fault.times
-        strikes: bool = entry[2] > 0
-        entry[2] -= strikes
-        return strikes
+            return one.calls in range(fault.nth, fault.nth + fault.times)
+        if one.strikes_left == 0 and self._lot.random() < fault.chance:
+            one.strikes_left = fault.times
+        if one.strikes_left == 0:
+            return False
+        one.strikes_left -= 1
+        return True
 
 
 # Share of calls, times in a row, and the fault.

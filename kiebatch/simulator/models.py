@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from kiebatch import catalogue
 from kiebatch.catalogue import Model
-from kiebatch.model import JSON
+from kiebatch.model import JSON, Modality
 
 FALLBACK_CREDITS: Mapping[str, float] = {"image": 4.0, "video": 60.0, "audio": 6.0, "text": 1.0}
-_KINDS = (
+_KINDS: tuple[tuple[Modality, str], ...] = (
     ("text", r"speech-to-text|recognition|detection|transcri"),
     ("audio", r"eleven|speech|sound|audio|music|suno|tts|lyria|voice"),
     (
@@ -47,8 +46,8 @@ def dedicated(model: str, files: tuple[str, ...] = ()) -> Model | None:
 
 def guess(model: str) -> Model:
     """Return what a model of this name would be, for simulators that take any."""
-    kind: Any = next((kind for kind, words in _KINDS if re.search(words, model)), "image")
-    return catalogue.unknown(model, kind)
+    image: Modality = "image"
+    return catalogue.unknown(model, next((kind for kind, words in _KINDS if re.search(words, model)), image))
 
 
 def credits(known: Model, given: Mapping[str, JSON], kind: str) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
+
+from kiebatch.model import JSON
 
 KEY = "simulated-key"
 
@@ -77,7 +79,11 @@ class Settings:
         return replace(quick, **changes)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the settings that `dataclasses.asdict` and JSON made of some."""
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**plain)
+    def from_json(cls, values: Mapping[str, JSON]) -> Self:
+        """Return the settings that `dataclasses.asdict` and JSON made of some; TypeError for a key that none has."""
+        make: Callable[..., Self] = cls
+        return make(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+    def changed(self, values: Mapping[str, JSON]) -> Self:
+        """Return these settings with some changed; TypeError for a key that none has."""
+        return self.from_json({**asdict(self), **values})

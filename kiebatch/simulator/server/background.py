@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypedDict
 
 from kiebatch.errors import KieBatchError
+from kiebatch.model import JSON
 from kiebatch.simulator.faults import Fault
 from kiebatch.simulator.settings import Settings
 
@@ -24,6 +25,17 @@ _ROOT = str(Path(__file__).parents[3])
 _PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]); from kiebatch.simulator.server.server import main; main()"
 )
+
+
+class Launch(TypedDict):
+    """What a process is told that is to be a simulator: one line of JSON on its standard input."""
+
+    settings: Mapping[str, JSON]
+    faults: Sequence[Mapping[str, JSON]]
+    captions: Mapping[str, JSON]
+    port: int
+    separate_media: bool
+    parent: int  # the process that it ends with
 
 
 @dataclass(slots=True)
@@ -77,7 +89,7 @@ def start(
     settings = settings or Settings.quick()
     if not settings.instance:
         settings = replace(settings, instance=secrets.token_hex(8))
-    wish: dict[str, Any] = {
+    launch: Launch = {
         "settings": asdict(settings),
         "faults": [fault.as_json() for fault in faults],
         "captions": dict(captions or {}),
@@ -95,7 +107,7 @@ def start(
         )
         assert process.stdin
         assert process.stdout
-        process.stdin.write(json.dumps(wish).encode() + b"\n")
+        process.stdin.write(json.dumps(launch).encode() + b"\n")
         process.stdin.flush()
         url = process.stdout.readline().decode().strip()
         if not url:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON
@@ -71,7 +70,19 @@ def _tasks(sim: Simulator) -> JSON:
 
 def _add_faults(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
     for one in sent if isinstance(sent, list) else [sent]:
-        sim.faults.add(Fault.parse(one) if isinstance(one, str) else Fault(**one))
+        sim.faults.add(_fault(one))
+    return _active(sim)
+
+
+def _fault(sent: JSON) -> Fault:
+    if isinstance(sent, str):
+        return Fault.parse(sent)
+    if isinstance(sent, Mapping):
+        return Fault.from_json(sent)
+    raise ValueError("a fault is a text or an object")
+
+
+def _active(sim: Simulator) -> JSON:
     return [fault.as_json() for fault in sim.faults.active]
 
 
@@ -81,28 +92,28 @@ def _clear_faults(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: S
 
 
 def _storm(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
-    for fault in storm(float(body.get("strength", 1.0))):
+    for fault in storm(_number(body, "strength", 1.0)):
         sim.faults.add(fault)
-    return [fault.as_json() for fault in sim.faults.active]
+    return _active(sim)
 
 
 def _balance(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
-    sim.balance = float(body["balance"])
+    sim.balance = _number(body, "balance")
     return {"balance": sim.balance}
 
 
 def _elsewhere(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
-    sim.spend_elsewhere(float(body["credits"]))
+    sim.spend_elsewhere(_number(body, "credits"))
     return {"balance": sim.balance, "elsewhere": sim.elsewhere}
 
 
 def _settings(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
-    sim.settings = replace(sim.settings, **_plain(body))
+    sim.settings = sim.settings.changed(body)
     return asdict(sim.settings)
 
 
 def _reset(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Settings) -> JSON:
-    sim.reset(replace(start, **_plain(body)))
+    sim.reset(start.changed(body))
     return asdict(sim.settings)
 
 
@@ -121,21 +132,25 @@ def _expire(sim: Simulator, sent: JSON, body: Mapping[str, JSON], start: Setting
     return {"expired": ended}
 
 
-def _plain(body: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
+def _number(body: Mapping[str, JSON], name: str, default: float | None = None) -> float:
+    """Return a number that a request sends, or the text of one; ValueError where it is neither, or missing."""
+    value = body.get(name, default)
+    if isinstance(value, int | float | str):
+        return float(value)
+    raise ValueError(f"`{name}` must be a number")
 
 
-_READ: Mapping[str, Any] = {
+_READ: Mapping[str, Callable[[Simulator], JSON]] = {
     "stats": _stats,
     "ledger": _ledger,
     "tasks": _tasks,
-    "faults": lambda sim: [fault.as_json() for fault in sim.faults.active],
+    "faults": _active,
     "balance": lambda sim: {"balance": sim.balance},
     "settings": lambda sim: asdict(sim.settings),
     "uploads": lambda sim: sim.uploads,
     "calls": lambda sim: list(sim.calls),
 }
-_ACT: Mapping[str, Any] = {
+_ACT: Mapping[str, Callable[[Simulator, JSON, Mapping[str, JSON], Settings], JSON]] = {
     "faults": _add_faults,
     "faults/clear": _clear_faults,
     "storm": _storm,

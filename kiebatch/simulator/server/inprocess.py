@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import httpx
+from starlette.types import Message, Scope
 
 from kiebatch.simulator.server.application import Application, application
 from kiebatch.simulator.state import Simulator
@@ -65,17 +65,17 @@ class _Exchange:
         self.sent = sent
         self.read = False
         self.cut = False
-        self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self.messages: asyncio.Queue[Message | None] = asyncio.Queue()
 
-    async def run(self, app: Application, scope: dict[str, Any]) -> None:
-        async def receive() -> dict[str, Any]:
+    async def run(self, app: Application, scope: Scope) -> None:
+        async def receive() -> Message:
             if not self.read:
                 self.read = True
                 return {"type": "http.request", "body": self.sent, "more_body": False}
             await asyncio.Event().wait()  # the client leaves by cancelling us
             raise AssertionError
 
-        async def send(message: Any) -> None:
+        async def send(message: Message) -> None:
             self.messages.put_nowait(message)
 
         try:
@@ -85,7 +85,7 @@ class _Exchange:
         finally:
             self.messages.put_nowait(None)
 
-    async def next(self, patience_s: float | None, request: httpx.Request) -> dict[str, Any] | None:
+    async def next(self, patience_s: float | None, request: httpx.Request) -> Message | None:
         try:
             message = await asyncio.wait_for(self.messages.get(), patience_s)
         except TimeoutError:
@@ -113,7 +113,7 @@ class _Body(httpx.AsyncByteStream):
         self.exchange.task.cancel()
 
 
-def _scope(request: httpx.Request) -> dict[str, Any]:
+def _scope(request: httpx.Request) -> Scope:
     return {
         "type": "http",
         "http_version": "1.1",

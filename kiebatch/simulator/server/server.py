@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from kiebatch.simulator.drawing.pool import die_with, drawing_pool
 from kiebatch.simulator.faults import Fault
 from kiebatch.simulator.server.application import Application, application
+from kiebatch.simulator.server.background import Launch
 from kiebatch.simulator.server.guard import Guard
 from kiebatch.simulator.settings import Settings
 from kiebatch.simulator.state import Simulator
@@ -31,7 +31,8 @@ from kiebatch.simulator.wire import Cut
 class Protocol(H11Protocol):
     """HTTP/1.1 that can hang up in the middle, when the application says so."""
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         super().connection_made(transport)
         self.app = partial(_or_cut, self.app, transport)
 
@@ -88,20 +89,20 @@ class Server(uvicorn.Server):
 def main() -> None:
     """Serve until standard input ends: `background` holds the other end of that pipe.
 
-    Reads one line of JSON (`settings`, `faults`, `captions`, `port`, `separate_media`, `parent`), answers with one line: the URL.
+    Reads one line of JSON, a `Launch`, and answers with one line: the URL.
     """
-    wish = json.loads(sys.stdin.buffer.readline())
-    die_with(wish["parent"])
+    launch: Launch = json.loads(sys.stdin.buffer.readline())
+    die_with(launch["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who still wants its results
-    settings = Settings.from_json(wish["settings"])
-    sockets = [listen(wish["port"])]
-    if wish["separate_media"]:
+    settings = Settings.from_json(launch["settings"])
+    sockets = [listen(launch["port"])]
+    if launch["separate_media"]:
         sockets.append(listen())
         settings = replace(settings, media_url=url_of(sockets[1]))
     sim = Simulator(settings)
-    for fault in wish["faults"]:
-        sim.faults.add(Fault(**fault))
-    sim.caption(wish["captions"])
+    for fault in launch["faults"]:
+        sim.faults.add(Fault.from_json(fault))
+    sim.caption(launch["captions"])
     server = Server(application(sim, drawing_pool()))
 
     def end_with_input() -> None:
