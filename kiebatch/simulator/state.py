@@ -41,6 +41,26 @@ class Charge:
 
 
 @dataclass(slots=True, kw_only=True)
+class Facts:
+    """What its family remembers of a task.  Files are named by their paths on the media host."""
+
+    parent: str = ""  # the id of the task that it goes on from
+    number: int = 1  # the track of that task that it is made from
+    seconds: float = 0.0  # how long that track is
+    cover: str = ""
+    origin: str = ""
+    last_frame: str = ""
+    result: JSON = None  # where it makes words or values, not media
+    param: str = ""  # the request, as its record tells it
+    personas: list[str] = field(default_factory=list)  # the tracks that have one
+    _made: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    def made(self, form: str) -> dict[int, str]:
+        """Return the tasks that make another form of its outputs, by the output's number: to read and to add to."""
+        return self._made.setdefault(form, {})
+
+
+@dataclass(slots=True, kw_only=True)
 class Task:
     """The provider's record of one submission.  Times are seconds of the simulator's clock."""
 
@@ -59,7 +79,7 @@ class Task:
     error: tuple[str, str] | None = None  # code and text, when it is going to fail
     callback: str | None = None
     quirks: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, JSON] = field(default_factory=dict)  # what its family remembers of it
+    facts: Facts = field(default_factory=Facts)
 
     @property
     def model(self) -> str:
@@ -196,7 +216,7 @@ class Simulator:
         family: str,
         operation: str,
         outputs: list[Wanted] | None = None,
-        facts: dict[str, JSON] | None = None,
+        facts: Facts | None = None,
         error: tuple[str, str] | None = None,
         at_once: bool = False,
     ) -> Task:
@@ -227,7 +247,7 @@ class Simulator:
             family=family,
             operation=operation,
             known=known,
-            body=call.body,
+            body=call.fields,
             input=given,
             origin=call.origin,
             made_at=now,
@@ -235,8 +255,8 @@ class Simulator:
             ends_at=now + lasts_s / settings.speed,
             charge=charge,
             outputs=outputs,
-            callback=_callback(call.body),
-            facts=facts or {},
+            callback=_callback(call.fields),
+            facts=facts or Facts(),
             error=("451", TEXTS[451]) if unreachable else error or self.unfitting(call.origin, known, given),
         )
         ttl_s = settings.result_ttl_s
@@ -256,7 +276,8 @@ class Simulator:
     def caption(self, given: Mapping[str, JSON]) -> None:
         """Keep what pictures are called, by prompt: one text for all of them, or one for each request in order."""
         for prompt, labels in given.items():
-            self.captions[str(prompt)] = [labels] if isinstance(labels, str) else [str(n) for n in labels]
+            listed = labels if isinstance(labels, list | tuple) else [labels]
+            self.captions[prompt] = [str(label) for label in listed]
 
     def charge(self, charge: Charge) -> None:
         """Write down a charge for an answer that came at once."""
@@ -365,9 +386,9 @@ class Simulator:
         return None
 
 
-def _callback(body: JSON) -> str | None:
+def _callback(body: Mapping[str, JSON]) -> str | None:
     """Return where the submission wants to be called back (protocol 1.3, both spellings)."""
-    found = body.get("callBackUrl") or body.get("calBackUrl") if isinstance(body, Mapping) else None
+    found = body.get("callBackUrl") or body.get("calBackUrl")
     return found if isinstance(found, str) else None
 
 

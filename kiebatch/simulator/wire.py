@@ -47,9 +47,18 @@ class Cut(BaseException):
     """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFile:
+    """One file of a form."""
+
+    data: bytes
+    name: str
+    media_type: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """A request: `origin` is the scheme and host it was sent to, `body` the parsed JSON or form."""
+    """A request: `origin` is the scheme and host it was sent to, `body` the parsed JSON or the texts of a form."""
 
     method: str
     path: str
@@ -57,7 +66,13 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
     body: JSON = None
+    files: Mapping[str, SentFile] = field(default_factory=dict)
     malformed: bool = False
+
+    @property
+    def fields(self) -> Mapping[str, JSON]:
+        """What the body says, by the names of its fields; nothing where it is not an object."""
+        return self.body if isinstance(self.body, Mapping) else {}
 
 
 @dataclass(slots=True, kw_only=True)

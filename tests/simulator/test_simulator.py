@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bench.waiting import until
+from kiebatch.model import JSON
 from kiebatch.simulator import Settings, Simulator, faults
 from kiebatch.simulator.server import service
 from kiebatch.simulator.wire import Call
@@ -470,7 +471,7 @@ def test_a_projects_own_models_are_known_with_their_inputs_and_prices(tmp_path: 
     sim = Simulator(Settings(model_files=(str(folder),)))
 
     def create(prompt: str) -> int:
-        body = {"model": "someone/new", "input": {"prompt": prompt}}
+        body: JSON = {"model": "someone/new", "input": {"prompt": prompt}}
         headers = {"authorization": f"Bearer {sim.settings.key}"}
         call = Call(method="POST", path="/api/v1/jobs/createTask", headers=headers, body=body)
         return int(json.loads(service.answer(sim, call).body)["code"])

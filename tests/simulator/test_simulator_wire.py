@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from kiebatch.provider import families
 from kiebatch.simulator import Fault, Settings, Simulator
 from kiebatch.simulator.families import callbacks
 from kiebatch.simulator.server import service
-from kiebatch.simulator.wire import Call
+from kiebatch.simulator.wire import Call, SentFile
 from kiebatch.testing.fixtures import ANSWERS
 
 FOLDER = ANSWERS
@@ -45,6 +45,9 @@ class World:
     def call(self, method: str, path: str, body: Any = None, key: str | None = None, **query: str) -> Any:
         headers = {"authorization": f"Bearer {self.sim.settings.key if key is None else key}"}
         call = Call(method=method, path=path, body=body, query=query, headers=headers, origin="http://sim")
+        if isinstance(body, Mapping):
+            call.files = {name: sent for name, sent in body.items() if isinstance(sent, SentFile)}
+            call.body = {name: sent for name, sent in body.items() if name not in call.files}
         return json.loads(service.answer(self.sim, call).body)
 
     def post(self, path: str, **body: Any) -> Any:
@@ -169,7 +172,7 @@ class World:
         return self
 
     def upload(self) -> Any:
-        sent = {"data": b"x", "filename": "x.png", "content_type": "image/jpeg"}
+        sent = SentFile(data=b"x", name="x.png", media_type="image/jpeg")
         return self.post("/api/file-stream-upload", file=sent, uploadPath="images")
 
 
@@ -385,7 +388,7 @@ VALID: dict[str, dict[str, Any]] = {
     "/api/v1/omni/character/create": {"descriptions": "A", "image_urls": ["https://x.test/a.png"]},
     "/api/v1/voice/validate": {"voiceUrl": "https://x.test/a.mp3", "vocalStartS": 0, "vocalEndS": 10},
     "/api/file-stream-upload": {
-        "file": {"data": b"x", "filename": "x", "content_type": "image/png"},
+        "file": SentFile(data=b"x", name="x", media_type="image/png"),
         "uploadPath": "a",
     },
     "/api/file-base64-upload": {"base64Data": "aGk=", "uploadPath": "a"},

@@ -21,10 +21,10 @@ FAMILY = "chat"
 def handle(sim: Simulator, call: Call) -> Answer:
     """Answer a question and charge for its tokens; `Refusal` where the shape is another, or there is no money."""
     model = _model(call)
-    question = _QUESTIONS[model.api](call.body)
+    question = _QUESTIONS[model.api](call.fields)
     if not question:
         raise Refusal(422, "the question is empty")
-    if call.body.get("stream", model.api is not Api.RESPONSES):
+    if call.fields.get("stream", model.api is not Api.RESPONSES):
         raise Refusal(422, "this server does not stream")
     text = _better(question)
     tokens = (max(1, len(question) // 4), max(1, len(text) // 4))
@@ -42,7 +42,7 @@ def handle(sim: Simulator, call: Call) -> Answer:
 def _model(call: Call) -> ChatModel:
     known = chat_models.chat_models().values()
     here = [model for model in known if model.path == call.path]
-    named = call.body.get("model")
+    named = call.fields.get("model")
     found = next((model for model in here if model.id == named), here[0] if len(here) == 1 else None)
     if found is None:
         raise Refusal(422, "The model name you specified is not supported. Please verify it and try again.")
@@ -88,22 +88,24 @@ _QUESTIONS = {
 
 
 def _responses(model: ChatModel, text: str, tokens: tuple[int, int], number: str) -> JSON:
-    content = [{"type": "output_text", "text": text, "annotations": []}]
-    message = {"type": "message", "role": "assistant", "status": "completed", "content": content}
+    content: JSON = [{"type": "output_text", "text": text, "annotations": []}]
+    thoughts: JSON = {"type": "reasoning", "summary": []}
+    message: JSON = {"type": "message", "role": "assistant", "status": "completed", "content": content}
     usage = {"input_tokens": tokens[0], "output_tokens": tokens[1], "total_tokens": sum(tokens)}
     return {
         "id": f"resp_{number}",
         "object": "response",
         "status": "completed",
         "model": model.id,
-        "output": [{"type": "reasoning", "summary": []}, message],
+        "output": [thoughts, message],
         "usage": usage,
     }
 
 
 def _completions(model: ChatModel, text: str, tokens: tuple[int, int], number: str) -> JSON:
     usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    message = {"role": "assistant", "content": text}
+    choice: JSON = {"index": 0, "message": message, "finish_reason": "stop"}
     return {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
@@ -131,7 +133,7 @@ def _gemini(model: ChatModel, text: str, tokens: tuple[int, int], number: str) -
         "candidatesTokenCount": tokens[1],
         "totalTokenCount": sum(tokens),
     }
-    content = {"role": "model", "parts": [{"text": text}]}
+    content: JSON = {"role": "model", "parts": [{"text": text}]}
     return {
         "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
         "usageMetadata": counts,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from kiebatch.catalogue import Model
@@ -22,7 +21,7 @@ def credit(sim: Simulator, call: Call) -> Answer:
 
 def download_url(sim: Simulator, call: Call) -> Answer:
     """Give a 20-minute link to a result, also when its own link is over; foreign URLs are `url is wrong`."""
-    return ok(temporary_link(sim, call.origin, str(call.body.get("url") or "")))
+    return ok(temporary_link(sim, call.origin, str(call.fields.get("url") or "")))
 
 
 def temporary_link(sim: Simulator, origin: str, url: str) -> str:
@@ -40,12 +39,12 @@ def list_models(sim: Simulator, call: Call) -> Answer:
     kinds = {k.strip().lower() for k in call.query.get("taskType", "").split(",") if k.strip()}
     provider, words = call.query.get("provider", "").lower(), call.query.get("q", "").lower()
 
-    def is_asked_for(entry: Mapping[str, JSON]) -> bool:
-        of_kind = not kinds or kinds & {task.lower() for task in entry["taskType"]}
-        return bool(of_kind) and provider in ("", entry["provider"].lower())
+    def is_asked_for(model: Model) -> bool:
+        if words not in f"{model.id} {model.title}".lower() or provider not in ("", model.maker.lower()):
+            return False
+        return not kinds or not kinds.isdisjoint(task.lower() for task in _task_types(model))
 
-    named = [m for m in models.listed(sim.settings.model_files) if words in f"{m.id} {m.title}".lower()]
-    found = [entry for entry in map(_entry, named) if is_asked_for(entry)]
+    found = [_entry(model) for model in models.listed(sim.settings.model_files) if is_asked_for(model)]
     return ok({"total": len(found), "models": found})
 
 
@@ -59,7 +58,7 @@ def one_model(sim: Simulator, call: Call) -> Answer:
         return ok(
             {
                 "model": model.id,
-                "openapi": {"openapi": "3.0.1", "components": {"schemas": {"input": model.input}}},
+                "openapi": {"openapi": "3.0.1", "components": {"schemas": {"input": model.raw["input"]}}},
             }
         )
     if what == "price":
@@ -69,8 +68,8 @@ def one_model(sim: Simulator, call: Call) -> Answer:
 
 def price_page(sim: Simulator, call: Call) -> Answer:
     """Answer the public price list, page by page; needs no key."""
-    page = max(1, int(number(call.body.get("pageNum"), 1)))
-    size = min(100, max(1, int(number(call.body.get("pageSize"), 10))))
+    page = max(1, int(number(call.fields.get("pageNum"), 1)))
+    size = min(100, max(1, int(number(call.fields.get("pageSize"), 10))))
     rows = [
         {
             "modelDescription": f"{model.title}, {row.get('when') or 'default'}",
@@ -96,12 +95,16 @@ def _entry(model: Model) -> dict[str, JSON]:
         "slug": model.id.replace("/", "-"),
         "title": model.title,
         "provider": model.maker,
-        "taskType": [
-            task.replace("-", " ").title().replace(" To ", " to ") for task in model.tasks or (model.task,)
-        ],
+        "taskType": _task_types(model),
         "description": None,
         "pricingDesc": _prices(model),
     }
+
+
+def _task_types(model: Model) -> list[str]:
+    """Return the kinds of tasks of a model, as the listing writes them (`Text to Video`)."""
+    tasks = model.tasks or (model.task,)
+    return [task.replace("-", " ").title().replace(" To ", " to ") for task in tasks]
 
 
 def _prices(model: Model) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from kiebatch.model import JSON
 from kiebatch.simulator import validation
 from kiebatch.simulator.drawing.wanted import Wanted
-from kiebatch.simulator.state import Phase, Simulator, Task
-from kiebatch.simulator.wire import Call, Refusal, compact
+from kiebatch.simulator.state import Facts, Phase, Simulator, Task
+from kiebatch.simulator.wire import Answer, Call, Refusal, compact, ok
 
 _CALLBACKS = ("callBackUrl", "calBackUrl")
 
@@ -23,7 +23,7 @@ def submit(
     operation: str,
     required: Sequence[str] = (),
     outputs: list[Wanted] | None = None,
-    facts: dict[str, JSON] | None = None,
+    facts: Facts | None = None,
     error: tuple[str, str] | None = None,
     at_once: bool = False,
 ) -> Task:
@@ -31,7 +31,7 @@ def submit(
 
     A retired model (`paused` in the settings) is refused with 505, as the dedicated endpoints do it.
     """
-    given = {name: value for name, value in call.body.items() if name not in _CALLBACKS}
+    given = {name: value for name, value in call.fields.items() if name not in _CALLBACKS}
     if model in sim.settings.paused:
         raise Refusal(505)
     for name in required:
@@ -54,8 +54,20 @@ def submit(
     )
 
 
-def visible(sim: Simulator, call: Call, families: str | Sequence[str]) -> Task | None:
-    """Return the task that a read asks for; None where the answer is code 200 with `data` null (protocol 4)."""
+def read(
+    sim: Simulator,
+    call: Call,
+    families: str | Sequence[str],
+    record: Callable[[Simulator, Task, str], JSON],
+) -> Answer:
+    """Answer a read with the record of its task; code 200 with `data` null where there is none (protocol 4)."""
+    task = _visible(sim, call, families)
+    if task is None:
+        return ok(None)
+    return ok(record(sim, task, call.origin))
+
+
+def _visible(sim: Simulator, call: Call, families: str | Sequence[str]) -> Task | None:
     sim.admit_read()
     task_id = call.query.get("taskId")
     if not task_id:

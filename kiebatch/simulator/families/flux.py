@@ -15,20 +15,20 @@ ORIGIN_TTL_S = 600.0
 
 def generate(sim: Simulator, call: Call) -> Answer:
     sim.admit()
-    model = call.body.get("model") or "flux-kontext-pro"
+    model = call.fields.get("model") or "flux-kontext-pro"
     if model not in ("flux-kontext-pro", "flux-kontext-max"):
         raise Refusal(422, "model is not within the range of allowed options")
     # A tolerance out of range fails the task, not the submission.
-    highest = 2 if call.body.get("inputImage") else 6
-    tolerance = call.body.get("safetyTolerance", 2)
+    body = dict(call.fields)
+    highest = 2 if body.get("inputImage") else 6
+    tolerance = body.get("safetyTolerance", 2)
     wrong = not isinstance(tolerance, int) or not 0 <= tolerance <= highest
-    body = dict(call.body)
     if wrong:
         call.body = {name: value for name, value in body.items() if name != "safetyTolerance"}
     task = dedicated.submit(
         sim,
         call,
-        model,
+        str(model),
         family=FAMILY,
         operation="generate",
         required=("prompt",),
@@ -37,13 +37,12 @@ def generate(sim: Simulator, call: Call) -> Answer:
     task.body = body
     if not task.error:
         origin = replace(task.outputs[0], part="origin")
-        task.facts["origin"] = sim.publish(task, origin, ttl_s=ORIGIN_TTL_S)
+        task.facts.origin = sim.publish(task, origin, ttl_s=ORIGIN_TTL_S)
     return ok({"taskId": task.id})
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.visible(sim, call, FAMILY)
-    return ok(task and record(sim, task, call.origin))
+    return dedicated.read(sim, call, FAMILY, record)
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
@@ -65,7 +64,7 @@ def _links(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     found = dedicated.urls(sim, task, origin)
     if not found:
         return {"originImageUrl": "", "resultImageUrl": ""}
-    return {"originImageUrl": sim.media_root(origin) + task.facts["origin"], "resultImageUrl": found[0]}
+    return {"originImageUrl": sim.media_root(origin) + task.facts.origin, "resultImageUrl": found[0]}
 
 
 def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:

@@ -13,7 +13,7 @@ FAMILY = "gpt4o-image"
 
 def generate(sim: Simulator, call: Call) -> Answer:
     sim.admit()
-    body = call.body
+    body = call.fields
     if not (body.get("prompt") or body.get("filesUrl") or body.get("fileUrl")):
         raise Refusal(422, "prompt and filesUrl cannot be empty at the same time")
     task = dedicated.submit(sim, call, "gpt4o-image", family=FAMILY, operation="generate", required=("size",))
@@ -21,8 +21,7 @@ def generate(sim: Simulator, call: Call) -> Answer:
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.visible(sim, call, FAMILY)
-    return ok(task and record(sim, task, call.origin))
+    return dedicated.read(sim, call, FAMILY, record)
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
@@ -48,14 +47,14 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
 
 def link(sim: Simulator, call: Call) -> Answer:
     """Give a 20-minute link to one image of a task (protocol 4.1, last paragraph)."""
-    task = sim.tasks.get(str(call.body.get("taskId")))
+    task = sim.tasks.get(str(call.fields.get("taskId")))
     if task is None or task.family != FAMILY:
         raise Refusal(422, "Record is null")
     if task.phase(sim.clock()) != "done":
         raise Refusal(422, "Record status is not success")
     if sim.clock() - task.made_at > 14 * 86400:
         raise Refusal(422, "The record is older than 14 days")
-    return ok(temporary_link(sim, call.origin, str(call.body.get("url") or "")))
+    return ok(temporary_link(sim, call.origin, str(call.fields.get("url") or "")))
 
 
 def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:

@@ -17,7 +17,7 @@ _EMPTY: Mapping[str, JSON] = {"text": "", "null": None, "object": "{}", "list": 
 
 def create(sim: Simulator, call: Call) -> Answer:
     sim.admit()
-    model, given = _asked(sim, call.body)
+    model, given = _asked(sim, call.fields)
     known = models.find(model, sim.settings.model_files)
     if known is None and sim.settings.unknown_models:
         known = models.guess(model)
@@ -28,15 +28,15 @@ def create(sim: Simulator, call: Call) -> Answer:
     validation.check(sim, known, given)
     task = sim.create(call, known, given, family="jobs", operation="createTask")
     if asked.kind_of(known) == "text":
-        task.facts["resultObject"] = asked.text_result(known, given)
+        task.facts.result = asked.text_result(known, given)
     if given.get("return_last_frame") and task.outputs and not task.error:
         frame = replace(task.outputs[0], kind="image", format="png", part="last_frame")
-        task.facts["lastFrameUrl"] = sim.publish(task, frame)
+        task.facts.last_frame = sim.publish(task, frame)
     named = next(iter(sim.tasks)) if "same-id" in task.quirks else task.id
     return ok({"taskId": named, "recordId": named})
 
 
-def _asked(sim: Simulator, body: JSON) -> tuple[str, Mapping[str, JSON]]:
+def _asked(sim: Simulator, body: Mapping[str, JSON]) -> tuple[str, Mapping[str, JSON]]:
     """Return the model and the input of a submission; `Refusal` where one is missing."""
     model, given = body.get("model"), body.get("input")
     if not isinstance(model, str) or not model:
@@ -72,7 +72,7 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
         "taskId": "0" * 32 if "other-id" in task.quirks else task.id,
         "model": task.model,
         "state": _state(sim, task, now),
-        "param": task.facts.get("param") or _param(task),
+        "param": task.facts.param or _param(task),
         "resultJson": _result(sim, task, origin) if phase == "done" else "",
         "failCode": code,
         "failMsg": message,
@@ -97,8 +97,8 @@ def _consumed(sim: Simulator, task: Task) -> float:
 def _param(task: Task) -> str:
     """Return the request as the record tells it: JSON in JSON, keys in another order (protocol 3.2)."""
     shuffled = dict(sorted(task.input.items(), key=lambda pair: _hash_order(pair[0])))
-    task.facts["param"] = compact({"input": compact(shuffled), "model": task.model})
-    return str(task.facts["param"])
+    task.facts.param = compact({"input": compact(shuffled), "model": task.model})
+    return task.facts.param
 
 
 def _hash_order(key: str) -> int:
@@ -125,23 +125,21 @@ def _state(sim: Simulator, task: Task, now: float) -> str:
 def _result(sim: Simulator, task: Task, origin: str) -> JSON:
     if "no-output" in task.quirks:
         return _EMPTY.get(task.quirks["no-output"], "")
-    root = sim.media_root(origin)
-    urls = [root + sim.result_path(task, wanted) for wanted in task.outputs]
-    result: dict[str, JSON]
-    if "resultObject" in task.facts:
-        result = {"resultObject": task.facts["resultObject"]}
-    elif "tracks" in task.quirks:
-        seconds = [wanted.seconds for wanted in task.outputs]
-        result = {
-            "data": [
-                {"audio_url": u, "id": u[-32:], "duration": s} for u, s in zip(urls, seconds, strict=True)
-            ]
-        }
-    else:
-        result = {"resultUrls": urls}
-        if "lastFrameUrl" in task.facts:
-            result["lastFrameUrl"] = [root + task.facts["lastFrameUrl"]]
+    result = _found(sim, task, sim.media_root(origin))
     return result if "object" in task.quirks else compact(result)
+
+
+def _found(sim: Simulator, task: Task, root: str) -> dict[str, JSON]:
+    """Return what a task made: values, the tracks of a song, or links to media below `root`."""
+    if task.facts.result is not None:
+        return {"resultObject": task.facts.result}
+    urls = [root + sim.result_path(task, wanted) for wanted in task.outputs]
+    if "tracks" in task.quirks:
+        tracks = zip(urls, task.outputs, strict=True)
+        return {"data": [{"audio_url": url, "id": url[-32:], "duration": w.seconds} for url, w in tracks]}
+    if task.facts.last_frame:
+        return {"resultUrls": urls, "lastFrameUrl": [root + task.facts.last_frame]}
+    return {"resultUrls": urls}
 
 
 def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
-from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.state import Facts, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, iso, ok
 
 RUNWAY, ALEPH = "runway", "aleph"
@@ -15,7 +15,7 @@ RUNWAY, ALEPH = "runway", "aleph"
 
 def generate(sim: Simulator, call: Call) -> Answer:
     sim.admit()
-    body = call.body
+    body = call.fields
     if str(body.get("duration")) == "10" and body.get("quality") == "1080p":
         raise Refusal(422, "duration 10 is not supported with quality 1080p")
     required: tuple[str, ...] = ("prompt", "duration", "quality")
@@ -27,9 +27,9 @@ def generate(sim: Simulator, call: Call) -> Answer:
 def extend(sim: Simulator, call: Call) -> Answer:
     sim.admit()
     for name in ("taskId", "prompt", "quality"):
-        if not call.body.get(name):
+        if not call.fields.get(name):
             raise Refusal(422, f"{name} is required")
-    older = dedicated.parent(sim, call.body["taskId"], RUNWAY)
+    older = dedicated.parent(sim, call.fields["taskId"], RUNWAY)
     return _begin(sim, call, "runway/extend", "extend", (), parent=older)
 
 
@@ -41,7 +41,7 @@ def _begin(
     required: tuple[str, ...],
     parent: Task | None = None,
 ) -> Answer:
-    outputs = sim.drawings(parent.known, {**parent.input, **call.body}) if parent else None
+    outputs = sim.drawings(parent.known, {**parent.input, **call.fields}) if parent else None
     task = dedicated.submit(
         sim,
         call,
@@ -50,7 +50,7 @@ def _begin(
         operation=operation,
         required=required,
         outputs=outputs,
-        facts={"parent": parent.id if parent else ""},
+        facts=Facts(parent=parent.id if parent else ""),
     )
     _cover(sim, task)
     return ok({"taskId": task.id})
@@ -58,14 +58,13 @@ def _begin(
 
 def _cover(sim: Simulator, task: Task) -> None:
     if task.outputs and not task.error:
-        task.facts["cover"] = sim.publish(
+        task.facts.cover = sim.publish(
             task, replace(task.outputs[0], kind="image", format="png", part="cover")
         )
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.visible(sim, call, RUNWAY)
-    return ok(task and detail(sim, task, call.origin))
+    return dedicated.read(sim, call, RUNWAY, detail)
 
 
 def detail(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
@@ -78,11 +77,11 @@ def detail(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
             "videoId": f"{task.id[:8]}-{task.id[8:12]}",
             "taskId": task.id,
             "videoUrl": found[0] if found else "",
-            "imageUrl": sim.media_root(origin) + task.facts["cover"] if found else "",
+            "imageUrl": sim.media_root(origin) + task.facts.cover if found else "",
         }
     return {
         "taskId": task.id,
-        "parentTaskId": task.facts["parent"],
+        "parentTaskId": task.facts.parent,
         "generateParam": {
             "prompt": task.input.get("prompt"),
             "imageUrl": task.input.get("imageUrl", ""),
@@ -112,7 +111,7 @@ def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
     data = {"task_id": task.id, "video_id": task.id[:8], "video_url": "", "image_url": ""}
     if task.error:
         return {"code": 400 if task.error[0] == "400" else 500, "msg": task.error[1], "data": data}
-    data |= {"video_url": found[0], "image_url": sim.media_root(task.origin) + task.facts["cover"]}
+    data |= {"video_url": found[0], "image_url": sim.media_root(task.origin) + task.facts.cover}
     return {"code": 200, "msg": "All generated successfully.", "data": data}
 
 
@@ -129,8 +128,7 @@ def edit(sim: Simulator, call: Call) -> Answer:
 
 
 def read_edit(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.visible(sim, call, ALEPH)
-    return ok(task and edit_record(sim, task, call.origin))
+    return dedicated.read(sim, call, ALEPH, edit_record)
 
 
 def edit_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
@@ -148,12 +146,12 @@ def edit_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     }
 
 
-def _edit_links(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
+def _edit_links(sim: Simulator, task: Task, origin: str) -> dict[str, str]:
     found = dedicated.urls(sim, task, origin)
     return {
         "taskId": task.id,
         "resultVideoUrl": found[0] if found else "",
-        "resultImageUrl": sim.media_root(origin) + task.facts["cover"] if found else "",
+        "resultImageUrl": sim.media_root(origin) + task.facts.cover if found else "",
     }
 
 

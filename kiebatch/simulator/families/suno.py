@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from kiebatch.model import JSON
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.families import dedicated
-from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.state import Facts, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, compact, millis, number, ok
 
 MUSIC, LYRICS, WAV, VOCALS, MIDI, VIDEO, COVER = (
@@ -53,7 +53,7 @@ class Song:
 
     def submit(self, sim: Simulator, call: Call) -> Answer:
         sim.admit()
-        body = call.body
+        body = call.fields
         self._check(body)
         given = {name: value for name, value in body.items() if name != "callBackUrl"}
         model = "suno/" + self.operation.replace("_", "-")
@@ -64,7 +64,7 @@ class Song:
             family=MUSIC,
             operation=self.operation,
             outputs=self._tracks(sim, given),
-            facts=_parents(sim, body),
+            facts=_from_track(sim, body),
             error=self._error(sim, body),
         )
         _publish_stages(sim, task)
@@ -101,9 +101,9 @@ def _require(body: Mapping[str, JSON], names: Sequence[str]) -> None:
             raise Refusal(422, f"{name} is required")
 
 
-def _parents(sim: Simulator, body: Mapping[str, JSON]) -> dict[str, JSON]:
+def _from_track(sim: Simulator, body: Mapping[str, JSON]) -> Facts:
     found = _track(sim, body.get("audioId"))
-    return {"parent": found[0].id if found else ""}
+    return Facts(parent=found[0].id) if found else Facts()
 
 
 def audio_id(task: Task, number: int) -> str:
@@ -142,8 +142,7 @@ def _cover(wanted: Wanted) -> Wanted:
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.visible(sim, call, MUSIC)
-    return ok(task and record(sim, task, call.origin))
+    return dedicated.read(sim, call, MUSIC, record)
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
@@ -152,7 +151,7 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     tracks = None if end.phase == "failed" or stage == "PENDING" else _tracks(sim, task, origin, stage)
     return {
         "taskId": task.id,
-        "parentMusicId": task.facts.get("parent", ""),
+        "parentMusicId": task.facts.parent,
         "param": compact(task.body),
         "response": {"taskId": task.id, "sunoData": tracks} if tracks is not None else None,
         "status": stage,
@@ -163,13 +162,17 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     }
 
 
+_FAILED = {
+    "451": "CREATE_TASK_FAILED",
+    "CREATE_TASK_FAILED": "CREATE_TASK_FAILED",
+    "SENSITIVE_WORD_ERROR": "SENSITIVE_WORD_ERROR",
+}
+
+
 def _stage(task: Task, now: float) -> str:
     phase = task.phase(now)
     if phase == "failed" and task.error:
-        code = task.error[0]
-        if code in ("451", "CREATE_TASK_FAILED"):
-            return "CREATE_TASK_FAILED"
-        return "SENSITIVE_WORD_ERROR" if code == "SENSITIVE_WORD_ERROR" else "GENERATE_AUDIO_FAILED"
+        return _FAILED.get(task.error[0], "GENERATE_AUDIO_FAILED")
     if phase == "done":
         return "CALLBACK_EXCEPTION" if "callback-exception" in task.quirks else "SUCCESS"
     if "state" in task.quirks:
@@ -184,26 +187,28 @@ def _tracks(sim: Simulator, task: Task, origin: str, stage: str) -> list[dict[st
     root = sim.media_root(origin)
     if "no-output" in task.quirks:
         return []
-    found = []
-    for wanted in task.outputs:
-        ready = stage not in ("TEXT_SUCCESS", "FIRST_SUCCESS") or (
-            stage == "FIRST_SUCCESS" and wanted.number == 1
-        )
-        found.append(
-            {
-                "id": audio_id(task, wanted.number),
-                "audioUrl": root + sim.result_path(task, wanted) if ready else "",
-                "streamAudioUrl": root + sim.result_path(task, replace(wanted, part="stream")),
-                "imageUrl": root + sim.result_path(task, _cover(wanted)),
-                "prompt": task.input.get("prompt", ""),
-                "modelName": f"chirp-{str(task.input.get('model', 'V5')).lower()}",
-                "title": task.input.get("title") or "Untitled",
-                "tags": task.input.get("style") or task.input.get("tags") or "",
-                "createTime": blank_separated(task.made_at),
-                "duration": wanted.seconds + 0.44 * wanted.number if ready else None,
-            }
-        )
-    return found
+    return [
+        {
+            "id": audio_id(task, wanted.number),
+            "audioUrl": root + sim.result_path(task, wanted) if _is_ready(wanted, stage) else "",
+            "streamAudioUrl": root + sim.result_path(task, replace(wanted, part="stream")),
+            "imageUrl": root + sim.result_path(task, _cover(wanted)),
+            "prompt": task.input.get("prompt", ""),
+            "modelName": f"chirp-{str(task.input.get('model', 'V5')).lower()}",
+            "title": task.input.get("title") or "Untitled",
+            "tags": task.input.get("style") or task.input.get("tags") or "",
+            "createTime": blank_separated(task.made_at),
+            "duration": wanted.seconds + 0.44 * wanted.number if _is_ready(wanted, stage) else None,
+        }
+        for wanted in task.outputs
+    ]
+
+
+def _is_ready(wanted: Wanted, stage: str) -> bool:
+    """Whether a track can be had at a stage: the first one is there a stage before the others."""
+    if stage == "FIRST_SUCCESS":
+        return wanted.number == 1
+    return stage != "TEXT_SUCCESS"
 
 
 _SNAKE = {
@@ -259,13 +264,16 @@ SONGS: Mapping[str, Song] = {
 # --- made from a track ---------------------------------------------------------------------------------
 
 
+Found = Mapping[str, JSON] | None  # what a conversion made; None under the fault `no-output`
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
     """One thing that can be made from a finished track, and how its record tells it."""
 
     family: str
     model: str
-    result: Callable[[Simulator, Task, str], JSON]
+    result: Callable[[Simulator, Task, str], Found]
     outputs: Callable[[Wanted, Mapping[str, JSON]], list[Wanted]]
     failed: str | int
     required: Sequence[str] = ("taskId", "audioId")
@@ -276,16 +284,16 @@ class Conversion:
 
     def submit(self, sim: Simulator, call: Call) -> Answer:
         sim.admit()
-        body = call.body
+        body = call.fields
         _require(body, self.required)
         if "callBackUrl" not in body:
             raise Refusal(422, "Please enter callBackUrl.")
         older = dedicated.parent(sim, body.get("taskId"), self.from_family)
         number = self._number(older, body.get("audioId"))
-        made = older.facts.setdefault(self.family, {})
-        if self.once and str(number) in made:
+        made = older.facts.made(self.family)
+        if self.once and number in made:
             if self.family == COVER:
-                return ok({"taskId": made[str(number)]})
+                return ok({"taskId": made[number]})
             raise Refusal(409, "The record already exists")
         first = older.outputs[number - 1]
         task = dedicated.submit(
@@ -295,9 +303,9 @@ class Conversion:
             family=self.family,
             operation=self.model.removeprefix("suno/"),
             outputs=self.outputs(first, body),
-            facts={"number": number, "seconds": first.seconds},
+            facts=Facts(number=number, seconds=first.seconds),
         )
-        made[str(number)] = task.id
+        made[number] = task.id
         return ok({"taskId": task.id})
 
     def _number(self, older: Task, sent: JSON) -> int:
@@ -309,17 +317,15 @@ class Conversion:
         raise Refusal(422, "Record does not exist")
 
     def read(self, sim: Simulator, call: Call) -> Answer:
-        task = dedicated.visible(sim, call, self.family)
-        return ok(task and self.record(sim, task, call.origin))
+        return dedicated.read(sim, call, self.family, self.record)
 
     def record(self, sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
         end = dedicated.ending(task, sim.clock())
-        number = task.facts["number"]
         return {
             "taskId": task.id,
             "musicId": str(task.input.get("audioId", "")),
             "callbackUrl": task.callback,
-            "musicIndex": number - 1,
+            "musicIndex": task.facts.number - 1,
             "completeTime": end.when(blank_separated),
             self.field: end.if_done(lambda: self.result(sim, task, origin)),
             "successFlag": self._flag(sim, task, end.phase),
@@ -348,7 +354,7 @@ class Conversion:
 
 
 # What a callback says of each result, beside the task, and what it says where there is none.
-_TOLD: Mapping[str, Callable[[JSON], dict[str, JSON]]] = {
+_TOLD: Mapping[str, Callable[[Mapping[str, JSON]], dict[str, JSON]]] = {
     COVER: lambda found: {"images": found["images"]},
     MIDI: lambda found: dict(found),
     VOCALS: lambda found: {
@@ -379,13 +385,13 @@ def _vocals(wanted: Wanted, body: Mapping[str, JSON]) -> list[Wanted]:
     return [replace(wanted, part=name, number=number) for number, name in enumerate(names, 1)]
 
 
-def _vocals_result(sim: Simulator, task: Task, origin: str) -> JSON:
+def _vocals_result(sim: Simulator, task: Task, origin: str) -> Found:
     found = dict(zip((w.part for w in task.outputs), dedicated.urls(sim, task, origin), strict=False))
     result: dict[str, JSON] = {
         "originUrl": None,
         "originData": [
             {
-                "duration": task.facts["seconds"],
+                "duration": task.facts.seconds,
                 "audio_url": url,
                 "stem_type_group_name": part.title(),
                 "id": f"{task.id[:24]}-{number:02d}",
@@ -398,11 +404,11 @@ def _vocals_result(sim: Simulator, task: Task, origin: str) -> JSON:
     return result
 
 
-def _midi_result(sim: Simulator, task: Task, origin: str) -> JSON:
+def _midi_result(sim: Simulator, task: Task, origin: str) -> Found:
     if "no-output" in task.quirks:
         return None
     lot = int(task.id[:8], 16)
-    notes = [
+    notes: list[JSON] = [
         {
             "pitch": 48 + (lot >> n) % 24,
             "start": f"{n * 0.5:.3f}",
@@ -414,8 +420,8 @@ def _midi_result(sim: Simulator, task: Task, origin: str) -> JSON:
     return {"state": "complete", "instruments": [{"name": "Piano", "notes": notes}]}
 
 
-def _single(key: str) -> Callable[[Simulator, Task, str], JSON]:
-    def result(sim: Simulator, task: Task, origin: str) -> JSON:
+def _single(key: str) -> Callable[[Simulator, Task, str], Found]:
+    def result(sim: Simulator, task: Task, origin: str) -> Found:
         found = dedicated.urls(sim, task, origin)
         return {key: found[0] if found else ""}
 
@@ -477,10 +483,10 @@ def lyrics(sim: Simulator, call: Call) -> Answer:
         sim.admit()
     except Refusal:
         raise Refusal(430) from None  # this call has a code list of its own (protocol 5.3)
-    prompt = call.body.get("prompt")
+    prompt = call.fields.get("prompt")
     if not prompt:
         raise Refusal(422, "prompt is required")
-    if not call.body.get("callBackUrl"):
+    if not call.fields.get("callBackUrl"):
         raise Refusal(422, "Please enter callBackUrl.")
     if len(str(prompt)) > 200:
         raise Refusal(413, "prompt exceeds range: at most 200 characters")
@@ -492,11 +498,10 @@ def lyrics(sim: Simulator, call: Call) -> Answer:
 
 
 def read_lyrics(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.visible(sim, call, LYRICS)
-    return ok(task and lyrics_record(sim, task))
+    return dedicated.read(sim, call, LYRICS, lyrics_record)
 
 
-def lyrics_record(sim: Simulator, task: Task) -> dict[str, JSON]:
+def lyrics_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     end = dedicated.ending(task, sim.clock())
     word = "GENERATE_LYRICS_FAILED"
     if task.error and task.error[0] == "SENSITIVE_WORD_ERROR":
@@ -560,25 +565,25 @@ def _at_once(sim: Simulator, call: Call, model: str, required: Sequence[str]) ->
 
 
 def persona(sim: Simulator, call: Call) -> Answer:
-    older = dedicated.parent(sim, call.body.get("taskId"), MUSIC)
-    sent = str(call.body.get("audioId"))
+    body = call.fields
+    older = dedicated.parent(sim, body.get("taskId"), MUSIC)
+    sent = str(body.get("audioId"))
     if _track(sim, sent) is None:
         raise Refusal(422, "Record does not exist")
-    made = older.facts.setdefault("personas", [])
-    if sent in made:
+    if sent in older.facts.personas:
         raise Refusal(409, "A persona of this music already exists")
     task = _at_once(sim, call, "suno/persona", ("audioId", "name", "description"))
-    made.append(sent)
-    return ok({"personaId": task.id, "name": call.body["name"], "description": call.body["description"]})
+    older.facts.personas.append(sent)
+    return ok({"personaId": task.id, "name": body["name"], "description": body["description"]})
 
 
 def timestamps(sim: Simulator, call: Call) -> Answer:
-    older = dedicated.parent(sim, call.body.get("taskId"), MUSIC)
-    if _track(sim, call.body.get("audioId")) is None:
+    older = dedicated.parent(sim, call.fields.get("taskId"), MUSIC)
+    if _track(sim, call.fields.get("audioId")) is None:
         raise Refusal(422, "Record does not exist")
     _at_once(sim, call, "suno/timestamped-lyrics", ("audioId",))
     words = str(older.input.get("prompt") or "la la la").split()
-    aligned = [
+    aligned: list[JSON] = [
         {
             "word": f"{word} ",
             "success": True,
@@ -600,7 +605,7 @@ def style(sim: Simulator, call: Call) -> Answer:
         {
             "taskId": task.id,
             "param": compact(task.body),
-            "result": f"{call.body['content']}, warm analogue tape, brushed drums, close upright piano",
+            "result": f"{call.fields['content']}, warm analogue tape, brushed drums, close upright piano",
             "creditsConsumed": task.charge.credits,
             "creditsRemaining": sim.balance,
             "successFlag": "成功",

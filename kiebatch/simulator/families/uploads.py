@@ -6,9 +6,9 @@ import base64
 import binascii
 import mimetypes
 import re
-from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
+from kiebatch.model import JSON
 from kiebatch.simulator.state import ACCOUNT, Medium, Simulator
 from kiebatch.simulator.wire import Answer, Call, Refusal, as_json, iso
 
@@ -17,19 +17,19 @@ class UploadRefusal(Refusal):
     """The upload host's error envelope: a leading `success`, no `data`."""
 
     def answer(self, real_status: bool) -> Answer:
-        body = {"success": False, "code": self.code, "msg": self.msg}
+        body: JSON = {"success": False, "code": self.code, "msg": self.msg}
         return as_json(body, self.code if real_status else 200)
 
 
 def by_stream(sim: Simulator, call: Call) -> Answer:
-    sent = call.body.get("file")
-    if not isinstance(sent, Mapping) or not isinstance(sent.get("data"), bytes):
+    sent = call.files.get("file")
+    if sent is None:
         raise UploadRefusal(400, "Missing required parameter: file")
-    return _store(sim, call, sent["data"], sent["filename"], sent["content_type"])
+    return _store(sim, call, sent.data, sent.name, sent.media_type)
 
 
 def by_base64(sim: Simulator, call: Call) -> Answer:
-    text = call.body.get("base64Data")
+    text = call.fields.get("base64Data")
     if not isinstance(text, str) or not text:
         raise UploadRefusal(400, "Missing required parameter: base64Data")
     found = re.match(r"data:([\w/+.-]+)?(?:;[^,]*)?,", text)
@@ -41,7 +41,7 @@ def by_base64(sim: Simulator, call: Call) -> Answer:
 
 
 def by_url(sim: Simulator, call: Call) -> Answer:
-    url = call.body.get("fileUrl")
+    url = call.fields.get("fileUrl")
     if not isinstance(url, str) or not url:
         raise UploadRefusal(400, "Missing required parameter: fileUrl")
     path = sim.own_path(call.origin, url)
@@ -52,10 +52,10 @@ def by_url(sim: Simulator, call: Call) -> Answer:
 
 
 def _store(sim: Simulator, call: Call, data: bytes | Medium, sent_name: str, media_type: str) -> Answer:
-    folder = call.body.get("uploadPath")
+    folder = call.fields.get("uploadPath")
     if not isinstance(folder, str) or not folder:
         raise UploadRefusal(400, "Missing required parameter: uploadPath")
-    name = str(call.body.get("fileName") or sent_name or sim.new_id())
+    name = str(call.fields.get("fileName") or sent_name or sim.new_id())
     media_type = media_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
     now = sim.clock()
     file_path = f"kieai/{ACCOUNT}/{folder.strip('/')}/{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kiebatch.model import JSON
@@ -19,9 +20,9 @@ _PROCESSING_1080P = "1080P is processing. It should be ready in 1-2 minutes. Ple
 
 def generate(sim: Simulator, call: Call) -> Answer:
     sim.admit()
-    body = call.body
+    body = call.fields
     model = body.get("model") or "veo3_fast"
-    if model not in ENGINES:
+    if not isinstance(model, str) or model not in ENGINES:
         raise Refusal(422, "Incorrect model")
     if body.get("generationType") == "REFERENCE_2_VIDEO" and model != "veo3_fast":
         raise Refusal(422, "REFERENCE_2_VIDEO is not supported by this model")
@@ -33,10 +34,8 @@ def generate(sim: Simulator, call: Call) -> Answer:
 
 def extend(sim: Simulator, call: Call) -> Answer:
     sim.admit()
-    if not call.body.get("taskId"):
-        raise Refusal(422, "taskId is required")
-    older = dedicated.parent(sim, call.body["taskId"], FAMILY)
-    if older.facts.get("1080p"):
+    older = _older(sim, call)
+    if older.facts.made("1080p"):
         raise Refusal(422, "A video that was upgraded to 1080P cannot be extended")
     task = dedicated.submit(
         sim,
@@ -45,8 +44,7 @@ def extend(sim: Simulator, call: Call) -> Answer:
         family=FAMILY,
         operation="extend",
         required=("prompt",),
-        outputs=sim.drawings(older.known, {**older.input, **call.body}),
-        facts={"extends": older.id},
+        outputs=sim.drawings(older.known, {**older.input, **call.fields}),
     )
     return ok({"taskId": task.id})
 
@@ -60,7 +58,7 @@ def get_1080p(sim: Simulator, call: Call) -> Answer:
         raise Refusal(400, "taskId is required")
     older = dedicated.parent(sim, call.query["taskId"], FAMILY)
     index = _index(older, call.query.get("index", "0"))
-    begun = older.facts.setdefault("1080p", {})
+    begun = older.facts.made("1080p")
     if index not in begun:
         call.body = {"taskId": older.id, "index": index}
         task = dedicated.submit(
@@ -86,20 +84,11 @@ def get_1080p(sim: Simulator, call: Call) -> Answer:
 def get_4k(sim: Simulator, call: Call) -> Answer:
     """Begin the 4K form of a finished video; every later call is a 422, also when it is ready."""
     sim.admit()
-    if not call.body.get("taskId"):
-        raise Refusal(422, "taskId is required")
-    older = dedicated.parent(sim, call.body["taskId"], FAMILY)
-    index = _index(older, call.body.get("index", 0))
-    begun = older.facts.setdefault("4k", {})
+    older = _older(sim, call)
+    index = _index(older, call.fields.get("index", 0))
+    begun = older.facts.made("4k")
     if index in begun:
-        task = sim.tasks[begun[index]]
-        text = "4k is processing. Please check back later."
-        found: list[str] | None = None
-        images: list[str] | None = None
-        if task.phase(sim.clock()) == "done":
-            text = "The 4k video has been generated successfully"
-            found, images = dedicated.urls(sim, task, call.origin), []
-        raise Refusal(422, text, {"taskId": task.id, "resultUrls": found, "imageUrls": images})
+        raise _begun_4k(sim, sim.tasks[begun[index]], call.origin)
     task = dedicated.submit(
         sim,
         call,
@@ -112,9 +101,24 @@ def get_4k(sim: Simulator, call: Call) -> Answer:
     return ok({"taskId": task.id, "resultUrls": None, "imageUrls": None})
 
 
+def _older(sim: Simulator, call: Call) -> Task:
+    """Return the finished video that the body names."""
+    if not call.fields.get("taskId"):
+        raise Refusal(422, "taskId is required")
+    return dedicated.parent(sim, call.fields["taskId"], FAMILY)
+
+
+def _begun_4k(sim: Simulator, task: Task, origin: str) -> Refusal:
+    """Return the answer to every call for a 4K form but the first."""
+    if task.phase(sim.clock()) != "done":
+        waiting: JSON = {"taskId": task.id, "resultUrls": None, "imageUrls": None}
+        return Refusal(422, "4k is processing. Please check back later.", waiting)
+    found: JSON = {"taskId": task.id, "resultUrls": dedicated.urls(sim, task, origin), "imageUrls": []}
+    return Refusal(422, "The 4k video has been generated successfully", found)
+
+
 def read(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.visible(sim, call, (FAMILY, "veo-1080p"))
-    return ok(task and record(sim, task, call.origin))
+    return dedicated.read(sim, call, (FAMILY, "veo-1080p"), record)
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
@@ -194,7 +198,7 @@ def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
             "msg": "4K Video generated successfully.",
             "data": {"taskId": task.id, "info": info},
         }
-    data = {"taskId": task.id, "promptJson": compact(task.body)}
+    data: Mapping[str, JSON] = {"taskId": task.id, "promptJson": compact(task.body)}
     if task.error:
         return {
             "code": dedicated.error_code(task),

@@ -18,14 +18,14 @@ def validate(sim: Simulator, call: Call) -> Answer:
 
 
 def regenerate(sim: Simulator, call: Call) -> Answer:
-    if not call.body.get("calBackUrl"):  # spelled so upstream, and wanted here
+    if not call.fields.get("calBackUrl"):  # spelled so upstream, and wanted here
         raise Refusal(422, "Please enter calBackUrl.")
-    dedicated.parent(sim, call.body.get("taskId"), FAMILY)
+    dedicated.parent(sim, call.fields.get("taskId"), FAMILY)
     return _begin(sim, call, "suno/voice-regenerate")
 
 
 def generate(sim: Simulator, call: Call) -> Answer:
-    dedicated.parent(sim, call.body.get("taskId"), FAMILY)
+    dedicated.parent(sim, call.fields.get("taskId"), FAMILY)
     return _begin(sim, call, "suno/voice-generate")
 
 
@@ -38,21 +38,20 @@ def _begin(sim: Simulator, call: Call, model: str) -> Answer:
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.visible(sim, call, FAMILY)
-    if task is None:
-        return ok(None)
+    return dedicated.read(sim, call, FAMILY, _record)
+
+
+def _record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     end = dedicated.ending(task, sim.clock())
-    return ok(
-        {
-            "taskId": task.id,
-            "status": {"done": "success", "failed": "fail"}.get(end.phase, task.quirks.get("state", "wait")),
-            **(_made(task) if end.phase == "done" else {}),
-            "createTime": millis(task.made_at),
-            "completeTime": end.when(millis),
-            "errorCode": end.code,
-            "errorMessage": end.message,
-        }
-    )
+    return {
+        "taskId": task.id,
+        "status": {"done": "success", "failed": "fail"}.get(end.phase, task.quirks.get("state", "wait")),
+        **(_made(task) if end.phase == "done" else {}),
+        "createTime": millis(task.made_at),
+        "completeTime": end.when(millis),
+        "errorCode": end.code,
+        "errorMessage": end.message,
+    }
 
 
 def _made(task: Task) -> dict[str, JSON]:
@@ -62,7 +61,7 @@ def _made(task: Task) -> dict[str, JSON]:
 
 
 def check(sim: Simulator, call: Call) -> Answer:
-    task = dedicated.parent(sim, call.body.get("task_id"), FAMILY)
+    task = dedicated.parent(sim, call.fields.get("task_id"), FAMILY)
     return ok({"isAvailable": True, **_made(task)})
 
 

@@ -13,11 +13,12 @@ from dataclasses import replace
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from kiebatch.model import JSON
 from kiebatch.simulator.drawing import drawing
 from kiebatch.simulator.families import callbacks
 from kiebatch.simulator.server import control, service
 from kiebatch.simulator.state import Simulator
-from kiebatch.simulator.wire import Answer, Call, Cut, html
+from kiebatch.simulator.wire import Answer, Call, Cut, SentFile, html
 
 MAX_BODY = 256 * 2**20
 _CHUNK = 64 * 1024
@@ -138,16 +139,18 @@ async def _read(scope: Scope, receive: Receive) -> Call:
 async def _read_form(request: Request, call: Call) -> None:
     try:
         async with request.form() as form:
-            call.body = {}
+            texts: dict[str, JSON] = {}
+            files: dict[str, SentFile] = {}
             for name, value in form.items():
                 if isinstance(value, str):
-                    call.body[name] = value
+                    texts[name] = value
                 else:
-                    call.body[name] = {
-                        "data": await value.read(),
-                        "filename": value.filename or "",
-                        "content_type": value.content_type or "",
-                    }
+                    files[name] = SentFile(
+                        data=await value.read(),
+                        name=value.filename or "",
+                        media_type=value.content_type or "",
+                    )
+            call.body, call.files = texts, files
     except Exception as error:  # whatever a multipart parser makes of a broken body
         call.malformed = True
         call.body = {"error": str(error)}
