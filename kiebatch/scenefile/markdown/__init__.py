@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from kiebatch.errors import Problem, Where
-from kiebatch.model import JSON, Document, under
+from kiebatch.model import JSON, Document, as_list, as_mapping, under
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown import reader as reading
 from kiebatch.scenefile.markdown.assembly import Assembly
@@ -100,12 +100,14 @@ def looks_like(text: str) -> bool:
 def asks_for_something(value: JSON) -> bool:
     """Whether a document holds any prompt, or a shot that needs none."""
     spoken = bool(under(value, "defaults", "audio", "model"))
-    return any(_scene_asks(scene, spoken=spoken) for scene in value.get("scenes") or ())
+    scenes = map(as_mapping, as_list(under(value, "scenes")))
+    return any(_scene_asks(scene, spoken=spoken) for scene in scenes)
 
 
 def _scene_asks(scene: Mapping[str, JSON], *, spoken: bool) -> bool:
     """`spoken`: the file names a model for its sounds."""
-    if any(_shot_asks(shot) for shot in (scene, *(scene.get("shots") or ()))):
+    shots = map(as_mapping, as_list(scene.get("shots")))
+    if any(_shot_asks(shot) for shot in (scene, *shots)):
         return True
     sounds = [scene[name] for name in SOUNDS if scene.get(name)]
     return any(spoken or under(sound, "model") for sound in sounds)
@@ -134,7 +136,9 @@ def _worth_saying(problem: Problem) -> bool:
 
 
 def _refusal(document: Document) -> Problem:
-    known = "has scenes, but no prompt in any of them" if document.value.get("scenes") else "holds no scene"
+    known = (
+        "has scenes, but no prompt in any of them" if under(document.value, "scenes") else "holds no scene"
+    )
     return Problem(
         where=Where(document.file),
         message=f"this file {known}, so there is nothing to make",

@@ -39,7 +39,7 @@ class FrontMatter:
             return
         for _, where in comments.cut_texts(front):
             self.problems.warning(where, comments.MESSAGE, hint=comments.HINT, code=comments.CODE)
-        for name, value in tree_of(front, front.value).value.items():
+        for name, value in tree_of(front).group.items():
             self._take(name, value)
 
     def _take(self, name: str, value: Placed) -> None:
@@ -87,8 +87,9 @@ class FrontMatter:
 
     def _tags(self, value: Placed) -> None:
         """Take the tags of a notebook's page: a list, or words with commas between."""
-        items = value.value if isinstance(value.value, list) else str(value.plain or "").split(",")
-        words = [str(item.plain if isinstance(item, Placed) else item).strip() for item in items]
+        words = [str(one.plain).strip() for one in value.each]
+        if not isinstance(value.value, list):
+            words = [word.strip() for word in str(value.plain or "").split(",")]
         if any(words):
             tags = [Placed(word, value.where) for word in words if word]
             self.top["tags"] = Placed(tags, value.where, value.key)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from kiebatch.errors import Problem, Problems
-from kiebatch.model import JSON, Document
+from kiebatch.model import JSON, Document, Path
 from kiebatch.scenefile.markdown.drafts import SOUNDS
-from kiebatch.scenefile.markdown.prose import SCENE, TOP, Placed, document_of, tree_of
+from kiebatch.scenefile.markdown.prose import SCENE, TOP, MarkdownDocument, Placed, document_of, tree_of
 from kiebatch.scenefile.markdown.settling import settle
 from kiebatch.scenefile.markdown.values import in_order
 
@@ -25,16 +25,20 @@ def joined(documents: Sequence[Document]) -> tuple[Document, list[Problem]]:
     visuals: list[Placed] = []
     whole: Placed | None = None
     for document in ordered:
-        root = tree_of(document, document.value)
-        for path in getattr(document, "visuals", ()):
-            at: Placed = root
-            for step in path:
-                at = at.value[step]
-            visuals.append(at)
+        root = tree_of(document)
+        if isinstance(document, MarkdownDocument):
+            visuals += [_at(root, path) for path in document.visuals]
         whole = root if whole is None else _Join(problems, {id(v) for v in visuals}).top(whole, root)
     assert whole is not None
     settle(whole)
     return document_of(whole, ordered[0].file, visuals), problems.found
+
+
+def _at(root: Placed, path: Path) -> Placed:
+    found = root
+    for step in path:
+        found = found.each[step] if isinstance(step, int) else found.group[step]
+    return found
 
 
 class _Join:
@@ -43,16 +47,17 @@ class _Join:
         self.visuals = visuals
 
     def top(self, old: Placed, new: Placed) -> Placed:
-        for key, value in new.value.items():
+        mine = old.group
+        for key, value in new.group.items():
             if key == "scenes":
-                self.scenes(old.value.setdefault("scenes", Placed([], value.where)).value, value.value)
+                self.scenes(mine.setdefault("scenes", Placed([], value.where)).each, value.each)
             elif key == "title":
-                old.value.setdefault("title", value)
+                mine.setdefault("title", value)
             elif key == "kiebatch":
                 continue
             else:
-                self.enter(old.value, key, value, key)
-        old.value = in_order(old.value, TOP)
+                self.enter(mine, key, value, key)
+        old.value = in_order(mine, TOP)
         return old
 
     def scenes(self, old: list[Placed], new: list[Placed]) -> None:
@@ -69,18 +74,18 @@ class _Join:
                     before += 1
                 old.insert(before, scene)
             else:
-                self.shot(old[at], scene, f"scene {scene.value['id'].value}")
+                self.shot(old[at], scene, f"scene {scene.id}")
                 before = at
 
     def shot(self, old: Placed, new: Placed, name: str) -> None:
-        mine, theirs = old.value, new.value
+        mine, theirs = old.group, new.group
         self.one_prompt(mine, theirs, name)
         self.one_prompt(theirs, mine, name)
         for key, value in theirs.items():
             if key == "id" or (key == "title" and key in mine):
                 continue
             if key == "shots" and key in mine:
-                self.shots(mine[key].value, value.value, name)
+                self.shots(mine[key].each, value.each, name)
             elif key == "prompt" and key in mine and mine[key].value != value.value:
                 self.prompt(mine, value, name)
             elif key in SOUNDS and key in mine:
@@ -111,7 +116,7 @@ class _Join:
             if same is shot:
                 old.append(shot)
             else:
-                self.shot(same, shot, f"{name}, shot {shot.value['id'].value}")
+                self.shot(same, shot, f"{name}, shot {shot.id}")
 
     def prompt(self, mine: dict[str, Placed], value: Placed, name: str) -> None:
         """A Prompt takes the place of what was only a Visual, whichever file has it."""
@@ -127,13 +132,11 @@ class _Join:
 
     def sound(self, mine: dict[str, Placed], key: str, value: Placed, name: str) -> None:
         old = mine[key]
-        for one in (old, value):
-            if not isinstance(one.value, dict):
-                one.value = {"text": Placed(one.value, one.where)}
-        for inner, said in value.value.items():
-            self.enter(old.value, inner, said, f"{name}: `{key}`")
-        if set(old.value) == {"text"}:
-            old.value, old.where = old.value["text"].value, old.value["text"].where
+        own = _as_group(old)
+        for inner, said in _as_group(value).items():
+            self.enter(own, inner, said, f"{name}: `{key}`")
+        if set(own) == {"text"}:
+            old.value, old.where = own["text"].value, own["text"].where
 
     def enter(self, target: dict[str, Placed], key: str, value: Placed, name: str) -> None:
         old = target.get(key)
@@ -155,8 +158,15 @@ class _Join:
         target[key] = value
 
 
+def _as_group(sound: Placed) -> dict[str, Placed]:
+    """Return a sound as a group of keys, which one that is only words becomes."""
+    if not isinstance(sound.value, dict):
+        sound.value = {"text": Placed(sound.value, sound.where)}
+    return sound.value
+
+
 def _ident(scene: Placed) -> str:
-    return str(scene.value["id"].value).casefold()
+    return str(scene.id).casefold()
 
 
 def _follows(scene: Placed, other: Placed) -> bool:

@@ -42,7 +42,7 @@ class Marks:
         if self.is_callout(block):
             return None
         parts = [part for child in block.children if (part := self._words(child, body)).value]
-        text = unquoted("\n\n".join(part.value for part in parts))
+        text = unquoted("\n\n".join(str(part.value) for part in parts))
         return Placed(text, parts[0].where) if text else None
 
     def _words(self, block: Block, body: Body | None) -> Placed:
@@ -94,7 +94,7 @@ class Marks:
         read = yaml_document.read(
             block.text, self.page.file, line_offset=block.first + 1, column_offset=offset
         )
-        return tree_of(read, read.value)
+        return tree_of(read)
 
     def media(self, media: list[Placed], key: str) -> Placed:
         if key == "references":
@@ -120,7 +120,7 @@ class Marks:
             before.value = f"{before.value}\n{placed.value}"
             return
         if key == "tags":
-            before.value = [*before.value, *placed.value]
+            before.value = [*before.each, *placed.each]
             return
         self.twice(key, before.key or before.where, placed.key or placed.where)
 

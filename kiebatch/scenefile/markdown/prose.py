@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from functools import cache
+from typing import TypeAlias
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -14,7 +15,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Where
-from kiebatch.model import JSON, Document, Path
+from kiebatch.model import JSON, Document, Path, SceneId
 from kiebatch.scenefile import document as yaml_document
 from kiebatch.scenefile import numbers
 from kiebatch.scenefile.markdown import labels
@@ -63,13 +64,22 @@ SCENE = (
 # --- values with their places --------------------------------------------------------------------------
 
 
+Value: TypeAlias = "bool | int | float | str | list[Placed] | dict[str, Placed] | None"
+
+
 @dataclass(slots=True)
 class Placed:
     """A value of the document with its place: a scalar, or a list or mapping of placed values."""
 
-    value: JSON
+    value: Value
     where: Where
     key: Where | None = None
+
+    @property
+    def group(self) -> dict[str, Placed]:
+        """The mapping that it must be: a file, a scene or a shot."""
+        assert isinstance(self.value, dict), f"{self.where}: a group of keys is expected"
+        return self.value
 
     @property
     def each(self) -> list[Placed]:
@@ -79,7 +89,15 @@ class Placed:
     @property
     def shots(self) -> list[Placed]:
         """The shots of a scene."""
-        return self.value["shots"].value if "shots" in self.value else []
+        shots = self.group.get("shots")
+        return shots.each if shots is not None else []
+
+    @property
+    def id(self) -> SceneId:
+        """The id of a scene or shot."""
+        found = self.group["id"].value
+        assert isinstance(found, (int, str)), f"{self.where}: an id is a number or a word"
+        return found
 
     @property
     def plain(self) -> JSON:
@@ -88,6 +106,11 @@ class Placed:
         if isinstance(self.value, list):
             return [v.plain for v in self.value]
         return self.value
+
+
+def group_of(placed: Placed | None) -> dict[str, Placed]:
+    """Return what a mapping holds; nothing where it is not there, or is something else."""
+    return placed.value if placed is not None and isinstance(placed.value, dict) else {}
 
 
 class Literal(str):
@@ -115,11 +138,12 @@ def document_of(root: Placed, file: str, visuals: Iterable[Placed]) -> MarkdownD
             keys[path] = placed.key
         if id(placed) in only_visual:
             paths.add(path)
-        if isinstance(placed.value, dict):
-            return {k: walk(v, (*path, k)) for k, v in placed.value.items()}
-        if isinstance(placed.value, list):
-            return [walk(v, (*path, i)) for i, v in enumerate(placed.value)]
-        return str(placed.value) if isinstance(placed.value, Literal) else placed.value
+        found = placed.value
+        if isinstance(found, dict):
+            return {k: walk(v, (*path, k)) for k, v in found.items()}
+        if isinstance(found, list):
+            return [walk(v, (*path, i)) for i, v in enumerate(found)]
+        return str(found) if isinstance(found, Literal) else found
 
     value = walk(root, ())
     return MarkdownDocument(
@@ -127,14 +151,20 @@ def document_of(root: Placed, file: str, visuals: Iterable[Placed]) -> MarkdownD
     )
 
 
-def tree_of(document: Document, value: JSON, path: Path = ()) -> Placed:
-    """Return a document's values (or those of a part of it) as a tree."""
-    inner: JSON = value
-    if isinstance(value, dict):
-        inner = {k: tree_of(document, v, (*path, k)) for k, v in value.items()}
-    elif isinstance(value, list):
-        inner = [tree_of(document, v, (*path, i)) for i, v in enumerate(value)]
-    return Placed(inner, document.where(path), document.keys.get(path))
+def tree_of(document: Document) -> Placed:
+    """Return a document's values as a tree."""
+
+    def inner(value: JSON, path: Path) -> Value:
+        if value is None or isinstance(value, (str, int, float)):
+            return value
+        if isinstance(value, Mapping):
+            return {key: placed(one, (*path, key)) for key, one in value.items()}
+        return [placed(one, (*path, i)) for i, one in enumerate(value)]
+
+    def placed(value: JSON, path: Path) -> Placed:
+        return Placed(inner(value, path), document.where(path), document.keys.get(path))
+
+    return placed(document.value, ())
 
 
 # --- blocks --------------------------------------------------------------------------------------------
@@ -344,7 +374,7 @@ def scalar(text: str, where: Where) -> Placed:
         read = yaml_document.read(
             text, where.file, line_offset=where.line - 1, column_offset=where.column - 1
         )
-        placed = tree_of(read, read.value)
+        placed = tree_of(read)
         placed.where = where
         return placed
     return Placed(unquoted(text), where)

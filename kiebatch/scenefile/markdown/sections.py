@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.drafts import PROMPTS, Body
-from kiebatch.scenefile.markdown.prose import Block, Placed, flow, inline, tidy, unquoted
+from kiebatch.scenefile.markdown.prose import Block, Placed, flow, group_of, inline, tidy, unquoted
 from kiebatch.scenefile.markdown.reader import Reader
 from kiebatch.scenefile.markdown.values import name_of, params_of, put
 
@@ -167,7 +167,7 @@ class Sections:
         params = params_of(self.marks, body)
         if params:
             whole = self.marks.mapping(target, "params", params.where)
-            for key, value in params.value.items():
+            for key, value in params.group.items():
                 put(self.marks, whole, key, value)
         for key, value in body.fields.items():
             message = f"`{key.replace('_', ' ')}` is not a default; it is kept as a note"
@@ -337,7 +337,7 @@ class Sections:
             self.marks.aside = False
             self.reader.bodies.take_images(block, body)
             found = body.fields.get("references")
-            entry.media += found.value if found is not None else []
+            entry.media += found.each if found is not None else []
         else:
             return False
         return True
@@ -351,13 +351,13 @@ class Sections:
         if style is None:
             return
         words = str(style.value)
-        if " " not in words.strip() and top.get("styles") and words not in top["styles"].value:
-            top["styles"].value[words] = Placed(words, style.where, style.key)
+        if " " not in words.strip():
+            group_of(top.get("styles")).setdefault(words, Placed(words, style.where, style.key))
         defaults = self.marks.mapping(top, "defaults", style.key or style.where)
         self.join_style(defaults)
         for kind in ("image", "video"):
-            own = defaults[kind].value if kind in defaults else None
-            if isinstance(own, dict) and "style" in own:
+            own = group_of(defaults.get(kind))
+            if "style" in own:
                 self.join_style(own)
 
     def join_style(self, values: dict[str, Placed]) -> None:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kiebatch.model import JSON, Slot
+from kiebatch.model import SceneId, Slot
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
-from kiebatch.scenefile.markdown.prose import Literal, Placed, identity
+from kiebatch.scenefile.markdown.prose import Literal, Placed, group_of, identity
 
 _MEDIA_ENDING = re.compile(
     r"(?i)\.(png|jpe?g|jfif|webp|gif|avif|bmp|tiff?|heic|svg|mp4|mov|webm|mkv|avi|m4v|mp3|wav|m4a|ogg|flac|aac)$"
@@ -35,44 +35,44 @@ class _Settling:
 
     @classmethod
     def of(cls, root: Placed) -> _Settling:
-        top = root.value
+        top = root.group
         names: dict[str, str] = {}
         for key in ("characters", "styles"):
-            if key in top and isinstance(top[key].value, dict):
-                for name in top[key].value:
-                    names[labels.canonical(name)] = names[name] = name
-        media = top["references"].value if "references" in top else {}
+            for name in group_of(top.get(key)):
+                names[labels.canonical(name)] = names[name] = name
+        media = frozenset(group_of(top.get("references")))
         slots = {written.casefold(): written for scene in _scenes(root) for written in _slots(scene)}
-        return cls(names, frozenset(media) if isinstance(media, dict) else frozenset(), slots)
+        return cls(names, media, slots)
 
     def scenes(self, root: Placed) -> None:
         for scene in _scenes(root):
-            ident = scene.value["id"].value
-            self._shot(scene.value, ident)
+            own = scene.group
+            self._shot(own, scene.id)
             for shot in scene.shots:
-                self._shot(shot.value, ident)
+                self._shot(shot.group, scene.id)
             for key in SOUNDS:
-                if key in scene.value:
-                    self._sound(scene.value[key], ident)
+                if key in own:
+                    self._sound(own[key], scene.id)
 
-    def _sound(self, sound: Placed, scene: JSON) -> None:
+    def _sound(self, sound: Placed, scene: SceneId) -> None:
         if isinstance(sound.value, dict):
             self._shot(sound.value, scene)
         else:
             sound.value = self._spelled(str(sound.value))
 
-    def _shot(self, one: dict[str, Placed], scene: JSON) -> None:
+    def _shot(self, one: dict[str, Placed], scene: SceneId) -> None:
         for role in ROLES:
             if role in one:
                 self._media(one[role], scene)
         for key in ("prompt", "text"):
-            if key in one and isinstance(one[key].value, str):
-                one[key].value = self._spelled(one[key].value)
+            words = one.get(key)
+            if words is not None and isinstance(words.value, str):
+                words.value = self._spelled(words.value)
         for key in ("characters", "style"):
             if key in one:
                 self._named(one[key], may_be_several=key == "style")
 
-    def _media(self, placed: Placed, scene: JSON) -> None:
+    def _media(self, placed: Placed, scene: SceneId) -> None:
         for medium in placed.each:
             text = medium.value
             if not isinstance(text, str) or isinstance(text, Literal) or text in self.media:
@@ -106,24 +106,26 @@ class _Settling:
 
 
 def _scenes(root: Placed) -> list[Placed]:
-    return list(root.value["scenes"].value) if "scenes" in root.value else []
+    scenes = root.group.get("scenes")
+    return scenes.each if scenes is not None else []
 
 
 def _slots(scene: Placed) -> Iterator[str]:
     """Yield the written names of a scene and of its shots and sounds."""
-    ident = scene.value["id"].value
-    yield Slot(ident).shot_name
+    yield Slot(scene.id).shot_name
     for shot in scene.shots:
-        yield Slot(ident, shot.value["id"].value).shot_name
+        yield Slot(scene.id, shot.id).shot_name
     for key, name in _SOUND_SHOTS.items():
-        if key in scene.value:
-            yield Slot(ident, name).shot_name
+        if key in scene.group:
+            yield Slot(scene.id, name).shot_name
 
 
 # --- what another shot makes ---------------------------------------------------------------------------
 
 
-def shot_output(text: str, slots: Mapping[str, str], scene: JSON = None) -> dict[str, JSON] | None:
+def shot_output(
+    text: str, slots: Mapping[str, str], scene: SceneId | None = None
+) -> dict[str, int | str] | None:
     """Return `{shot, take, ...}` for `2a take 2`, `2a last frame`, `Scene 2, Shot b`; None for a path or name.
 
     `slots` gives the written names of the file's shots by their casefolded form; `scene` is where the text is.
@@ -144,9 +146,9 @@ def shot_output(text: str, slots: Mapping[str, str], scene: JSON = None) -> dict
     return {"shot": name or rest, **details}
 
 
-def _cut_details(text: str) -> tuple[str, dict[str, JSON]]:
+def _cut_details(text: str) -> tuple[str, dict[str, int | str]]:
     """Return a text without what it says about take, output, model, frame and task, and these."""
-    details: dict[str, JSON] = {}
+    details: dict[str, int | str] = {}
     for key, pattern in (
         ("model", r"\s+model\s+(.+)$|@(\S+)"),
         ("frame", r"\b(last|first)\s+frame\b(?:\s+of\b)?"),
@@ -159,11 +161,14 @@ def _cut_details(text: str) -> tuple[str, dict[str, JSON]]:
             continue
         text = (text[: match.start()] + " " + text[match.end() :]).strip()
         said = next(group for group in match.groups() if group is not None)
-        details[key] = int(said) if key in ("take", "output") else said.strip()
-    for key in ("frame", "as"):
-        if key in details:
-            details[key] = str(details[key]).lower()
+        details[key] = _detail(key, said)
     return text, {key: details[key] for key in ("take", "output", "model", "frame", "as") if key in details}
+
+
+def _detail(key: str, said: str) -> int | str:
+    if key in ("take", "output"):
+        return int(said)
+    return said.strip() if key == "model" else said.lower()
 
 
 def _without_words(text: str) -> str:
@@ -176,7 +181,7 @@ def _without_words(text: str) -> str:
     return text
 
 
-def _slot_of(text: str, slots: Mapping[str, str], scene: JSON) -> str:
+def _slot_of(text: str, slots: Mapping[str, str], scene: SceneId | None) -> str:
     """Return the written name of the shot that a text means, empty where there is none."""
     found = slots.get(text.casefold(), "")
     if not found and scene is not None and not text[0].isdecimal():

@@ -102,7 +102,7 @@ class Sounds:
             first = next(iter(part.params.values()))
             whole = sound.own.setdefault("params", Placed({}, first.where, part.where))
             for key, value in part.params.items():
-                put(self.marks, whole.value, key, value)
+                put(self.marks, whole.group, key, value)
         if part.notes and not sound.words:
             self.marks.unmarked(f"`{name.replace('_', ' ')}`", part.where)
         if part.notes and not part.parts:

@@ -10,7 +10,7 @@ from kiebatch.model import JSON
 from kiebatch.scenefile.markdown.drafts import PROMPTS, Body
 from kiebatch.scenefile.markdown.keys import is_tool_prompt
 from kiebatch.scenefile.markdown.marks import Marks
-from kiebatch.scenefile.markdown.prose import Placed
+from kiebatch.scenefile.markdown.prose import Placed, group_of
 
 
 class ToolPrompts:
@@ -48,10 +48,8 @@ class ToolPrompts:
 
         A tool's name says what it makes, and not that the shot must have a model of that kind.
         """
-        if not self._adopted or defaults is None or not isinstance(defaults.value, dict):
-            return
-        general = defaults.value.get("model")
-        if general is None:
+        general = group_of(defaults).get("model")
+        if not self._adopted or general is None:
             return
         for shot, names_model in _shots(scenes):
             words = shot.get("prompt")
@@ -75,15 +73,14 @@ class ToolPrompts:
 def _shots(scenes: Sequence[Placed]) -> Iterator[tuple[dict[str, Placed], bool]]:
     """Yield what may be a shot, and whether a model is named for it."""
     for scene in scenes:
-        own = "model" in scene.value
-        yield scene.value, own
+        own = "model" in scene.group
+        yield scene.group, own
         for shot in scene.shots:
-            yield shot.value, own or "model" in shot.value
+            yield shot.group, own or "model" in shot.group
 
 
-def _has_model(defaults: Placed, kind: str) -> bool:
-    by_kind = defaults.value.get(kind)
-    return by_kind is not None and isinstance(by_kind.value, dict) and "model" in by_kind.value
+def _has_model(defaults: Placed | None, kind: str) -> bool:
+    return "model" in group_of(group_of(defaults).get(kind))
 
 
 def _modality(model: JSON) -> str:

@@ -53,7 +53,9 @@ def take_prompts(fields: Mapping[str, Placed], out: dict[str, Placed]) -> None:
         return
     first = own[min(own)]
     written = out.get("takes")
-    count = int(written.value) if written is not None else 0
+    count = 0
+    if written is not None and isinstance(written.value, int):
+        count = written.value
     entries = [Placed(None, first.where) for _ in range(max(count, *own))]
     for take, words in own.items():
         entries[take - 1] = Placed({"prompt": words}, words.where)
