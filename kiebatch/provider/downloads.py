@@ -22,7 +22,7 @@ from kiebatch.model import Reply
 from kiebatch.provider import bodies, network, policy
 from kiebatch.provider.conduct import Conduct, traced
 from kiebatch.provider.parts import Origin, Part
-from kiebatch.provider.transport import open_client
+from kiebatch.provider.transport import Connections, connect
 
 # It is given up when nothing more comes for so many times `stall_s`; sooner where other results came meanwhile, for then
 # it is not the network.  The task is kept, and the next run tries again.
@@ -67,13 +67,13 @@ class Downloads:
         self._timeout = httpx.Timeout(connect=self._times.connect_s, read=None, write=60, pool=None)
         self._turns = asyncio.Semaphore(at_once)
         self._came_at = 0.0  # the loop's time at which the last result was whole
-        self._clients: dict[tuple[bool, str | None], httpx.AsyncClient] = {}
+        self._opened: dict[tuple[bool, str | None], Connections] = {}
 
     async def aclose(self) -> None:
         """Close every connection."""
-        clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            await client.aclose()
+        opened, self._opened = list(self._opened.values()), {}
+        for connections in opened:
+            await connections.aclose()
 
     async def fetch(
         self,
@@ -172,8 +172,7 @@ class Downloads:
                 if response.status_code not in (301, 302, 303, 307, 308):
                     yield response
                     return
-                with contextlib.suppress(ValueError):
-                    url = urljoin(url, response.headers.get("location", ""))
+                url = _joined(url, response.headers.get("location", ""))
             finally:
                 await response.aclose()
         raise CallFailed("bad-redirect", "the result's host redirects without end", retryable=False)
@@ -214,21 +213,21 @@ class Downloads:
         """Send one GET, through `proxy` where one is named; `name` is what the certificate must say."""
         secure = url.startswith("https:") or proxy is not None
         key = (secure, proxy)
-        if key not in self._clients:
-            self._clients[key] = open_client(
+        if key not in self._opened:
+            self._opened[key] = connect(
                 inner=self._transport,
                 secure=secure,
                 proxy=proxy,
                 limits=_LIMITS,
                 timeout=self._timeout,
             )
-        client = self._clients[key]
-        request = client.build_request("GET", url, headers=headers)
+        connections = self._opened[key]
+        request = connections.request("GET", url, headers=headers)
         request.extensions |= traced(self._conduct.hook, "request.download")
         self._conduct.hook("request.download:before")
         if name:
             request.extensions["sni_hostname"] = name
-        return await client.send(request, stream=True)
+        return await connections.send(request)
 
     def _is_named(self, host: str, port: int) -> bool:
         shown = f"[{host}]" if ":" in host else host
@@ -251,6 +250,14 @@ class Downloads:
                     retryable=False,
                 )
         return found
+
+
+def _joined(url: str, location: str) -> str:
+    """Return where a redirect leads; as it was written where that is not an address, which is refused by whoever opens it."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
 
 
 # --- one response --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +18,7 @@ from kiebatch.provider.conduct import Conduct, traced
 from kiebatch.provider.latency import Latency
 from kiebatch.provider.policy import Answer, NoReply, Operation
 from kiebatch.provider.reply import read_reply
-from kiebatch.provider.transport import open_client
+from kiebatch.provider.transport import Connections, connect
 
 _REUSE = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30)
 # A submission never takes up an idle connection: when the server closes that in the same moment, nobody can tell
@@ -53,16 +53,16 @@ class Wire:
         self.times = conduct.times
         self._conduct = conduct
         self._bearer = Bearer(api_key)
-        self._clients: dict[tuple[bool, bool, str | None], httpx.AsyncClient] = {}
+        self._opened: dict[tuple[bool, bool, str | None], Connections] = {}
         # Who waits, waits here and not in the pool, whose queue costs quadratic time.
         self._turns = asyncio.Semaphore(20)
         self._latency = Latency()
 
     async def aclose(self) -> None:
         """Close every connection."""
-        clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            await client.aclose()
+        opened, self._opened = list(self._opened.values()), {}
+        for connections in opened:
+            await connections.aclose()
 
     async def once(self, request: Request, *, paid: bool = False, limit_s: float | None = None) -> Answer:
         """Make one attempt of an API call.  A `paid` one waits for no turn and takes up no idle connection."""
@@ -121,9 +121,9 @@ class Wire:
         timeout_s: float | None = None,
     ) -> Answer:
         """Make one attempt; every answer and every failure is a value."""
-        client = self._client(url, reuse=not paid)
+        connections = self._connections(url, reuse=not paid)
         try:
-            request = client.build_request(method, url, **content)
+            request = connections.request(method, url, headers=self._bearer.headers, **content)
         except (TypeError, ValueError, httpx.InvalidURL) as error:
             return NoReply(sent=False, reason=policy.reason(error))
         point = f"request.{url.rsplit('/', 1)[-1]}"
@@ -131,7 +131,7 @@ class Wire:
         self._conduct.hook(f"{point}:before")
         try:
             async with asyncio.timeout(timeout_s or self.times.call_s):
-                response = await client.send(request, auth=self._bearer, stream=True)
+                response = await connections.send(request)
                 try:
                     body = await _whole(response)
                 finally:
@@ -179,7 +179,7 @@ class Wire:
         read_s = self.times.read_s
         return httpx.Timeout(connect=self.times.connect_s, read=read_s, write=read_s, pool=None)
 
-    def _client(self, url: str, *, reuse: bool) -> httpx.AsyncClient:
+    def _connections(self, url: str, *, reuse: bool) -> Connections:
         """Return connections for a URL, through a company's proxy where the environment names one.
 
         Loopback never takes a proxy, and plain http on it reads no certificates.
@@ -188,8 +188,8 @@ class Wire:
         proxy = None if direct else network.proxy_for(url)
         secure = url.startswith("https:")
         key = (reuse, secure, proxy)
-        if key not in self._clients:
-            self._clients[key] = open_client(
+        if key not in self._opened:
+            self._opened[key] = connect(
                 inner=self._conduct.transport,
                 secure=secure,
                 proxy=proxy,
@@ -201,21 +201,21 @@ class Wire:
                     "Accept-Encoding": bodies.ACCEPTED,
                 },
             )
-        return self._clients[key]
+        return self._opened[key]
 
 
-class Bearer(httpx.Auth):
-    """Puts the key into one header at the last moment, so that no client and no repr holds it."""
+class Bearer:
+    """Holds the key for the one header that it is sent in; no connection and no repr shows it."""
 
     def __init__(self, api_key: str) -> None:
         if not re.fullmatch(r"[!-~]*", api_key):
             raise Invalid("the API key holds blanks or signs that no key has", hint="copy it again")
         self._api_key = api_key
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._api_key:
-            request.headers["Authorization"] = f"Bearer {self._api_key}"
-        yield request
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header with the key; none where there is no key."""
+        return {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
 
 
 async def _whole(response: httpx.Response) -> bytes:

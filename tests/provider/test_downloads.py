@@ -232,7 +232,7 @@ def test_a_part_that_is_whole_or_too_long_ends_in_the_result(tmp_path: Path, mor
         ),
         (Say(status=302, headers={"Location": "https://localhost/x"}), "forbidden-address"),
         (Say(status=302, headers={"Location": "https://user:word@example.com/x"}), "bad-redirect"),
-        (Say(status=302, headers={"Location": "https://[::1"}), "no-answer"),
+        (Say(status=302, headers={"Location": "https://[::1"}), "bad-redirect"),
         (Say(status=302), "bad-redirect"),
     ],
 )

@@ -303,6 +303,8 @@ def at(record: JSON, path: str) -> JSON:
     """
     value = record
     for key in path.split("."):
+        if value is None:
+            return None
         value = parsed(value)
         if isinstance(value, list):
             value = [item.get(key) for item in value if isinstance(item, Mapping)]
