@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LATE_S = 1.0  # an answer that takes longer says nothing about when its start was counted
 _GUARD = 0.05  # of the window, for starts without a prompt answer; enough for transits of 20 to 120 ms
@@ -18,9 +19,11 @@ _LONG = 0.01  # of the window: round trips from here on are worth taking a part 
 _MANY = 20  # so many round trips are enough to know the smallest
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """One start, in seconds on one clock.  `answered_at` is None while its answer is not there."""
+class Start(NamedTuple):
+    """One start, in seconds on one clock.  `answered_at` is None while its answer is not there.
+
+    A tuple, since each look at the book makes one for every row of two windows.
+    """
 
     sent_at: float
     answered_at: float | None = None
