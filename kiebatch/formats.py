@@ -26,9 +26,10 @@ def path(name: str) -> pathlib.Path:
 
 
 @cache
-def load(name: str) -> JSON:
+def load(name: str) -> Mapping[str, JSON]:
     """Return a schema by name: `scenes.base`, `scenes`, `manifest`, `model`."""
-    return json.loads(path(name).read_text(encoding="utf-8"))
+    found: Mapping[str, JSON] = json.loads(path(name).read_text(encoding="utf-8"))
+    return found
 
 
 # --- JSON that others wrote ----------------------------------------------------------------------------
@@ -41,9 +42,10 @@ def strict_json(text: str | bytes) -> JSON:
     """
     try:
         # Whole numbers are Python's own: a hook would cost a call for each, and it refuses endless ones itself.
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        found: JSON = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    return found
 
 
 def lenient_json(text: str | bytes) -> JSON:
@@ -52,11 +54,12 @@ def lenient_json(text: str | bytes) -> JSON:
     An answer that names a task must not be lost for a number beside it.
     """
     try:
-        return json.loads(
+        found: JSON = json.loads(
             text, parse_constant=_nothing, parse_float=_finite_or_none, parse_int=_whole_or_none
         )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    return found
 
 
 def texts_in(value: JSON) -> Iterator[str]:

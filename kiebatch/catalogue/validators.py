@@ -7,10 +7,11 @@ schema with a keyword that is not in the tables below.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from kiebatch.model import JSON
 
@@ -19,36 +20,37 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 Test = Callable[[JSON], bool]
+Schema = Mapping[str, object] | bool  # a form of the catalogue, or what a schema's file holds
 
 
 class Validator:
     """Judges values by one schema."""
 
-    def __init__(self, schema: JSON) -> None:
+    def __init__(self, schema: Schema) -> None:
         self.schema = schema
 
     @cached_property
     def test(self) -> Test | None:
         """Whether a value fits, as a function; None where only jsonschema can tell."""
         try:
-            return _Schema(self.schema).test(self.schema)
-        except (_CannotTell, KeyError, TypeError, re.error):  # jsonschema says what is wrong with the schema
+            return _Whole(self.schema).test(self.schema)
+        except (_CannotTell, re.error):  # jsonschema says what is wrong with the schema
             return None
 
     def is_valid(self, value: JSON) -> bool:
         """Whether the value fits the schema."""
         if self.test is not None:
             return self.test(value)
-        return self._whole.is_valid(value)
+        return self._jsonschema.is_valid(value)
 
     def iter_errors(self, value: JSON) -> Iterable[ValidationError]:
         """Return what does not fit, as jsonschema says it."""
         if self.test is not None and self.test(value):
             return ()
-        return self._whole.iter_errors(value)
+        return self._jsonschema.iter_errors(value)
 
     @cached_property
-    def _whole(self) -> Draft202012Validator:
+    def _jsonschema(self) -> Draft202012Validator:
         from jsonschema import Draft202012Validator
 
         return Draft202012Validator(self.schema)
@@ -57,7 +59,7 @@ class Validator:
 _validators: dict[int, Validator] = {}
 
 
-def validator(schema: JSON) -> Validator:
+def validator(schema: Schema) -> Validator:
     """Return the validator of a schema that ships, made once: 5,000 shots ask for it again and again."""
     known = _validators.get(id(schema))
     if known is None or known.schema is not schema:
@@ -65,11 +67,38 @@ def validator(schema: JSON) -> Validator:
     return known
 
 
-# --- keywords ------------------------------------------------------------------------------------------
+# --- what a schema may say -----------------------------------------------------------------------------
 
 
 class _CannotTell(Exception):
-    """A schema says something that is not in the tables."""
+    """A schema says something that is not in the tables, or that no schema may say."""
+
+
+def _mapping(given: object) -> Mapping[str, object]:
+    if isinstance(given, Mapping):
+        return given
+    raise _CannotTell(given)
+
+
+def _list(given: object) -> Sequence[object]:
+    if isinstance(given, list | tuple):
+        return given
+    raise _CannotTell(given)
+
+
+def _text(given: object) -> str:
+    if isinstance(given, str):
+        return given
+    raise _CannotTell(given)
+
+
+def _number(given: object) -> float:
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return given
+    raise _CannotTell(given)
+
+
+# --- keywords ------------------------------------------------------------------------------------------
 
 
 # They judge nothing: words for people, and notes of the catalogue.
@@ -92,21 +121,20 @@ _SILENT = frozenset(
 )
 
 
-class _Schema:
+class _Whole:
     """A whole schema, in which `$ref` finds its parts."""
 
-    def __init__(self, root: JSON) -> None:
+    def __init__(self, root: Schema) -> None:
         self._root = root
         self._parts: dict[str, Test] = {}
 
-    def test(self, schema: JSON) -> Test:
+    def test(self, schema: object) -> Test:
         """Return the function that judges by one part of the schema."""
         if isinstance(schema, bool):
             return lambda value: schema
+        said = _mapping(schema)
         tests = [
-            _keyword(keyword)(self, given, schema)
-            for keyword, given in schema.items()
-            if keyword not in _SILENT
+            _keyword(keyword)(self, given, said) for keyword, given in said.items() if keyword not in _SILENT
         ]
         if len(tests) == 1:
             return tests[0]
@@ -115,22 +143,26 @@ class _Schema:
     def part(self, name: str) -> Test:
         """Return the function of `#/$defs/NAME`; a part may hold itself."""
         prefix, _, last = name.rpartition("/")
-        if prefix != "#/$defs" or "~" in last or "%" in last:
+        parts = _mapping(_mapping(self._root).get("$defs"))
+        if prefix != "#/$defs" or "~" in last or "%" in last or last not in parts:
             raise _CannotTell(name)
         if name not in self._parts:
             self._parts[name] = lambda value: self._parts[name](value)
-            self._parts[name] = self.test(self._root["$defs"][last])
+            self._parts[name] = self.test(parts[last])
         return self._parts[name]
 
 
-def _keyword(name: str) -> Callable[[_Schema, JSON, JSON], Test]:
+Keyword = Callable[[_Whole, object, Mapping[str, object]], Test]
+
+
+def _keyword(name: str) -> Keyword:
     found = _KEYWORDS.get(name)
     if found is None:
         raise _CannotTell(name)
     return found
 
 
-def _is_number(value: JSON) -> bool:
+def _is_number(value: JSON) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -151,14 +183,21 @@ _TYPES: Mapping[str, Test] = {
 }
 
 
-def _type(_whole: _Schema, given: JSON, _schema: JSON) -> Test:
+def _of_type(name: object) -> Test:
+    found = _TYPES.get(_text(name))
+    if found is None:
+        raise _CannotTell(name)
+    return found
+
+
+def _type(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
     if isinstance(given, str):
-        return _TYPES[given]
-    kinds = [_TYPES[kind] for kind in given]
+        return _of_type(given)
+    kinds = [_of_type(kind) for kind in _list(given)]
     return lambda value: any(fits(value) for fits in kinds)
 
 
-def _same(value: JSON) -> Hashable:
+def _same(value: object) -> Hashable:
     """Return what is equal for values that are equal in JSON: 1 and 1.0 are, 1 and true are not."""
     if isinstance(value, dict):
         return "object", frozenset((name, _same(one)) for name, one in value.items())
@@ -167,28 +206,38 @@ def _same(value: JSON) -> Hashable:
     return isinstance(value, bool), value
 
 
-def _enum(_whole: _Schema, given: Sequence[JSON], _schema: JSON) -> Test:
-    options = {_same(one) for one in given}
+def _enum(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+    options = {_same(one) for one in _list(given)}
     return lambda value: _same(value) in options
 
 
-def _of_kind(kind: str, judge: Callable[[JSON, JSON], bool]) -> Callable[[_Schema, JSON, JSON], Test]:
-    """Return a keyword that judges values of one kind by what it is given, and lets all others pass."""
-    applies = _TYPES[kind]
+def _number_that(fits: Callable[[float, float], bool]) -> Keyword:
+    """Return a keyword that compares a number with its limit, and lets all other values pass."""
 
-    def keyword(_whole: _Schema, given: JSON, _schema: JSON) -> Test:
-        return lambda value: not applies(value) or judge(value, given)
+    def keyword(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+        limit = _number(given)
+        return lambda value: not _is_number(value) or fits(value, limit)
 
     return keyword
 
 
-def _pattern(_whole: _Schema, given: str, _schema: JSON) -> Test:
-    search = re.compile(given).search
+def _length_that(kind: type[list[JSON]] | type[str], fits: Callable[[float, float], bool]) -> Keyword:
+    """Return a keyword that compares the length of a list or of a text with its limit."""
+
+    def keyword(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+        limit = _number(given)
+        return lambda value: not isinstance(value, kind) or fits(len(value), limit)
+
+    return keyword
+
+
+def _pattern(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+    search = re.compile(_text(given)).search
     return lambda value: not isinstance(value, str) or search(value) is not None
 
 
-def _properties(whole: _Schema, given: Mapping[str, JSON], _schema: JSON) -> Test:
-    tests = {name: whole.test(own) for name, own in given.items()}
+def _properties(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+    tests = {name: whole.test(own) for name, own in _mapping(given).items()}
 
     def fits(value: JSON) -> bool:
         if not isinstance(value, dict):
@@ -202,8 +251,8 @@ def _properties(whole: _Schema, given: Mapping[str, JSON], _schema: JSON) -> Tes
     return fits
 
 
-def _additional(whole: _Schema, given: JSON, schema: JSON) -> Test:
-    known = frozenset(schema.get("properties") or ())
+def _additional(whole: _Whole, given: object, schema: Mapping[str, object]) -> Test:
+    known = frozenset(_mapping(schema.get("properties", {})))
     if given is False:
         return lambda value: not isinstance(value, dict) or value.keys() <= known
     test = whole.test(given)
@@ -212,56 +261,64 @@ def _additional(whole: _Schema, given: JSON, schema: JSON) -> Test:
     )
 
 
-def _names(whole: _Schema, given: JSON, _schema: JSON) -> Test:
+def _names(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
     test = whole.test(given)
     return lambda value: not isinstance(value, dict) or all(test(name) for name in value)
 
 
-def _items(whole: _Schema, given: JSON, _schema: JSON) -> Test:
+def _required(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+    names = [_text(name) for name in _list(given)]
+    return lambda value: not isinstance(value, dict) or all(name in value for name in names)
+
+
+def _items(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
     test = whole.test(given)
     return lambda value: not isinstance(value, list) or all(test(one) for one in value)
 
 
-def _all_differ(value: JSON, given: JSON) -> bool:
-    return not given or len({_same(one) for one in value}) == len(value)
+def _unique(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+    if not given:
+        return lambda value: True
+    return lambda value: not isinstance(value, list) or len({_same(one) for one in value}) == len(value)
 
 
-def _any_of(whole: _Schema, given: Sequence[JSON], _schema: JSON) -> Test:
-    tests = [whole.test(one) for one in given]
+def _any_of(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+    tests = [whole.test(one) for one in _list(given)]
     return lambda value: any(test(value) for test in tests)
 
 
-def _all_of(whole: _Schema, given: Sequence[JSON], _schema: JSON) -> Test:
-    tests = [whole.test(one) for one in given]
+def _all_of(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
+    tests = [whole.test(one) for one in _list(given)]
     return lambda value: all(test(value) for test in tests)
 
 
-def _not(whole: _Schema, given: JSON, _schema: JSON) -> Test:
+def _not(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
     test = whole.test(given)
     return lambda value: not test(value)
 
 
-_KEYWORDS: Mapping[str, Callable[[_Schema, JSON, JSON], Test]] = {
-    "$ref": lambda whole, given, _schema: whole.part(given),
+_KEYWORDS: Mapping[str, Keyword] = {
+    "$ref": lambda whole, given, _schema: whole.part(_text(given)),
     "additionalProperties": _additional,
     "allOf": _all_of,
     "anyOf": _any_of,
     "const": lambda whole, given, schema: _enum(whole, [given], schema),
     "enum": _enum,
-    "exclusiveMaximum": _of_kind("number", lambda value, given: not value >= given),
-    "exclusiveMinimum": _of_kind("number", lambda value, given: not value <= given),
+    # Not `value < given`: NaN fits every limit, as it does in jsonschema.
+    "exclusiveMaximum": _number_that(lambda value, given: not value >= given),
+    "exclusiveMinimum": _number_that(lambda value, given: not value <= given),
     "items": _items,
-    "maxItems": _of_kind("array", lambda value, given: len(value) <= given),
-    "maxLength": _of_kind("string", lambda value, given: len(value) <= given),
-    "maximum": _of_kind("number", lambda value, given: not value > given),
-    "minItems": _of_kind("array", lambda value, given: len(value) >= given),
-    "minLength": _of_kind("string", lambda value, given: len(value) >= given),
-    "minimum": _of_kind("number", lambda value, given: not value < given),
+    "maxItems": _length_that(list, operator.le),
+    "maxLength": _length_that(str, operator.le),
+    "maximum": _number_that(lambda value, given: not value > given),
+    "minItems": _length_that(list, operator.ge),
+    "minLength": _length_that(str, operator.ge),
+    "minimum": _number_that(lambda value, given: not value < given),
     "not": _not,
     "pattern": _pattern,
     "properties": _properties,
     "propertyNames": _names,
-    "required": _of_kind("object", lambda value, given: all(name in value for name in given)),
+    "required": _required,
     "type": _type,
-    "uniqueItems": _of_kind("array", _all_differ),
+    "uniqueItems": _unique,
 }

@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from kiebatch import formats
 from kiebatch.catalogue import Catalogue
-from kiebatch.catalogue.validators import Validator
+from kiebatch.catalogue.validators import Schema, Validator
 from kiebatch.model import JSON
 from kiebatch.testing import fixtures
 
@@ -36,6 +35,7 @@ LEAVES: list[JSON] = [
     "ab ab",
 ]
 PAIRS = list(itertools.product(LEAVES, LEAVES))
+NESTED: list[JSON] = [{"a": {"b": one}, "c": [two]} for one, two in PAIRS[::5]]
 VALUES: list[JSON] = [
     *LEAVES,
     [],
@@ -45,9 +45,9 @@ VALUES: list[JSON] = [
     *({"a": one} for one in LEAVES),
     *({"a": one, "b": two} for one, two in PAIRS),
     *([[one], [two]] for one, two in PAIRS[::7]),
-    *({"a": {"b": one}, "c": [two]} for one, two in PAIRS[::5]),
+    *NESTED,
 ]
-SCHEMAS: tuple[JSON, ...] = (
+SCHEMAS: tuple[Schema, ...] = (
     True,
     False,
     {"type": "integer"},
@@ -76,7 +76,7 @@ SCHEMAS: tuple[JSON, ...] = (
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
-def test_a_value_fits_here_and_there(schema: JSON) -> None:
+def test_a_value_fits_here_and_there(schema: Schema) -> None:
     ours, theirs = Validator(schema), Draft202012Validator(schema)
 
     assert ours.test is not None
@@ -91,10 +91,15 @@ def test_a_value_fits_here_and_there(schema: JSON) -> None:
         {"$ref": "other.json#/$defs/a"},
         {"$id": "https://schemas.test/a"},
         {"prefixItems": [True], "items": False},
+        {"type": "text"},
+        {"minLength": "1"},
+        {"required": "a"},
+        {"properties": ["a"]},
+        {"items": [{"type": "string"}]},
     ],
     ids=str,
 )
-def test_a_schema_that_says_more_is_left_to_jsonschema(schema: JSON) -> None:
+def test_a_schema_that_says_more_is_left_to_jsonschema(schema: Schema) -> None:
     assert Validator(schema).test is None
 
 
@@ -113,7 +118,7 @@ def test_what_does_not_fit_is_worded_by_jsonschema() -> None:
 def altered(value: JSON) -> Iterator[JSON]:
     """Yield the value, and the value with one of its parts gone or of another kind."""
     yield value
-    others: tuple[Any, ...] = (None, True, 7, -0.5, "x", ["x", "x"], {"x": 1})
+    others: tuple[JSON, ...] = (None, True, 7, -0.5, "x", ["x", "x"], {"x": 1})
     if isinstance(value, dict):
         for name in value:
             yield {key: one for key, one in value.items() if key != name}
@@ -142,7 +147,7 @@ def test_every_schema_of_the_catalogue_is_judged_alike(shipped: Catalogue) -> No
 def test_the_schema_of_scene_files_is_judged_alike() -> None:
     schema = formats.load("scenes.base")
     ours, theirs = Validator(schema), Draft202012Validator(schema)
-    film = {
+    film: dict[str, JSON] = {
         "kiebatch": 1,
         "defaults": {"model": "nano-banana-2", "params": {"seed": 1}},
         "styles": {"storm": "storm light"},
@@ -151,7 +156,7 @@ def test_the_schema_of_scene_files_is_judged_alike() -> None:
         "run": {"rate": "20/10s", "max_credits": 5},
         "moved": {"1": 2},
     }
-    scene = {
+    scene: dict[str, JSON] = {
         "id": 1,
         "prompt": "Waves",
         "duration": 5,
@@ -159,7 +164,7 @@ def test_the_schema_of_scene_files_is_judged_alike() -> None:
         "references": ["hall"],
         "takes": 2,
     }
-    films = [{**one, "scenes": [scene]} for one in altered(film) if isinstance(one, dict)]
+    films: list[JSON] = [{**one, "scenes": [scene]} for one in altered(film) if isinstance(one, dict)]
     films += [{**copy.deepcopy(film), "scenes": [one, scene]} for one in altered(scene)]
     films += [
         {**film, "scenes": [{"id": 1, "shots": [one]}]}
