@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypedDict
 
 from kiebatch.catalogue.reading import read_yaml
 from kiebatch.errors import Invalid, nearest
+from kiebatch.model import as_form
 
 DEFAULT = "gpt-5-6-luna"  # the cheapest that writes well, by the price list of `AS_OF`
 AS_OF = "2026-09-09"
@@ -47,11 +49,22 @@ class ChatModel:
         return round((tokens_in * self.input + tokens_out * self.output) / 1e6, 4)
 
 
+class _Row(TypedDict):
+    id: str
+    api: str
+    path: str
+    input: float
+    output: float
+
+
 @functools.cache
 def chat_models() -> Mapping[str, ChatModel]:
     """Return the chat models by id, the cheapest first."""
-    rows = read_yaml(_FILE)
-    found = [ChatModel(**{**row, "api": Api(row["api"])}) for row in rows]
+    rows = as_form(list[_Row], read_yaml(_FILE))
+    found = [
+        ChatModel(id=r["id"], api=Api(r["api"]), path=r["path"], input=r["input"], output=r["output"])
+        for r in rows
+    ]
     return {model.id: model for model in sorted(found, key=lambda model: model.output)}
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from kiebatch.catalogue.naming import Names
-from kiebatch.catalogue.saying import any_of, bare, options_hint, quoted, say
-from kiebatch.catalogue.shapes import Rule, Schema
+from kiebatch.catalogue.saying import any_of, bare, options_hint, quoted, say, size_of
+from kiebatch.catalogue.shapes import Condition, Consequence, Rule, Schema
 from kiebatch.catalogue.validators import validator
 from kiebatch.errors import Finding
-from kiebatch.model import JSON
+from kiebatch.model import JSON, json_of
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -21,31 +21,29 @@ def applies(rule: Rule, sent: Mapping[str, JSON]) -> bool:
     condition = rule.get("if")
     if condition is None:
         return True
-    if any(name not in sent for name in condition.get("required") or ()):
+    if any(name not in sent for name in condition.get("required", ())):
         return False
     return validator(condition).is_valid(sent)
 
 
 def concerned(rule: Rule) -> set[str]:
     """Return the fields that a rule names."""
-    found: set[str] = set(rule.get("fields") or ())
-    for part in (rule.get("if") or {}, rule.get("then") or {}):
-        found |= set(part.get("required") or ()) | set(part.get("properties") or ())
+    found = set(rule.get("fields", ()))
+    for part in (rule.get("if", Condition()), rule.get("then", Consequence())):
+        found |= {*part.get("required", ()), *part.get("properties", ())}
     return found
 
 
-def spoken(condition: Schema, names: Names, *, given_only: bool = False) -> str:
+def spoken(condition: Condition, names: Names, *, given_only: bool = False) -> str:
     """Say an `if` in words; `given_only` leaves out what rests on values that the author never gave."""
-    properties = condition.get("properties") or {}
+    properties = condition.get("properties", {})
     parts: list[str] = []
     for name, wanted in properties.items():
         if names.given(name) or not given_only:
             parts += _value_words(name, wanted, names)
-    parts += [
-        f"with {names.shown(name)}" for name in condition.get("required") or () if name not in properties
-    ]
-    for part in (condition, *(condition.get("allOf") or ())):
-        absent = (part.get("not") or {}).get("required") or ()
+    parts += [f"with {names.shown(name)}" for name in condition.get("required", ()) if name not in properties]
+    for part in (condition, *condition.get("allOf", ())):
+        absent = part.get("not", Condition()).get("required", ())
         parts += [f"without {names.shown(name)}" for name in absent]
     return " " + " and ".join(parts) if parts else ""
 
@@ -60,15 +58,15 @@ def _value_words(name: str, wanted: Schema, names: Names) -> Iterable[str]:
         yield f"with {wanted['minItems']} or more as {shown}"
 
 
-def then_words(then: Schema, names: Names) -> str:
+def then_words(then: Consequence, names: Names) -> str:
     """Say a `then` in words: what is needed, and what a field may be."""
-    properties = then.get("properties") or {}
-    parts = [f"needs {names.shown(n)}" for n in then.get("required") or () if n not in properties]
+    properties = then.get("properties", {})
+    parts = [f"needs {names.shown(n)}" for n in then.get("required", ()) if n not in properties]
     parts += [_limit(names.shown(name), own) for name, own in properties.items()]
     return ", ".join(parts)
 
 
-def _limit(shown: str, own: JSON) -> str:
+def _limit(shown: str, own: Schema | Literal[False]) -> str:
     if own is False:
         return f"no {shown}"
     if "const" in own:
@@ -89,8 +87,7 @@ def _limit(shown: str, own: JSON) -> str:
 
 def unmet(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
     """Yield what breaks the `then` of a rule whose `if` holds."""
-    wanted = rule["then"].get("properties") or {}
-    for name, own in wanted.items():
+    for name, own in rule["then"].get("properties", {}).items():
         if own is False and name in sent:
             yield Finding(
                 field=names.word(name),
@@ -106,15 +103,12 @@ def unmet(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Findin
 def _finding(rule: Rule, problem: ValidationError, sent: Mapping[str, JSON], names: Names) -> Finding:
     missing = problem.validator == "required"
     name = quoted(problem.message) if missing else str(problem.absolute_path[0])
-    own = (rule["then"].get("properties") or {}).get(name)
-    exactly = isinstance(own, Mapping) and "const" in own
-    if not missing and not (exactly and not names.given(name)):
+    own = rule["then"].get("properties", {}).get(name) or Schema()
+    if not missing and ("const" not in own or names.given(name)):
         return _not_together(rule, problem, name, sent.get(name), names)
     # What has to be said beside something else is shown at that something.
-    needed = names.shown(name)
-    if isinstance(own, Mapping) and exactly:
-        needed = f"`{bare(names.word(name))}: {say(own['const'])}`"
-    causes = [*(rule["if"].get("required") or ()), *(rule["if"].get("properties") or ())]
+    needed = f"`{bare(names.word(name))}: {say(own['const'])}`" if "const" in own else names.shown(name)
+    causes = [*rule["if"].get("required", ()), *rule["if"].get("properties", ())]
     when = spoken(rule["if"], names, given_only=True)
     return Finding(
         field=names.place(name, causes),
@@ -124,23 +118,24 @@ def _finding(rule: Rule, problem: ValidationError, sent: Mapping[str, JSON], nam
 
 
 def _not_together(rule: Rule, problem: ValidationError, name: str, value: JSON, names: Names) -> Finding:
-    limit: JSON = problem.validator_value
     shown, when = names.shown(name), spoken(rule["if"], names)
+    limit, size = json_of(problem.validator_value), size_of(value)
     hint = ""
     if problem.validator == "maxItems":
-        message = f"`{names.model}` takes at most {limit} as {shown}{when}, found {len(value)}"
-    elif problem.validator == "maxLength":
-        message = f"{shown} has {len(value)} characters; `{names.model}` takes {limit}{when}"
-        hint = f"{len(value) - limit} too many"
+        message = f"`{names.model}` takes at most {limit} as {shown}{when}, found {size}"
+    elif problem.validator == "maxLength" and isinstance(limit, int | float):
+        message = f"{shown} has {size} characters; `{names.model}` takes {limit}{when}"
+        hint = f"{size - limit} too many"
     else:
         message = f"{shown} cannot be `{say(value)}` on `{names.model}`{when}"
-        hint = _left_hint((rule["then"].get("properties") or {}).get(name), name, value, names)
+        own = rule["then"].get("properties", {}).get(name) or Schema()
+        hint = _left_hint(own, name, value, names)
     return Finding(field=names.word(name), message=message + _why(rule), hint=hint, code="not-together")
 
 
-def _left_hint(own: JSON, name: str, value: JSON, names: Names) -> str:
+def _left_hint(own: Schema, name: str, value: JSON, names: Names) -> str:
     """Say which of a field's options are left under a condition."""
-    options = names.properties.get(name, {}).get("enum") or ()
+    options = names.properties.get(name, Schema()).get("enum", ())
     left = [v for v in options if validator(own).is_valid(v)]
     if left:
         return options_hint(left, value)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from kiebatch import formats
 from kiebatch.catalogue import guide, prices, reading
 from kiebatch.catalogue import names as catalogue
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
-from kiebatch.catalogue.shapes import Schema
+from kiebatch.catalogue.shapes import Entry, Index, Schema
 from kiebatch.model import JSON
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,21 +19,21 @@ ROOT = Path(__file__).parent.parent.parent
 
 def index() -> str:
     """Return `data/index.json`: which file holds which model, and every name by which it is known."""
-    head = reading.read_yaml(reading.DATA / "catalogue.yaml")
+    head = reading.head()
     folder = reading.DATA / "models"
-    models: list[list[Any]] = []
+    models: list[tuple[str, str, str, str, str]] = []
     ids: dict[str, list[int]] = {}
     names: dict[str, list[int]] = {}
     endpoints: dict[str, list[str]] = {}
     for file, entry in _entries(folder):
         number = len(models)
-        models.append([entry["id"], entry["modality"], file, entry["status"], entry["task"]])
+        models.append((entry["id"], entry["modality"], file, entry["status"], entry["task"]))
         ids.setdefault(reading.squash(entry["id"]), []).append(number)
-        for name in dict.fromkeys(reading.spellings(entry)):
+        for name in dict.fromkeys(reading.spellings(entry["title"], entry.get("aliases", ()))):
             names.setdefault(name, []).append(number)
         if entry["endpoint"] != JOBS_ENDPOINT:
             endpoints.setdefault(entry["endpoint"], []).append(entry["id"])
-    parts = {
+    parts: Index = {
         "version": head["version"],
         "as_of": head["as_of"],
         "models": models,
@@ -48,14 +47,14 @@ def index() -> str:
     return "{\n" + ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in parts.items()) + "\n}\n"
 
 
-def _entries(folder: Path) -> Iterator[tuple[str, Mapping[str, JSON]]]:
+def _entries(folder: Path) -> Iterator[tuple[str, Entry]]:
     """Yield the entry of each model with the file that holds it."""
     for path in sorted(folder.glob("*/*.yaml")):
-        for entry in reading.read_yaml(path)["models"]:
+        for entry in reading.models_in(path)["models"]:
             yield path.relative_to(folder).as_posix(), entry
 
 
-def _lines(value: JSON) -> str:
+def _lines(value: object) -> str:
     """Return a list or mapping with one line per item, so that a diff shows what came and what went."""
     if isinstance(value, list) and value:
         return "[\n" + ",\n".join(json.dumps(item) for item in value) + "\n]"

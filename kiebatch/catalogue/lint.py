@@ -158,7 +158,7 @@ def _counts_words(text: str) -> bool:
 
 
 def _length(model: Model, text: str, *, shows_a_picture: bool) -> Iterable[Finding]:
-    least, most = model.lint.get("best_words") or ((3, 200) if model.modality == "image" else (5, 200))
+    least, most = model.lint.get("best_words", (3 if model.modality == "image" else 5, 200))
     if not _counts_words(text):
         return
     count = len(_words(text))

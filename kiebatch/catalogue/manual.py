@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import yaml
 
 from kiebatch.catalogue import names, prices, rules, saying
+from kiebatch.catalogue.media_limits import limits_of
 from kiebatch.catalogue.models import Field, Model
 from kiebatch.catalogue.naming import names_of
-from kiebatch.catalogue.shapes import PriceRow, Rule, Schema
+from kiebatch.catalogue.shapes import MediaNote, PriceRow, Rule, Schema
 from kiebatch.errors import plain
 from kiebatch.model import JSON, USD_PER_CREDIT, tidy
 
@@ -20,7 +21,7 @@ _PROMPTS = {
     "text": "A storm at sea",
 }
 _SPEECH = "No one had come for years."
-_FILES = {
+_FILES: Mapping[str, JSON] = {
     "image": "refs/keeper.png",
     "video": "refs/stairs.mp4",
     "audio": "refs/voice.mp3",
@@ -163,7 +164,7 @@ def _medium(model: Model, role: str, kind: str, name: str) -> str:
     schema = model.properties[name]
     single = schema.get("type") != "array" or role in ("start_frame", "end_frame", "mask")
     most = 1 if single else schema.get("maxItems")
-    limits = _limits(schema.get("media") or _nested(schema))
+    limits = _limits(limits_of(model, name))
     needed = ""
     if name in (model.input.get("required") or ()):
         shared = sum(name in fields.values() for fields in model.roles.values()) > 1
@@ -178,12 +179,7 @@ def _count(kind: str, most: int | None) -> str:
     return f"{many}, at most {most}" if most else many
 
 
-def _nested(schema: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    inner = (schema.get("items") or {}).get("properties") or {}
-    return next((p["media"] for p in inner.values() if "media" in p), {})
-
-
-def _limits(media: Mapping[str, JSON]) -> Iterable[str]:
+def _limits(media: MediaNote) -> Iterable[str]:
     if media.get("formats"):
         yield "/".join(media["formats"])
     if media.get("max_mb"):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
 
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.media_rules import path_of, size_differs
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.rules import broken_by_media
 from kiebatch.catalogue.saying import A_KIND, any_of, say
-from kiebatch.catalogue.shapes import MediaNote
+from kiebatch.catalogue.shapes import MediaNote, Schema
 from kiebatch.errors import Finding
 from kiebatch.model import JSON, Media, MediaFacts
 
@@ -48,11 +47,11 @@ def check_media(
 
 def limits_of(model: Model, name: str) -> MediaNote:
     """Return the note about the media that a field takes, also where they stand inside objects of a list."""
-    schema = model.properties.get(name, {})
+    schema = model.properties.get(name, Schema())
     if "media" in schema:
         return schema["media"]
-    nested = (schema.get("items") or {}).get("properties") or {}
-    return next((cast(MediaNote, p["media"]) for p in nested.values() if "media" in p), MediaNote())
+    inside = schema.get("items", Schema()).get("properties", {})
+    return next((own["media"] for own in inside.values() if "media" in own), MediaNote())
 
 
 def _too_long_together(

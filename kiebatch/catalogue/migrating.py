@@ -32,8 +32,7 @@ class Migration:
 
     @property
     def source(self) -> str:
-        said = self.old.migration.get("source")
-        return str(said or next(iter(self.new.sources), ""))
+        return self.old.migration.get("source") or next(iter(self.new.sources), "")
 
     def moved(self, params: Mapping[str, JSON]) -> Moved:
         """Return the old model's `params` as the new one takes them."""
@@ -49,16 +48,16 @@ class Migration:
                 lost[name] = reason
             else:
                 given[new] = value
-        for name, value in (self.old.migration.get("set") or {}).items():
+        for name, value in self.old.migration.get("set", {}).items():
             given.setdefault(name, value)
         return Moved(given, lost)
 
     def _new_name(self, name: str) -> str:
         """Return what a field is called on the new model; empty where it has none."""
-        mapped = (self.old.migration.get("fields") or {}).get(name)
+        mapped = self.old.migration.get("fields", {}).get(name)
         if mapped:
-            return str(mapped)
-        if name in (self.old.migration.get("drop") or {}):
+            return mapped
+        if name in self.old.migration.get("drop", {}):
             return ""
         if name in self.old.fields and name in self.new.fields:
             return name
@@ -69,11 +68,10 @@ class Migration:
         return ""
 
     def _new_value(self, name: str, value: JSON) -> JSON:
-        return (self.old.migration.get("values") or {}).get(name, {}).get(str(value), value)
+        return self.old.migration.get("values", {}).get(name, {}).get(str(value), value)
 
     def _why_lost(self, name: str) -> str:
-        said = (self.old.migration.get("drop") or {}).get(name)
-        return str(said or f"`{self.new.id}` has no `{name}`")
+        return self.old.migration.get("drop", {}).get(name) or f"`{self.new.id}` has no `{name}`"
 
     def _why_not(self, name: str, value: JSON) -> str:
         found = default_value(self.new, name, value)

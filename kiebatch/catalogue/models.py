@@ -6,12 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kiebatch.catalogue.shapes import Fact, Measured, Outputs, PriceRow, Rule, Schema
+from kiebatch.catalogue.shapes import (
+    Entry,
+    Fact,
+    LintNote,
+    Measured,
+    MigrationNote,
+    Outputs,
+    PriceRow,
+    Rule,
+    Schema,
+)
 from kiebatch.catalogue.validators import Validator
-from kiebatch.model import JSON, Modality
+from kiebatch.model import JSON, Modality, as_json
 
 FRIENDLY = ("prompt", "aspect_ratio", "resolution", "duration", "seed", "negative_prompt", "count", "voice")
 JOBS_ENDPOINT = "/api/v1/jobs/createTask"
+USUALLY_S = 60.0  # what a job takes where nobody wrote down how long
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +79,8 @@ class Model:
     outputs: Outputs = field(default_factory=Outputs)
     prices: tuple[PriceRow, ...] = ()
     prompting: tuple[str, ...] = ()
-    lint: Mapping[str, JSON] = field(default_factory=dict)
-    expected_s: float = 60.0
+    lint: LintNote = field(default_factory=LintNote)
+    expected_s: float = USUALLY_S
     voices: Mapping[str, str] = field(default_factory=dict)
     default_voice: str | None = None
     accepts_asset_ids: bool = False
@@ -84,13 +95,13 @@ class Model:
         default_factory=dict
     )  # facts that come from elsewhere, by their path
     last_day: str = ""  # the last day on which the service takes jobs for it
-    migration: Mapping[str, JSON] = field(default_factory=dict)  # how a job moves to `superseded_by`
-    raw: Mapping[str, JSON] = field(default_factory=dict, repr=False)  # the entry as its file has it
+    migration: MigrationNote = field(default_factory=MigrationNote)  # how a job moves to `superseded_by`
+    raw: Entry = field(repr=False)  # the entry as its file has it
 
     @cached_property
     def properties(self) -> Mapping[str, Schema]:
         """The model's own input fields with the schema of each."""
-        return self.input.get("properties") or {}
+        return self.input.get("properties", {})
 
     def role_of(self, field: str) -> str | None:
         """Return the first role whose media go to one of the model's own fields; None where none does."""
@@ -138,12 +149,12 @@ class Model:
             "status": self.status,
             "superseded_by": self.superseded_by,
             "aliases": list(self.aliases),
-            "input": self.input,
+            "input": as_json(self.input),
             "roles": self.roles,
             "fields": {name: f.name for name, f in self.fields.items()},
-            "constraints": list(self.constraints),
-            "outputs": self.outputs,
-            "credits": list(self.prices),
+            "constraints": [as_json(rule) for rule in self.constraints],
+            "outputs": as_json(self.outputs),
+            "credits": [as_json(row) for row in self.prices],
             "prompting": list(self.prompting),
             "expected_s": self.expected_s,
             "voices": self.voices,
@@ -153,9 +164,9 @@ class Model:
             "notes": self.notes,
             "origin": self.origin,
             "state": self.state,
-            "provenance": {path: dict(fact) for path, fact in self.provenance.items()},
+            "provenance": {path: as_json(fact) for path, fact in self.provenance.items()},
             "last_day": self.last_day or None,
-            "migration": dict(self.migration),
+            "migration": as_json(self.migration),
         }
 
 
@@ -169,4 +180,5 @@ def unknown(model_id: str, modality: Modality) -> Model:
         input={"type": "object"},
         fields={"prompt": Field("prompt")},
         origin="unknown",
+        raw=Entry(id=model_id),
     )

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
 from kiebatch.catalogue.patches import NEEDED, is_whole, patched
-from kiebatch.catalogue.reading import index, model, own_entries, shipped_models, spellings, squash
-from kiebatch.catalogue.shapes import Measured
+from kiebatch.catalogue.reading import index, model, own_models, shipped_models, spellings, squash
+from kiebatch.catalogue.shapes import Entry, Measured
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
-from kiebatch.model import JSON
 
 
 class UnknownModel(Invalid):
@@ -89,12 +89,10 @@ class Catalogue:
         return [*self._shipped_keys("ids", wanted), *own]
 
     def _with_name(self, wanted: str) -> list[tuple[str, str]]:
-        names = {
-            key: spellings({"title": own.title, "aliases": own.aliases}) for key, own in self._own.items()
-        }
-        return [*self._shipped_keys("names", wanted), *(key for key in names if wanted in names[key])]
+        own = [key for key, one in self._own.items() if wanted in spellings(one.title, one.aliases)]
+        return [*self._shipped_keys("names", wanted), *own]
 
-    def _shipped_keys(self, table: str, wanted: str) -> list[tuple[str, str]]:
+    def _shipped_keys(self, table: Literal["ids", "names"], wanted: str) -> list[tuple[str, str]]:
         rows = (self._index["models"][number] for number in self._index[table].get(wanted, ()))
         return [(model_id, modality) for model_id, modality, *_ in rows]
 
@@ -289,8 +287,9 @@ def load(
     own: dict[tuple[str, str], Model] = {}
     for path in extra:
         for file in _files(path):
-            for entry, maker in own_entries(file):
-                mine = _own_model(entry, maker, file, own, shipped)
+            data = own_models(file)
+            for entry in data["models"]:
+                mine = _own_model(entry, data.get("maker", ""), file, own, shipped)
                 floors = () if path in trusted else _floors(mine, shipped)
                 own[mine.id, str(mine.modality)] = replace(mine, floors=floors)
     return Catalogue(tuple(own.values()), measured) if own or measured else shipped
@@ -303,7 +302,7 @@ def _files(path: Path) -> Sequence[Path]:
 
 
 def _own_model(
-    entry: Mapping[str, JSON],
+    entry: Entry,
     maker: str,
     file: Path,
     own: Mapping[tuple[str, str], Model],
@@ -312,17 +311,17 @@ def _own_model(
     """Return the model of a user's entry, whole or as a correction of a model that is known."""
     if is_whole(entry):
         return model(entry, maker, origin=str(file))
-    wanted = entry["id"], entry.get("modality")
-    base = next((m for (i, kind), m in own.items() if i == wanted[0] and wanted[1] in (None, kind)), None)
-    base = base or shipped.get(*wanted)
+    wanted, modality = entry["id"], entry.get("modality")
+    base = next((m for (i, kind), m in own.items() if i == wanted and modality in (None, kind)), None)
+    base = base or shipped.get(wanted, modality)
     if base is None:
         raise Invalid([_not_whole(entry, file, shipped)])
     return model(patched(base.raw, entry, str(file)), maker or base.maker, origin=str(file))
 
 
-def _not_whole(entry: Mapping[str, JSON], file: Path, shipped: Catalogue) -> Problem:
+def _not_whole(entry: Entry, file: Path, shipped: Catalogue) -> Problem:
     missing = ", ".join(f"`{key}`" for key in NEEDED if key not in entry)
-    near = did_you_mean(str(entry["id"]), [m.id for m in shipped.all()])
+    near = did_you_mean(entry["id"], [m.id for m in shipped.all()])
     return Problem(
         where=Where(str(file)),
         message=f"`{entry['id']}` is not a model that can be corrected, and a new one also needs {missing}",

@@ -8,64 +8,61 @@ conditions, any other list is replaced whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import cast
 
-from kiebatch.catalogue.shapes import Fact, PriceRow
-from kiebatch.model import JSON
+from kiebatch.catalogue.shapes import Entry, Fact, PriceRow
+from kiebatch.model import as_form
 
 NEEDED = ("title", "modality", "task", "family", "endpoint", "status", "input", "outputs")
-_ADDED = ("aliases",)
 
 
-def is_whole(entry: Mapping[str, JSON]) -> bool:
+def is_whole(entry: Entry) -> bool:
     """Whether an entry says all that a model needs, rather than what differs."""
     return all(key in entry for key in NEEDED)
 
 
-def patched(base: Mapping[str, JSON], patch: Mapping[str, JSON], file: str) -> dict[str, JSON]:
+def patched(base: Entry, patch: Entry, file: str) -> Entry:
     """Return a shipped entry with the user's facts over it; `file` is their source, unless the patch names one."""
-    facts = {**(base.get("provenance") or {}), **_facts_of(patch, file), **(patch.get("provenance") or {})}
-    found = dict(base)
-    for key, value in patch.items():
-        if key == "prices":
-            found[key] = _prices(base.get(key) or [], value, file)
-        elif key in _ADDED:
-            found[key] = list(dict.fromkeys([*(base.get(key) or []), *value]))
-        elif key != "provenance":
-            found[key] = _merged(base.get(key), value)
-    return {key: value for key, value in found.items() if value is not None} | {"provenance": facts}
+    facts = {**base.get("provenance", {}), **_facts_of(patch, file), **patch.get("provenance", {})}
+    differs = {key: _merged(base.get(key), value) for key, value in patch.items() if key != "provenance"}
+    found = {**base, **differs}
+    if "prices" in patch:
+        found["prices"] = _prices(base.get("prices", []), patch["prices"], file)
+    if "aliases" in patch:
+        found["aliases"] = list(dict.fromkeys([*base.get("aliases", []), *patch["aliases"]]))
+    said = {key: value for key, value in found.items() if value is not None}
+    return as_form(Entry, said | {"provenance": facts})
 
 
-def _merged(base: JSON, patch: JSON) -> JSON:
+def _merged(base: object, patch: object) -> object:
     if not isinstance(base, Mapping) or not isinstance(patch, Mapping):
         return patch
     found = {**base, **{key: _merged(base.get(key), value) for key, value in patch.items()}}
     return {key: value for key, value in found.items() if key not in patch or patch[key] is not None}
 
 
-def _prices(base: list[PriceRow], rows: Iterable[Mapping[str, JSON]], file: str) -> list[PriceRow]:
+def _prices(base: Iterable[PriceRow], rows: Iterable[PriceRow], file: str) -> list[PriceRow]:
     """Return the shipped rows with the user's in place of those with the same conditions."""
     usual = {row["per"] for row in base if row["per"] != "input" and not row.get("adds")}
     per = next(iter(usual)) if len(usual) == 1 else "job"
-    mine = [cast(PriceRow, {"per": per, "source": file, **row}) for row in rows]
+    mine: list[PriceRow] = [{"per": per, "source": file, **row} for row in rows]
     replaced = [_about(row) for row in mine]
     return [*(row for row in base if _about(row) not in replaced), *mine]
 
 
-def _about(row: PriceRow) -> tuple[Mapping[str, JSON], str, bool]:
+def _about(row: PriceRow) -> tuple[Mapping[str, object], str, bool]:
     """Return what a row prices, by which a user's row takes the place of a shipped one."""
-    return row.get("when") or {}, row["per"], bool(row.get("adds"))
+    return row.get("when", {}), row["per"], row.get("adds", False)
 
 
-def _facts_of(patch: Mapping[str, JSON], file: str) -> dict[str, Fact]:
+def _facts_of(patch: Entry, file: str) -> dict[str, Fact]:
     """Return where each patched fact comes from, by its path: `prices`, `input.duration.maximum`."""
     fact = Fact(source=file)
     if patch.get("as_of"):
-        fact["as_of"] = str(patch["as_of"])
+        fact["as_of"] = patch["as_of"]
     return {path: fact for key, value in patch.items() for path in _paths(key, value)}
 
 
-def _paths(key: str, value: JSON) -> Iterable[str]:
+def _paths(key: str, value: object) -> Iterable[str]:
     if key in ("id", "modality", "as_of", "provenance", "sources", "confidence"):
         return
     if key != "input" or not isinstance(value, Mapping):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import yaml
 
 from kiebatch import formats
-from kiebatch.catalogue.models import FRIENDLY, Field, Model
-from kiebatch.catalogue.shapes import PriceRow
+from kiebatch.catalogue.models import FRIENDLY, USUALLY_S, Field, Model
+from kiebatch.catalogue.shapes import Entry, FieldEntry, Head, Index, ModelFile, PriceRow
 from kiebatch.catalogue.validators import validator
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_form
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -30,7 +30,8 @@ LARGEST_FILE = 200_000  # values in a user's file of models; all shipped files t
 
 def read_yaml(path: Path) -> JSON:
     """Return the values of a data file."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=formats.yaml_loader())
+    found: JSON = yaml.load(path.read_text(encoding="utf-8"), Loader=formats.yaml_loader())
+    return found
 
 
 def squash(name: str) -> str:
@@ -38,97 +39,100 @@ def squash(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", name.lower())
 
 
-def spellings(entry: Mapping[str, JSON]) -> Iterable[str]:
+def spellings(title: str, aliases: Iterable[str] = ()) -> Iterable[str]:
     """Yield the squashed names by which a model is known besides its id: aliases and display names."""
-    title = str(entry["title"])
     bare = re.sub(r"\s*\([^)]*\)", "", title)
     inside = re.findall(r"\(([^)]*)\)", title)
-    for name in (*entry.get("aliases", ()), title, bare, *inside):
+    for name in (*aliases, title, bare, *inside):
         if squash(name):
             yield squash(name)
 
 
-# The keys of an entry that a Model has under the same name, and how each is read.
-_READ: Mapping[str, Callable[[JSON], Any]] = {
-    "id": str,
-    "title": str,
-    "modality": str,
-    "task": str,
-    "family": str,
-    "status": str,
-    "superseded_by": str,
-    "superseded_note": str,
-    "aliases": tuple,
-    "endpoint": str,
-    "input": dict,
-    "roles": dict,
-    "follows": tuple,
-    "output_id": str,
-    "sets": dict,
-    "fill": dict,
-    "constraints": tuple,
-    "outputs": dict,
-    "prompting": tuple,
-    "lint": dict,
-    "expected_s": float,
-    "voices": dict,
-    "default_voice": str,
-    "accepts_asset_ids": bool,
-    "sources": tuple,
-    "as_of": str,
-    "confidence": str,
-    "notes": str,
-    "provenance": dict,
-    "last_day": str,
-    "migration": dict,
-}
-
-
-def model(entry: Mapping[str, JSON], maker: str, origin: str = "shipped") -> Model:
-    """Return the Model of one entry of a data file; what the entry does not say is as `Model` has it."""
-    said = {key: read(entry[key]) for key, read in _READ.items() if entry.get(key)}
+def model(entry: Entry, maker: str, origin: str = "shipped") -> Model:
+    """Return the Model of one entry of a data file."""
     return Model(
-        **said,
+        id=entry["id"],
+        title=entry["title"],
+        modality=entry["modality"],
+        task=entry["task"],
         tasks=tuple(entry.get("tasks") or (entry["task"],)),
+        family=entry["family"],
         maker=maker,
+        status=entry["status"],
+        superseded_by=entry.get("superseded_by"),
+        superseded_note=entry.get("superseded_note", ""),
+        aliases=tuple(entry.get("aliases", ())),
+        endpoint=entry["endpoint"],
+        input=entry["input"],
+        roles=entry.get("roles", {}),
+        follows=tuple(entry.get("follows", ())),
+        output_id=entry.get("output_id", ""),
+        sets=entry.get("sets", {}),
         fields=_fields(entry),
+        fill=entry.get("fill", {}),
+        constraints=tuple(entry.get("constraints", ())),
+        outputs=entry["outputs"],
         prices=tuple(_price_rows(entry)),
+        prompting=tuple(entry.get("prompting", ())),
+        lint=entry.get("lint", {}),
+        expected_s=float(entry.get("expected_s", USUALLY_S)),
+        voices=entry.get("voices", {}),
+        default_voice=entry.get("default_voice"),
+        accepts_asset_ids=entry.get("accepts_asset_ids", False),
+        sources=tuple(entry.get("sources", ())),
+        as_of=entry.get("as_of", ""),
+        confidence=entry.get("confidence", ""),
+        notes=entry.get("notes", ""),
         origin=origin,
+        provenance=entry.get("provenance", {}),
+        last_day=entry.get("last_day", ""),
+        migration=entry.get("migration", {}),
         raw=entry,
     )
 
 
-def _fields(entry: Mapping[str, JSON]) -> dict[str, Field]:
+def _fields(entry: Entry) -> dict[str, Field]:
     """Return the friendly names of a model: those that its own fields bear, then those that the entry translates."""
-    properties = (entry.get("input") or {}).get("properties") or {}
+    properties = entry["input"].get("properties", {})
     fields = {name: Field(name) for name in FRIENDLY if name in properties}
-    for name, target in (entry.get("fields") or {}).items():
-        if isinstance(target, str):
-            fields[name] = Field(target)
-        else:
-            fields[name] = Field(target["field"], target.get("values"), target.get("wrap"))
-    return fields
+    return fields | {name: _field(target) for name, target in entry.get("fields", {}).items()}
 
 
-def _price_rows(entry: Mapping[str, JSON]) -> Iterable[PriceRow]:
+def _field(target: str | FieldEntry) -> Field:
+    if isinstance(target, str):
+        return Field(target)
+    return Field(target["field"], target.get("values"), target.get("wrap"))
+
+
+def _price_rows(entry: Entry) -> Iterable[PriceRow]:
     """Yield the rows of an entry, each with the source that saw it billed."""
     source = entry.get("prices_confirmed")
-    for row in entry.get("prices") or ():
+    for row in entry.get("prices", ()):
         if source and not row.get("bound"):
             row = {"confirmed": source, **row}
-        yield cast(PriceRow, row)
+        yield row
 
 
 @lru_cache(maxsize=1)
-def index() -> Mapping[str, Any]:
+def index() -> Index:
     """Return the generated index: version, date, every name, and the file of each model."""
-    found: dict[str, Any] = json.loads((DATA / "index.json").read_text(encoding="utf-8"))
+    found: Index = json.loads((DATA / "index.json").read_text(encoding="utf-8"))
     return found
+
+
+def head() -> Head:
+    """Return what the files of models share: their date, their sources, and names that are not those of models."""
+    return as_form(Head, read_yaml(DATA / "catalogue.yaml"))
+
+
+def models_in(path: Path) -> ModelFile:
+    """Return a file of models that ships; tests hold it to its schema."""
+    return as_form(ModelFile, read_yaml(path))
 
 
 @lru_cache(maxsize=64)
 def shipped_models(file: str) -> Mapping[str, Model]:
-    data = read_yaml(DATA / "models" / file)
+    data = models_in(DATA / "models" / file)
     return {entry["id"]: model(entry, data["maker"]) for entry in data["models"]}
 
 
@@ -144,8 +148,8 @@ def _weight(value: JSON, known: dict[int, int] | None = None) -> int:
     return known[id(value)]
 
 
-def own_entries(path: Path) -> list[tuple[Mapping[str, JSON], str]]:
-    """Return the entries of a user's file and its maker, checked by the schema of all such files."""
+def own_models(path: Path) -> ModelFile:
+    """Return a user's file of models, checked by the schema of all such files."""
     try:
         data = read_yaml(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -162,7 +166,7 @@ def own_entries(path: Path) -> list[tuple[Mapping[str, JSON], str]]:
     )
     if errors:
         raise Invalid([_problem(path, error) for error in errors[:20]])
-    return [(entry, data.get("maker", "")) for entry in data["models"]]
+    return as_form(ModelFile, data)
 
 
 def _problem(path: Path, error: ValidationError) -> Problem:

@@ -11,7 +11,7 @@ from kiebatch.catalogue.naming import Names
 from kiebatch.catalogue.saying import as_number, bare, options_hint, say, top, values_at
 from kiebatch.catalogue.shapes import Rule
 from kiebatch.errors import Finding
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_list
 
 
 def _given(sent: Mapping[str, JSON], name: str) -> bool:
@@ -84,7 +84,7 @@ def ignored(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Find
 def max_total(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
     weights = rule.get("weights") or {}
     given = [n for n in rule["fields"] if _given(sent, n)]
-    total = sum((len(sent[n]) if isinstance(sent[n], list) else 1) * weights.get(n, 1) for n in given)
+    total = sum(_pieces(sent[n]) * weights.get(n, 1) for n in given)
     if total > rule["max"]:
         heavy = "".join(
             f"; each {names.shown(n)} counts {weights[n]}" for n in given if weights.get(n, 1) > 1
@@ -95,6 +95,11 @@ def max_total(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Fi
             message=f"`{names.model}` takes at most {rule['max']} of {ways} together, found {total}{heavy}",
             code="too-many",
         )
+
+
+def _pieces(value: JSON) -> int:
+    """Return how many media or values a field was given."""
+    return len(value) if isinstance(value, list) else 1
 
 
 def max_total_length(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
@@ -164,11 +169,11 @@ def _wrong_sum(rule: Rule, total: float, sent: Mapping[str, JSON], names: Names)
 
 def same_length(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
     a, b = rule["fields"][:2]
-    lengths = [len(sent[n]) if isinstance(sent.get(n), list) else 0 for n in (a, b)]
-    if lengths[0] != lengths[1]:
+    of_a, of_b = (len(as_list(sent.get(name))) for name in (a, b))
+    if of_a != of_b:
         yield Finding(
             field=names.word(a),
-            message=f"{names.shown(a)} must be as long as {names.shown(b)}, found {lengths[0]} and {lengths[1]}",
+            message=f"{names.shown(a)} must be as long as {names.shown(b)}, found {of_a} and {of_b}",
             code="not-together",
         )
 

@@ -68,13 +68,18 @@ def _size(value: JSON) -> float | None:
 
 def as_number(value: JSON) -> float | None:
     """Return a number, or text that reads as one, as a float; None for anything else."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def size_of(value: JSON) -> int:
+    """Return how many characters a text or how many parts a list has; 0 for what has no size."""
+    return len(value) if isinstance(value, str | list | dict) else 0
 
 
 def values_at(value: JSON, path: str) -> list[JSON]:

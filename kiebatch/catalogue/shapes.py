@@ -1,15 +1,15 @@
-"""The forms of what the catalogue's files hold: rules, price rows, notes about media, schemas of fields.
+"""The forms of what the catalogue's files hold: entries, rules, price rows, notes about media, schemas of fields.
 
 `schemas/model.schema.json` validates a file; these types name what passed, so that a misspelt key is a type error.
+A value becomes one of them in `model.as_form`, and plain JSON again in `model.as_json`.
 """
 
-from __future__ import annotations
-
+# Annotations are evaluated here: as texts each would be compiled when its form is made, and every command waits for that.
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from kiebatch._dataclass import dataclass
-from kiebatch.model import JSON
+from kiebatch.model import JSON, Modality
 
 RuleKind = Literal[
     "at_least_one",
@@ -84,7 +84,6 @@ Schema = TypedDict(
         "exclusiveMinimum": float,
         "multipleOf": float,
         "anyOf": "list[Schema]",
-        "allOf": "list[Schema]",
         "not": "Schema",
         "default": JSON,
         "step": float,
@@ -94,21 +93,40 @@ Schema = TypedDict(
         "format": str,
         "media": MediaNote,
         "items": "Schema",
-        # A Schema each; in a condition also `false`: the field may not be there.
-        "properties": Mapping[str, JSON],
+        "properties": "Mapping[str, Schema]",
         "required": list[str],
         "additionalProperties": bool,
         "description": str,
     },
     total=False,
 )
-"""A JSON Schema of one field, or of a condition over fields, with our notes about media in it."""
+"""A JSON Schema of a model's input or of one field, with our notes about media in it."""
+
+Condition = TypedDict(
+    "Condition",
+    {
+        "required": list[str],
+        "properties": Mapping[str, Schema],
+        "not": "Condition",
+        "allOf": "list[Condition]",
+    },
+    total=False,
+)
+"""The `if` of a rule: a JSON Schema over what is sent."""
+
+
+class Consequence(TypedDict, total=False):
+    """The `then` of a rule.  `False` in place of a field's schema says that the field may not be there."""
+
+    required: list[str]
+    properties: Mapping[str, Schema | Literal[False]]
+
 
 Rule = TypedDict(
     "Rule",
     {
-        "if": Schema,
-        "then": Schema,
+        "if": Condition,
+        "then": Consequence,
         "kind": RuleKind,
         "fields": list[str],
         "groups": list[list[str]],
@@ -222,3 +240,127 @@ class Outputs(TypedDict, total=False):
     formats: Sequence[str]
     seconds: SecondsRule
     megapixels: MegapixelRule
+
+
+class FieldEntry(TypedDict):
+    """Where a friendly name goes, where the model's own field has another name; `models.Field` explains the keys."""
+
+    field: str
+    values: NotRequired[Mapping[str, JSON]]
+    wrap: NotRequired[list[JSON]]
+
+
+class LintNote(TypedDict, total=False):
+    """The numbers behind the prompting notes of a model."""
+
+    best_words: tuple[int, int]
+    max_drawn_text: int
+    max_edits: int
+    max_negative: int
+    negative_nouns: bool
+    crop_16_9: bool
+    edits_given_video: bool
+    english: bool
+    reads_pictures: bool
+
+
+class MigrationNote(TypedDict, total=False):
+    """How a job moves to the model that takes the place of its own."""
+
+    source: str
+    fields: Mapping[str, str]  # old field under `params` -> new one
+    values: Mapping[str, Mapping[str, JSON]]  # new field -> old value -> new value
+    set: Mapping[str, JSON]  # what is added under `params`
+    drop: Mapping[str, str]  # old field -> why it cannot be carried over
+
+
+class _Entry(TypedDict):
+    id: str
+
+
+class Entry(_Entry, total=False):
+    """One model as its file has it; in a file of the user's also a correction, which says only what differs."""
+
+    title: str
+    modality: Modality
+    task: str
+    tasks: list[str]
+    family: str
+    endpoint: str
+    status: str
+    superseded_by: str
+    superseded_note: str
+    aliases: list[str]
+    input: Schema
+    roles: Mapping[str, Mapping[str, str]]
+    follows: list[str]
+    output_id: str
+    sets: Mapping[str, Mapping[str, JSON]]
+    fields: Mapping[str, str | FieldEntry]
+    fill: Mapping[str, JSON]
+    constraints: list[Rule]
+    outputs: Outputs
+    prices: list[PriceRow]
+    prices_confirmed: str  # the source that saw all rows billed which are not a bound
+    prompting: list[str]
+    lint: LintNote
+    expected_s: float
+    voices: Mapping[str, str]
+    default_voice: str
+    accepts_asset_ids: bool
+    sources: list[str]
+    as_of: str
+    confidence: str
+    notes: str
+    provenance: Mapping[str, Fact]
+    last_day: str
+    migration: MigrationNote
+
+
+class ModelFile(TypedDict):
+    """A file of models: those of one maker."""
+
+    models: list[Entry]
+    maker: NotRequired[str]
+
+
+class OldField(TypedDict, total=False):
+    """A field name of older notes: what to `use` today, or what to `say` about it."""
+
+    use: str
+    say: str
+
+
+class IntentEntry(TypedDict):
+    """Something that people want, with the models to look at first and why."""
+
+    name: str
+    words: list[str]
+    models: Mapping[str, str]
+
+
+class Head(TypedDict):
+    """What the files of models share: `data/catalogue.yaml`."""
+
+    version: str
+    as_of: str
+    sources: Mapping[str, str]
+    not_models: Mapping[str, str]
+    fields: Mapping[str, OldField]
+    chat: list[str]
+    negative_starters: Mapping[str, list[str]]
+    intents: list[IntentEntry]
+
+
+class Index(TypedDict):
+    """The generated index, `data/index.json`: every name, and the file of each model."""
+
+    version: str
+    as_of: str
+    models: list[tuple[str, str, str, str, str]]  # id, modality, file, status, task
+    ids: Mapping[str, list[int]]  # squashed id -> places in `models`
+    names: Mapping[str, list[int]]
+    endpoints: Mapping[str, list[str]]  # those of their own -> ids
+    chat: list[str]
+    not_models: Mapping[str, str]
+    fields: Mapping[str, OldField]

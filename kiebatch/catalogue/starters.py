@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from kiebatch.catalogue.reading import DATA, read_yaml
+from kiebatch.catalogue.reading import head
 
 RULES = (
     "be specific: name what really went wrong (`fused fingers`), not `bad quality`",
@@ -17,5 +17,4 @@ RULES = (
 @lru_cache(maxsize=1)
 def starters() -> Mapping[str, tuple[str, ...]]:
     """Return the terms of each list by its name: universal, people, photorealism."""
-    head = read_yaml(DATA / "catalogue.yaml")
-    return {name: tuple(map(str, terms)) for name, terms in head["negative_starters"].items()}
+    return {name: tuple(map(str, terms)) for name, terms in head()["negative_starters"].items()}

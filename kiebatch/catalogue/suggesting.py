@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kiebatch.catalogue.reading import DATA, read_yaml
+from kiebatch.catalogue.reading import head
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,7 @@ class Intent:
 
 def intents() -> tuple[Intent, ...]:
     """Return what the catalogue can suggest models for."""
-    head = read_yaml(DATA / "catalogue.yaml")
-    return tuple(Intent(i["name"], tuple(map(str, i["words"])), i["models"]) for i in head["intents"])
+    return tuple(Intent(i["name"], tuple(map(str, i["words"])), i["models"]) for i in head()["intents"])
 
 
 def suggest(wanted: str) -> tuple[Intent, ...]:

@@ -64,8 +64,11 @@ from kiebatch.model.words import Enhance as Enhance
 from kiebatch.model.words import Modality as Modality
 from kiebatch.model.words import Path as Path
 from kiebatch.model.words import Rate as Rate
+from kiebatch.model.words import as_form as as_form
+from kiebatch.model.words import as_json as as_json
 from kiebatch.model.words import as_list as as_list
 from kiebatch.model.words import as_mapping as as_mapping
 from kiebatch.model.words import as_text as as_text
+from kiebatch.model.words import json_of as json_of
 from kiebatch.model.words import stamp as stamp
 from kiebatch.model.words import under as under

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 from kiebatch._dataclass import dataclass
 
@@ -37,6 +37,33 @@ def as_list(value: JSON) -> Sequence[JSON]:
 def as_text(value: JSON) -> str | None:
     """Return the value where it is a text, and None where its shape is another."""
     return value if isinstance(value, str) else None
+
+
+Form = TypeVar("Form")
+
+
+def as_form(form: type[Form], value: object) -> Form:
+    """Take a value for one of our forms, such as a TypedDict.
+
+    Nothing is checked: this is for what a schema has let pass, and for what we wrote ourselves.
+    """
+    return cast(Form, value)
+
+
+def as_json(form: Mapping[str, object]) -> dict[str, JSON]:
+    """Return what one of our forms holds as plain JSON."""
+    return {key: json_of(value) for key, value in form.items()}
+
+
+def json_of(value: object) -> JSON:
+    """Return a value as plain JSON; what JSON has no word for becomes its text."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return as_json(value)
+    if isinstance(value, list | tuple):
+        return [json_of(one) for one in value]
+    return str(value)
 
 
 ROLES = ("source", "references", "start_frame", "end_frame", "mask")

@@ -10,7 +10,8 @@ import yaml
 
 from kiebatch import catalogue, formats
 from kiebatch.catalogue import Catalogue, Model, Schema
-from kiebatch.model import MediaFacts, Price
+from kiebatch.catalogue.shapes import Entry, PriceRow
+from kiebatch.model import MediaFacts, Price, as_form
 from support.places import GOLDEN
 
 BEFORE, AFTER = datetime(2026, 10, 7, 5, 59, tzinfo=UTC), datetime(2026, 10, 7, 6, 1, tzinfo=UTC)
@@ -32,7 +33,10 @@ def priced(*rows: dict[str, Any]) -> Model:
         modality="image",
         task="text-to-image",
         input=Schema(type="object", properties={}),
-        prices=tuple({"per": "job", "as_of": "2026-11", "source": "x", **row} for row in rows),  # type: ignore[typeddict-item]
+        prices=tuple(
+            as_form(PriceRow, {"per": "job", "as_of": "2026-11", "source": "x", **row}) for row in rows
+        ),
+        raw=Entry(id="m"),
     )
 
 

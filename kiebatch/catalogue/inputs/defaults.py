@@ -148,9 +148,10 @@ def fill_in(draft: Draft) -> None:
 
 def _fill_in_by(draft: Draft, rule: Rule) -> None:
     """Fill in what a rule calls for, where there is but one value or the model has a default."""
-    properties = rule["then"].get("properties") or {}
+    properties = rule["then"].get("properties", {})
     for name in rule["then"]["required"]:
-        value = (properties.get(name) or {}).get("const", draft.model.defaults.get(name))
+        wanted = properties.get(name) or Schema()
+        value = wanted.get("const", draft.model.defaults.get(name))
         if name not in draft.input and value is not None:
             draft.fill(name, value)
             draft.filled.add(name)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import lengths
-from kiebatch.catalogue.saying import A_KIND, any_of, bare, options_hint, quoted, say
+from kiebatch.catalogue.saying import A_KIND, any_of, bare, options_hint, quoted, say, size_of
 from kiebatch.catalogue.shapes import Schema
 from kiebatch.errors import Finding
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_form, json_of
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -33,11 +33,11 @@ class _Broken:
 
     @property
     def value(self) -> JSON:
-        return self.problem.instance
+        return json_of(self.problem.instance)
 
     @property
     def limit(self) -> JSON:
-        return self.problem.validator_value
+        return json_of(self.problem.validator_value)
 
     @property
     def is_field(self) -> bool:
@@ -98,10 +98,10 @@ def _need_hint(draft: Draft, name: str, word: str) -> str:
 
 
 def _too_long(broken: _Broken) -> Finding:
-    found = len(broken.value)
+    found, limit = size_of(broken.value), broken.limit
     return broken.finding(
-        f"`{broken.name}` has {found} characters; `{broken.model}` takes {broken.limit}",
-        hint=f"{found - broken.limit} too many",
+        f"`{broken.name}` has {found} characters; `{broken.model}` takes {limit}",
+        hint=f"{found - limit} too many" if isinstance(limit, int | float) else "",
         code="too-long",
     )
 
@@ -121,7 +121,7 @@ def _wrong_count(broken: _Broken) -> Finding:
     most = broken.problem.validator == "maxItems"
     return broken.finding(
         f"`{broken.model}` takes {'at most' if most else 'at least'} {broken.limit} {noun} as `{broken.name}`, "
-        f"found {len(broken.value)}",
+        f"found {size_of(broken.value)}",
         code="too-many" if most else "too-few",
     )
 
@@ -151,7 +151,7 @@ def _not_allowed(broken: _Broken) -> Finding:
 def _hint_about(broken: _Broken) -> str:
     if not broken.is_field:
         leaf = broken.problem.schema
-        return allowed_hint(leaf, None, broken.value) if isinstance(leaf, Mapping) else ""
+        return allowed_hint(as_form(Schema, leaf), None, broken.value) if isinstance(leaf, Mapping) else ""
     target = next((t for t in broken.draft.model.fields.values() if t.name == broken.top and t.values), None)
     return allowed_hint(broken.draft.schema(broken.top), target.values if target else None, broken.value)
 
@@ -165,7 +165,7 @@ _SAYS: Mapping[str, Callable[[_Broken], Finding]] = {
 }
 
 
-def allowed_hint(schema: JSON, values: Mapping[str, JSON] | None, found: JSON = None) -> str:
+def allowed_hint(schema: Schema, values: Mapping[str, JSON] | None, found: JSON = None) -> str:
     """Say what a field takes: its options, else its range."""
     options = values or schema.get("enum")
     if options is not None:
@@ -180,9 +180,9 @@ def allowed_hint(schema: JSON, values: Mapping[str, JSON] | None, found: JSON = 
     return ""
 
 
-def _or_one_of(schema: JSON) -> str:
+def _or_one_of(schema: Schema) -> str:
     """Say which options a field has beside its range: `, or -1`."""
-    also = [say(option) for part in schema.get("anyOf") or () for option in part.get("enum") or ()]
+    also = [say(option) for part in schema.get("anyOf", ()) for option in part.get("enum", ())]
     return f", or {any_of(also)}" if also else ""
 
 
