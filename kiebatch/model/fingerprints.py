@@ -55,7 +55,8 @@ def recorded_texts(job: Job, recorded: Mapping[str, JSON]) -> dict[str, str] | N
 
 
 def _texts(job: Job) -> dict[str, str]:
-    return {name: job.authored[name] for name in job.words if isinstance(job.authored.get(name), str)}
+    words = ((name, job.authored.get(name)) for name in job.words)
+    return {name: text for name, text in words if isinstance(text, str)}
 
 
 def _hashed(job: Job, digest: Callable[[Ref], str], texts: Mapping[str, str]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Literal
+from typing import Literal, NotRequired, TypedDict
 
 from kiebatch._dataclass import dataclass
-from kiebatch.model.jobs import Job, Price
+from kiebatch.model.jobs import Job, Price, PriceKind
 from kiebatch.model.slots import SceneId, ShotId, Slot
-from kiebatch.model.words import JSON, Modality
+from kiebatch.model.words import JSON, Modality, as_form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +125,26 @@ class Attempt:
         return self.state == "lost" and self.code == "not-found"
 
 
+class JobRecord(TypedDict):
+    """What `job_record` keeps of a job; the keys that may be missing are not in the records of earlier versions."""
+
+    slot: tuple[SceneId, ShotId, str | None, int]
+    model: str
+    family: str
+    endpoint: str
+    modality: Modality
+    prompt: str
+    input: Mapping[str, JSON]
+    output: NotRequired[str | None]
+    expected_s: float
+    fallback_for: NotRequired[str]
+    price: tuple[float | None, PriceKind, str | None]
+    made_from: NotRequired[list[str]]
+    listed: NotRequired[float]
+    tags: NotRequired[list[str]]
+    prompt_raw: NotRequired[str]
+
+
 def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
     """Return what the journal keeps of a job: enough to collect its task and write its assets."""
     return {
@@ -148,21 +168,22 @@ def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
 
 def job_of(record: Mapping[str, JSON]) -> Job:
     """Return the job that `job_record` kept.  What only matters before a submission is gone."""
-    amount, kind, as_of = record["price"]
+    kept = as_form(JobRecord, record)
+    amount, kind, as_of = kept["price"]
     return Job(
-        slot=Slot(*record["slot"]),
-        model=record["model"],
-        asked=record["model"],
-        family=record["family"],
-        endpoint=record["endpoint"],
-        modality=record["modality"],
-        prompt=record["prompt"],
-        input=record["input"],
+        slot=Slot(*kept["slot"]),
+        model=kept["model"],
+        asked=kept["model"],
+        family=kept["family"],
+        endpoint=kept["endpoint"],
+        modality=kept["modality"],
+        prompt=kept["prompt"],
+        input=kept["input"],
         authored={},
-        output=record.get("output"),
-        price=Price(amount=amount, kind=kind, as_of=as_of, listed=record.get("listed")),
-        expected_s=record["expected_s"],
-        fallback_for=record.get("fallback_for", ""),
-        tags=tuple(record.get("tags") or ()),
-        prompt_raw=record.get("prompt_raw", ""),
+        output=kept.get("output"),
+        price=Price(amount=amount, kind=kind, as_of=as_of, listed=kept.get("listed")),
+        expected_s=kept["expected_s"],
+        fallback_for=kept.get("fallback_for", ""),
+        tags=tuple(kept.get("tags") or ()),
+        prompt_raw=kept.get("prompt_raw", ""),
     )

@@ -45,8 +45,9 @@ def friendly_value(draft: Draft, name: str, value: JSON) -> JSON:
 
 def _raw(draft: Draft, name: str, value: JSON, word: str) -> None:
     schema = draft.schema(name)
-    refs = value if isinstance(value, list) else [value]
-    if "media" in schema and all(isinstance(ref, str) for ref in refs):
+    given = value if isinstance(value, list) else [value]
+    refs = [ref for ref in given if isinstance(ref, str)]
+    if "media" in schema and len(refs) == len(given):
         _raw_media(draft, name, refs, is_list=isinstance(value, list))
         return
     if not draft.model.known:
