@@ -64,6 +64,7 @@ from kiebatch.model.words import Enhance as Enhance
 from kiebatch.model.words import Modality as Modality
 from kiebatch.model.words import Path as Path
 from kiebatch.model.words import Rate as Rate
+from kiebatch.model.words import Role as Role
 from kiebatch.model.words import as_form as as_form
 from kiebatch.model.words import as_json as as_json
 from kiebatch.model.words import as_list as as_list

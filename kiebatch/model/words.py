@@ -66,7 +66,9 @@ def json_of(value: object) -> JSON:
     return str(value)
 
 
-ROLES = ("source", "references", "start_frame", "end_frame", "mask")
+Role = Literal["source", "references", "start_frame", "end_frame", "mask"]
+
+ROLES: tuple[Role, ...] = ("source", "references", "start_frame", "end_frame", "mask")
 
 ASSET_FOLDERS: Mapping[str, str] = {"image": "images", "video": "clips", "audio": "audio", "text": "text"}
 

@@ -7,14 +7,13 @@ their models, `prompts` and `references` what they ask for, `jobs` makes the job
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TypedDict
 
 from kiebatch import catalogue as models
-from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
-from kiebatch.model import JSON, Document, Line, Project, Scene, Shot
+from kiebatch.model import JSON, Document, Line, Project, Scene, Shot, as_mapping
 from kiebatch.scenefile import checks, gathering, limits
 from kiebatch.scenefile.checks import moved_lines as moved_lines
 from kiebatch.scenefile.comments import warn_cut_texts
@@ -26,7 +25,8 @@ from kiebatch.scenefile.output_names import reserved_name
 from kiebatch.scenefile.prompts import is_json_object as is_json_object
 from kiebatch.scenefile.prompts import with_variables
 from kiebatch.scenefile.references import References
-from kiebatch.scenefile.shots import SceneSpec, ShotSpec, reason
+from kiebatch.scenefile.shape import ShotValues
+from kiebatch.scenefile.shots import SceneSpec, ShotSpec, length_of, reason
 from kiebatch.scenefile.source import Options as Options
 from kiebatch.scenefile.source import RawPrompt as RawPrompt
 from kiebatch.scenefile.source import Source, listed
@@ -36,7 +36,6 @@ FORMAT = 1
 EXAMPLE = """kiebatch: 1
 scenes:
   - {id: 1, model: nano-banana-2, prompt: A small boat nears the lighthouse at dusk}"""
-_BOARD = ("camera", "text_overlay", "transition", "action", "location", "time_of_day", "shot_size", "lens")
 
 
 def build(
@@ -109,18 +108,18 @@ def _with_models(scene: SceneSpec, choice: ModelChoice) -> SceneSpec:
 
 def _check_names(source: Source) -> None:
     """Report a file without scenes, and a name that could mean two things in a prompt."""
-    if not source.value.get("scenes") and "scenes" not in (source.document.value or {}):
+    if not source.value.get("scenes") and "scenes" not in as_mapping(source.document.value):
         source.error((), "the file has no `scenes`", hint=f"for example\n{EXAMPLE}", code="missing")
     for name in source.characters:
         if name in source.styles:
             message = f"`{name}` is both a style and a character"
             source.error(("characters", name), message, code="duplicate")
-    _check_variables(source, source.value.get("vars") or {})
+    _check_variables(source, source.value.get("vars", {}))
 
 
-def _check_variables(source: Source, written: Mapping[str, JSON]) -> None:
+def _check_variables(source: Source, written: Collection[str]) -> None:
     for name in source.options.variables:
-        if name not in written and not _is_named(source.value, name):
+        if name not in written and not _is_named(source.plain, name):
             message = f"`--var {name}=...` fills nothing: there is no `{{{name}}}` in the file"
             hint = did_you_mean(name, written)
             source.warning(None, (), message, hint=hint, code="unused-var")
@@ -155,60 +154,74 @@ def _assets(source: Source) -> str:
 # --- scenes and shots ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _BoardText:
-    """What the board and the exports show of a scene or a shot."""
+class _PictureText(TypedDict):
+    """What the board and the exports show of a picture."""
 
-    raw: Mapping[str, JSON]
+    camera: str
+    text_overlay: str
+    transition: str
+    action: str
+    location: str
+    time_of_day: str
+    shot_size: str
+    lens: str
 
-    def values(self) -> dict[str, Any]:
-        return {key: self.raw.get(key) or "" for key in _BOARD}
 
-    def notes(self) -> str:
-        raw = self.raw
-        parts = [raw.get("notes") or "", f"Visual: {raw['visual']}" if raw.get("visual") else ""]
-        return "\n\n".join(part for part in parts if part)
+def _picture_text(raw: ShotValues) -> _PictureText:
+    return {
+        "camera": raw.get("camera", ""),
+        "text_overlay": raw.get("text_overlay", ""),
+        "transition": raw.get("transition", ""),
+        "action": raw.get("action", ""),
+        "location": raw.get("location", ""),
+        "time_of_day": raw.get("time_of_day", ""),
+        "shot_size": raw.get("shot_size", ""),
+        "lens": raw.get("lens", ""),
+    }
 
-    def lines(self) -> tuple[Line, ...]:
-        return dialogue_lines(self.raw.get("dialogue"))
+
+def _notes(raw: ShotValues) -> str:
+    """Return the notes of a scene or shot, and its Visual, which is for people where it is not the prompt."""
+    parts = [raw.get("notes", "")]
+    if raw.get("visual"):
+        parts.append(f"Visual: {raw['visual']}")
+    return "\n\n".join(filter(None, parts))
 
 
 def _scene(source: Source, scene: SceneSpec, jobs: Jobs) -> Scene:
     raw = scene.raw
-    shown = _BoardText(raw)
     return Scene(
         id=raw["id"],
         title=raw.get("title") or "",
-        notes=shown.notes(),
+        notes=_notes(raw),
         group=raw.get("group") or "",
-        duration_s=None if raw.get("duration") == VOICE else raw.get("duration"),
+        duration_s=length_of(raw),
         led=jobs.leading.of_scene(raw),
-        **shown.values(),
-        lines=shown.lines(),
+        **_picture_text(raw),
+        lines=_lines(raw),
         skip=reason(raw.get("skip")),
-        dialogue=_voice_over(raw.get("voiceover")),
+        dialogue=_voice_over(raw.get("voiceover", "")),
         shots=tuple(_shot(source, spec, jobs) for spec in scene.shots),
         where=source.where(scene.path),
     )
 
 
-def _voice_over(voice: JSON) -> str:
-    if isinstance(voice, dict):
-        return str(voice.get("text") or voice.get("prompt") or "")
-    return str(voice or "")
+def _voice_over(voice: str | ShotValues) -> str:
+    if isinstance(voice, str):
+        return voice
+    return str(voice.get("text") or voice.get("prompt") or "")
 
 
 def _shot(source: Source, spec: ShotSpec, maker: Jobs) -> Shot:
     raw = spec.raw
     jobs = maker.of(spec)
-    shown = _BoardText(raw)
     said = wording(source, spec)
     is_scene = spec.shot is None  # then title, notes and dialogue are the scene's
     return Shot(
         id=spec.shot,
         kind=spec.kind,
-        title="" if is_scene else raw.get("title") or "",
-        notes="" if is_scene else shown.notes(),
+        title="" if is_scene else raw.get("title", ""),
+        notes="" if is_scene else _notes(raw),
         prompt=jobs[0].prompt if jobs else spec.prompt,
         words=said.words,
         described=said.described,
@@ -216,8 +229,8 @@ def _shot(source: Source, spec: ShotSpec, maker: Jobs) -> Shot:
         styles=said.styles,
         duration_s=spec.seconds,
         led=maker.leading.of(spec) if raw.get("duration") == VOICE else None,
-        **shown.values(),
-        lines=() if is_scene else shown.lines(),
+        **_picture_text(raw),
+        lines=() if is_scene else _lines(raw),
         skip=spec.skip,
         takes=spec.takes,
         file=str(raw.get("file") or ""),
@@ -228,15 +241,16 @@ def _shot(source: Source, spec: ShotSpec, maker: Jobs) -> Shot:
     )
 
 
-def dialogue_lines(value: JSON) -> tuple[Line, ...]:
+def _lines(raw: ShotValues) -> tuple[Line, ...]:
     """Return the lines of a `dialogue`: a text of lines `NAME: words`, or a list of `{speaker, line}`.
 
     A line without a name goes on with the words of the line before it.
     """
+    value = raw.get("dialogue", "")
     if isinstance(value, list):
-        return tuple(Line(str(one.get("speaker") or ""), str(one["line"])) for one in value if one)
+        return tuple(Line(one.get("speaker", ""), one["line"]) for one in value if one)
     found: list[Line] = []
-    for text in map(str.strip, str(value or "").splitlines()):
+    for text in map(str.strip, value.splitlines()):
         speaker, colon, words = text.partition(":")
         if colon and _is_speaker(speaker):
             found.append(Line(speaker.strip(), words.strip()))

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from kiebatch.catalogue import Model, inputs
 from kiebatch.catalogue.saying import say
 from kiebatch.errors import Problems, Where, did_you_mean
-from kiebatch.model import JSON, Document, Job, Path, Project, ShotOutput, Slot, under
+from kiebatch.model import (
+    JSON,
+    Document,
+    Job,
+    Modality,
+    Path,
+    Project,
+    SceneId,
+    ShotOutput,
+    Slot,
+    as_list,
+    as_mapping,
+    under,
+)
+from kiebatch.scenefile.shape import DefaultValues, ShotValues
 from kiebatch.scenefile.shots import SOUNDS, ShotSpec
 from kiebatch.scenefile.source import Source
 
-_MODALITIES = ("image", "video", "audio")
+_MODALITIES: tuple[Modality, ...] = ("image", "video", "audio")
 
 
 def check_slots(project: Project, problems: Problems) -> None:
@@ -29,15 +43,17 @@ def check_slots(project: Project, problems: Problems) -> None:
 def check_sounds(source: Source, project: Project) -> None:
     """Report a sound that is both a file and to be made, and one that ends with a scene that does not come later."""
     order = {str(scene.id): place for place, scene in enumerate(project.scenes)}
-    for place, scene in enumerate(source.value.get("scenes") or ()):
+    for place, scene in enumerate(source.value.get("scenes", ())):
+        if scene is None:
+            continue
         for key in SOUNDS:
-            sound = under(scene, key)
-            if isinstance(sound, dict):
+            sound = scene.get(key)
+            if sound is not None and not isinstance(sound, str):
                 _check_sound(source, order, ("scenes", place, key), scene.get("id"), sound)
 
 
 def _check_sound(
-    source: Source, order: Mapping[str, int], path: Path, scene: JSON, sound: Mapping[str, JSON]
+    source: Source, order: Mapping[str, int], path: Path, scene: SceneId | None, sound: ShotValues
 ) -> None:
     if "file" in sound and "model" in sound:
         message = f"scene {scene}: `{path[-1]}` has both `file` and `model`"
@@ -78,8 +94,8 @@ def check_default_params(source: Source, shots: Iterable[ShotSpec]) -> None:
     _without_echoes(source)
 
 
-def _check_params(source: Source, defaults: Mapping[str, JSON], models: Iterable[Model], path: Path) -> None:
-    for name, value in (defaults.get("params") or {}).items():
+def _check_params(source: Source, defaults: DefaultValues, models: Iterable[Model], path: Path) -> None:
+    for name, value in defaults.get("params", {}).items():
         taken = (inputs.default_value(model, name, value) for model in models)
         found = [one for one in taken if one]
         if found and not any(one.fits for one in found):
@@ -122,7 +138,7 @@ def moved(source: Source, shots: Collection[str]) -> dict[str, str]:
     All lines apply at once, so that `{1: 2, 2: 1}` swaps.  A target that is not in today's file is followed further:
     `{2: 20, 20: 30}` ends at 30 for both.
     """
-    written = {str(old): str(new) for old, new in (source.value.get("moved") or {}).items()}
+    written = {str(old): str(new) for old, new in source.value.get("moved", {}).items()}
     found: dict[str, str] = {}
     for old, new in written.items():
         end = follow(new, written, shots)
@@ -188,12 +204,10 @@ def shot_of(slot: str) -> str:
 
 def moved_lines(document: Document) -> dict[str, str]:
     """Return each old slot with its name in today's file; lines that lead nowhere are left out."""
-    value = document.value
-    lines = under(value, "moved")
-    if not isinstance(lines, dict):
+    written = {old: str(new) for old, new in as_mapping(under(document.value, "moved")).items()}
+    if not written:
         return {}
-    written = {str(old): str(new) for old, new in lines.items()}
-    names = _shot_names(value)
+    names = _shot_names(document.value)
     ends = {old: follow(new, written, names) for old, new in written.items()}
     return {old: end for old, end in ends.items() if end is not None}
 
@@ -201,13 +215,16 @@ def moved_lines(document: Document) -> dict[str, str]:
 def _shot_names(value: JSON) -> set[str]:
     """Return the written names of the shots in a document that nobody has checked yet."""
     found: set[str] = set()
-    for scene in _with_ids(value.get("scenes")):
+    for ident, scene in _with_ids(under(value, "scenes")):
         sounds = [name for key, name in SOUNDS.items() if key in scene]
-        shots = [None, *(shot["id"] for shot in _with_ids(scene.get("shots"))), *sounds]
-        found |= {Slot(scene["id"], shot).shot_name for shot in shots}
+        shots = [None, *(shot for shot, _ in _with_ids(scene.get("shots"))), *sounds]
+        found |= {Slot(ident, shot).shot_name for shot in shots}
     return found
 
 
-def _with_ids(value: JSON) -> list[Mapping[str, JSON]]:
-    """Return the scenes or shots of a list that have an id."""
-    return [one for one in value if isinstance(one, dict) and "id" in one] if isinstance(value, list) else []
+def _with_ids(value: JSON) -> Iterator[tuple[SceneId, Mapping[str, JSON]]]:
+    """Yield the scenes or shots of a list that have an id, by it."""
+    for one in map(as_mapping, as_list(value)):
+        ident = one.get("id")
+        if isinstance(ident, int | str):
+            yield ident, one

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kiebatch.errors import Where
-from kiebatch.model import JSON, Document, Path
+from kiebatch.model import Document, Path, under
 from kiebatch.scenefile import validation
-from kiebatch.scenefile.source import Source
+from kiebatch.scenefile.source import Source, listed
 
 _SENT = ("prompt", "text", "negative_prompt")
 MESSAGE = "the rest of the line is a comment and is not sent"
@@ -17,7 +17,7 @@ CODE = "cut-text"
 
 def warn_cut_texts(source: Source) -> None:
     """Warn at the `#` of each text that is sent as words and was written without quotes."""
-    ignored = set(source.value.get("ignore_warnings") or ())
+    ignored = source.ignored(None)
     for path, where in cut_texts(source.document):
         if CODE not in ignored | _ignored_at(source, path):
             source.problems.warning(where, MESSAGE, hint=HINT, code=CODE)
@@ -46,9 +46,8 @@ def _is_sent(path: Path) -> bool:
 def _ignored_at(source: Source, path: Path) -> set[str]:
     """Return the codes that the scene and the shot around a value leave out."""
     found: set[str] = set()
-    value: JSON = source.value
+    value = source.plain
     for step in path[:4]:
         value = validation.value_at(value, (step,))
-        if isinstance(value, dict):
-            found |= set(value.get("ignore_warnings") or ())
+        found |= set(listed(under(value, "ignore_warnings")))
     return found

@@ -12,6 +12,7 @@ from kiebatch.media import checks
 from kiebatch.model import JSON, Alike, Expectation, Passes, Path, Sized, Within
 from kiebatch.scenefile.durations import seconds
 from kiebatch.scenefile.references import References
+from kiebatch.scenefile.shape import Asked
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import Source
 
@@ -72,7 +73,7 @@ class Expecting:
                     found[name] = _Said(value, (*path, "expect", name), own)
         return found
 
-    def _levels(self) -> Iterator[tuple[Mapping[str, JSON], Path, bool]]:
+    def _levels(self) -> Iterator[tuple[Asked, Path, bool]]:
         source, spec, kind = self.source, self.spec, self.model.modality
         yield source.defaults, ("defaults",), False
         yield source.defaults_for(kind), ("defaults", kind), False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from kiebatch.model import JSON, ROLES, Path
+from kiebatch.model import ROLES, Path
+from kiebatch.scenefile.shape import SceneValues, ShotValues, picked
 from kiebatch.scenefile.shots import INHERITED, SOUNDS, SceneSpec, ShotSpec, reason
 from kiebatch.scenefile.source import Source
 
@@ -14,8 +13,8 @@ def gather(source: Source) -> list[SceneSpec]:
     found: list[SceneSpec] = []
     seen: dict[str, Path] = {}
     by_name: dict[str, ShotSpec] = {}
-    for i, scene in enumerate(source.value.get("scenes") or ()):
-        if not isinstance(scene, dict) or "id" not in scene:
+    for i, scene in enumerate(source.value.get("scenes", ())):
+        if scene is None or "id" not in scene:
             continue
         path: Path = ("scenes", i)
         first = seen.setdefault(str(scene["id"]).lower(), path)
@@ -41,16 +40,16 @@ def _reads_alone(source: Source, shot: ShotSpec, by_name: dict[str, ShotSpec]) -
     return False
 
 
-def _pictures(source: Source, scene: Mapping[str, JSON], path: Path) -> list[ShotSpec]:
+def _pictures(source: Source, scene: SceneValues, path: Path) -> list[ShotSpec]:
     skip = reason(scene.get("skip"))
     if scene.get("shots") is None:
         return [ShotSpec(scene=scene["id"], shot=None, kind="shot", path=path, raw=scene, skip=skip)]
     _check_scene_with_shots(source, scene, path)
-    inherited = {key: scene[key] for key in INHERITED if key in scene}
+    inherited = picked(scene, INHERITED)
     found: list[ShotSpec] = []
     seen: set[str] = set()
     for i, shot in enumerate(scene["shots"]):
-        if not isinstance(shot, dict) or "id" not in shot:
+        if shot is None or "id" not in shot:
             continue
         shot_path: Path = (*path, "shots", i)
         if not _id_is_free(source, scene, shot, shot_path, seen):
@@ -71,7 +70,7 @@ def _pictures(source: Source, scene: Mapping[str, JSON], path: Path) -> list[Sho
     return found
 
 
-def _check_scene_with_shots(source: Source, scene: Mapping[str, JSON], path: Path) -> None:
+def _check_scene_with_shots(source: Source, scene: SceneValues, path: Path) -> None:
     if "prompt" in scene:
         message = f"scene {scene['id']} has both `prompt` and `shots`"
         source.error((*path, "prompt"), message, hint="give one")
@@ -84,9 +83,7 @@ def _check_scene_with_shots(source: Source, scene: Mapping[str, JSON], path: Pat
         source.error((*path, "takes"), message, hint="a number here is meant for every shot")
 
 
-def _id_is_free(
-    source: Source, scene: Mapping[str, JSON], shot: Mapping[str, JSON], path: Path, seen: set[str]
-) -> bool:
+def _id_is_free(source: Source, scene: SceneValues, shot: ShotValues, path: Path, seen: set[str]) -> bool:
     key = str(shot["id"]).lower()
     if key in seen:
         message = f"scene {scene['id']}: the shot id `{shot['id']}` is used twice"
@@ -99,13 +96,13 @@ def _id_is_free(
     return True
 
 
-def _sounds(scene: Mapping[str, JSON], path: Path) -> list[ShotSpec]:
+def _sounds(scene: SceneValues, path: Path) -> list[ShotSpec]:
     found: list[ShotSpec] = []
     for key, name in SOUNDS.items():
         sound = scene.get(key)
         if sound is None:
             continue
-        raw = {"text": sound} if isinstance(sound, str) else sound
+        raw: ShotValues = {"text": sound} if isinstance(sound, str) else sound
         skip = reason(raw.get("skip")) or reason(scene.get("skip"))
         found.append(ShotSpec(scene=scene["id"], shot=name, kind=name, path=(*path, key), raw=raw, skip=skip))
     return found

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import field, replace
-from typing import cast
+from typing import Literal
 
 from kiebatch import catalogue as models
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model, formula, inputs, lint
 from kiebatch.catalogue.inputs import Built
 from kiebatch.errors import Finding, Invalid
-from kiebatch.model import JSON, Ask, Enhance, Job, Led, Path, RoleMedia, ShotOutput, Slot
+from kiebatch.model import JSON, Ask, Job, Led, Path, RoleMedia, ShotOutput, Slot
 from kiebatch.scenefile.expecting import Expecting
 from kiebatch.scenefile.leading import Leading, open_job, possible_s, too_long
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.output_names import output_stem, reserved_name
 from kiebatch.scenefile.prompts import Words, is_json_object, negatives_of, words_of
 from kiebatch.scenefile.references import References
+from kiebatch.scenefile.shape import Asked
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import RawPrompt, Source
 
@@ -77,8 +78,8 @@ class Jobs:
         )
 
     def _prompts_are_whole(self, spec: ShotSpec) -> bool:
-        paths = dict.fromkeys(path for _, path in map(spec.words, range(1, spec.takes + 1)) if path)
-        empty = [path for path in paths if not str(_at(spec, path) or "").strip()]
+        written = {path: text for text, path in map(spec.words, range(1, spec.takes + 1)) if path}
+        empty = [path for path, text in written.items() if not text.strip()]
         for path in empty:
             self.source.error(path, f"shot `{spec.name}`: the prompt is empty", code="empty-prompt")
         return not empty
@@ -111,14 +112,14 @@ class Jobs:
         name, path = self.source.setting(spec, model.modality, "fallback")
         if not name:
             return None
-        spare = self.choice.model(str(name), spec, path)
+        spare = self.choice.model(name, spec, path)
         if spare is None or spare.id == model.id:
             return None
         if spare.modality != model.modality:
             message = f"the fallback `{spare.id}` makes {spare.modality}, and `{model.id}` {model.modality}"
             self.source.error(path, message)
             return None
-        return str(name), spare
+        return name, spare
 
     # -- names of files
 
@@ -203,7 +204,7 @@ class _Maker:
             prompt=words.text if words.is_json else self._sent(words.text, media),
             prompt_raw=words.text,
             negative=unwanted,
-            params=spec.raw.get("params") or {},
+            params=spec.raw.get("params", {}),
             default_params=_over("params", source.defaults, defaults, spec.inherited),
             media=media,
             duration_s=spec.seconds,
@@ -221,7 +222,7 @@ class _Maker:
         preset, place = source.setting(spec, model.modality, "preset")
         if source.options.enhanced is None or not raw or (mode == "off" and not preset):
             return raw
-        asked = RawPrompt(text=raw, model=model, media=media, preset=str(preset or ""))
+        asked = RawPrompt(text=raw, model=model, media=media, preset=preset or "")
         try:
             text = source.options.enhanced(asked)
         except Invalid as unknown:
@@ -327,8 +328,8 @@ class _Maker:
             warnings=warnings,
             unpicked=self.references.unpicked(spec),
             extra_params=ask.extra_params,
-            preset=str(source.setting(spec, model.modality, "preset")[0] or ""),
-            enhance=cast(Enhance, source.setting(spec, model.modality, "enhance")[0] or "off"),
+            preset=source.setting(spec, model.modality, "preset")[0] or "",
+            enhance=source.setting(spec, model.modality, "enhance")[0] or "off",
             tags=source.tags(spec),
             expect=Expecting(source, self.references, spec, model).of(built.input),
             where=source.where(spec.path),
@@ -386,11 +387,11 @@ class _Maker:
                 )
 
 
-def _over(key: str, *levels: Mapping[str, JSON]) -> dict[str, JSON]:
+def _over(key: Literal["params", "extra_params"], *levels: Asked) -> dict[str, JSON]:
     """Return the mapping under a key, the values of a later level over those of an earlier one."""
     found: dict[str, JSON] = {}
     for level in levels:
-        found |= level.get(key) or {}
+        found.update(level.get(key, {}))
     return found
 
 
@@ -415,7 +416,7 @@ def _too_large(value: JSON) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LARGEST
 
 
-def _seed(value: JSON, slot: Slot) -> int | None:
+def _seed(value: int | Literal["stable"] | None, slot: Slot) -> int | None:
     """Return the seed of one slot.  Five digits from 10000 on fit the range of every model with a seed."""
     if value is None:
         return None
@@ -436,10 +437,3 @@ def _words(model: Model, ask: Ask, built: Built) -> tuple[str, ...]:
 def _stable_seed(model: Model, built: Built) -> str:
     name = model.fields["seed"].name if "seed" in model.fields else ""
     return name if name in built.authored else ""
-
-
-def _at(spec: ShotSpec, path: Path) -> JSON:
-    value: JSON = spec.raw
-    for step in path[len(spec.path) :]:
-        value = value[step]
-    return value

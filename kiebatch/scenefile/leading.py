@@ -8,9 +8,10 @@ from dataclasses import replace
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.catalogue.inputs import lengths, voice_id
-from kiebatch.model import JSON, Ask, Job, Led, Price, Slot, under
+from kiebatch.model import JSON, Ask, Job, Led, Path, Price, SceneId, Slot, as_list, under
 from kiebatch.scenefile.durations import seconds
 from kiebatch.scenefile.prompts import with_variables
+from kiebatch.scenefile.shape import SceneValues, ShotValues
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import Source
 from kiebatch.scenefile.speech import Rates
@@ -28,8 +29,7 @@ def leads(document: JSON) -> bool:
 
 
 def _mappings(value: JSON, key: str) -> list[Mapping[str, JSON]]:
-    found = under(value, key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [one for one in as_list(under(value, key)) if isinstance(one, Mapping)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,19 @@ class Leading:
         own = sum(float(s.seconds or 0.0) for s in others)
         return replace(led, others_s=own, among=sum(1 for s in others if not s.raw.get("duration")))
 
-    def of_scene(self, scene: Mapping[str, JSON]) -> Led | None:
+    def of_scene(self, scene: SceneValues) -> Led | None:
         return self._led(scene["id"], scene) if scene.get("duration") == VOICE else None
 
-    def check(self, scene: Mapping[str, JSON], path: tuple[str | int, ...]) -> None:
+    def check(self, scene: SceneValues, path: Path) -> None:
         """Report a length that follows a voice where there is none, and a pause beside a length that does not."""
         if scene.get("skip"):
             return
-        places = [(scene, path), *((s, (*path, "shots", i)) for i, s in enumerate(scene.get("shots") or ()))]
-        for raw, place in places:
-            if isinstance(raw, dict) and not raw.get("skip"):
-                self._check_one(scene["id"], raw, place)
+        self._check_one(scene["id"], scene, path)
+        for i, shot in enumerate(scene.get("shots", ())):
+            if shot is not None and not shot.get("skip"):
+                self._check_one(scene["id"], shot, (*path, "shots", i))
 
-    def _check_one(self, scene: int | str, raw: Mapping[str, JSON], place: tuple[str | int, ...]) -> None:
+    def _check_one(self, scene: SceneId, raw: ShotValues, place: Path) -> None:
         if raw.get("duration") != VOICE:
             for key in (key for key in ("head", "tail") if key in raw):
                 self.source.error((*place, key), f"`{key}` goes with `duration: voice`", code="no-voice")
@@ -77,7 +77,7 @@ class Leading:
     def _pictures(self, spec: ShotSpec) -> list[ShotSpec]:
         return [s for s in self.shots.values() if s.scene == spec.scene and s.kind == "shot" and not s.skip]
 
-    def _led(self, scene: int | str, raw: Mapping[str, JSON]) -> Led | None:
+    def _led(self, scene: SceneId, raw: ShotValues) -> Led | None:
         voice = self.shots.get(Slot(scene, "vo").shot_name)
         if voice is None or voice.skip or not (voice.prompt.strip() or voice.raw.get("file")):
             return None
@@ -101,7 +101,7 @@ class Leading:
     def _estimate(self, voice: ShotSpec, rates: Rates) -> float:
         text = with_variables(self.source, voice.prompt)
         model = voice.models[0][1] if voice.models else None
-        params = voice.raw.get("params") or {}
+        params = voice.raw.get("params", {})
         language = str(voice.raw.get("language") or params.get("language_code") or "")
         name = voice_id(model, Ask(voice=voice.raw.get("voice"), params=params)) if model else ""
         return round(rates.seconds(text, model.id if model else "", name, language), 2)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field, replace
-from typing import cast
 
 from kiebatch import catalogue as models
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
-from kiebatch.model import Modality, Path
+from kiebatch.model import ROLES, Modality, Path, Role
 from kiebatch.scenefile import validation
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import PICTURED, Source, listed
 
-_LookUp = tuple[str, str | None, tuple[str, ...], bool, bool]
-_PICTURES = ("references", "source", "start_frame", "end_frame", "mask")
+_LookUp = tuple[str, Modality | None, tuple[str, ...], bool, bool]
 
 
 @dataclass(slots=True)
@@ -28,7 +26,7 @@ class ModelChoice:
     def resolved(self, spec: ShotSpec) -> ShotSpec:
         """Return a shot with its models and its number of takes."""
         names, path = self._names(spec)
-        a_list = isinstance(validation.value_at(self.source.value, path), list)
+        a_list = isinstance(validation.value_at(self.source.plain, path), list)
         found: list[tuple[str, Model]] = []
         for i, name in enumerate(names):
             place = (*path, i) if a_list else path
@@ -47,7 +45,9 @@ class ModelChoice:
 
     def model(self, name: str, spec: ShotSpec, path: Path) -> Model | None:
         """Return the model that a name means; None, with an error at `path`, when there is none."""
-        modality = spec.raw.get("type") or ("audio" if spec.kind != "shot" else None)
+        modality: Modality | None = spec.raw.get("type")
+        if modality is None and spec.kind != "shot":
+            modality = "audio"
         kept = tuple(self.source.options.kept(spec.scene, spec.shot))
         key = (name, modality, kept, self._shows_pictures(spec), self._given(spec, "mask"))
         if key not in self._found:
@@ -56,7 +56,7 @@ class ModelChoice:
 
     def _shows_pictures(self, spec: ShotSpec) -> bool:
         """Whether a shot is given pictures, itself or by a character that it names."""
-        if any(self._given(spec, role) for role in _PICTURES):
+        if any(self._given(spec, role) for role in ROLES):
             return True
         named = {*listed(spec.raw.get("characters")), *listed(spec.inherited.get("characters"))}
         text = str(spec.raw.get("prompt") or "")
@@ -65,7 +65,7 @@ class ModelChoice:
             for name, character in self.source.characters.items()
         )
 
-    def _given(self, spec: ShotSpec, role: str) -> bool:
+    def _given(self, spec: ShotSpec, role: Role) -> bool:
         return bool(spec.raw.get(role) or spec.inherited.get(role))
 
     def _look_up(self, asked: _LookUp, path: Path) -> Model | None:
@@ -76,7 +76,7 @@ class ModelChoice:
                 model = source.catalogue.resolve(name, keep=keep, pictures=pictures, mask=mask)
             except models.UnknownModel as unknown:
                 if source.options.allow_unknown_model:
-                    return models.unknown(name, cast(Modality, modality or "image"))
+                    return models.unknown(name, modality or "image")
                 source.error(path, unknown.message, hint=unknown.hint, code="unknown-model")
                 return None
             if keep is None or model.id == keep:
@@ -108,7 +108,7 @@ class ModelChoice:
             names = [name for name in names if task in self._known(name, "task")]
         return (names, path) if names else ([], ())
 
-    def _by_default(self, kind: str | None) -> tuple[list[str], Path] | None:
+    def _by_default(self, kind: Modality | None) -> tuple[list[str], Path] | None:
         by_kind = self.source.defaults_for(kind).get("model")
         if by_kind:
             return listed(by_kind), ("defaults", str(kind), "model")
@@ -123,15 +123,16 @@ class ModelChoice:
                 return listed(by_kind), ("defaults", modality, "model")
         return None
 
-    def _by_option(self, kind: str | None) -> tuple[list[str], Path] | None:
+    def _by_option(self, kind: Modality | None) -> tuple[list[str], Path] | None:
         """Return what `--model` and its like name, for shots for which the file names no model."""
         options = self.source.options
-        by_kind = dict(options.models)
-        named = [by_kind.get(cast(Modality, kind))] if kind else [options.model]
-        if kind and options.model and kind in self._modalities([options.model]):
-            named.append(options.model)
-        if not kind:
-            named += [by_kind.get("image"), by_kind.get("video")]
+        by_kind = options.models
+        if kind is None:
+            named = [options.model, by_kind.get("image"), by_kind.get("video")]
+        else:
+            named = [by_kind.get(kind)]
+            if options.model and kind in self._modalities([options.model]):
+                named.append(options.model)
         first = next((name for name in named if name), None)
         return ([first], ()) if first else None
 
@@ -148,12 +149,12 @@ class ModelChoice:
 
     def _takes(self, spec: ShotSpec, found: Sequence[tuple[str, Model]]) -> int:
         for values in (spec.raw, spec.inherited):
-            if isinstance(values.get("takes"), list):
-                return len(values["takes"])
-            if values.get("takes") is not None:
-                return int(values["takes"])
+            takes = values.get("takes")
+            if takes is not None:
+                return len(takes) if isinstance(takes, list) else int(takes)
         by_kind = self.source.defaults_for(found[0][1].modality).get("takes") if found else None
         if by_kind is not None:
             return int(by_kind)
-        # Three takes of every still do not mean three readings of every line.
-        return int(self.source.defaults.get("takes") or 1) if spec.kind == "shot" else 1
+        if spec.kind != "shot":
+            return 1  # three takes of every still do not mean three readings of every line
+        return int(self.source.defaults.get("takes", 1))

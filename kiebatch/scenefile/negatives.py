@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from kiebatch.catalogue.starters import starters as starters
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_list
 
 
 def terms_of(value: JSON) -> list[str]:
     """Return what the named lists say to avoid, each once.  `value` is one name or a list of names."""
-    names = [value] if isinstance(value, str) else list(value or ())
+    names = [value] if isinstance(value, str) else as_list(value)
     return list(dict.fromkeys(term for name in names for term in starters().get(str(name), ())))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 from kiebatch import addresses
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.errors import counted, did_you_mean
-from kiebatch.model import JSON, ROLES, LocalFile, Modality, Path, Ref, RoleMedia, ShotOutput, WebURL
+from kiebatch.model import ROLES, LocalFile, Modality, Path, Ref, Role, RoleMedia, ShotOutput, WebURL
+from kiebatch.scenefile.shape import MediaValue, Medium, ShotRef
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import Source
 
@@ -81,14 +82,14 @@ class References:
         for role in ROLES:
             value = spec.raw.get(role)
             for one in value if isinstance(value, list) else [value]:
-                if not isinstance(one, dict) or one.get("take") or "#" in str(one.get("shot", "")):
+                if one is None or isinstance(one, str) or one.get("take") or "#" in str(one.get("shot", "")):
                     continue
                 base = str(one["shot"]).partition("@")[0]
                 if self.source.options.picked(base) is None:
                     found.append(base)
         return tuple(dict.fromkeys(found))
 
-    def _of_role(self, spec: ShotSpec, role: str, value: JSON, path: Path) -> list[RoleMedia]:
+    def _of_role(self, spec: ShotSpec, role: Role, value: MediaValue, path: Path) -> list[RoleMedia]:
         values = value if isinstance(value, list) else [value]
         found: list[RoleMedia] = []
         for i, one in enumerate(values):
@@ -96,9 +97,7 @@ class References:
                 continue
             place = (*path, i) if isinstance(value, list) else path
             if isinstance(one, str) and one in self.source.references:
-                named = self.source.references[one]
-                if named is not None:
-                    found += self._of_role(spec, role, named, ("references", one))
+                found += self._of_role(spec, role, self.source.references[one], ("references", one))
                 continue
             resolved = self._resolved(spec, role, one, place)
             if resolved is not None:
@@ -106,10 +105,10 @@ class References:
                 found.append(RoleMedia(role=role, ref=ref, where=self.source.where(place), kind=kind))
         return found
 
-    def _resolved(self, spec: ShotSpec, role: str, value: JSON, path: Path) -> _Found | None:
-        if isinstance(value, dict):
+    def _resolved(self, spec: ShotSpec, role: Role, value: Medium, path: Path) -> _Found | None:
+        if not isinstance(value, str):
             return self._of_shot(spec, role, value, path)
-        text = str(value).strip()
+        text = value.strip()
         if _SCHEME.match(text):
             problem = addresses.url_problem(text)
             if problem:
@@ -123,7 +122,7 @@ class References:
 
     # -- what other shots make
 
-    def _of_shot(self, spec: ShotSpec, role: str, value: Mapping[str, JSON], path: Path) -> _Found | None:
+    def _of_shot(self, spec: ShotSpec, role: str, value: ShotRef, path: Path) -> _Found | None:
         try:
             return self._shot_output(spec, role, value, path)
         except _Refused as refused:
@@ -132,7 +131,7 @@ class References:
             self.source.error(place, message, hint=refused.hint, code="bad-shot")
             return None
 
-    def _shot_output(self, spec: ShotSpec, role: str, value: Mapping[str, JSON], path: Path) -> _Found:
+    def _shot_output(self, spec: ShotSpec, role: str, value: ShotRef, path: Path) -> _Found:
         base, _, take_text = str(value["shot"]).partition("#")
         base, _, model_text = base.partition("@")
         other = self._other(spec, base)
@@ -150,7 +149,7 @@ class References:
         ref = ShotOutput(
             slot=other.slot(model, take),
             output=int(value.get("output") or 1),
-            frame=cast(Literal["first", "last"] | None, frame),
+            frame=frame,
             as_task=as_task,
         )
         if as_task:
@@ -180,7 +179,7 @@ class References:
         return 1
 
 
-def _written_take(value: Mapping[str, JSON], behind_the_hash: str) -> int | None:
+def _written_take(value: ShotRef, behind_the_hash: str) -> int | None:
     """Return the take that `take` or the name of the shot says; None where both leave it open."""
     if value.get("take"):
         return int(value["take"])

@@ -9,9 +9,10 @@ from typing import Literal
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.model import JSON, ROLES, Path, SceneId, ShotId, Slot
+from kiebatch.scenefile.shape import SceneValues, ShotValues, Sound
 
 Kind = Literal["shot", "vo", "music", "sfx"]
-SOUNDS: Mapping[str, Kind] = {"voiceover": "vo", "music": "music", "sound_effects": "sfx"}
+SOUNDS: Mapping[Sound, Kind] = {"voiceover": "vo", "music": "music", "sound_effects": "sfx"}
 INHERITED = (
     *("model", "params", "extra_params", "takes", "seed", "style", "characters"),
     *("negative_prompt", "negative"),
@@ -31,10 +32,10 @@ class ShotSpec:
     shot: ShotId
     kind: Kind
     path: Path
-    raw: Mapping[str, JSON]
-    inherited: Mapping[str, JSON] = field(default_factory=dict)
+    raw: ShotValues
+    inherited: ShotValues = field(default_factory=ShotValues)
     inherited_path: Path = ()
-    scene_raw: Mapping[str, JSON] = field(default_factory=dict)  # of a scene with shots, all its own keys
+    scene_raw: SceneValues = field(default_factory=SceneValues)  # of a scene with shots, all its own keys
     models: tuple[tuple[str, Model], ...] = ()
     takes: int = 1
     skip: str = ""
@@ -49,8 +50,8 @@ class ShotSpec:
     @property
     def seconds(self) -> float | None:
         """Its length on the timeline as a number; None where it has none, or follows the voice."""
-        length = self.raw.get("duration")
-        return None if length is None or isinstance(length, str) else float(length)
+        length = length_of(self.raw)
+        return None if length is None else float(length)
 
     @property
     def names_model(self) -> bool:
@@ -78,10 +79,9 @@ class ShotSpec:
 
     @property
     def prompt(self) -> str:
-        for key in ("prompt", "text"):
-            if key in self.raw:
-                return str(self.raw[key] or "")
-        return ""
+        if "prompt" in self.raw:
+            return str(self.raw["prompt"] or "")
+        return str(self.raw.get("text") or "")
 
     def words(self, take: int) -> tuple[str, Path]:
         """Return what one take says and where that is written: its own entry under `takes`, else the shot's."""
@@ -96,9 +96,15 @@ class ShotSpec:
 class SceneSpec:
     """A scene with its shots, as the file gives them."""
 
-    raw: Mapping[str, JSON]
+    raw: SceneValues
     path: Path
     shots: tuple[ShotSpec, ...] = ()
+
+
+def length_of(values: ShotValues) -> float | None:
+    """Return a length in seconds as it is written; None where there is none, or it follows the voice."""
+    length = values.get("duration")
+    return None if isinstance(length, str) else length
 
 
 def reason(value: JSON) -> str:

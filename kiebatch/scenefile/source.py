@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from typing import Literal, overload
 
 from kiebatch import catalogue as models
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problems, Where
-from kiebatch.model import JSON, Document, Modality, Path, RoleMedia, SceneId, ShotId
+from kiebatch.model import JSON, Document, Enhance, Modality, Path, RoleMedia, SceneId, ShotId, as_form
 from kiebatch.scenefile import validation
 from kiebatch.scenefile.negatives import terms_of
+from kiebatch.scenefile.shape import (
+    CharacterValues,
+    Defaults,
+    DefaultValues,
+    FileValues,
+    MediaValue,
+    Names,
+    ShotValues,
+)
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.speech import Rates
 
-PICTURED = ("image", "video")
+PICTURED: tuple[Modality, ...] = ("image", "video")
+
+_Setting = Literal["fallback", "seed", "enhance", "preset", "style", "characters"]
+_Seed = tuple[int | Literal["stable"] | None, Path]
+_Enhance = tuple[Enhance | None, Path]
+_Name = tuple[str | None, Path]
+_Names = tuple[Names | None, Path]
 
 
 def _no_models(_scene: SceneId, _shot: ShotId) -> Sequence[str]:
@@ -66,24 +82,23 @@ class Source:
     document: Document
     catalogue: models.Catalogue
     options: Options
-    value: Mapping[str, JSON]
-    characters: Mapping[str, Mapping[str, JSON]]  # by name, each with its `text` and `references`
+    plain: JSON  # for who goes along a path
+    value: FileValues
+    characters: Mapping[str, CharacterValues]
     problems: Problems
 
     @classmethod
     def read(cls, document: Document, catalogue: models.Catalogue, options: Options) -> Source:
         """Check a document by the schema; what the schema refuses is reported and left out."""
         problems = Problems()
-        value = validation.check_scenes(document, problems)
-        characters = {
-            name: {"text": given} if isinstance(given, str) else given
-            for name, given in (value.get("characters") or {}).items()
-            if given is not None
-        }
+        plain = validation.check_scenes(document, problems)
+        value = as_form(FileValues, plain)
+        characters = {name: _character(given) for name, given in value.get("characters", {}).items()}
         return cls(
             document=document,
             catalogue=catalogue,
             options=options,
+            plain=plain,
             value=value,
             characters=characters,
             problems=problems,
@@ -91,24 +106,26 @@ class Source:
 
     @property
     def styles(self) -> Mapping[str, str]:
-        return self.value.get("styles") or {}
+        return self.value.get("styles", {})
 
     @property
-    def references(self) -> Mapping[str, JSON]:
-        return self.value.get("references") or {}
+    def references(self) -> Mapping[str, MediaValue]:
+        return self.value.get("references", {})
 
     @property
     def variables(self) -> Mapping[str, str]:
         """The file's `vars` and those of the command line, which beat them, as text."""
-        written = {name: _text(value) for name, value in (self.value.get("vars") or {}).items()}
+        written = {name: _text(value) for name, value in self.value.get("vars", {}).items()}
         return {**written, **self.options.variables}
 
     @property
-    def defaults(self) -> Mapping[str, JSON]:
-        return self.value.get("defaults") or {}
+    def defaults(self) -> Defaults:
+        return self.value.get("defaults", {})
 
-    def defaults_for(self, modality: str | None) -> Mapping[str, JSON]:
-        return (self.defaults.get(modality) or {}) if modality else {}
+    def defaults_for(self, modality: Modality | None) -> DefaultValues:
+        if modality is None or modality == "text":
+            return {}
+        return self.defaults.get(modality, {})
 
     def apart(self) -> Source:
         """Return the same file with an empty book, for problems that the caller may leave out.
@@ -131,27 +148,42 @@ class Source:
             self.problems.warning(self.where(path), message, hint=hint, code=code)
 
     def ignored(self, spec: ShotSpec | None) -> set[str]:
-        found = set(self.value.get("ignore_warnings") or ())
-        for values in (spec.raw, spec.inherited) if spec else ():
-            found |= set(values.get("ignore_warnings") or ())
-        return found
+        levels = [self.value.get("ignore_warnings")]
+        if spec is not None:
+            levels += [spec.raw.get("ignore_warnings"), spec.inherited.get("ignore_warnings")]
+        return {code for codes in levels for code in listed(codes)}
 
     # -- precedence
 
-    def setting(self, spec: ShotSpec, modality: str, key: str) -> tuple[JSON, Path]:
+    @overload
+    def setting(self, spec: ShotSpec, modality: Modality, key: Literal["seed"]) -> _Seed: ...
+    @overload
+    def setting(self, spec: ShotSpec, modality: Modality, key: Literal["enhance"]) -> _Enhance: ...
+    @overload
+    def setting(self, spec: ShotSpec, modality: Modality, key: Literal["preset", "fallback"]) -> _Name: ...
+    @overload
+    def setting(self, spec: ShotSpec, modality: Modality, key: Literal["style", "characters"]) -> _Names: ...
+
+    def setting(self, spec: ShotSpec, modality: Modality, key: _Setting) -> tuple[JSON, Path]:
         """Return a value and its place by precedence: shot, scene, defaults of the modality, defaults."""
-        for values, path in ((spec.raw, spec.path), (spec.inherited, spec.inherited_path)):
-            if values.get(key) is not None:
-                return values[key], (*path, key)
-        by_kind = self.defaults_for(modality)
-        if by_kind.get(key) is not None:
-            return by_kind[key], ("defaults", modality, key)
-        # Words and seeds for pictures are not meant for voices.
-        if self.defaults.get(key) is not None and (modality in PICTURED or key == "params"):
-            return self.defaults[key], ("defaults", key)
+        for values, path in self._levels(spec, modality, key):
+            value = values.get(key)
+            if value is not None:
+                return value, (*path, key)
         return None, spec.path
 
-    def origin(self, spec: ShotSpec, modality: str, name: str) -> Path:
+    def _levels(
+        self, spec: ShotSpec, modality: Modality, key: str
+    ) -> Iterator[tuple[ShotValues | DefaultValues, Path]]:
+        """Yield what may give a shot the value of a key, the nearest first."""
+        yield spec.raw, spec.path
+        yield spec.inherited, spec.inherited_path
+        yield self.defaults_for(modality), ("defaults", modality)
+        # Words and seeds for pictures are not meant for voices.
+        if modality in PICTURED or key == "params":
+            yield self.defaults, ("defaults",)
+
+    def origin(self, spec: ShotSpec, modality: Modality, name: str) -> Path:
         """Return where the person wrote what a finding is about: `prompt`, `params.seed`, `references`."""
         if name == "prompt" and spec.prompt_path:
             return spec.prompt_path
@@ -164,9 +196,10 @@ class Source:
             for base in self._params_paths(spec, modality):
                 if (*base, rest) in self.document.places:
                     return (*base, rest)
-        return self.setting(spec, modality, head)[1]
+        given = (path for values, path in self._levels(spec, modality, head) if values.get(head) is not None)
+        return next(((*path, head) for path in given), spec.path)
 
-    def _params_paths(self, spec: ShotSpec, modality: str) -> tuple[Path, ...]:
+    def _params_paths(self, spec: ShotSpec, modality: Modality) -> tuple[Path, ...]:
         return (
             (*spec.path, "params"),
             (*spec.path, "extra_params"),
@@ -177,7 +210,7 @@ class Source:
             ("defaults", "params"),
         )
 
-    def negatives(self, spec: ShotSpec, modality: str) -> list[tuple[JSON, Path]]:
+    def negatives(self, spec: ShotSpec, modality: Modality) -> list[tuple[JSON, Path]]:
         """Return every negative prompt that adds up for a shot, with its place, the nearest first."""
         found: list[tuple[JSON, Path]] = []
         for values, path in self._negative_places(spec, modality):
@@ -185,7 +218,9 @@ class Source:
             found.append((terms_of(values.get("negative")), (*path, "negative")))
         return [(value, path) for value, path in found if value]
 
-    def _negative_places(self, spec: ShotSpec, modality: str) -> Iterator[tuple[Mapping[str, JSON], Path]]:
+    def _negative_places(
+        self, spec: ShotSpec, modality: Modality
+    ) -> Iterator[tuple[ShotValues | DefaultValues | FileValues, Path]]:
         yield spec.raw, spec.path
         yield spec.inherited, spec.inherited_path
         yield self.defaults_for(modality), ("defaults", modality)
@@ -196,6 +231,10 @@ class Source:
     def tags(self, spec: ShotSpec) -> tuple[str, ...]:
         found = [values.get("tags") for values in (self.value, spec.inherited, spec.raw)]
         return tuple(dict.fromkeys(tag for value in found for tag in listed(value)))
+
+
+def _character(given: str | CharacterValues) -> CharacterValues:
+    return {"text": given} if isinstance(given, str) else given
 
 
 def listed(value: JSON) -> list[str]:

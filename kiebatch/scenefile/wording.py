@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from kiebatch._dataclass import dataclass
-from kiebatch.model import JSON, Character, LocalFile, Ref, ShotOutput, Slot, WebURL
+from kiebatch.model import Character, LocalFile, Modality, Ref, ShotOutput, Slot, WebURL
 from kiebatch.scenefile.prompts import is_json_object, with_variables
+from kiebatch.scenefile.shape import MediaValue, ShotRef
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import PICTURED, Source, listed
 
@@ -49,10 +49,11 @@ def wording(source: Source, spec: ShotSpec) -> Wording:
 
 def _beside(source: Source, spec: ShotSpec) -> tuple[list[str], list[str]]:
     """Return the characters and the styles that a shot of the picture names beside its prompt."""
-    modality = spec.models[0][1].modality if spec.models else "image"
+    modality: Modality = spec.models[0][1].modality if spec.models else "image"
     if spec.kind != "shot" or modality not in PICTURED:
         return [], []
-    characters, styles = (source.setting(spec, modality, key)[0] for key in ("characters", "style"))
+    characters, _ = source.setting(spec, modality, "characters")
+    styles, _ = source.setting(spec, modality, "style")
     return listed(characters), listed(styles)
 
 
@@ -94,24 +95,26 @@ def _tidy(text: str) -> str:
 def characters(source: Source) -> dict[str, Character]:
     """Return the file's characters, each with its words and pictures, in the file's order."""
     return {
-        name: Character(text=_looks(source, name), pictures=tuple(_pictures(source, given.get("references"))))
+        name: Character(
+            text=_looks(source, name), pictures=tuple(_pictures(source, given.get("references", [])))
+        )
         for name, given in source.characters.items()
     }
 
 
-def _pictures(source: Source, value: JSON) -> list[Ref]:
+def _pictures(source: Source, value: MediaValue) -> list[Ref]:
     found: list[Ref] = []
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, str) and one in source.references:
             found += _pictures(source, source.references[one])
         elif isinstance(one, str):
             found.append(WebURL(one) if _SCHEME.match(one) else LocalFile(one))
-        elif isinstance(one, Mapping) and one.get("shot"):
+        elif one is not None and one.get("shot"):
             found.append(_output(one))
     return found
 
 
-def _output(value: Mapping[str, JSON]) -> ShotOutput:
+def _output(value: ShotRef) -> ShotOutput:
     base, _, take = str(value["shot"]).partition("#")
     said = value.get("take") or (int(take) if take.isdecimal() else 1)
     return ShotOutput(Slot(base.partition("@")[0], take=int(said)), output=int(value.get("output") or 1))
