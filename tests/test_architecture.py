@@ -35,7 +35,7 @@ FACES = {
     "planning": {"expected", "file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"cleaning", "decisions", "enhancing", "events", "holding", "previews", "rebuilding", "session", "single", "transfers"},
     "exports": {"bundle", "csv", "cut", "otio", "pdf", "retime"},
-    "ci": {"announce", "facts", "report", "reviewed"},
+    "ci": {"announce", "answers", "facts", "report", "reviewed"},
     "board": {"publish"},
     "simulator": {"drawing.pool", "server.application", "server.background", "server.server"},
     "testing": {"fixtures", "plugin", "running"},

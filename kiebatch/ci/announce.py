@@ -10,6 +10,8 @@ from pathlib import Path
 
 from kiebatch import ci, files
 from kiebatch._dataclass import dataclass
+from kiebatch.ci import answers
+from kiebatch.ci.answers import Expectations, Problem
 from kiebatch.errors import Refused, Where
 from kiebatch.model import JSON
 
@@ -41,20 +43,13 @@ def outcome(
     Appends to the file that `GITHUB_STEP_SUMMARY` names, annotates, and writes `junit` where it is given.  `facts` is
     only called where somebody reads what they are for.
     """
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if not wanted(junit):
         return
     known = facts()
-
-    if summary:
-        try:
-            with open(summary, "a", encoding="utf-8") as stream:
-                stream.write(ci.summary(document))
-        except OSError as error:
-            print(f"cannot write the job summary: {error.strerror}", file=sys.stderr)
-    jobs = [*(document.get("failures") or ()), *(document.get("held") or ())]
-    jobs += _unmet(document)
-    problems([*(document.get("problems") or ()), *(_placed(job, known.places) for job in jobs)])
+    _summarize(document)
+    answer = answers.of_run(document)
+    jobs = [*(answer.get("failures") or ()), *(answer.get("held") or ()), *_unmet(document)]
+    problems([*(answer.get("problems") or ()), *(_placed(job, known.places) for job in jobs)])
     if junit is not None:
         try:
             files.replace(junit, ci.junit(document, known.seconds))
@@ -62,25 +57,38 @@ def outcome(
             print(error, file=sys.stderr)
 
 
-def _unmet(document: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
+def _summarize(document: Mapping[str, JSON]) -> None:
+    """Append to the job summary, where there is one."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        return
+    try:
+        with open(summary, "a", encoding="utf-8") as stream:
+            stream.write(ci.summary(document))
+    except OSError as error:
+        print(f"cannot write the job summary: {error.strerror}", file=sys.stderr)
+
+
+def _unmet(document: Mapping[str, JSON]) -> list[Problem]:
     """Return what a run found not as expected, as problems.  A plan says it in its text: it has just looked on."""
     if "totals" in document:
         return []
-    strict = (document.get("expectations") or {}).get("strict")
+    run = answers.of_run(document)
+    strict = (run.get("expectations") or Expectations()).get("strict")
     severity = "error" if strict else "warning"
     return [
-        {"slot": one.get("slot"), "message": ci.unmet_words(one), "severity": severity}
-        for one in ci.unmet(document)
+        {"slot": str(one.get("slot")), "message": ci.unmet_words(one), "severity": severity}
+        for one in ci.unmet(run)
     ]
 
 
-def _placed(job: Mapping[str, JSON], places: Mapping[str, Where]) -> Mapping[str, JSON]:
+def _placed(job: Mapping[str, object], places: Mapping[str, Where]) -> Mapping[str, object]:
     """Return a failed or held job with its place in the scene file."""
     where = places.get(str(job.get("slot")))
     return {**job, "file": where.file, "line": where.line, "column": where.column} if where else job
 
 
-def problems(found: Sequence[Mapping[str, JSON]]) -> None:
+def problems(found: Sequence[Mapping[str, object]]) -> None:
     """Annotate problems where GitHub reads it.  On stderr: stdout carries the answer."""
 
     if on_github():

@@ -2,7 +2,24 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
+from kiebatch.ci import answers
+from kiebatch.ci.answers import (
+    Amount,
+    Asset,
+    Counts,
+    Effects,
+    Expectations,
+    Failure,
+    Held,
+    PlanAnswer,
+    PlannedJob,
+    RunAnswer,
+    Spending,
+    Totals,
+    Verdict,
+)
 from kiebatch.errors import plain
 from kiebatch.model import JSON, Slot
 
@@ -71,7 +88,7 @@ def bounded(parts: Sequence[str], limit: int = SUMMARY_BYTES) -> str:
     return "\n\n".join(kept) + "\n"
 
 
-def _number(value: JSON) -> str:
+def _number(value: object) -> str:
     return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, int | float) else "?"
 
 
@@ -80,11 +97,14 @@ def _number(value: JSON) -> str:
 
 def summary(outcome: Mapping[str, JSON]) -> str:
     """Return a run (contract section 7) or a plan (section 8) as Markdown for `GITHUB_STEP_SUMMARY`."""
-    parts = _plan_summary(outcome) if "totals" in outcome else _run_summary(outcome)
-    return bounded(parts + _unmet_table(outcome))
+    if "totals" in outcome:
+        plan = answers.of_plan(outcome)
+        return bounded(_plan_summary(plan) + _unmet_table(plan))
+    run = answers.of_run(outcome)
+    return bounded(_run_summary(run) + _unmet_table(run))
 
 
-def _run_summary(outcome: Mapping[str, JSON]) -> list[str]:
+def _run_summary(outcome: RunAnswer) -> list[str]:
     status = str(outcome.get("status", "error"))
     parts = [f"## {_ICONS.get(status, '❌')} kiebatch run: {markdown(status)}"]
     if outcome.get("jobs"):
@@ -93,29 +113,23 @@ def _run_summary(outcome: Mapping[str, JSON]) -> list[str]:
         parts.append(_spending(outcome["credits"]))
     if outcome.get("reason"):
         parts.append(f"Stopped: {markdown(outcome['reason'])}")
-    parts += [f"- {markdown(p.get('message'))}" for p in listed(outcome, "problems")]
+    parts += [f"- {markdown(problem.get('message'))}" for problem in outcome.get("problems") or ()]
     parts += _section(
         "Failed",
         ["slot", "model", "code", "message", "task"],
-        [_failed_row(failure) for failure in listed(outcome, "failures")],
+        [_failed_row(failure) for failure in outcome.get("failures") or ()],
     )
     parts += _section(
         "Held: perhaps charged, never sent again unasked",
         ["slot", "reason", "decide"],
-        [_held_row(job) for job in listed(outcome, "held")],
+        [_held_row(job) for job in outcome.get("held") or ()],
     )
     parts += _section(
         "New",
         ["slot", "file", "model", "version", "credits"],
-        [_new_row(asset) for asset in listed(outcome, "assets")],
+        [_new_row(asset) for asset in outcome.get("assets") or ()],
     )
     return parts
-
-
-def listed(document: Mapping[str, JSON], key: str) -> Sequence[Mapping[str, JSON]]:
-    """Return a list of a document, which may lack it."""
-    listed: Sequence[Mapping[str, JSON]] = document.get(key) or ()
-    return listed
 
 
 def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -125,33 +139,40 @@ def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return [f"### {title}", table(head, rows)]
 
 
-def _counts(jobs: Mapping[str, JSON]) -> str:
-    names = ("succeeded", "failed", "held", "kept", "skipped")
-    counts = ", ".join(f"{jobs[name]} {name}" for name in names if jobs.get(name))
+_COUNTED: Final = ("succeeded", "failed", "held", "kept", "skipped")
+
+
+def _counts(jobs: Counts) -> str:
+    counts = ", ".join(f"{jobs[name]} {name}" for name in _COUNTED if jobs.get(name))
     return f"{counts or 'nothing to do'} of {jobs.get('planned', 0)} planned jobs"
 
 
-def _spending(credits: Mapping[str, JSON]) -> str:
+def _spending(credits: Spending) -> str:
     text = f"**{_number(credits.get('spent', 0))} credits** spent, {_number(credits.get('estimated', 0))} estimated"
     if credits.get("billed_for_failures"):
         text += f", {_number(credits['billed_for_failures'])} billed for failed jobs"
     return text
 
 
-def _failed_row(failure: Mapping[str, JSON]) -> list[str]:
+def _failed_row(failure: Failure) -> list[str]:
     message = markdown(failure.get("message"))
     if failure.get("hint"):
         message += f" **{markdown(failure['hint'])}**"
-    slot, model, reason, task = (code(failure.get(key)) for key in ("slot", "model", "code", "task_id"))
-    return [slot, model, reason, message, task]
+    return [
+        code(failure.get("slot")),
+        code(failure.get("model")),
+        code(failure.get("code")),
+        message,
+        code(failure.get("task_id")),
+    ]
 
 
-def _held_row(job: Mapping[str, JSON]) -> list[str]:
+def _held_row(job: Held) -> list[str]:
     slot = job.get("slot")
     return [code(slot), markdown(job.get("reason")), code(f"kiebatch resolve '{slot}'")]
 
 
-def _new_row(asset: Mapping[str, JSON]) -> list[str]:
+def _new_row(asset: Asset) -> list[str]:
     return [
         code(slot_of(asset)),
         code(asset.get("filename")),
@@ -161,44 +182,44 @@ def _new_row(asset: Mapping[str, JSON]) -> list[str]:
     ]
 
 
-def _plan_summary(plan: Mapping[str, JSON]) -> list[str]:
-    totals: Mapping[str, JSON] = plan.get("totals") or {}
+def _plan_summary(plan: PlanAnswer) -> list[str]:
+    totals = plan.get("totals") or Totals()
     status = str(plan.get("status", "work"))
     unpriced = f", {totals['unpriced']} without a known price" if totals.get("unpriced") else ""
     parts = [
         f"## {_ICONS.get(status, '🎬')} kiebatch plan: {markdown(status)}",
         f"{totals.get('jobs', 0)} jobs, **{_number(totals.get('credits', 0))} credits** "
         f"(about {_number(totals.get('usd', 0))} USD){unpriced}",
-        *digest_line(plan),
+        *_digest_line(plan),
     ]
-    rows = [_planned_row(job) for job in listed(plan, "jobs") if job.get("action") != "keep"]
+    rows = [_planned_row(job) for job in plan.get("jobs") or () if job.get("action") != "keep"]
     if rows:
         parts.append(table(["slot", "action", "reason", "model", "credits"], rows))
     return parts
 
 
-def _planned_row(job: Mapping[str, JSON]) -> list[str]:
+def _planned_row(job: PlannedJob) -> list[str]:
     return [
         code(job.get("slot")),
         markdown(job.get("action")),
         markdown(job.get("reason")),
         code(job.get("model")),
-        _number((job.get("credits") or {}).get("amount")),
+        _number((job.get("credits") or Amount()).get("amount")),
     ]
 
 
-def unmet(outcome: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
+def unmet(outcome: RunAnswer | PlanAnswer) -> list[Verdict]:
     """Return the verdicts of a run or a plan on what is not as expected."""
-    verdicts = (outcome.get("expectations") or {}).get("verdicts") or ()
-    return [verdict for verdict in verdicts if verdict.get("verdict") == "unmet"]
+    expectations = outcome.get("expectations") or Expectations()
+    return [verdict for verdict in expectations.get("verdicts") or () if verdict.get("verdict") == "unmet"]
 
 
-def unmet_words(verdict: Mapping[str, JSON]) -> str:
+def unmet_words(verdict: Verdict) -> str:
     """Say in one line what is not as expected: `size: 1024x1024; expected 10x10`."""
     return f"{verdict.get('check')}: {verdict.get('found')}; expected {verdict.get('expected')}"
 
 
-def _unmet_table(outcome: Mapping[str, JSON]) -> list[str]:
+def _unmet_table(outcome: RunAnswer | PlanAnswer) -> list[str]:
     return _section(
         "Not as expected: nothing is bought again for it",
         ["slot", "check", "found", "expected"],
@@ -216,13 +237,17 @@ def _unmet_table(outcome: Mapping[str, JSON]) -> list[str]:
 
 def digest_line(plan: Mapping[str, JSON]) -> list[str]:
     """Return the line that names the effect digest of a plan's document; none where it buys nothing."""
-    effects: Mapping[str, JSON] = plan.get("effects") or {}
+    return _digest_line(answers.of_plan(plan))
+
+
+def _digest_line(plan: PlanAnswer) -> list[str]:
+    effects = plan.get("effects") or Effects()
     if not effects.get("purchases"):
         return []
     return [f"Effect digest, for `kiebatch run --approved`: {code(effects.get('digest'))}"]
 
 
-def slot_of(asset: Mapping[str, JSON]) -> str:
+def slot_of(asset: Asset) -> str:
     scene = asset.get("scene_id")
     if scene is None:
         return str(asset.get("id", ""))
@@ -232,7 +257,7 @@ def slot_of(asset: Mapping[str, JSON]) -> str:
 # --- annotations ---------------------------------------------------------------------------------------
 
 
-def annotations(problems: Sequence[Mapping[str, JSON]], folder: str = "") -> list[str]:
+def annotations(problems: Sequence[Mapping[str, object]], folder: str = "") -> list[str]:
     """Return workflow commands that GitHub shows beside the lines of a change.
 
     `problems` are those of `validate`, or the failures and held jobs of a run, with the line of their shot where it is known.
@@ -248,12 +273,12 @@ def annotations(problems: Sequence[Mapping[str, JSON]], folder: str = "") -> lis
     return lines
 
 
-def severity_of(problem: Mapping[str, JSON]) -> str:
+def severity_of(problem: Mapping[str, object]) -> str:
     """Return how bad a problem is; a failure and a held job do not say it, and are errors."""
     return str(problem.get("severity") or "error")
 
 
-def _annotation(severity: str, problem: Mapping[str, JSON], folder: str) -> str:
+def _annotation(severity: str, problem: Mapping[str, object], folder: str) -> str:
     slot = problem.get("slot")
     message = plain(problem.get("message") or problem.get("reason") or "", limit=1000)
     if problem.get("hint"):
@@ -264,7 +289,7 @@ def _annotation(severity: str, problem: Mapping[str, JSON], folder: str) -> str:
     return f"::{severity} {written}::{_data(message)}"
 
 
-def _place(problem: Mapping[str, JSON], folder: str) -> dict[str, str]:
+def _place(problem: Mapping[str, object], folder: str) -> dict[str, str]:
     """Return where a problem lies, in the words of a workflow command; nothing where no file is named."""
     if not problem.get("file"):
         return {}

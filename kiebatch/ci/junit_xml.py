@@ -4,9 +4,11 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from kiebatch.ci.documents import listed, severity_of, slot_of, unmet, unmet_words
+from kiebatch.ci import answers
+from kiebatch.ci.answers import Asset, Counts, Expectations, Failure, RunAnswer, Spending
+from kiebatch.ci.documents import severity_of, slot_of, unmet, unmet_words
 from kiebatch.errors import plain
 from kiebatch.model import JSON
 
@@ -45,12 +47,8 @@ def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = Non
     them.  What is not as expected is a failure in a strict run alone.  `seconds` is how long each task took, by its id.
     """
     took = seconds or {}
-    cases = [
-        *_made(outcome, took),
-        *_failures(outcome, took),
-        *_held(outcome),
-        *_problems(outcome),
-    ]
+    run = answers.of_run(outcome)
+    cases = [*_made(run, took), *_failures(run, took), *_held(run), *_problems(run)]
     kinds = [case.trouble.kind for case in cases if case.trouble]
     numbers = {
         "tests": str(len(cases)),
@@ -63,7 +61,7 @@ def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = Non
         root, "testsuite", {"name": "kiebatch run", **numbers, "skipped": "0", "time": _time(total)}
     )
     properties = ET.SubElement(suite, "properties")
-    for name, value in _facts(outcome).items():
+    for name, value in _facts(run).items():
         if value is not None:
             ET.SubElement(properties, "property", name=name, value=_xml(value))
     for case in cases:
@@ -72,23 +70,23 @@ def junit(outcome: Mapping[str, JSON], seconds: Mapping[str, float] | None = Non
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _facts(outcome: Mapping[str, JSON]) -> dict[str, JSON]:
+def _facts(outcome: RunAnswer) -> dict[str, str | float | None]:
     """Return what is said of the run as a whole."""
     return {
         "status": outcome.get("status"),
         "run_id": outcome.get("run_id"),
-        "kept": (outcome.get("jobs") or {}).get("kept"),
-        "credits spent": (outcome.get("credits") or {}).get("spent"),
+        "kept": (outcome.get("jobs") or Counts()).get("kept"),
+        "credits spent": (outcome.get("credits") or Spending()).get("spent"),
     }
 
 
-def _made(outcome: Mapping[str, JSON], took: Mapping[str, float]) -> Iterator[_TestCase]:
+def _made(outcome: RunAnswer, took: Mapping[str, float]) -> Iterator[_TestCase]:
     """Yield what was made, and what was kept although it is not as expected."""
-    strict = bool((outcome.get("expectations") or {}).get("strict"))
+    strict = bool((outcome.get("expectations") or Expectations()).get("strict"))
     missed = _missed(outcome)
     names: dict[str, list[str]] = {}
     times: dict[str, float] = {}
-    for asset in listed(outcome, "assets"):
+    for asset in outcome.get("assets") or ():
         slot = slot_of(asset)
         names.setdefault(slot, []).append(str(asset.get("filename", "")))
         times[slot] = _seconds(asset, took)
@@ -100,8 +98,8 @@ def _made(outcome: Mapping[str, JSON], took: Mapping[str, float]) -> Iterator[_T
         yield _TestCase(slot, times.get(slot, 0.0), "\n".join([*names.get(slot, ()), *words]), trouble)
 
 
-def _failures(outcome: Mapping[str, JSON], took: Mapping[str, float]) -> Iterator[_TestCase]:
-    for failure in listed(outcome, "failures"):
+def _failures(outcome: RunAnswer, took: Mapping[str, float]) -> Iterator[_TestCase]:
+    for failure in outcome.get("failures") or ():
         text = f"{failure.get('code')}: {failure.get('message')}"
         hint = f"\nhint: {failure['hint']}" if failure.get("hint") else ""
         detail = f"{text}{hint}\nmodel {failure.get('model')}, task {failure.get('task_id')}"
@@ -109,23 +107,26 @@ def _failures(outcome: Mapping[str, JSON], took: Mapping[str, float]) -> Iterato
         yield _TestCase(str(failure.get("slot")), _seconds(failure, took), trouble=trouble)
 
 
-def _held(outcome: Mapping[str, JSON]) -> Iterator[_TestCase]:
-    for job in listed(outcome, "held"):
+def _held(outcome: RunAnswer) -> Iterator[_TestCase]:
+    for job in outcome.get("held") or ():
         reason = str(job.get("reason"))
         yield _TestCase(str(job.get("slot")), trouble=_Trouble("error", reason, "held", reason))
 
 
-def _problems(outcome: Mapping[str, JSON]) -> Iterator[_TestCase]:
-    for problem in listed(outcome, "problems"):
+_PLACE: Final = ("file", "line", "column")
+
+
+def _problems(outcome: RunAnswer) -> Iterator[_TestCase]:
+    for problem in outcome.get("problems") or ():
         if severity_of(problem) != "error":
             continue
-        place = ":".join(str(problem[key]) for key in ("file", "line", "column") if problem.get(key))
+        place = ":".join(str(problem[key]) for key in _PLACE if problem.get(key))
         text = str(problem.get("message"))
         trouble = _Trouble("error", text, str(problem.get("code") or "invalid"), text)
         yield _TestCase(place or "kiebatch", trouble=trouble)
 
 
-def _missed(outcome: Mapping[str, JSON]) -> Mapping[str, Sequence[str]]:
+def _missed(outcome: RunAnswer) -> Mapping[str, Sequence[str]]:
     """Return what is not as expected, in words, by slot."""
     found: dict[str, list[str]] = {}
     for verdict in unmet(outcome):
@@ -133,7 +134,7 @@ def _missed(outcome: Mapping[str, JSON]) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def _seconds(task: Mapping[str, JSON], took: Mapping[str, float]) -> float:
+def _seconds(task: Asset | Failure, took: Mapping[str, float]) -> float:
     return took.get(str(task.get("task_id")), 0.0)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from kiebatch.ci import documents
+from kiebatch.ci import answers, documents
+from kiebatch.ci.answers import Totals
 from kiebatch.errors import counted, plain
 from kiebatch.media import Derivatives, Wanted
 from kiebatch.model import JSON, USD_PER_CREDIT, Asset
@@ -64,10 +65,9 @@ def markdown(
     and `held` are slots with their `message`, as `status` gives them.
     """
     counts = totals(changes)
-    spent = float(counts["credits"])
     parts = [
         f"## kiebatch: {documents.code(old)} → {documents.code(new)}",
-        f"{_counted(counts)}; {_money('spent', spent)}{_planned(plan)}",
+        f"{_counted(counts)}; {_money('spent', counts['credits'])}{_planned(plan)}",
     ]
     parts += documents.digest_line(plan or {})
     if picture and changes:
@@ -76,21 +76,26 @@ def markdown(
         parts += ["### Held: perhaps charged, decide with `kiebatch resolve`", _problems(held)]
     if failed:
         parts += ["### Failed", _problems(failed)]
+    return documents.bounded(parts + _listed(changes), MAX_BYTES)
+
+
+def _listed(changes: Sequence[SlotChange]) -> list[str]:
+    """Return the changes under a heading for each kind, and how many were left out."""
+    parts = []
     shown = 0
     for kind, heading in _HEADINGS.items():
         found = [change for change in changes if change.change == kind]
         if not found:
             continue
         parts.append(f"### {heading}")
-        for change in found[: max(0, _CHANGES - shown)]:
-            parts.append(_change(change))
-            shown += 1
+        parts += map(_change, found[: _CHANGES - shown])
+        shown += min(len(found), _CHANGES - shown)
     if shown < len(changes):
         parts.append(f"… and {len(changes) - shown} more: `kiebatch diff` shows them all.")
-    return documents.bounded(parts, MAX_BYTES)
+    return parts
 
 
-def _counted(counts: Mapping[str, JSON]) -> str:
+def _counted(counts: Mapping[str, float]) -> str:
     names = {
         "new-version": "with a new version",
         "added": "new",
@@ -102,7 +107,7 @@ def _counted(counts: Mapping[str, JSON]) -> str:
     found = [f"{counts[key]} {name}" for key, name in names.items() if counts[key]]
     if not found:
         return "Nothing changed"
-    return f"**{counted(counts['slots'], 'slot')}**: " + ", ".join(found)
+    return f"**{counted(int(counts['slots']), 'slot')}**: " + ", ".join(found)
 
 
 def _money(what: str, credits: float) -> str:
@@ -112,11 +117,11 @@ def _money(what: str, credits: float) -> str:
 def _planned(plan: Mapping[str, JSON] | None) -> str:
     if plan is None:
         return ""
-    work: Mapping[str, JSON] = plan.get("totals") or {}
+    work = answers.of_plan(plan).get("totals") or Totals()
     if not work.get("jobs"):
         return "; nothing more to do"
     unpriced = f", {work['unpriced']} of them without a known price" if work.get("unpriced") else ""
-    return f"; {_money('planned', float(work.get('credits') or 0))} for {work['jobs']} jobs{unpriced}"
+    return f"; {_money('planned', work.get('credits') or 0)} for {work['jobs']} jobs{unpriced}"
 
 
 def _problems(rows: Sequence[Mapping[str, JSON]]) -> str:

@@ -11,11 +11,10 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from kiebatch import addresses
 from kiebatch.errors import Invalid, Refused, plain
-from kiebatch.model import JSON
 
 if TYPE_CHECKING:
     import httpx
@@ -28,8 +27,56 @@ _MAY_REVIEW = ("OWNER", "MEMBER", "COLLABORATOR")
 _BY_HAND = "look at `kiebatch plan`, and start the run by hand with `--approved` and its digest"
 
 
+# What GitHub answers, as far as it is read here.
+
+
+class _User(TypedDict):
+    login: str
+
+
+class _Branch(TypedDict):
+    ref: str
+
+
+class _Request(TypedDict):
+    number: int
+    merged_at: str | None
+    base: _Branch
+    user: _User
+
+
+class _Verdict(TypedDict):
+    """One review of a pull request; its author's account may be gone."""
+
+    state: str
+    user: _User | None
+    commit_id: str
+    submitted_at: str
+    author_association: str
+
+
+class _RunId(TypedDict):
+    id: int
+
+
+class _Run(TypedDict):
+    event: str
+    path: str
+
+
+class _Artifact(TypedDict):
+    id: int
+    expired: bool
+    created_at: str
+    workflow_run: _RunId
+
+
+class _Artifacts(TypedDict):
+    artifacts: list[_Artifact]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Review:
+class _Approval:
     commit: str
     at: str  # ISO 8601
 
@@ -78,32 +125,32 @@ class _Repository:
 
     def plan(self, merge: str, branch: str) -> str:
         request = self._request(merge, branch)
-        review = self._review(request)
-        for artifact in self._artifacts(review):
+        approval = self._approval(request)
+        for artifact in self._artifacts(approval):
             if self._is_ours(artifact):
                 return self._text(artifact)
         raise Invalid(
-            f"there is no plan on record for the reviewed commit {review.commit[:12]}; nothing was sent",
+            f"there is no plan on record for the reviewed commit {approval.commit[:12]}; nothing was sent",
             hint=_BY_HAND,
         )
 
-    def _request(self, merge: str, branch: str) -> Mapping[str, JSON]:
+    def _request(self, merge: str, branch: str) -> _Request:
         """Return the pull request that a commit of the branch is the merge of."""
-        for request in self._get(f"commits/{merge}/pulls"):
+        requests: list[_Request] = self._get(f"commits/{merge}/pulls").json()
+        for request in requests:
             if request["merged_at"] and request["base"]["ref"] == branch:
-                found: Mapping[str, JSON] = request
-                return found
+                return request
         raise Invalid(f"{plain(merge[:12])} is the merge of no pull request; nothing was sent", hint=_BY_HAND)
 
-    def _review(self, request: Mapping[str, JSON]) -> _Review:
+    def _approval(self, request: _Request) -> _Approval:
         """Return the newest approval that stands, by somebody else who may approve."""
         author = request["user"]["login"]
-        last: dict[str, JSON] = {}
-        for review in self._pages(f"pulls/{int(request['number'])}/reviews"):
+        last: dict[str, _Verdict] = {}
+        for review in self._reviews(int(request["number"])):
             if review["state"] != "COMMENTED" and review["user"]:
                 last[review["user"]["login"]] = review
         standing = [
-            _Review(commit=str(review["commit_id"]), at=str(review["submitted_at"]))
+            _Approval(commit=str(review["commit_id"]), at=str(review["submitted_at"]))
             for person, review in last.items()
             if review["state"] == "APPROVED"
             and person != author
@@ -113,35 +160,37 @@ class _Repository:
             raise Invalid(
                 f"nobody has approved pull request {int(request['number'])}; nothing was sent", hint=_BY_HAND
             )
-        return max(standing, key=lambda review: review.at)
+        return max(standing, key=lambda approval: approval.at)
 
-    def _artifacts(self, review: _Review) -> Sequence[Mapping[str, JSON]]:
+    def _artifacts(self, approval: _Approval) -> Sequence[_Artifact]:
         """Return the plans on record for a reviewed commit: the newest that was there when it was approved comes first."""
-        answer = self._get("actions/artifacts", name=f"{ARTIFACT}{review.commit}", per_page=100)
+        name = f"{ARTIFACT}{approval.commit}"
+        answer: _Artifacts = self._get("actions/artifacts", name=name, per_page=100).json()
         found = [artifact for artifact in answer["artifacts"] if not artifact["expired"]]
         found.sort(key=lambda artifact: str(artifact["created_at"]))
-        before = [artifact for artifact in found if str(artifact["created_at"]) <= review.at]
+        before = [artifact for artifact in found if str(artifact["created_at"]) <= approval.at]
         return [*reversed(before), *found[len(before) :]]
 
-    def _is_ours(self, artifact: Mapping[str, JSON]) -> bool:
+    def _is_ours(self, artifact: _Artifact) -> bool:
         """Whether an artifact is of a run whose steps came from the default branch."""
-        run = self._get(f"actions/runs/{int(artifact['workflow_run']['id'])}")
+        run: _Run = self._get(f"actions/runs/{int(artifact['workflow_run']['id'])}").json()
         return run["event"] == "workflow_run" and str(run["path"]).partition("@")[0] == WORKFLOW
 
-    def _text(self, artifact: Mapping[str, JSON]) -> str:
-        content = self._client.get(f"actions/artifacts/{int(artifact['id'])}/zip").raise_for_status().content
+    def _text(self, artifact: _Artifact) -> str:
+        content = self._get(f"actions/artifacts/{int(artifact['id'])}/zip").content
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if packed.getinfo(_FILE).file_size > _MAX_BYTES:
                 raise ValueError("the plan on record is too large")
             return packed.read(_FILE).decode("utf-8")
 
-    def _pages(self, path: str) -> Sequence[Mapping[str, JSON]]:
-        found: list[Mapping[str, JSON]] = []
+    def _reviews(self, number: int) -> Sequence[_Verdict]:
+        found: list[_Verdict] = []
         while True:
-            page = self._get(path, per_page=100, page=len(found) // 100 + 1)
+            answer = self._get(f"pulls/{number}/reviews", per_page=100, page=len(found) // 100 + 1)
+            page: list[_Verdict] = answer.json()
             found += page
             if len(page) < 100:
                 return found
 
-    def _get(self, path: str, **query: str | int) -> JSON:
-        return self._client.get(path, params=query).raise_for_status().json()
+    def _get(self, path: str, **query: str | int) -> httpx.Response:
+        return self._client.get(path, params=query).raise_for_status()

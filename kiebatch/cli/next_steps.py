@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from kiebatch._dataclass import dataclass
 
 if TYPE_CHECKING:
+    from kiebatch.ci.answers import Check, Problem, RunAnswer, SlotState
     from kiebatch.model import JSON  # with 26 dataclasses, which `--help` does without
 
 _SPENDS = frozenset({"run", "generate", "enhance"})
@@ -131,11 +132,18 @@ def of(asked: Typed | None, answer: Mapping[str, JSON]) -> list[Step]:
     """
     if asked is None:
         return []
+    known = _known(answer)
     steps: dict[str, Step] = {}
     for rule in _RULES:
-        for step in rule(asked, answer):
+        for step in rule(asked, known):
             steps.setdefault(step.command, step)
     return list(steps.values())
+
+
+def _known(answer: Mapping[str, JSON]) -> RunAnswer:
+    from kiebatch.ci import answers  # only where something leads on from an answer
+
+    return answers.of_run(answer)
 
 
 # What the program is asked at the moment; `cli.app` sets it.  Read only where an answer is not success.
@@ -157,14 +165,14 @@ def unsaid(answer: Mapping[str, JSON]) -> list[Step]:
     command = asked.get()()
     if command is None:
         return []
-    said = "\n".join(_hints(command, answer))
+    said = "\n".join(_hints(command, _known(answer)))
     return [step for step in of(command, answer) if f"`{step.command}`" not in said]
 
 
 # --- the rules, each for one thing that an answer can say --------------------------------------------------
 
 
-def _from_held(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _from_held(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     held = [*(answer.get("held") or ()), *(s for s in _slots(answer) if s["state"] == "held")]
     for one in held:
         slot = str(one["slot"])
@@ -183,7 +191,7 @@ def _from_held(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
         yield Step(words=(*words, "--resubmit"), why="it is not listed there: send it again", safe=False)
 
 
-def _from_empty(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _from_empty(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     """A task that the provider calls finished, and that named no output, can bring nothing any more."""
     for failure in answer.get("failures") or ():
         if failure["code"] == "no-output":
@@ -193,7 +201,7 @@ def _from_empty(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
             yield Step(words=words, why=why, safe=within)
 
 
-def _from_stop(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _from_stop(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     """What to look at where the provider, the budget or the machine said no."""
     looks = {
         "budget": ("plan", "says what the rest costs: a person decides on a higher cap"),
@@ -216,7 +224,7 @@ def _from_stop(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
             yield Step(words=(command, *words), why=why)
 
 
-def _from_problems(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _from_problems(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     """What looks closer at a file, at the command itself, and what hints name."""
     problems = _problems(answer)
     if any(problem.get("code") == "usage" for problem in problems):
@@ -237,7 +245,7 @@ def _are_scene_files(named: Sequence[str]) -> bool:
     return bool(named) and all(Path(name).suffix.lower() in finding.TEXTS for name in named)
 
 
-def _from_damage(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _from_damage(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     if answer.get("status") != "damaged":
         return
     if "remote" in asked.parts:
@@ -248,13 +256,13 @@ def _from_damage(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
         yield Step(words=words, why="mends what can be mended without loss")
 
 
-def _from_migration(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _from_migration(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     if asked.command == "migrate" and answer.get("status") == "work":
         words = ("migrate", *(word for word in asked.again() if word != "--check"))
         yield Step(words=words, why="writes the other models into the scene file", safe=False)
 
 
-def _from_collectable(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _from_collectable(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     """A single prompt that was paid for is collected by its task."""
     if asked.command != "generate" or not answer.get("task_id") or asked.draft:
         return
@@ -267,7 +275,7 @@ def _from_collectable(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step
 _FOR_A_PERSON = {"budget", "over-limit", "unpriced", "no-key", "no-consent", "lost-journal", "no-room"}
 
 
-def _from_work(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _from_work(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     """The run that goes on; last, since it finds done what the steps before it did."""
     stopped = {answer.get("stopped"), *(problem.get("code") for problem in _problems(answer))}
     if stopped & _FOR_A_PERSON:
@@ -282,7 +290,7 @@ def _from_work(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
         yield _run(asked, answer, why="does it", command="run")
 
 
-def _goes_on(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
+def _goes_on(asked: Typed, answer: RunAnswer) -> Iterator[Step]:
     """The same command once more; for failures that come again it has to be said."""
     if asked.command == "generate" and (answer.get("task_id") or answer.get("status") == "held"):
         return
@@ -295,9 +303,7 @@ def _goes_on(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[Step]:
         yield _run(asked, answer, why="collects what is paid for, and makes what is not")
 
 
-def _run(
-    asked: Typed, answer: Mapping[str, JSON], *, why: str, more: Sequence[str] = (), command: str = ""
-) -> Step:
+def _run(asked: Typed, answer: RunAnswer, *, why: str, more: Sequence[str] = (), command: str = "") -> Step:
     """Return the run that goes on within what is left of the cap."""
     again = _same_words(asked, command)
     words = (command or asked.command, *again, *(word for word in more if word not in again))
@@ -305,7 +311,8 @@ def _run(
         return Step(words=words, why=why)
     if asked.cap is None:
         return Step(words=words, why=why, spends=True, safe=False)
-    reserved = (answer.get("credits") or {}).get("reserved") or 0.0
+    spending = answer.get("credits")
+    reserved = (spending and spending.get("reserved")) or 0.0
     left = max(0.0, math.floor((asked.cap - reserved) * 10_000) / 10_000)
     cap = f"{left:.4f}".rstrip("0").rstrip(".")
     return Step(words=(*words, "--max-credits", cap), why=why, spends=left > 0, safe=asked.bounded)
@@ -320,7 +327,7 @@ def _same_words(asked: Typed, command: str) -> Sequence[str]:
     return asked.film
 
 
-_RULES: tuple[Callable[[Typed, Mapping[str, JSON]], Iterator[Step]], ...] = (
+_RULES: tuple[Callable[[Typed, RunAnswer], Iterator[Step]], ...] = (
     _from_held,
     _from_empty,
     _from_stop,
@@ -340,23 +347,25 @@ def _judged(words: str, *, why: str) -> Step:
     return Step(words=tuple(words.split()), why=why, spends=spends, safe=safe)
 
 
-def _problems(answer: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
+def _problems(answer: RunAnswer) -> list[Problem]:
     return [p for p in answer.get("problems") or () if p.get("severity", "error") == "error"]
 
 
-def _hints(asked: Typed, answer: Mapping[str, JSON]) -> Iterator[str]:
+def _hints(asked: Typed, answer: RunAnswer) -> Iterator[str]:
     """Yield the hints that an answer's problems carry, and the checks of `doctor`."""
-    checks = answer["checks"] if asked.command == "doctor" and "checks" in answer else ()
+    checks: Sequence[Check] = ()
+    if asked.command == "doctor":
+        checks = answer.get("checks", ())
     for one in (*_problems(answer), *checks):
         if one.get("hint"):
             yield str(one["hint"])
 
 
-def _slots(answer: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
+def _slots(answer: RunAnswer) -> list[SlotState]:
     return [slot for slot in answer.get("slots") or () if "state" in slot]
 
 
-def _unfinished(answer: Mapping[str, JSON]) -> bool:
+def _unfinished(answer: RunAnswer) -> bool:
     return any(slot["state"] in ("queued", "in-flight", "failed", "missing") for slot in _slots(answer))
 
 

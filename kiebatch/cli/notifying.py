@@ -15,6 +15,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from kiebatch.ci import answers
+from kiebatch.ci.answers import Counts, RunAnswer, Spending
 from kiebatch.cli import console
 from kiebatch.errors import KieBatchError, plain
 from kiebatch.model import JSON
@@ -78,10 +80,11 @@ def desktop(platform: str, text: str, which: Callable[[str], str | None] = shuti
 
 def environment(answer: Mapping[str, JSON], environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of what is called: the result in variables, and no key."""
-    jobs, credits = answer.get("jobs") or {}, answer.get("credits") or {}
+    run = answers.of_run(answer)
+    jobs, credits = run.get("jobs") or Counts(), run.get("credits") or Spending()
     told = {
-        "KIEBATCH_STATUS": answer.get("status"),
-        "KIEBATCH_RUN": answer.get("run_id"),
+        "KIEBATCH_STATUS": run.get("status"),
+        "KIEBATCH_RUN": run.get("run_id"),
         "KIEBATCH_SUCCEEDED": jobs.get("succeeded"),
         "KIEBATCH_FAILED": jobs.get("failed"),
         "KIEBATCH_HELD": jobs.get("held"),
@@ -94,22 +97,27 @@ def environment(answer: Mapping[str, JSON], environ: Mapping[str, str]) -> dict[
 
 def sentence(answer: Mapping[str, JSON]) -> str:
     """Return what a run came to in one line."""
-    jobs = answer.get("jobs")
+    run = answers.of_run(answer)
+    jobs = run.get("jobs")
     if not jobs:
-        return plain(f"{answer.get('status')}: {_about(answer)}", 200)
-    counts = [f"{jobs[name]} {word}" for name, word in _COUNTS.items() if jobs.get(name)]
-    spent = (answer.get("credits") or {}).get("spent")
-    said = ", ".join(counts) or "nothing to do"
-    return f"{answer.get('status')}: {said}" + (f", {spent:g} credits" if spent else "")
+        return plain(f"{run.get('status')}: {_about(run)}", 200)
+    counts = {
+        "made": jobs.get("succeeded"),
+        "failed": jobs.get("failed"),
+        "held": jobs.get("held"),
+        "not sent": jobs.get("skipped"),
+    }
+    parts = [f"{count} {word}" for word, count in counts.items() if count] or ["nothing to do"]
+    spent = (run.get("credits") or Spending()).get("spent")
+    if spent:
+        parts.append(f"{spent:g} credits")
+    return f"{run.get('status')}: {', '.join(parts)}"
 
 
-def _about(answer: Mapping[str, JSON]) -> str:
+def _about(answer: RunAnswer) -> str:
     """Return the words of an answer that counts no jobs: a refusal, or that of `kiebatch generate`."""
     problems = answer.get("problems")
     if problems:
         return str(problems[0]["message"])
     names = [os.path.basename(path) for path in answer.get("downloaded_files") or ()]
     return str(answer.get("error") or ", ".join(names))
-
-
-_COUNTS = {"succeeded": "made", "failed": "failed", "held": "held", "skipped": "not sent"}

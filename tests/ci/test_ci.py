@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from kiebatch import ci
+from kiebatch.model import JSON, Slot
 from support.filmrepo import Film, Said
 from support.simulated import Sim
 
@@ -94,7 +95,7 @@ def test_a_summary_is_bounded() -> None:
 
 
 def test_a_plan_has_a_summary_too() -> None:
-    plan = {
+    plan: dict[str, JSON] = {
         "status": "work",
         "jobs": [
             {"slot": "2b", "action": "generate", "reason": "prompt", "model": "veo-3-1", "credits": {"amount": 60, "kind": "exact"}},
@@ -166,7 +167,6 @@ def test_junit_has_a_case_for_every_job() -> None:
 
 @pytest.mark.parametrize("scene", [1, "12A", "intro"])
 def test_slots_are_written_as_everywhere(scene: int | str) -> None:
-    from kiebatch.model import Slot
 
     for shot in (None, "a", "vo", 1):
         for take in (1, 2):

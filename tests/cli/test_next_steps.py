@@ -15,6 +15,7 @@ from PIL import Image
 
 from kiebatch.cli import app, next_steps
 from kiebatch.errors import Exit
+from kiebatch.model import JSON
 from kiebatch.simulator import faults
 from support.film import Film
 from support.places import ROOT
@@ -302,7 +303,11 @@ def test_a_file_in_another_folder_is_resolved_where_it_lies(film: Film, tmp_path
     asked = next_steps.typed(
         app.Commands(name="kiebatch").get_command(None, "run"), ["film/scenes.yaml", "--max-credits", "9"]
     )
-    answer = {"status": "held", "held": [{"slot": "2b", "charged": False}], "credits": {"reserved": 4.5}}
+    answer: dict[str, JSON] = {
+        "status": "held",
+        "held": [{"slot": "2b", "charged": False}],
+        "credits": {"reserved": 4.5},
+    }
 
     steps = [step.command for step in next_steps.of(asked, answer)]
 

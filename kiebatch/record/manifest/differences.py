@@ -126,7 +126,7 @@ def between(
     return [change for _, change in sorted([*told, *picked], key=lambda row: row[0])]
 
 
-def totals(changes: Iterable[SlotChange]) -> dict[str, JSON]:
+def totals(changes: Iterable[SlotChange]) -> dict[str, float]:
     """Return how many slots changed in which way, and what the new assets cost."""
     found = list(changes)
     counts = {name: sum(c.change == name for c in found) for name in Change.__args__}  # type: ignore[attr-defined]
