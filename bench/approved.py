@@ -24,6 +24,7 @@ from typing import Any
 from kiebatch import catalogue
 from kiebatch.errors import Invalid
 from kiebatch.model import (
+    JSON,
     Asset,
     Attempt,
     Document,
@@ -62,7 +63,7 @@ class World:
 
     def project(self) -> Project:
         run = {} if self.cap is None else {"run": {"max_credits": self.cap}}
-        value = {"kiebatch": 1, "defaults": {"model": "z-image"}, **run, "scenes": self.scenes}
+        value: JSON = {"kiebatch": 1, "defaults": {"model": "z-image"}, **run, "scenes": self.scenes}
         project, problems = catalogue_build(Document(value=value, places={}, file="scenes.yaml"))
         wrong = [p for p in problems if p.severity == "error"]
         assert not wrong, wrong

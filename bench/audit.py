@@ -117,7 +117,7 @@ def measure(folder: Path, jobs: int) -> Found:
 
 def _scene_of(task: Task) -> str:
     """Return the scene that a task was made for, by its prompt."""
-    return str(int(task.input["prompt"].split()[-1]) + 1)
+    return str(int(str(task.input["prompt"]).split()[-1]) + 1)
 
 
 def _plan(folder: Path, jobs: int) -> float:

@@ -86,9 +86,8 @@ def planned(path: Path) -> Verdict:
         todo = api.plan(opened)
     except KieBatchError:
         return Verdict.REFUSED
-    totals = todo.totals()
-    assert math.isfinite(float(totals["credits"])), "a price that is not a number"
-    assert float(totals["credits"]) >= 0, "a price below nothing"
+    assert math.isfinite(todo.credits()), "a price that is not a number"
+    assert todo.credits() >= 0, "a price below nothing"
     for entry in todo.entries:
         json.dumps(entry.as_json(), allow_nan=False)
         json.dumps(entry.as_json(), ensure_ascii=False).encode(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import yaml
 
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON, Path, SceneId, ShotId, under
+from kiebatch.model import JSON, Path, SceneId, ShotId, as_list, as_mapping, under
 from kiebatch.scenefile import document
 
 SOUNDS: Final = {"vo": "voiceover", "music": "music", "sfx": "sound_effects"}
@@ -25,7 +24,7 @@ def prompt_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
     if isinstance(raw, str):  # `voiceover: No one had come` is a shot, too
         return path
     for key in ("prompt", "text"):
-        if isinstance(raw.get(key), str):
+        if isinstance(under(raw, key), str):
             return (*path, key)
     raise Invalid(f"{_named(scene, shot)} has no prompt of its own in the scene file", hint=_BY_HAND)
 
@@ -33,10 +32,10 @@ def prompt_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
 def prompt_of(value: JSON, scene: SceneId, shot: ShotId, take: int = 1) -> str:
     """Return a take's prompt as its author wrote it, before styles and characters: its own words, else the shot's."""
     raw = value_at(value, shot_path(value, scene, shot))
-    takes = under(raw, "takes")
-    own = takes[take - 1] if isinstance(takes, list) and take <= len(takes) else None
-    if isinstance(own, dict) and isinstance(own.get("prompt"), str):
-        return str(own["prompt"])
+    takes = as_list(under(raw, "takes"))
+    own = under(takes[take - 1], "prompt") if take <= len(takes) else None
+    if isinstance(own, str):
+        return own
     return str(value_at(value, prompt_path(value, scene, shot)))
 
 
@@ -66,11 +65,11 @@ def with_take(text: str, file: str, scene: SceneId, shot: ShotId, takes: int, pr
         new: JSON = {"text": raw, "takes": more_takes(None, takes, prompt)}
         changed = text[: node.start_mark.index] + _flow(new) + text[node.end_mark.index :]
         return _checked(changed, file, value, path, new)
-    old = raw.get("takes")
+    old = under(raw, "takes")
     new = more_takes(old, takes, prompt)
     if old is None:
         changed = _added(text, _node(text, path), f"takes: {_flow(new)}")
-    elif isinstance(old, list):
+    elif isinstance(old, list) and isinstance(new, list):
         changed = _appended(text, _node(text, (*path, "takes")), _flow(new[-1]))
     else:
         node = _node(text, (*path, "takes"))
@@ -94,12 +93,11 @@ def diff(old: str, new: str, name: str) -> str:
 
 def shot_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
     """Return the path of a shot in a scene file's values; `Invalid` where it is not there."""
-    for i in _places(value.get("scenes"), scene):
+    for i, entry in _entries(under(value, "scenes"), scene):
         path: Path = ("scenes", i)
-        entry = value["scenes"][i]
         if shot is None:
             return path
-        for j in _places(entry.get("shots"), shot):
+        for j, _ in _entries(entry.get("shots"), shot):
             return (*path, "shots", j)
         sound = SOUNDS.get(str(shot))
         if sound and entry.get(sound) is not None:
@@ -107,11 +105,11 @@ def shot_path(value: JSON, scene: SceneId, shot: ShotId) -> Path:
     raise Invalid(f"{_named(scene, shot)} is not in the scene file")
 
 
-def _places(entries: JSON, ident: SceneId | ShotId) -> Iterator[int]:
-    """Yield where a list has an entry with an id."""
-    for i, entry in enumerate(entries or ()):
-        if isinstance(entry, dict) and str(entry.get("id")) == str(ident):
-            yield i
+def _entries(entries: JSON, ident: SceneId | ShotId) -> Iterator[tuple[int, Mapping[str, JSON]]]:
+    """Yield the entries of a list that have an id, with their places in it."""
+    for i, entry in enumerate(as_list(entries)):
+        if isinstance(entry, Mapping) and str(entry.get("id")) == str(ident):
+            yield i, entry
 
 
 def _named(scene: SceneId, shot: ShotId) -> str:
@@ -119,10 +117,23 @@ def _named(scene: SceneId, shot: ShotId) -> str:
 
 
 def value_at(value: JSON, path: Path) -> JSON:
-    """Return the value at a path."""
+    """Return the value at a path, which is there."""
     for part in path:
-        value = value[part]
+        value = as_list(value)[part] if isinstance(part, int) else as_mapping(value)[part]
     return value
+
+
+def with_value(value: JSON, path: Path, new: JSON) -> JSON:
+    """Return the value with something else at a path; what it was stays as it is."""
+    if not path:
+        return new
+    part, rest = path[0], path[1:]
+    if isinstance(part, int):
+        entries = list(as_list(value))
+        entries[part] = with_value(entries[part], rest, new)
+        return entries
+    known = as_mapping(value)
+    return {**known, part: with_value(known.get(part), rest, new)}
 
 
 def _node(text: str, path: Path) -> Any:
@@ -235,13 +246,11 @@ def _quoted(text: str) -> str:
 
 def _checked(changed: str, file: str, before: JSON, path: Path, new: JSON) -> str:
     """Return the changed text when it says what was meant, and nothing else changed."""
-    expected = copy.deepcopy(before)
-    value_at(expected, path[:-1])[path[-1]] = new
     try:
         found = document.read(changed, file).value
     except Invalid:
         found = None
-    if found != expected:
+    if found != with_value(before, path, new):
         raise Invalid(
             "this cannot be changed without touching something else in the scene file", hint=_BY_HAND
         )

@@ -10,7 +10,7 @@ from typing import Protocol
 from kiebatch.board.actions import Proposal
 from kiebatch.board.live import LiveFilm
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_list
 from kiebatch.project import Opened
 from kiebatch.running.events import Event, JobFailed, JobHeld, Saved, Skipped, Submitted
 
@@ -83,7 +83,7 @@ class Making:
         if self._runner is None:
             raise Invalid("this page cannot run anything")
         loop = asyncio.get_running_loop()
-        now = self._progress = _Progress(total=len(proposal.bound.get("jobs", [])), running=True)
+        now = self._progress = _Progress(total=len(as_list(proposal.bound.get("jobs"))), running=True)
 
         def emit(event: Event) -> None:
             if now.add(event):

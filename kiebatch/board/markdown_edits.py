@@ -7,14 +7,13 @@ reads back as exactly that value.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kiebatch.board import edits
 from kiebatch.errors import Where
-from kiebatch.model import JSON, Document, Path, Slot, under
+from kiebatch.model import JSON, Document, Slot, under
 from kiebatch.scenefile import convert
 
 _BULLET = re.compile(r"^(?P<indent>\s*)(?P<mark>[-*+]|\d+[.)])(?P<gap>\s+)(?P<rest>.*)$")
@@ -45,7 +44,9 @@ class Wanted:
 def prompt_edit(document: Document, slot: Slot, prompt: str) -> Wanted:
     """Return the change of a shot's prompt; `Invalid` where it has none of its own."""
     path = edits.prompt_path(document.value, slot.scene, slot.shot)
-    return Wanted(value=_set(document.value, path, prompt), where=document.where(path), text=prompt)
+    return Wanted(
+        value=edits.with_value(document.value, path, prompt), where=document.where(path), text=prompt
+    )
 
 
 def take_edit(document: Document, slot: Slot, takes: int, prompt: str = "") -> Wanted:
@@ -56,19 +57,13 @@ def take_edit(document: Document, slot: Slot, takes: int, prompt: str = "") -> W
     inner = [p for p in document.places if p[: len(path)] == path and len(p) == len(path) + 1]
     lines = {document.where(p, key=True).line for p in inner if document.where(p).file == here.file}
     raw = under(shot, "takes")
-    value = _set(document.value, (*path, "takes"), edits.more_takes(raw, takes, prompt))
+    value = edits.with_value(document.value, (*path, "takes"), edits.more_takes(raw, takes, prompt))
     at = tuple(sorted(lines - {here.line}, reverse=True))
     if prompt:
         return Wanted(value=value, where=here, at=at, text=prompt, key=f"Take {takes + 1} prompt")
     if isinstance(raw, int):
         return Wanted(value=value, where=document.where((*path, "takes")), text=str(takes + 1))
     return Wanted(value=value, where=here, at=at, text=str(takes + 1), key="Takes")
-
-
-def _set(value: JSON, path: Path, new: JSON) -> JSON:
-    changed = copy.deepcopy(value)
-    edits.value_at(changed, path[:-1])[path[-1]] = new
-    return changed
 
 
 # --- texts that may have it ----------------------------------------------------------------------------

@@ -48,8 +48,7 @@ def plan_table(todo: Plan) -> str:
 
 def total_of(todo: Plan) -> str:
     """Return how many jobs a plan submits and for how much, as a person reads it."""
-    totals = todo.totals()
-    jobs = counted(totals["jobs"], "job")
-    credits = console.number(totals["credits"])
-    text = f"{jobs} for up to {credits} credits ({console.dollars(totals['credits'])})"
-    return f"{text}, {totals['unpriced']} of them without a known price" if totals["unpriced"] else text
+    credits, unpriced = todo.credits(), todo.unpriced()
+    jobs = counted(len(todo.generate), "job")
+    text = f"{jobs} for up to {console.number(credits)} credits ({console.dollars(credits)})"
+    return f"{text}, {unpriced} of them without a known price" if unpriced else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -14,7 +14,7 @@ from kiebatch import files
 from kiebatch.ci import announce
 from kiebatch.cli import next_steps, streams
 from kiebatch.errors import Exit, Problem, counted, plain
-from kiebatch.model import JSON, USD_PER_CREDIT
+from kiebatch.model import JSON, USD_PER_CREDIT, as_mapping
 
 
 def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool, code: Exit = Exit.OK) -> None:
@@ -28,13 +28,14 @@ def answer(value: JSON, text: str | Callable[[], str], *, as_json: bool, code: E
     said = text() if callable(text) else text
     if said:
         streams.answer(said)
-    for step in next_steps.unsaid(value) if code else ():
-        say(str(step))
+    if code:
+        for step in next_steps.unsaid(as_mapping(value)):
+            say(str(step))
 
 
 def with_next(value: JSON, code: Exit) -> JSON:
     """Return an answer with what to do next, where it leaves something to do."""
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         return value
     steps = next_steps.after(value, succeeded=not code)
     return value if steps is None else {**value, "next": [step.as_json() for step in steps]}

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import anyio
 import anyio.to_thread
@@ -21,7 +22,15 @@ import anyio.to_thread
 from kiebatch.errors import Exit, plain
 from kiebatch.model import JSON
 
-Event = dict[str, JSON]
+
+class Event(TypedDict, total=False):
+    """A line of `--events`, as far as it is read here."""
+
+    event: str
+    slot: str
+    credits: float | None
+
+
 _LOOK_S = 0.05  # how often a run's events are read
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kiebatch.model import JSON
+from kiebatch.mcp.process import Event
 
 # A run that ends with one of these has said what became of each of its jobs.
 _ORDERLY = frozenset({0, 1, 2, 3, 4, 5, 130})
@@ -29,7 +29,7 @@ class Purse:
 
 
 def reserved_by(
-    events: Sequence[Mapping[str, JSON]],
+    events: Sequence[Event],
     prices: Mapping[str, float],
     *,
     allowance: float,
@@ -48,7 +48,7 @@ def reserved_by(
     for event in events:
         slot = str(event.get("slot"))
         if event.get("event") == "submitted":
-            charged[slot] += float(event.get("credits") or 0.0)
+            charged[slot] += event.get("credits") or 0.0
         elif event.get("event") in ("saved", "failed", "skipped"):
             over.add(slot)
     silent = set() if exit_code in _FREE and not events else prices.keys() - over

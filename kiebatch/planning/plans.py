@@ -318,22 +318,29 @@ class Plan:
     def unpriced(self) -> int:
         return sum(1 for e in self.generate if e.job and most(e.job) is None)
 
-    def totals(self) -> dict[str, JSON]:
-        by_scene: dict[str, float] = defaultdict(float)
-        by_model: dict[str, float] = defaultdict(float)
+    def credits_by_model(self) -> dict[str, float]:
+        """Return what its jobs cost by model; a job without a known price adds nothing."""
+        return self._credits_by(lambda job: job.model)
+
+    def _credits_by(self, name: Callable[[Job], str]) -> dict[str, float]:
+        found: dict[str, float] = defaultdict(float)
         for entry in self.generate:
             if entry.job:
                 amount = price_of(entry.job).amount or 0.0
-                by_scene[str(entry.slot.scene)] = round(by_scene[str(entry.slot.scene)] + amount, 4)
-                by_model[entry.job.model] = round(by_model[entry.job.model] + amount, 4)
+                found[name(entry.job)] = round(found[name(entry.job)] + amount, 4)
+        return dict(found)
+
+    def totals(self) -> dict[str, JSON]:
+        by_scene = self._credits_by(lambda job: str(job.slot.scene))
+        by_model = self.credits_by_model()
         total = self.credits()
         return {
             "jobs": len(self.generate),
             "credits": total,
             "usd": round(total * USD_PER_CREDIT, 4),
             "unpriced": self.unpriced(),
-            "by_scene": dict(by_scene),
-            "by_model": dict(by_model),
+            "by_scene": by_scene,
+            "by_model": by_model,
             "usd_by_scene": {k: round(v * USD_PER_CREDIT, 4) for k, v in by_scene.items()},
             "usd_by_model": {k: round(v * USD_PER_CREDIT, 4) for k, v in by_model.items()},
         }

@@ -156,7 +156,7 @@ class Audit:
             lines=[line for line in self.lines if line.window in kept or line.time >= since], windows=windows
         )
 
-    def totals(self, film: str) -> dict[str, JSON]:
+    def totals(self, film: str) -> dict[str, float]:
         """Return credits by kind: those of one film by their kind, those of other films of this journal together."""
         found: dict[str, float] = dict.fromkeys((str(kind) for kind in Kind), 0.0) | {"other_films": 0.0}
         for line in self.lines:

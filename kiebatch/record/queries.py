@@ -172,7 +172,7 @@ class Cost:
     def total(self) -> float:
         return round(self.bought + self.failed, 4)
 
-    def as_json(self) -> dict[str, JSON]:
+    def as_json(self) -> dict[str, float]:
         return {
             "credits": self.total,
             "usd": round(self.total * USD_PER_CREDIT, 4),

@@ -64,10 +64,8 @@ def requests() -> dict[str, Sample]:
 
 def raw_requests() -> dict[str, Any]:
     """Return `requests.yaml` as values, with `<501 characters>` written out."""
-    found: dict[str, Any] = _long(
-        yaml.load(REQUESTS.read_text(encoding="utf-8"), Loader=formats.yaml_loader())
-    )
-    return found
+    text = REQUESTS.read_text(encoding="utf-8")
+    return {name: _long(value) for name, value in yaml.load(text, Loader=formats.yaml_loader()).items()}
 
 
 def answers(family: str | None = None) -> list[Exchange]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kiebatch import files, media
 from kiebatch.errors import CallFailed
-from kiebatch.model import MediaFacts, Modality, Output, canonical_url
+from kiebatch.model import JSON, MediaFacts, Modality, Output, canonical_url
 from kiebatch.units.context import Context
 from kiebatch.units.unit import Ended, Failed, Made, Order, Unit
 
@@ -28,7 +28,7 @@ def download(origin: str, task_id: str, output: Output, modality: Modality, *, t
     signature, as a renewed link is the same output.
     """
     named = hashlib.sha256(f"{task_id}\0{canonical_url(output.url or '')}".encode()).hexdigest()
-    inputs = {"origin": origin, "output": output.number, "task": named}
+    inputs: dict[str, JSON] = {"origin": origin, "output": output.number, "task": named}
     params = {"modality": modality, "labelled": bool(output.label)}
     return Unit.of("download", inputs, params, recipe=_RECIPE, timeout_s=timeout_s + _CHECK_S)
 

@@ -16,8 +16,10 @@ from kiebatch.board.film import Film
 from kiebatch.board.page import embedded, page, policy
 from kiebatch.board.panel_data import panel_data
 from kiebatch.board.wording import label
+from kiebatch.model import under
 from kiebatch.record.picks import Decision
 from kiebatch.record.picks_file import decide
+from kiebatch.scenefile.validation import value_at
 from support import boards
 from support.simulated import Sim
 
@@ -353,8 +355,8 @@ def test_a_board_from_the_disk_shows_the_notes_of_the_review(root: Path) -> None
     assert '<span class="key">1 open note</span> the hand is cut off' in html
     assert '<span class="status approved">Approved</span>' in html
     found = panel_data(panel(root, "2a"), {}, served=False)
-    assert found["threads"][0]["at"] == [0.0, 0.5, 0.0, 0.0]
-    assert (found["status"], found["statusBy"]) == ("approved", "Bo")
+    assert value_at(found, ("threads", 0, "at")) == [0.0, 0.5, 0.0, 0.0]
+    assert (under(found, "status"), under(found, "statusBy")) == ("approved", "Bo")
 
 
 def test_a_take_with_words_of_its_own_is_compared_with_those(root: Path) -> None:
@@ -364,4 +366,4 @@ def test_a_take_with_words_of_its_own_is_compared_with_those(root: Path) -> None
     shown = panel(root, "2a")
 
     assert "".join(text for how, text in shown.pieces if how != "old") == "He sits on the stair"
-    assert panel_data(shown, {}, served=False)["takes"][2]["asked"] > 0
+    assert value_at(panel_data(shown, {}, served=False), ("takes", 2, "asked")) == 2

@@ -11,6 +11,7 @@ import pytest
 
 from kiebatch.board import publish
 from kiebatch.board.panel_data import panel_data
+from kiebatch.model import under
 from support import boards
 
 SCENES = """\
@@ -93,4 +94,4 @@ def test_the_page_knows_with_which_scene_a_sound_ends(root: Path) -> None:
     film = publish.film_of(boards.load(root))
     panel = next(p for p in film.panels if p.name == "1.music")
 
-    assert panel_data(panel, {}, served=True)["through"] == "2"
+    assert under(panel_data(panel, {}, served=True), "through") == "2"

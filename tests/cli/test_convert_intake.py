@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from kiebatch.scenefile import document
+from kiebatch.scenefile.validation import value_at
 from support.film import Film
 from support.places import TESTS
 
@@ -40,7 +41,7 @@ def test_init_starts_a_film_from_an_asset_plan(film: Film) -> None:
 
     assert film.command("init", "new", "--from", "ASSET-PLAN.md").code == 0
     made = document.read((film.folder / "new" / "scenes.yaml").read_text(encoding="utf-8"), "x")
-    assert made.value["scenes"][0]["prompt"]
+    assert value_at(made.value, ("scenes", 0, "prompt"))
 
 
 def test_a_plain_text_needs_its_form(film: Film) -> None:
@@ -51,4 +52,4 @@ def test_a_plain_text_needs_its_form(film: Film) -> None:
 
     assert refused.code == 2
     assert "--as lines" in refused.err
-    assert document.read(taken.out, "x").value["scenes"][1] == {"id": 2, "prompt": "a quay"}
+    assert value_at(document.read(taken.out, "x").value, ("scenes", 1)) == {"id": 2, "prompt": "a quay"}

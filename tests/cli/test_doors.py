@@ -12,6 +12,7 @@ from PIL import Image
 
 from kiebatch.cli import app, shared
 from kiebatch.errors import Exit, Invalid
+from kiebatch.model import JSON
 from kiebatch.settings import Consent, Settings, parse_credits, settings
 from support.film import Film
 
@@ -191,12 +192,12 @@ def test_generate_lets_no_job_go_whose_price_nobody_knows(film: Film) -> None:
 @pytest.mark.parametrize(
     ("said", "credits"), [(120, 120), ("120", 120), ("5$", 1000), ("$5", 1000), ("0.5 $", 100), (1.5, 1.5)]
 )
-def test_an_amount_is_credits_or_dollars(said: object, credits: float) -> None:
+def test_an_amount_is_credits_or_dollars(said: JSON, credits: float) -> None:
     assert parse_credits(said, "warn_above") == credits
 
 
 @pytest.mark.parametrize("said", ["$5$", "five", "-1", "5€", True, "nan", "", "1e3"])
-def test_an_amount_that_is_neither_is_refused(said: object) -> None:
+def test_an_amount_that_is_neither_is_refused(said: JSON) -> None:
     with pytest.raises(Invalid, match="takes credits"):
         parse_credits(said, "warn_above")
 

@@ -19,6 +19,7 @@ from PIL import Image
 from bench.waiting import until
 from kiebatch import formats
 from kiebatch.errors import Exit
+from kiebatch.model import as_mapping
 from support.film import Film
 from support.places import ROOT
 
@@ -300,7 +301,7 @@ def test_a_bundle_holds_one_run_for_people_and_scripts(film: Film) -> None:
 
     assert said.code == 0, said.err
     record = json.loads(Path("out/run.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(formats.load("run")).validate(record)
+    jsonschema.Draft202012Validator(as_mapping(formats.load("run"))).validate(record)
     jobs = {job["slot"]: job["files"] for job in record["jobs"]}
     assert {*jobs} == {"1", "2"}
     for name in ("request", "answer", "record", "prompt", "prompt_raw"):

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kiebatch.mcp import Purse
+from kiebatch.mcp.process import Event
 from kiebatch.mcp.purse import reserved_by
 
 PRICES = {"1": 8.0, "2": 8.0}
 
 
-def submitted(slot: str, credits: float | None = 8.0) -> dict[str, Any]:
+def submitted(slot: str, credits: float | None = 8.0) -> Event:
     return {"event": "submitted", "slot": slot, "credits": credits}
 
 
-def over(slot: str, how: str = "saved") -> dict[str, Any]:
+def over(slot: str, how: str = "saved") -> Event:
     return {"event": how, "slot": slot}
 
 
@@ -37,7 +36,7 @@ def over(slot: str, how: str = "saved") -> dict[str, Any]:
         ([submitted("1"), over("1")], -9, 100),
     ],
 )
-def test_what_a_run_has_reserved(events: list[dict[str, Any]], code: int, credits: float) -> None:
+def test_what_a_run_has_reserved(events: list[Event], code: int, credits: float) -> None:
     assert reserved_by(events, PRICES, allowance=100, exit_code=code) == credits
 
 

@@ -14,7 +14,7 @@ from kiebatch import files
 from kiebatch.catalogue import Catalogue, measured
 from kiebatch.cli import asked, claim, console, options
 from kiebatch.errors import Invalid, counted, plain
-from kiebatch.model import JSON, Attempt, stamp
+from kiebatch.model import JSON, Attempt, as_mapping, stamp
 from kiebatch.project import finding, load_catalogue, peek
 from kiebatch.record import auditing, queries
 from kiebatch.record.auditing import Audit, Difference, Kind, Line
@@ -70,7 +70,7 @@ def audit(
         claim.check_place(claim_file)
         files.replace(claim_file, claim.text(found, attempts if with_prompts else ()))
         console.say(f"wrote {files.shown(claim_file)}")
-    value = {
+    value: dict[str, JSON] = {
         "film": workspace.film,
         "totals": found.totals(workspace.film),
         "windows": [window.as_json() for window in found.windows],
@@ -83,7 +83,7 @@ def audit(
 def _params(catalogue: Catalogue, attempt: Attempt) -> Mapping[str, JSON]:
     """Return the parameters of a job that its price depends on."""
     model = catalogue.get(attempt.model)
-    return measured.params_of(model, attempt.job.get("input") or {}) if model else {}
+    return measured.params_of(model, as_mapping(attempt.job.get("input"))) if model else {}
 
 
 def _text(found: Audit, differing: Sequence[Difference], film: str) -> str:

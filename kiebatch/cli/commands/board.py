@@ -13,6 +13,7 @@ from kiebatch import files
 from kiebatch.board import publish
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
+from kiebatch.model import JSON
 from kiebatch.project import as_known_here
 
 app = typer.Typer()
@@ -43,7 +44,7 @@ def board(
     with tqdm(unit=" previews", delay=1, leave=False, disable=True if given.as_json else None) as bar:
         small = options.derivatives(opened.workspace)
         made = publish.write(opened, target, embed=embed, done=bar.update, derivatives=small)
-    value = {
+    value: dict[str, JSON] = {
         "status": "success",
         "file": str(made.path),
         "shots": made.shots,

@@ -72,7 +72,7 @@ def _time(seconds: float) -> str:
 
 def _cells(name: str, cost: Cost) -> list[str]:
     value = cost.as_json()
-    return [name, *(console.number(float(value[key])) for key in _HEAD)]
+    return [name, *(console.number(value[key]) for key in _HEAD)]
 
 
 def _table(found: Costs, by: str) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from kiebatch.cli import console, options
 from kiebatch.errors import Exit, plain
+from kiebatch.model import JSON
 from kiebatch.project import snapshots
 from kiebatch.record.manifest.differences import totals
 
@@ -52,6 +53,6 @@ def diff(
         return "\n".join([*lines, f"{slots} between {before.label} and {after.label}{cost}"])
 
     code = Exit.DIFFERS if check and changes else Exit.OK
-    value = {"slots": [c.as_json() for c in changes], "totals": counts}
+    value: dict[str, JSON] = {"slots": [c.as_json() for c in changes], "totals": counts}
     console.answer(value, text, as_json=as_json, code=code)
     console.leave(code)

@@ -13,6 +13,7 @@ import typer
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, Refused, plain
+from kiebatch.model import JSON
 from kiebatch.planning import Verdict, planning
 from kiebatch.project import Opened, opening
 from kiebatch.running import enhancing
@@ -109,7 +110,7 @@ def _consent(asked: Sequence[Enhanced], whom: Asking, chosen: Settings) -> None:
         raise Refused("not confirmed; nothing was asked")
 
 
-def _value(found: Sequence[Enhanced], whom: Asking) -> dict[str, object]:
+def _value(found: Sequence[Enhanced], whom: Asking) -> dict[str, JSON]:
     return {
         "by": whom.name,
         "prompts": [one.as_json() for one in found],

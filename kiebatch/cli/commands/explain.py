@@ -60,7 +60,7 @@ def explain(
     line = explaining.line(opened.document, opened.project, number, parts) if number else None
     wanted = {entry.slot: entry for entry in todo.entries if entry.selected and entry.job}
     slots = [slot for slot in wanted if line is None or slot in line.slots]
-    value = {
+    value: dict[str, JSON] = {
         "file": opened.document.file,
         "line": number,
         "became": _line_as_json(line) if line else None,

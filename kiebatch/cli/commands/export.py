@@ -25,6 +25,7 @@ from kiebatch.exports import csv as shot_list
 from kiebatch.exports.cut import Progress
 from kiebatch.exports.pdf import GRIDS
 from kiebatch.media import Kind as Derivative
+from kiebatch.model import JSON
 from kiebatch.project import Opened, finding
 from kiebatch.record import picks_file, runs
 from kiebatch.record.picks import Decision
@@ -217,14 +218,10 @@ def export(
             opened.project, opened.manifest, opened.picks, opened.workspace, chosen
         )
     away = [] if kind in _WITHOUT_MEDIA else _away(opened, chosen, _COPIES.get(kind))
-    value = {
-        "status": "success",
-        "file": files.shown(written[0]),
-        "files": [files.shown(p) for p in written],
-        "not_here": away,
-    }
-    shown = [f"{files.shown(target)}: {len(written)} files"] if kind == "web" else value["files"]
-    console.answer(value, lambda: "\n".join(shown), as_json=given.as_json)
+    names = [files.shown(path) for path in written]
+    value: dict[str, JSON] = {"status": "success", "file": names[0], "files": names, "not_here": away}
+    shown = [f"{files.shown(target)}: {len(written)} files"] if kind == "web" else names
+    console.answer(value, "\n".join(shown), as_json=given.as_json)
 
 
 def _import(kind: str, opened: Opened, path: Path, fps: str, *, write: bool, as_json: bool) -> None:
@@ -352,7 +349,7 @@ def _import_timeline(opened: Opened, path: Path, fps: Fraction, *, write: bool, 
     edit = otio.compare(edited, film)
     changed = any(change.what in ("duration", "order") for change in edit.changes)
     written = _retimed(opened, film, edit) if write and changed else None
-    value = {
+    value: dict[str, JSON] = {
         "status": _import_status(edit.changes, written=written is not None),
         "changes": [change.as_json() for change in edit.changes],
     }
@@ -392,7 +389,7 @@ def _import_notes(opened: Opened, path: Path, *, write: bool, as_json: bool) -> 
     if write and found:
         who = picks_file.author(opened.workspace)
         picks_file.decide(opened.workspace, [replace(d, author=who) for d in found])
-    value = {
+    value: dict[str, JSON] = {
         "status": _import_status(found, written=write),
         "notes": [{"slot": d.slot, "note": d.note} for d in found],
     }
@@ -437,5 +434,10 @@ def _bundle(workspace: Workspace, run: str, output: Path | None, *, as_zip: bool
     workspace = _of_run(workspace, record.run)
     recorded, picks = finding.read_manifest(workspace), finding.read_picks(workspace)
     done = bundle.export(record, recorded, picks, workspace, target, as_zip=as_zip)
-    value = {"status": "success", "run": record.run.id, "file": files.shown(done.path), "count": done.files}
+    value: dict[str, JSON] = {
+        "status": "success",
+        "run": record.run.id,
+        "file": files.shown(done.path),
+        "count": done.files,
+    }
     console.answer(value, f"{files.shown(done.path)}: {done.files} files", as_json=as_json)

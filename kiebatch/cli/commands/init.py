@@ -10,7 +10,7 @@ import typer
 from kiebatch import files, formats
 from kiebatch.cli import console
 from kiebatch.errors import Invalid, Problem, Where, plain
-from kiebatch.model import Document
+from kiebatch.model import JSON, Document
 from kiebatch.project import finding, opening, scripts
 from kiebatch.scenefile import convert, intake, screenplay
 from kiebatch.scenefile.intake import TextForm
@@ -118,11 +118,11 @@ def init(
     following = f"kiebatch run {scene_file} --draft"
     if script is not None:
         following = f"give its scenes prompts, and see them with kiebatch board {scene_file}"
-    console.answer(
-        {"scene_file": str(target / "scenes.yaml"), "files": [str(path) for path in made]},
-        f"made {scene_file}; next: {following}",
-        as_json=as_json,
-    )
+    value: dict[str, JSON] = {
+        "scene_file": str(target / "scenes.yaml"),
+        "files": [str(path) for path in made],
+    }
+    console.answer(value, f"made {scene_file}; next: {following}", as_json=as_json)
 
 
 def _scenes(target: Path, source: Path | None, *, shots: bool, text_form: TextForm | None) -> str:
@@ -179,7 +179,7 @@ def _next_draft(target: Path, scene_file: Path, source: Path, *, as_json: bool) 
         files.replace(scene_file, changed.text)
     for path, text in _copy_of(target, source).items():
         files.replace(path, text)
-    value = {
+    value: dict[str, JSON] = {
         "scene_file": str(scene_file),
         "changes": [{"what": c.what, "scene": c.scene, "key": c.key or None} for c in changed.changes],
         "new_characters": strangers,

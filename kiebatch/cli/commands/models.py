@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import yaml
@@ -18,7 +18,7 @@ from kiebatch import catalogue, files, workspace
 from kiebatch.catalogue import Catalogue, Model, UnknownModel, generate, manual, reading, refresh, starters
 from kiebatch.cli import console, options
 from kiebatch.errors import Exit, Invalid, Refused, plain
-from kiebatch.model import JSON, ROLES, USD_PER_CREDIT, Request
+from kiebatch.model import JSON, ROLES, USD_PER_CREDIT, Request, as_list, as_mapping, under
 from kiebatch.project import opening
 from kiebatch.provider import CallFailed, Client
 from kiebatch.settings import Settings
@@ -249,7 +249,7 @@ def _suggest(found: Catalogue, wanted: str, *, as_json: bool) -> None:
     lines: list[str] = []
     for intent in fitting:
         known_models = ((found.get(model_id), why) for model_id, why in intent.models.items())
-        entries = [
+        entries: list[dict[str, str]] = [
             {"model": model.id, "why": why, "price": manual.cost(model)}
             for model, why in known_models
             if model
@@ -281,24 +281,27 @@ def _refresh(
         ending = (
             f"{len(candidate.changes)} differences in {candidate.asked} models; the candidate is in {output}"
         )
-    value: dict[str, Any] = {**candidate.as_json(), "file": str(output) if candidate.changes else None}
-    if write and candidate.as_file()["models"]:
-        own = _write_own(candidate)
+    value: dict[str, JSON] = {
+        **as_mapping(candidate.as_json()),
+        "file": str(output) if candidate.changes else None,
+    }
+    changed = as_list(candidate.as_file()["models"])
+    if write and changed:
+        own = _write_own(changed)
         value["written"] = str(own)
         ending += f"; new models and changed fields are in {files.shown(own)}, prices are left to you"
     lines = [f"{c.model}: {c.kind}: {'; '.join(c.words)}" for c in candidate.changes]
     console.answer(value, "\n".join([*lines, ending]), as_json=as_json)
 
 
-def _write_own(candidate: refresh.Candidate) -> Path:
+def _write_own(changed: Sequence[JSON]) -> Path:
     """Put what a file of models can hold into the person's own folder; entries of earlier refreshes stay."""
     home = workspace.config_home()
     if home is None:
         raise Invalid("there is no folder for your own models", hint="set KIEBATCH_CONFIG_HOME")
     path = home / "models" / "refreshed.yaml"
     before = reading.read_yaml(path) if path.is_file() else None
-    entries = {entry["id"]: entry for entry in (before or {}).get("models") or ()}
-    entries |= {entry["id"]: entry for entry in candidate.as_file()["models"]}
+    entries = {under(entry, "id"): entry for entry in (*as_list(under(before, "models")), *changed)}
     head = "# written by `kiebatch models refresh --write`; edit it, add prices, or delete what you do not want\n"
     text = head + yaml.safe_dump(
         {"models": list(entries.values())}, sort_keys=False, allow_unicode=True, width=110
@@ -343,7 +346,7 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
 async def _listing(client: Client) -> list[dict[str, JSON]]:
     answer = await client.read(Request(method="GET", path="/api/v1/models"), operation="models")
     data = answer.data if isinstance(answer.data, dict) else {"models": answer.data}
-    return [entry for entry in data.get("models") or () if isinstance(entry, dict)]
+    return [entry for entry in as_list(data.get("models")) if isinstance(entry, dict)]
 
 
 async def _schemas(
@@ -404,9 +407,8 @@ async def _price_rows(client: Client) -> list[dict[str, JSON]]:
         except CallFailed:
             return rows  # the public list is not served everywhere; the rest of the refresh does not need it
         data = answer.data if isinstance(answer.data, dict) else {"records": answer.data}
-        listed: list[JSON] = next(
-            (data[key] for key in ("records", "list", "rows") if isinstance(data.get(key), list)), []
-        )
+        lists = (data.get(key) for key in ("records", "list", "rows"))
+        listed = next((rows for rows in lists if isinstance(rows, list)), [])
         found = [row for row in listed if isinstance(row, dict)]
         rows += found
         if len(found) < 100:

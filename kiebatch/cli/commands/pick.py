@@ -15,7 +15,7 @@ from kiebatch import files
 from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid, plain
-from kiebatch.model import Slot, parse_slot
+from kiebatch.model import JSON, Slot, parse_slot
 from kiebatch.project import Opened
 from kiebatch.record import picks, picks_file
 from kiebatch.record.picks import Choice, Decision
@@ -65,7 +65,7 @@ def pick(
         choice = _choice(reject=reject, none=none)
         new = [Decision(slot=slot, choice=choice, note=note, star=star, author=who) for slot in named]
     picks_file.decide(opened.workspace, new)
-    value = {
+    value: dict[str, JSON] = {
         "status": "success",
         "file": files.shown(opened.workspace.picks_path),
         "decisions": list(map(_json, new)),
@@ -148,7 +148,7 @@ def _check(opened: Opened, slots: Iterable[str]) -> None:
         raise Invalid(f"there is no take {', '.join(f'`{s}`' for s in unknown[:8])}; nothing was written")
 
 
-def _json(decision: Decision) -> dict[str, object]:
+def _json(decision: Decision) -> dict[str, JSON]:
     found = {
         "slot": decision.slot,
         "decision": decision.choice,

@@ -264,13 +264,13 @@ def _orphans(names: Sequence[str]) -> str:
 
 def _costs(todo: Plan) -> list[str]:
     """Return what the jobs of a plan cost, in words, and how sure that is."""
-    totals = todo.totals()
+    credits = todo.credits()
     jobs = [entry.job for entry in todo.generate if entry.job]
     oldest = min((job.price.as_of for job in jobs if job.price.as_of), default="")
     since = f" (prices of {oldest})" if oldest else ""
     parts = [
-        f"{totals['jobs']} to generate: {console.number(totals['credits'])} credits, "
-        f"about {console.dollars(totals['credits'])}{since}"
+        f"{len(todo.generate)} to generate: {console.number(credits)} credits, "
+        f"about {console.dollars(credits)}{since}"
     ]
     if oldest and _is_old(oldest):
         parts.append(
@@ -278,14 +278,14 @@ def _costs(todo: Plan) -> list[str]:
         )
     if any(price_of(job).kind == "bound" for job in jobs):
         parts.append("some prices are upper bounds")
-    if todo.reserved() > todo.credits():
+    if todo.reserved() > credits:
         parts.append(
             f"a cap reserves {console.number(todo.reserved())}: the shipped prices are higher than yours "
             "(--trust-prices goes by yours)"
         )
-    if totals["unpriced"]:
-        parts.append(f"{totals['unpriced']} without a known price")
-    return [*parts, *_by_model(totals["by_model"], jobs)]
+    if todo.unpriced():
+        parts.append(f"{todo.unpriced()} without a known price")
+    return [*parts, *_by_model(todo.credits_by_model(), jobs)]
 
 
 def _by_model(credits: Mapping[str, float], jobs: Sequence[Job]) -> list[str]:

@@ -47,7 +47,7 @@ def presets(
         return
     rows = [_row(preset) for preset in known.all]
     head = ["preset", "version", "for", "input", "from", "label"]
-    value = {"presets": [preset.as_json() for preset in known.all]}
+    value: dict[str, JSON] = {"presets": [preset.as_json() for preset in known.all]}
     console.answer(value, lambda: console.table(rows, head), as_json=as_json)
 
 
@@ -82,5 +82,5 @@ def _show_choices(known: Presets, model: Model, key: str | None, *, as_json: boo
         name = choice.preset.key if choice.preset else None
         found.append({"input_pattern": str(pattern), "preset": name, "why": choice.why})
         rows.append([str(pattern), name or "none", choice.why])
-    value = {"model": model.id, "choices": found}
+    value: dict[str, JSON] = {"model": model.id, "choices": found}
     console.answer(value, lambda: console.table(rows, ["input", "preset", "why"]), as_json=as_json)

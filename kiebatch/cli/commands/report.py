@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -93,9 +93,9 @@ def _relative(picture: Path, output: Path | None) -> str:
 class _Outlook:
     """What is ahead: the plan, and what failed and is held."""
 
-    plan: dict[str, JSON] | None = None
-    failed: Sequence[JSON] = ()
-    held: Sequence[JSON] = ()
+    plan: Mapping[str, JSON] | None = None
+    failed: Sequence[Mapping[str, JSON]] = ()
+    held: Sequence[Mapping[str, JSON]] = ()
 
 
 def _outlook(workspace: Workspace, given: shared.Given) -> _Outlook:

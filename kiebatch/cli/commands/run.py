@@ -17,7 +17,7 @@ from kiebatch.cli import consenting, console, notifying, options, progress, shar
 from kiebatch.cli.panels import Command, Panel
 from kiebatch.errors import Invalid, plain
 from kiebatch.media.checks import State
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_list, as_mapping, under
 from kiebatch.planning import Plan, planning, saved
 from kiebatch.project import Opened, opening
 from kiebatch.record import ResultStore, StoreFailed, manifest, results_of
@@ -59,10 +59,10 @@ def run(
     if bound is not None:
         if only or force:
             raise Invalid("--plan does exactly its plan: --only and --force belong to `kiebatch plan --out`")
-        only, force = list(bound.get("only") or ()), bool(bound.get("force"))
+        only, force = [str(one) for one in as_list(bound.get("only"))], bool(bound.get("force"))
         if plan_file is not None:
             scene_file = scene_file or saved.scene_file_of(bound, plan_file, project=given["project"])
-    reading = (bound or {}).get("reading") or {}
+    reading = as_mapping(under(bound, "reading"))
     with _bringing_home(given, scene_file):
         opened, chosen = options.open_given(given, scene_file, reading=reading)
     results = results_of(chosen, network=True)
@@ -123,7 +123,7 @@ def _value(outcome: Outcome, opened: Opened, chosen: Settings) -> dict[str, JSON
     value = outcome.as_json(manifest.entry)
     if chosen.approved:
         value["approved"] = chosen.approved
-    value["held"] = holding.told(opened.workspace, value["held"])
+    value["held"] = holding.told(opened.workspace, list(map(as_mapping, as_list(value["held"]))))
     return value
 
 
@@ -135,7 +135,7 @@ def _bound(given: shared.Given, plan_file: Path | None) -> tuple[shared.Given, M
     if plan_file:
         raise Invalid("--approved github goes by the plan on record: leave out --plan")
     recorded = saved.parse_plan(reviewed.plan_of_reviewed_commit(os.environ), "the plan on record")
-    return given.but(approved=(recorded.get("effects") or {}).get("digest") or ""), recorded
+    return given.but(approved=str(under(recorded, "effects", "digest") or "")), recorded
 
 
 @contextlib.contextmanager

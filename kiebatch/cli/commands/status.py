@@ -53,7 +53,12 @@ def status(
     announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
     slots = _told(found, workspace)
     away = {"ledger_away": True} if found.ledger_away else {}
-    value = {"slots": slots, "counts": found.counts, "expectations": found.expectations, **away}
+    value: dict[str, JSON] = {
+        "slots": slots,
+        "counts": found.counts,
+        "expectations": found.expectations,
+        **away,
+    }
     console.answer(value, lambda: _text(found), as_json=given.as_json)
 
 
