@@ -70,7 +70,7 @@ class Problem:
         text = f"{place}{label}{self.message}"
         return f"{text}\nhint: {self.hint}" if self.hint else text
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, str | int | None]:
         """Return the keys of contract section 8, `validate`."""
         return {
             "file": self.where.file,
@@ -116,7 +116,7 @@ class KieBatchError(Exception):
         self.hint = hint
         self.code = code or self.status
 
-    def problems_as_json(self) -> list[dict[str, object]]:
+    def problems_as_json(self) -> list[dict[str, str | int | None]]:
         """Return the error in the shape that every `--json` answer uses."""
         return [Problem(where=Where(), message=self.message, hint=self.hint, code=self.code).as_json()]
 
@@ -137,7 +137,7 @@ class Invalid(KieBatchError):
         first = self.problems[0]
         super().__init__(first.message, hint=first.hint)
 
-    def problems_as_json(self) -> list[dict[str, object]]:
+    def problems_as_json(self) -> list[dict[str, str | int | None]]:
         return [problem.as_json() for problem in self.problems]
 
     def __str__(self) -> str:

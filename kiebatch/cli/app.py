@@ -11,7 +11,7 @@ import importlib
 import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +262,13 @@ def _path_after(option: str, args: list[str]) -> Path | None:
 
 
 def _said(
-    status: str, problems: list[dict[str, object]], text: str, code: int, *, as_json: bool, junit: Path | None
+    status: str,
+    problems: Sequence[Mapping[str, object]],
+    text: str,
+    code: int,
+    *,
+    as_json: bool,
+    junit: Path | None,
 ) -> int:
     value = {"status": status, "problems": problems}
     steps: list[next_steps.Step] = []

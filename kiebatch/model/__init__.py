@@ -24,6 +24,7 @@ from kiebatch.model.jobs import Led as Led
 from kiebatch.model.jobs import Media as Media
 from kiebatch.model.jobs import Price as Price
 from kiebatch.model.jobs import PriceKind as PriceKind
+from kiebatch.model.numbers import as_number as as_number
 from kiebatch.model.numbers import tidy as tidy
 from kiebatch.model.refs import LocalFile as LocalFile
 from kiebatch.model.refs import Ref as Ref
@@ -36,6 +37,8 @@ from kiebatch.model.results import Attempt as Attempt
 from kiebatch.model.results import MediaFacts as MediaFacts
 from kiebatch.model.results import job_of as job_of
 from kiebatch.model.results import job_record as job_record
+from kiebatch.model.rows import Row as Row
+from kiebatch.model.rows import row_of as row_of
 from kiebatch.model.scenes import Ask as Ask
 from kiebatch.model.scenes import Character as Character
 from kiebatch.model.scenes import Document as Document

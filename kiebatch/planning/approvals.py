@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kiebatch import files, formats
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_number
 from kiebatch.planning import effects
 from kiebatch.planning.effects import Approval, Effects
 from kiebatch.planning.plans import Plan
@@ -80,8 +80,7 @@ def recalled(workspace: Workspace, digest: str) -> Effects | None:
 
 
 def _cap(opened: Opened) -> float | None:
-    cap = opened.project.run.get("max_credits")
-    return None if cap is None else float(cap)
+    return as_number(opened.project.run.get("max_credits"))
 
 
 def _folder(workspace: Workspace) -> Path:

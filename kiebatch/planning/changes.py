@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import rfc8785
 
-from kiebatch.model import JSON, Asset, Job, Slot, same_words
+from kiebatch.model import JSON, Asset, Job, Slot, as_number, same_words
 from kiebatch.planning.plans import Reason
 
 
@@ -40,7 +40,7 @@ def _other_params(job: Job, sent: Mapping[str, JSON]) -> bool:
     )
 
 
-def _plain(value: JSON) -> JSON:
+def _plain(value: JSON) -> bytes | None:
     return rfc8785.dumps(value) if value is not None else None
 
 
@@ -66,7 +66,4 @@ def shorter_than_asked(job: Job, made: Sequence[Asset]) -> str:
 
 def _seconds(value: JSON) -> float:
     """Return a length as a number; models spell it `5` or `"5"`."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return 0.0
+    return as_number(value) or 0.0

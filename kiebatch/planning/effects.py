@@ -11,7 +11,20 @@ import rfc8785
 
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Attempt, Job, LocalFile, Ref, ShotOutput, Slot, fingerprint, stamp
+from kiebatch.model import (
+    JSON,
+    Attempt,
+    Job,
+    LocalFile,
+    Ref,
+    Row,
+    ShotOutput,
+    Slot,
+    as_mapping,
+    fingerprint,
+    row_of,
+    stamp,
+)
 from kiebatch.planning.order import output_of
 from kiebatch.planning.plans import Action, Entry, Plan, Reason, most, price_of
 
@@ -107,24 +120,33 @@ class Approval:
 def read_effects(value: JSON) -> Effects | None:
     """Return effects that were written as JSON; None for what are none."""
     try:
-        purchases = [_purchase(line) for line in value["purchases"]]
-        cap = None if value["cap"] is None else float(value["cap"])
+        row = row_of(value)
+        purchases = [_purchase(line) for line in row.list("purchases")]
+        cap = row.number_or_none("cap")
     except (KeyError, TypeError, ValueError):
         return None
     return Effects(purchases={purchase.slot: purchase for purchase in purchases}, cap=cap)
 
 
 def _purchase(line: JSON) -> Purchase:
-    instead = line.get("instead")
+    """Return a purchase that `Purchase.as_json` wrote; KeyError, TypeError or ValueError for what is none."""
+    row = row_of(line)
     return Purchase(
-        slot=str(line["slot"]),
-        model=str(line["model"]),
-        content=str(line["content"]),
-        credits=None if line["credits"] is None else float(line["credits"]),
-        reserve=None if line["reserve"] is None else float(line["reserve"]),
-        instead=(str(instead[0]), str(instead[1])) if instead else None,
-        replaces=tuple(str(one) for one in line.get("replaces") or ()),
+        slot=row.text("slot"),
+        model=row.text("model"),
+        content=row.text("content"),
+        credits=row.number_or_none("credits"),
+        reserve=row.number_or_none("reserve"),
+        instead=_instead(row),
+        replaces=row.texts("replaces") if "replaces" in row.values else (),
     )
+
+
+def _instead(row: Row) -> tuple[str, str] | None:
+    if not row.values.get("instead"):
+        return None
+    model, content = row.texts("instead")
+    return model, content
 
 
 def of_plan(todo: Plan, *, cap: float | None = None) -> Effects:
@@ -167,7 +189,7 @@ def _bought_under(digest: str, attempts: Sequence[Attempt]) -> _Bought:
     tasks = set()
     spent = {}
     for attempt in attempts:
-        record = attempt.job.get("approved") or {}
+        record = as_mapping(attempt.job.get("approved"))
         if record.get("digest") != digest:
             continue
         purchase = _purchase(record["purchase"])

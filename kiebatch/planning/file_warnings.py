@@ -8,25 +8,25 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from kiebatch.errors import Problem, Where
-from kiebatch.model import Project
+from kiebatch.model import JSON, Project, as_list
 from kiebatch.planning.plans import Plan
 from kiebatch.project import Opened
 
 _NAMED = re.compile(r"shot `([^`]+)`: ")
 
 
-def jobs_as_json(todo: Plan, opened: Opened) -> list[dict[str, object]]:
+def jobs_as_json(todo: Plan, opened: Opened) -> list[dict[str, JSON]]:
     """Return the selected slots of a plan as contract section 8 says, with the file's warnings about each."""
     about = warnings_by_shot(opened.project, opened.problems)
-    found: list[dict[str, object]] = []
+    found: list[dict[str, JSON]] = []
     for entry in todo.entries:
         if not entry.selected:
             continue
         value = entry.as_json()
-        more = [w for w in about.get(entry.slot.shot_name, ()) if w not in value["warnings"]]
+        own = as_list(value["warnings"])
+        more = [w for w in about.get(entry.slot.shot_name, ()) if w not in own]
         if entry.job and more:
-            value["warnings"] += more
-            value["state"] = "warnings"
+            value |= {"warnings": [*own, *more], "state": "warnings"}
         found.append(value)
     return found
 

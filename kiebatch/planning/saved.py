@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from kiebatch import files, formats
+from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Refused
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_list, as_mapping, as_number, as_text, under
 from kiebatch.planning import effects
 from kiebatch.planning.approvals import effects_of
 from kiebatch.planning.plans import Action, Entry, Plan, Reason, price_of
@@ -43,15 +44,15 @@ def check_bound(bound: Mapping[str, JSON], todo: Plan, journal: Journal) -> Plan
     It rests on what its jobs ask for, their references, and the current assets of their slots.  What else changed in
     the file or the manifest does not matter.  `Refused` where a price has risen since.
     """
-    then = {str(job["slot"]): job for job in bound.get("jobs", ())}
+    then = {line.slot: line for line in map(_line, as_list(bound.get("jobs")))}
     now = {str(entry.slot): entry for entry in todo.entries}
-    made = [slot for slot, job in then.items() if slot in now and _made_since(job, now[slot])]
+    made = [slot for slot, line in then.items() if slot in now and _made_since(line, now[slot])]
     if made:
         raise Invalid(
             f"{', '.join(made[:5])}: made since the plan was saved, so nothing was sent",
             hint="make a new one with `kiebatch plan --out`",
         )
-    moved = [slot for slot, job in then.items() if slot not in now or _moved(job, now[slot])]
+    moved = [slot for slot, line in then.items() if slot not in now or _moved(line, now[slot])]
     if moved:
         raise Invalid(
             "the plan no longer fits: the scene file, a reference or the manifest has moved on"
@@ -65,32 +66,56 @@ def check_bound(bound: Mapping[str, JSON], todo: Plan, journal: Journal) -> Plan
     return replace(todo, entries=entries)
 
 
-def _made_since(job: Mapping[str, JSON], entry: Entry) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """What a saved plan says of one slot.  `current` is None in a plan of 0.1, which did not say which files there were."""
+
+    slot: str
+    action: str | None
+    fingerprint: str | None
+    input: JSON
+    current: JSON
+    amount: float | None  # the price in credits, where one was known
+
+
+def _line(job: JSON) -> _Line:
+    row = as_mapping(job)
+    return _Line(
+        slot=str(row["slot"]),
+        action=as_text(row.get("action")),
+        fingerprint=as_text(row.get("fingerprint")),
+        input=row.get("input"),
+        current=row.get("current"),
+        amount=as_number(under(row, "credits", "amount")),
+    )
+
+
+def _made_since(line: _Line, entry: Entry) -> bool:
     """Whether a slot got another result since, or has by now what the plan would have made."""
-    if "current" in job and job["current"] != [a.filename for a in entry.current]:
+    if line.current is not None and line.current != [a.filename for a in entry.current]:
         return True
-    return job.get("action") == "generate" and entry.action is Action.KEEP
+    return line.action == Action.GENERATE and entry.action is Action.KEEP
 
 
-def _moved(job: Mapping[str, JSON], entry: Entry) -> bool:
-    if job.get("action") == Action.GENERATE and entry.cause is Reason.PAID:
-        return (
-            job.get("fingerprint") != entry.fingerprint
-        )  # a store has it, which a plan does not ask over a network
-    same = (job.get("action"), job.get("fingerprint")) == (entry.action.value, entry.fingerprint)
-    return not same and not (job.get("action") == entry.action.value and _same_words(job, entry))
+def _moved(line: _Line, entry: Entry) -> bool:
+    """Whether a slot asks for something else than the plan that was saved."""
+    same_content = line.fingerprint == entry.fingerprint
+    if line.action == Action.GENERATE and entry.cause is Reason.PAID:
+        return not same_content  # a store has it, which a plan does not ask over a network
+    return line.action != entry.action.value or not (same_content or _same_words(line, entry))
 
 
-def _same_words(job: Mapping[str, JSON], entry: Entry) -> bool:
+def _same_words(line: _Line, entry: Entry) -> bool:
     """Whether a plan of 0.1, which hashed words as they were written, asks for the same."""
-    return entry.fingerprint is not None and job.get("input") == dict(entry.job.input if entry.job else {})
+    return entry.fingerprint is not None and line.input == dict(entry.job.input if entry.job else {})
 
 
-def _check_prices(then: Mapping[str, Mapping[str, JSON]], todo: Plan) -> None:
+def _check_prices(then: Mapping[str, _Line], todo: Plan) -> None:
     """Refuse a plan one of whose prices has risen since: the person agreed to less."""
     risen = []
     for entry in todo.generate:
-        before = (then.get(str(entry.slot), {}).get("credits") or {}).get("amount")
+        line = then.get(str(entry.slot))
+        before = line.amount if line else None
         now = price_of(entry.job).amount if entry.job else None
         if before is not None and (now is None or now > before + 1e-9):
             price = "an unknown price" if now is None else f"{now:g}"
@@ -152,7 +177,7 @@ def _is_job(value: JSON) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("slot"), str):
         return False
     credits = value.get("credits")
-    amount = credits.get("amount") if isinstance(credits, dict) else None
+    amount = under(credits, "amount")
     is_price = amount is None or (isinstance(amount, int | float) and abs(amount) < 1e15)
     return (credits is None or isinstance(credits, dict)) and is_price
 

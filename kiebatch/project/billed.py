@@ -10,7 +10,6 @@ It lies beside `config.yaml` in the user's config folder.  Runs write it; a line
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from kiebatch._dataclass import dataclass
 from kiebatch.addresses import is_loopback
 from kiebatch.catalogue import Measured
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON
+from kiebatch.model import JSON, Row, row_of
 from kiebatch.project import config
 from kiebatch.scenefile import document
 from kiebatch.settings import ENVIRONMENT, Settings, settings
@@ -60,7 +59,7 @@ def account_of(chosen: Settings, root: Path, environ: Mapping[str, str] = os.env
 def read(account: Account, where: Path | None = None) -> tuple[Measured, ...]:
     """Return what jobs of an account were billed; of every account with its API where the key is not known."""
     rows = _rows(where or _path())
-    return tuple(_measured(row) for row in rows if _is_of(row, account))
+    return tuple(row.measured for row in rows if row.is_of(account))
 
 
 def add(account: Account, found: Sequence[Measured], where: Path | None = None) -> None:
@@ -75,10 +74,10 @@ def add(account: Account, found: Sequence[Measured], where: Path | None = None) 
     with files.lock(path.with_suffix(".lock"), wait=True, holder="`kiebatch run`", timeout_s=30):
         kept = []
         for row in _rows(path):
-            same_account = row["account"] == account.digest and row["host"] == account.host
-            another_simulator = _is_simulator(row["host"]) and not same_account
-            if not another_simulator and not (same_account and _measured(row).about in about):
-                kept.append(row)
+            same_account = row.account == account
+            another_simulator = _is_simulator(row.account.host) and not same_account
+            if not another_simulator and not (same_account and row.measured.about in about):
+                kept.append(row.written)
         rows = [*kept, *(_row(one, account) for one in found)]
         text = yaml.safe_dump(
             {**_value(path), _HEAD: FORMAT, "measured": rows},
@@ -95,10 +94,6 @@ def _path() -> Path | None:
     return folder / NAME if folder else None
 
 
-def _is_of(row: Mapping[str, JSON], account: Account) -> bool:
-    return row["host"] == account.host and account.digest in ("", row["account"])
-
-
 def _is_simulator(host: str) -> bool:
     return is_loopback(host.partition("//")[2].rpartition(":")[0])
 
@@ -113,30 +108,54 @@ def _value(path: Path) -> dict[str, JSON]:
     return value
 
 
-def _rows(path: Path | None) -> list[dict[str, JSON]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One row of the file, and `written`, the same as the file has it: a later version may say more there."""
+
+    account: Account
+    measured: Measured
+    written: Mapping[str, JSON]
+
+    def is_of(self, account: Account) -> bool:
+        """Whether it counts for an account; where its key is not known, every account with its API does."""
+        return self.account.host == account.host and account.digest in ("", self.account.digest)
+
+
+def _rows(path: Path | None) -> list[_Row]:
     """Return the rows of the file, checked.  `Invalid` where one of them cannot be read."""
     rows = _value(path).get("measured") or [] if path else []
-    for number, row in enumerate(rows if isinstance(rows, list) else [None], 1):
-        if not _is_row(row):
-            raise _unreadable(path or Path(NAME), f"row {number} is not one that a run has written")
-    return rows
+    found = []
+    for number, written in enumerate(rows if isinstance(rows, list) else [None], 1):
+        try:
+            found.append(_read(row_of(written)))
+        except (KeyError, TypeError, ValueError):
+            why = f"row {number} is not one that a run has written"
+            raise _unreadable(path or Path(NAME), why) from None
+    return found
 
 
-def _is_row(row: JSON) -> bool:
-    if not isinstance(row, dict) or not isinstance(row.get("params"), dict):
-        return False
-    words = all(isinstance(row.get(key), str) for key in ("account", "host", "model", "as_of"))
-    numbers = all(_is_amount(row.get(key)) for key in ("listed", "credits", "jobs"))
-    return words and numbers and row.get("kind") in ("exact", "estimate")
-
-
-def _is_amount(value: JSON) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 <= value < 1e6
-        and math.isfinite(value)
+def _read(row: Row) -> _Row:
+    """Return a row as a value; KeyError, TypeError or ValueError where it is not one of ours."""
+    if row.text("kind") not in ("exact", "estimate"):
+        raise ValueError("the kind of a price that was billed is exact or estimate")
+    measured = Measured(
+        model=row.text("model"),
+        params=row.mapping("params"),
+        listed=_amount(row, "listed"),
+        credits=_amount(row, "credits"),
+        kind="exact" if row.text("kind") == "exact" else "estimate",
+        as_of=row.text("as_of"),
+        jobs=int(_amount(row, "jobs")),
     )
+    account = Account(digest=row.text("account"), host=row.text("host"))
+    return _Row(account=account, measured=measured, written=row.values)
+
+
+def _amount(row: Row, key: str) -> float:
+    amount = row.number(key)
+    if not 0 <= amount < 1e6:
+        raise ValueError(f"`{key}` is out of bounds")
+    return amount
 
 
 def _unreadable(path: Path, why: str) -> Invalid:
@@ -150,11 +169,6 @@ def _unreadable(path: Path, why: str) -> Invalid:
             )
         ]
     )
-
-
-def _measured(row: Mapping[str, JSON]) -> Measured:
-    names = ("model", "params", "listed", "credits", "kind", "as_of", "jobs")
-    return Measured(**{name: row[name] for name in names})
 
 
 def _row(one: Measured, account: Account) -> dict[str, JSON]:

@@ -11,6 +11,8 @@ import pytest
 
 from kiebatch import api
 from kiebatch.errors import Exit
+from kiebatch.model import JSON
+from kiebatch.planning import effects
 from support.film import Film, Said
 
 CHAIN = """
@@ -22,6 +24,17 @@ CHAIN = """
       - {id: 3, prompt: The lamp}
 """
 QUICK = ("--rate", "500/1s", "--poll-interval", "0.01", "--no-canary")
+
+
+WRITTEN: dict[str, JSON] = {
+    "slot": "1",
+    "model": "z-image",
+    "content": "sha256:1",
+    "credits": 4,
+    "reserve": 4,
+    "instead": ["flux-2", "sha256:2"],
+    "replaces": ["sha256:3"],
+}
 
 
 def digest(film: Film, *options: str) -> str:
@@ -44,6 +57,31 @@ def killed_in_flight(film: Film, approved: str) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         film.run(approved=approved, edges=api.Edges(hook=dies, gate_path=":memory:"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        {"purchases": []},
+        {"purchases": ["1"], "cap": None},
+        {"purchases": [{"slot": "1"}], "cap": None},
+        {"purchases": [{**WRITTEN, "credits": "much"}], "cap": None},
+        {"purchases": [{**WRITTEN, "instead": ["z-image"]}], "cap": None},
+        {"purchases": [WRITTEN], "cap": "5$"},
+    ],
+)
+def test_what_is_not_what_a_plan_buys_means_nothing(value: JSON) -> None:
+    assert effects.read_effects(value) is None
+
+
+def test_what_a_plan_buys_is_read_as_it_was_written() -> None:
+    found = effects.read_effects({"purchases": [WRITTEN], "cap": 5})
+
+    assert found is not None
+    assert effects.read_effects(found.as_json()) == found
+    assert found.as_json()["purchases"] == [WRITTEN]
 
 
 # --- what the digest is ----------------------------------------------------------------------------------
