@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from kiebatch._lazy import face
 
 if TYPE_CHECKING:
+    from kiebatch.record.asset_rows import asset_from as asset_from
+    from kiebatch.record.asset_rows import asset_to as asset_to
     from kiebatch.record.database import Hook as Hook
     from kiebatch.record.database import no_hook as no_hook
     from kiebatch.record.journal import Journal as Journal
     from kiebatch.record.journal import SavedOutput as SavedOutput
-    from kiebatch.record.journal import asset_from as asset_from
-    from kiebatch.record.journal import asset_to as asset_to
     from kiebatch.record.journal_file import open_journal as open_journal
     from kiebatch.record.ledger import Claimed as Claimed
     from kiebatch.record.ledger import Fenced as Fenced
@@ -59,8 +59,8 @@ __getattr__, __dir__ = face(
         "TaskKnown": "ledger",
         "Taken": "ledger",
         "Whereabouts": "store",
-        "asset_from": "journal",
-        "asset_to": "journal",
+        "asset_from": "asset_rows",
+        "asset_to": "asset_rows",
         "no_hook": "database",
         "open_journal": "journal_file",
         "results_of": "store",

@@ -202,14 +202,3 @@ class Journal(Protocol):
     def decide(self, attempt: int, decision: str, task_id: str | None = None) -> None:
         """Carry out `resolve`: `task-id` makes it a known task, `resubmit` and `forget` let go of it."""
         ...
-
-
-def asset_to(asset: Asset) -> dict[str, JSON]:
-    """Return an asset as the journal keeps it."""
-    return {name: getattr(asset, name) for name in Asset.__dataclass_fields__ if name != "made_from"} | {
-        "made_from": list(asset.made_from)
-    }
-
-
-def asset_from(record: Mapping[str, JSON]) -> Asset:
-    return Asset(**{**record, "made_from": tuple(record.get("made_from") or ())})

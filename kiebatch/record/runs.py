@@ -11,13 +11,14 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from kiebatch import files
 from kiebatch.errors import Invalid, nearest
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_list, as_mapping, as_text
 
 FORMAT = 1
 INDEX = "index.jsonl"
@@ -193,23 +194,35 @@ def _folded(path: Path, folder: Path, run_id: str) -> RunRecord:
         kind = row.get("kind")
         if kind == "notice":
             notices.append((str(row.get("time", "")), str(row.get("text", ""))))
-        elif kind == "job" and isinstance(row.get("slot"), str):
-            slot = row["slot"]
+            continue
+        slot = as_text(row.get("slot"))
+        if kind == "job" and slot is not None:
             jobs[slot] = _with(jobs.get(slot) or JobRecord(slot=slot), row)
     return RunRecord(run=run, jobs=tuple(jobs.values()), notices=tuple(notices))
 
 
-_JOB_KEYS = {f.name for f in fields(JobRecord)} - {"slot", "assets", "states"}
-
-
 def _with(job: JobRecord, row: Mapping[str, JSON]) -> JobRecord:
-    """Return a job's record with what one more line says."""
-    changes: dict[str, JSON] = {name: row[name] for name in _JOB_KEYS if row.get(name) is not None}
-    if isinstance(row.get("asset"), Mapping):
-        changes["assets"] = (*job.assets, row["asset"])
-    if row.get("event"):
-        changes["states"] = (*job.states, (str(row.get("time", "")), str(row["event"])))
-    return replace(job, **changes)
+    """Return a job's record with what one more line says; what the line does not say stays."""
+    asset = as_mapping(row.get("asset"))
+    event = row.get("event")
+    state = (str(row.get("time", "")), str(event))
+    return JobRecord(
+        slot=job.slot,
+        model=_text(row, "model", job.model),
+        task_id=as_text(row.get("task_id")) or job.task_id,
+        state=_text(row, "state", job.state),
+        request=_said(row, "request", job.request),
+        answer=_said(row, "answer", job.answer),
+        record=_said(row, "record", job.record),
+        prompt=_text(row, "prompt", job.prompt),
+        prompt_raw=_text(row, "prompt_raw", job.prompt_raw),
+        credits=_number(row, "credits", job.credits),
+        billed=_flag(row, "billed", job.billed),
+        code=_text(row, "code", job.code),
+        message=_text(row, "message", job.message),
+        assets=(*job.assets, asset) if asset else job.assets,
+        states=(*job.states, state) if event else job.states,
+    )
 
 
 def _last_run(path: Path) -> Run | None:
@@ -229,18 +242,68 @@ def _rows(path: Path) -> Iterator[Mapping[str, JSON]]:
             yield row
 
 
-_RUN_KEYS = {f.name for f in fields(Run)}
-
-
 def _run(row: Mapping[str, JSON]) -> Run | None:
     """Return the run that a line tells of; keys of a newer version are left out."""
-    values = {name: value for name, value in row.items() if name in _RUN_KEYS}
-    if not values.get("id") or not values.get("started_at"):
+    id, started_at = _text(row, "id"), _text(row, "started_at")
+    if not id or not started_at:
         return None
-    try:
-        values["status"] = RunStatus(values.get("status", RunStatus.UNFINISHED))
-    except ValueError:
-        values["status"] = RunStatus.ERROR
+    counts = as_mapping(row.get("counts"))
     return Run(
-        **{**values, "tags": tuple(values.get("tags") or ()), "models": tuple(values.get("models") or ())}
+        id=id,
+        started_at=started_at,
+        ended_at=_text(row, "ended_at"),
+        status=_status(_text(row, "status", RunStatus.UNFINISHED)),
+        command=_text(row, "command"),
+        by=_text(row, "by"),
+        machine=_text(row, "machine"),
+        film=_text(row, "film"),
+        assets=_text(row, "assets"),
+        commit=_text(row, "commit"),
+        draft=row.get("draft") is True,
+        tags=_texts(row, "tags"),
+        models=_texts(row, "models"),
+        counts={name: count for name, count in counts.items() if isinstance(count, int)},
+        estimated=_number(row, "estimated", 0.0),
+        spent=_number(row, "spent", 0.0),
+        billed_for_failures=_number(row, "billed_for_failures", 0.0),
+        saved=_number(row, "saved", 0.0),
+        reason=_text(row, "reason"),
     )
+
+
+def _status(text: str) -> RunStatus:
+    """Return how a run ended; an error where a newer version has a word of its own for it."""
+    try:
+        return RunStatus(text)
+    except ValueError:
+        return RunStatus.ERROR
+
+
+# --- one value of a line; where it is missing or has another shape, what is known already ----------------
+
+
+def _text(row: Mapping[str, JSON], key: str, known: str = "") -> str:
+    value = as_text(row.get(key))
+    return known if value is None else value
+
+
+def _texts(row: Mapping[str, JSON], key: str) -> tuple[str, ...]:
+    return tuple(str(value) for value in as_list(row.get(key)))
+
+
+_Number = TypeVar("_Number", float, float | None)
+
+
+def _number(row: Mapping[str, JSON], key: str, known: _Number) -> float | _Number:
+    value = row.get(key)
+    return value if isinstance(value, int | float) else known
+
+
+def _flag(row: Mapping[str, JSON], key: str, known: bool | None) -> bool | None:
+    value = row.get(key)
+    return value if isinstance(value, bool) else known
+
+
+def _said(row: Mapping[str, JSON], key: str, known: JSON) -> JSON:
+    value = row.get(key)
+    return known if value is None else value

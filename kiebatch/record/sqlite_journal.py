@@ -13,8 +13,9 @@ from typing import Self
 from kiebatch.errors import KieBatchError
 from kiebatch.model import JSON, Attempt, Output, Slot
 from kiebatch.record import journal_schema
+from kiebatch.record.asset_rows import asset_from
 from kiebatch.record.database import Database, Hook, no_hook, read_rows, spoilt
-from kiebatch.record.journal import SavedOutput, asset_from
+from kiebatch.record.journal import SavedOutput
 from kiebatch.record.ledger import Claimed, Intent, Taken, TaskKnown
 from kiebatch.record.notebook import Notebook
 

@@ -18,7 +18,7 @@ from typing import Literal
 from kiebatch import files, formats
 from kiebatch.errors import Invalid, plain
 from kiebatch.git import Repository
-from kiebatch.model import ASSET_FOLDERS, JSON, Asset
+from kiebatch.model import ASSET_FOLDERS, JSON, Asset, as_mapping
 from kiebatch.record import manifest
 from kiebatch.record.manifest import merging
 from kiebatch.record.manifest.manifest import MARK, Manifest
@@ -141,9 +141,7 @@ def _of_record(recorded: Manifest) -> list[Damage]:
         message = f"the numbers of its type have a gap at `{new}`, and other tools count them"
         damage.append(Damage(kind="id", slot=slots.get(old), asset=old, message=message))
     for asset in recorded.assets:
-        for key, other in (
-            (asset.extra.get(MARK) or {}).items() if isinstance(asset.extra.get(MARK), dict) else ()
-        ):
+        for key, other in as_mapping(asset.extra.get(MARK)).items():
             message = (
                 f"two branches changed `{key}`: the entry has {_quoted(manifest.entry(asset).get(key))}, "
                 f"the other branch {_quoted(other)}; keep one and remove `{MARK}`"

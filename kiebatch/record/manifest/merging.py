@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from kiebatch.model import JSON, Asset
+from kiebatch.model import JSON, Asset, as_mapping, as_text
 from kiebatch.record.manifest.ids import id_prefix
 from kiebatch.record.manifest.keys import birth, place, revised, sort_key
 from kiebatch.record.manifest.manifest import MARK, Manifest
@@ -78,7 +78,9 @@ def merge(base: Manifest, ours: Manifest, theirs: Manifest) -> tuple[Manifest, l
     tops = [{"source": m.source, **m.extra} for m in (base, ours, theirs)]
     top, others = _three_way(tops[0], tops[1], tops[2])
     head.extend(Conflict("", key, top.get(key), other) for key, other in others.items())
-    source = top.pop("source", None)
+    source = as_text(top.get("source"))
+    if source == top.get("source"):  # else it is kept as another tool wrote it
+        top.pop("source", None)
     merged = Manifest(mended, source, top)
     return merged, head + [
         Conflict(names[i], key, kept, other) for i, key, kept, other in conflicts if i in names
@@ -151,10 +153,13 @@ def _merge_facts(thing: _Thing, index: int, conflicts: list[tuple[int, str, JSON
     for key, other in others.items():
         conflicts.append((index, key, facts.get(key), other))
     if others:
-        facts[MARK] = {**facts.get(MARK, {}), **others}
+        facts[MARK] = {**as_mapping(facts.get(MARK)), **others}
     same = facts == mine
     version = max(ours.version, theirs.version)
     thing.merged = revised(ours if same else asset_of({"id": "", **facts}), version=version)
+
+
+_ABSENT = object()
 
 
 def _three_way(base: _Facts, ours: _Facts, theirs: _Facts) -> tuple[_Facts, _Facts]:
@@ -163,20 +168,19 @@ def _three_way(base: _Facts, ours: _Facts, theirs: _Facts) -> tuple[_Facts, _Fac
     One side wins for all of them, so that a prompt and its fingerprint stay together; which one depends on
     the values alone.
     """
-    absent = object()
     merged: _Facts = {}
     torn = []
     for key in {**base, **ours, **theirs}:
-        old, mine, yours = base.get(key, absent), ours.get(key, absent), theirs.get(key, absent)
+        old, mine, yours = (side.get(key, _ABSENT) for side in (base, ours, theirs))
         if mine == yours or yours == old:
-            value = mine
+            side = ours
         elif mine == old:
-            value = yours
+            side = theirs
         else:
             torn.append(key)
-            value = None
-        if value is not absent:
-            merged[key] = value
+            side = {key: None}  # its place in the entry; the value follows
+        if key in side:
+            merged[key] = side[key]
     texts = [json.dumps([side.get(key) for key in sorted(torn)], sort_keys=True) for side in (ours, theirs)]
     winner, loser = (ours, theirs) if texts[0] >= texts[1] else (theirs, ours)
     for key in torn:

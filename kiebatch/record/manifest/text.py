@@ -11,7 +11,7 @@ from typing import Any
 
 from kiebatch import files, formats
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Asset
+from kiebatch.model import JSON, Asset, as_mapping
 from kiebatch.record.manifest.ids import PREFIXES
 from kiebatch.record.manifest.manifest import Manifest
 from kiebatch.record.manifest.repair import repaired
@@ -101,8 +101,8 @@ def parse_file(text: str, file: str) -> Manifest:
     recorded = parse(text, file)
     if recorded.assets:
         return recorded
-    value = formats.strict_json(text.removeprefix("\ufeff")) if text.strip() else {}
-    if isinstance(value, dict) and "assets" in value:
+    value = as_mapping(formats.strict_json(text.removeprefix("\ufeff"))) if text.strip() else {}
+    if "assets" in value:
         return recorded
     if not value or "kiebatch" in value:
         raise _invalid(
@@ -307,12 +307,11 @@ def _entry_text(asset: Asset) -> str:
 
 
 def _nested(value: JSON, indent: str) -> str:
-    kind = type(value)
-    if kind is str:
+    if type(value) is str:
         return _string(value)
-    if kind is int:
+    if type(value) is int:
         return str(value)
-    if not value and kind is dict:
+    if not value and type(value) is dict:
         return "{}"
     return _safe(json.dumps(value, indent=2, ensure_ascii=False)).replace("\n", "\n" + indent)
 

@@ -10,16 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 
 from kiebatch.model import JSON, Asset
-from kiebatch.record.journal import asset_to
+from kiebatch.record.asset_rows import asset_from, asset_to
 from kiebatch.record.ledger import Key
 
 FORMAT = 1
 LONGEST_ENTRY = 8 << 20  # bytes; an entry holds prompts and facts, never media
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_KNOWN = {field.name for field in fields(Asset)}
 
 
 def is_digest(text: str | None) -> bool:
@@ -81,11 +79,8 @@ def outputs(text: bytes) -> list[Asset]:
 
 
 def _asset(entry: Mapping[str, JSON]) -> Asset:
-    """Return a stored asset.  Keys that a later version wrote are left out; KeyError or TypeError where it is none."""
-    known = {name: value for name, value in entry.items() if name in _KNOWN}
-    asset = Asset(**{**known, "made_from": tuple(known.get("made_from") or ())})
-    if not isinstance(asset.output, int) or not isinstance(asset.filename, str) or "\0" in asset.filename:
-        raise TypeError("not an asset")
-    if not isinstance(asset.sha256, str) or not is_digest(asset.sha256) or not isinstance(asset.bytes, int):
+    """Return a stored asset; KeyError or TypeError where it is none, or where its bytes could not be told."""
+    asset = asset_from(entry)
+    if "\0" in asset.filename or asset.sha256 is None or not is_digest(asset.sha256) or asset.bytes is None:
         raise TypeError("not an asset")
     return asset
