@@ -12,11 +12,10 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from kiebatch import files
 from kiebatch.errors import Invalid, plain
-from kiebatch.model import JSON
 
 MAX_BYTES = 64 * 2**20  # of a timeline: one of 5,000 shots has 20 MB
 _MEMORY = 2 * 2**30
@@ -27,7 +26,16 @@ _ROOT = str(Path(__file__).parents[2])
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from kiebatch.exports.apart import main; main()"
 
 
-def read(path: Path, fps: Fraction) -> dict[str, JSON]:
+class Answer(TypedDict, total=False):
+    """What the process says: `fps` and `clips` (shot, start, seconds, rate), or why the file cannot be read."""
+
+    fps: str
+    clips: list[tuple[str, float, float, float]]
+    problem: str
+    hint: str
+
+
+def read(path: Path, fps: Fraction) -> Answer:
     """Return `fps` and `clips` of a timeline as `main` writes them.  `Invalid` when the file cannot be read."""
     shown = files.shown(path)
     try:
@@ -49,13 +57,13 @@ def read(path: Path, fps: Fraction) -> dict[str, JSON]:
         ended = signal.Signals(-done.returncode).name
         raise Invalid(f"{shown} is not a timeline: the library that reads it was ended by {ended}")
     try:
-        found = json.loads(done.stdout)
+        found: Answer = json.loads(done.stdout)
     except ValueError:
         last = plain(done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or "", 200)
         raise Invalid(f"{shown} is not a timeline: reading it failed ({last})") from None
     if "problem" in found:
         raise Invalid(f"{shown} is not a timeline: {plain(found['problem'], 300)}", hint=plain(found["hint"]))
-    return dict(found)
+    return found
 
 
 def main() -> None:
@@ -64,7 +72,7 @@ def main() -> None:
     path, fps = Path(sys.argv[2]), Fraction(sys.argv[3])
     from kiebatch.exports import otio
 
-    answer: dict[str, Any]
+    answer: Answer
     try:
         edited = otio.read_here(path, fps)
     except Invalid as invalid:
@@ -73,7 +81,7 @@ def main() -> None:
         # The library's adapters raise nearly anything on a broken file.
         answer = {"problem": f"{type(error).__name__}: {error}", "hint": ""}
     else:
-        clips = [[clip.shot, clip.start_s, clip.seconds, clip.rate] for clip in edited.clips]
+        clips = [(clip.shot, clip.start_s, clip.seconds, clip.rate) for clip in edited.clips]
         answer = {"fps": str(edited.fps), "clips": clips}
     sys.stdout.write(json.dumps(answer))
 

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,33 @@ def _zipped(folder: Path, target: Path) -> None:
                 archive.write(path, path.relative_to(folder).as_posix())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Result:
+    """The files of one result by their names in the bundle; empty for a derivative that could not be made."""
+
+    asset: str
+    original: str
+    web: str
+    thumb: str
+
+    def as_json(self) -> dict[str, JSON]:
+        found = {"asset": self.asset, "original": self.original, "web": self.web, "thumb": self.thumb}
+        return {key: name for key, name in found.items() if name}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One job with its files: `files` are those of its request and its inputs."""
+
+    record: JobRecord
+    files: Mapping[str, JSON]
+    results: Sequence[_Result]
+
+    def as_json(self) -> dict[str, JSON]:
+        results = [result.as_json() for result in self.results]
+        return {**self.record.as_json(), "files": {**self.files, "results": results}}
+
+
 @dataclass(slots=True)
 class _Bundle:
     record: RunRecord
@@ -80,16 +107,15 @@ class _Bundle:
 
     def write(self) -> int:
         jobs = [self._job(job) for job in self.record.jobs]
-        value = {**self.record.as_json(), "jobs": jobs}
+        value = {**self.record.as_json(), "jobs": [job.as_json() for job in jobs]}
         self._text("run.json", json.dumps(value, ensure_ascii=False, indent=2) + "\n")
         self._text("notes.md", self._notes(jobs))
         return sum(1 for path in self.folder.rglob("*") if path.is_file())
 
     # -- one job
 
-    def _job(self, job: JobRecord) -> dict[str, JSON]:
+    def _job(self, job: JobRecord) -> _Job:
         name = _UNSAFE.sub("-", job.slot).strip("-") or "job"
-        value = job.as_json()
         written: dict[str, JSON] = {}
         for key, part in (("request", job.request), ("answer", job.answer), ("record", job.record)):
             if part is not None:
@@ -102,8 +128,8 @@ class _Bundle:
                 f"prompts/{name}.raw.txt", (job.prompt_raw or job.prompt) + "\n"
             )
         written["inputs"] = [shown for asset in self._assets(job) for shown in self._inputs(asset)]
-        written["results"] = [shown for asset in self._assets(job) for shown in self._results(asset)]
-        return {**value, "files": written}
+        results = [shown for asset in self._assets(job) for shown in self._results(asset)]
+        return _Job(record=job, files=written, results=results)
 
     def _assets(self, job: JobRecord) -> Iterator[Asset]:
         """Yield the job's assets as the manifest knows them now: by their bytes, since a merge may renumber ids."""
@@ -130,20 +156,21 @@ class _Bundle:
         hidden = any(part.startswith(".") for part in within.parts)
         return bool(found and found[0] != "text" and not hidden and not files.tracked_link(path, root))
 
-    def _results(self, asset: Asset) -> Iterator[Mapping[str, JSON]]:
+    def _results(self, asset: Asset) -> Iterator[_Result]:
         """Copy a result with its web size and its thumbnail."""
         path = self.workspace.asset_file(asset.filename, asset.type)
         if path is None:
             return
-        found: dict[str, JSON] = {"asset": asset.id, "original": self._copy(path, f"originals/{path.name}")}
+        original = self._copy(path, f"originals/{path.name}")
         derivatives = Derivatives(self.workspace.state)
         web = derivatives.of(asset, path, "web")
-        if web:
-            found["web"] = self._copy(web, f"web/{path.stem}{web.suffix}")
         thumb = derivatives.of(asset, path, "thumb")
-        if thumb:
-            found["thumb"] = self._copy(thumb, f"thumbs/{path.stem}{thumb.suffix}")
-        yield found
+        yield _Result(
+            asset=asset.id,
+            original=original,
+            web=self._copy(web, f"web/{path.stem}{web.suffix}") if web else "",
+            thumb=self._copy(thumb, f"thumbs/{path.stem}{thumb.suffix}") if thumb else "",
+        )
 
     # -- files
 
@@ -159,7 +186,7 @@ class _Bundle:
         target.write_text(text, encoding="utf-8", newline="\n")
         return name
 
-    def _notes(self, jobs: list[dict[str, JSON]]) -> str:
+    def _notes(self, jobs: Sequence[_Job]) -> str:
         """Return a page for people: what the run was, and what was decided about its results."""
         run = self.record.run
         lines = [
@@ -172,14 +199,14 @@ class _Bundle:
             f"Spent {run.spent:g} credits, estimated {run.estimated:g}.",
             "",
         ]
-        for job, value in zip(self.record.jobs, jobs, strict=True):
+        for bundled in jobs:
+            job = bundled.record
             lines += [f"## {job.slot}", "", f"{job.model}: {job.state or 'submitted'}", ""]
             if job.message:
                 lines += [f"> {job.message}", ""]
             if job.prompt:
                 lines += [job.prompt, ""]
-            results = value["files"]["results"]
-            lines += [f"![{job.slot}]({one['thumb']})" for one in results if "thumb" in one]
+            lines += [f"![{job.slot}]({one.thumb})" for one in bundled.results if one.thumb]
             lines += self._said(job)
         return "\n".join(lines).rstrip() + "\n"
 

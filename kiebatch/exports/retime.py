@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.exports.cut import Film
 from kiebatch.exports.otio import Edit
-from kiebatch.model import JSON, Document, Path, Slot, tidy
+from kiebatch.model import JSON, Document, Path, SceneId, ShotId, Slot, as_list, as_mapping, row_of, tidy
 from kiebatch.scenefile import document, yaml_text
 
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
@@ -34,17 +35,21 @@ def apply(text: str, file: str, film: Film, edit: Edit) -> str:
     text = text.removeprefix(mark)
     read = document.read(text, file)
     expected = copy.deepcopy(read.value)
-    places = _shots(read.value)
-    wanted = _lengths(read.value, film, edit, places)
+    scenes = _scenes(read.value)
+    places = _places(scenes)
+    wanted = _lengths(scenes, film, edit, places)
     edits = []
     for path, seconds in wanted.items():
         edits.append(_set_duration(text, read, path, seconds))
-        _at(expected, path)["duration"] = seconds
+        entry = _at(expected, path)
+        assert isinstance(entry, dict)
+        entry["duration"] = seconds
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
-    for path, order in _orders(expected, edit, places, file):
+    for path, order in _orders(scenes, edit, places, file):
         text = yaml_text.reordered(text, document.read(text, file), path, order)
         whole = _at(expected, path)
+        assert isinstance(whole, list)
         whole[:] = [whole[n] for n in order]
     try:
         written = document.read(text, file).value
@@ -58,25 +63,48 @@ def apply(text: str, file: str, film: Film, edit: Edit) -> str:
 # --- lengths -------------------------------------------------------------------------------------------
 
 
-def _shots(value: JSON) -> dict[str, Path]:
-    """Return where each shot stands, by its name."""
-    found: dict[str, Path] = {}
-    for n, scene in enumerate(value["scenes"]):
-        if "shots" not in scene:
-            found[Slot(scene["id"]).shot_name] = ("scenes", n)
-        for m, shot in enumerate(scene.get("shots") or ()):
-            found[Slot(scene["id"], shot["id"]).shot_name] = ("scenes", n, "shots", m)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """A scene as the file has it; `shots` is None where it is one shot itself."""
+
+    id: SceneId
+    shots: tuple[ShotId, ...] | None
+    has_length: bool  # of its own, which its shots share
+
+
+def _scenes(value: JSON) -> list[_Scene]:
+    """Return the scenes of a scene file, which was found valid before."""
+    found = []
+    for scene in map(row_of, row_of(value).list("scenes")):
+        shots = None
+        if "shots" in scene.values:
+            shots = tuple(row_of(shot).id("id") for shot in as_list(scene.values["shots"]))
+        id, has_length = scene.id("id"), "duration" in scene.values
+        found.append(_Scene(id=id, shots=shots, has_length=has_length))
     return found
 
 
-def _lengths(value: JSON, film: Film, edit: Edit, places: Mapping[str, Path]) -> dict[Path, float]:
+def _places(scenes: Sequence[_Scene]) -> dict[str, Path]:
+    """Return where each shot stands, by its name."""
+    found: dict[str, Path] = {}
+    for n, scene in enumerate(scenes):
+        if scene.shots is None:
+            found[Slot(scene.id).shot_name] = ("scenes", n)
+        for m, shot in enumerate(scene.shots or ()):
+            found[Slot(scene.id, shot).shot_name] = ("scenes", n, "shots", m)
+    return found
+
+
+def _lengths(
+    scenes: Sequence[_Scene], film: Film, edit: Edit, places: Mapping[str, Path]
+) -> dict[Path, float]:
     changed = {c.shot: c.new_s for c in edit.changes if c.what == "duration" and c.new_s is not None}
     wanted: dict[Path, float] = {}
     for name, seconds in changed.items():
         wanted[places[name]] = tidy(seconds, 3)
         scene_path = places[name][:2]
         # A scene's own length is shared by the shots that have none: let it grow with them, or they would shrink.
-        if len(places[name]) > 2 and "duration" in _at(value, scene_path):
+        if len(places[name]) > 2 and scenes[int(scene_path[1])].has_length:
             total = sum(
                 changed.get(shot.name, film.seconds(shot.frames))
                 for shot in film.shots
@@ -98,7 +126,7 @@ def _set_duration(text: str, read: Document, path: Path, seconds: float) -> _Cha
     starts = yaml_text.line_starts(text)
     own = yaml_text.offset(starts, place)
     key = read.keys.get((*path, "duration"))
-    if key is not None and _at(read.value, path).get("duration") == "voice":
+    if key is not None and as_mapping(_at(read.value, path)).get("duration") == "voice":
         raise yaml_text.refused(key, "this length follows the voice: change `head` or `tail`")
     if key is not None and yaml_text.offset(starts, key) >= own:
         return _in_place_of(text, yaml_text.offset(starts, key), key, seconds)
@@ -133,7 +161,7 @@ def _behind(text: str, at: int, key: Where, seconds: float, *, is_flow: bool) ->
 
 
 def _orders(
-    value: JSON, edit: Edit, places: Mapping[str, Path], file: str
+    scenes: Sequence[_Scene], edit: Edit, places: Mapping[str, Path], file: str
 ) -> list[tuple[Path, tuple[int, ...]]]:
     """Return the lists to be put into another order: path, and the old positions in their new order."""
     by_scene: dict[int, list[str]] = {}
@@ -142,19 +170,19 @@ def _orders(
         scene = int(places[name][1])
         if scene != previous and scene in by_scene:
             where = Where(file)
-            message = f"the timeline shows scene `{value['scenes'][scene]['id']}` in several pieces"
+            message = f"the timeline shows scene `{scenes[scene].id}` in several pieces"
             raise Invalid([Problem(where=where, message=message, hint="a scene's shots must stand together")])
         by_scene.setdefault(scene, []).append(name)
         previous = scene
     found: list[tuple[Path, tuple[int, ...]]] = []
     for scene, names in by_scene.items():
         positions = [int(places[name][3]) for name in names if len(places[name]) > 2]
-        count = len(value["scenes"][scene].get("shots") or ())
+        count = len(scenes[scene].shots or ())
         order = _permuted(count, positions)
         if order != tuple(range(count)):
             found.append((("scenes", scene, "shots"), order))
-    order = _permuted(len(value["scenes"]), list(by_scene))
-    if order != tuple(range(len(value["scenes"]))):
+    order = _permuted(len(scenes), list(by_scene))
+    if order != tuple(range(len(scenes))):
         found.append((("scenes",), order))
     return found
 
@@ -166,10 +194,10 @@ def _permuted(count: int, shown: Sequence[int]) -> tuple[int, ...]:
     return tuple(next(queue) if n in there else n for n in range(count))
 
 
-# --- text ----------------------------------------------------------------------------------------------
+# --- values --------------------------------------------------------------------------------------------
 
 
 def _at(value: JSON, path: Path) -> JSON:
     for step in path:
-        value = value[step]
+        value = as_mapping(value)[step] if isinstance(step, str) else as_list(value)[step]
     return value

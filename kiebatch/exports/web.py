@@ -91,7 +91,7 @@ def _index(film: Film, options: Options, made: Mapping[Wanted, Path]) -> Iterato
     for name, shot, take, wish in _wishes(film, options):
         if wish not in made:
             continue
-        told = {
+        told: dict[str, JSON] = {
             "slot": take.slot,
             "shot": shot.name,
             "scene": shot.scene,
