@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from kiebatch import addresses
 from kiebatch.errors import CallFailed, Invalid, plain
-from kiebatch.model import Done, Reply, Request, Status, TaskFailed
+from kiebatch.model import Done, Reply, Request, Status, TaskFailed, as_number
 from kiebatch.provider import families, policy
 from kiebatch.provider.conduct import Conduct, ConductOptions
 from kiebatch.provider.downloads import DownloadFacts, Downloads
@@ -193,11 +193,8 @@ class Client:
         data = reply.data
         if isinstance(data, Mapping):
             data = next((data[key] for key in ("credits", "balance", "credit") if key in data), None)
-        try:
-            found = math.nan if isinstance(data, bool) else float(data)
-        except (TypeError, ValueError):
-            found = math.nan
-        if not math.isfinite(found):
+        found = None if isinstance(data, bool) else as_number(data)
+        if found is None or not math.isfinite(found):
             raise _NoBalance
         return found
 

@@ -201,7 +201,9 @@ _TASK_LIKE = re.compile(r"(?=.*\d)[\w-]{8,}")
 def _named_task(reply: Reply, request: Request | None) -> str | None:
     """Return the task that an answer names anywhere in its body, unless the request named it first."""
     sent = set(_texts((request.body or {}, dict(request.query)))) if request else set()
-    found = [reply.data] if isinstance(reply.data, str) and _TASK_LIKE.fullmatch(reply.data.strip()) else []
+    found: list[JSON] = []
+    if isinstance(reply.data, str) and _TASK_LIKE.fullmatch(reply.data.strip()):
+        found.append(reply.data)
     found += _task_values(reply.data if reply.body is None else reply.body)
     texts = (str(value).strip() for value in found)
     return next((text for text in texts if text and text not in sent), None)

@@ -101,12 +101,7 @@ class Binder:
         print_ = fingerprint(job, self.digest)
         found = await asyncio.gather(*(self._address(m, renewable) for m in job.media))
         for medium, address in zip(job.media, found, strict=True):
-            if medium.index is None:
-                bound[medium.field] = address
-            elif medium.key is None:
-                bound[medium.field][medium.index] = address
-            else:
-                bound[medium.field][medium.index][medium.key] = address
+            _put(bound, medium, address)
         return Bound(bound, print_, tuple(dict.fromkeys(made_from)), tuple(renewable))
 
     def upstream_of(self, medium: Media) -> Asset | None:
@@ -247,3 +242,18 @@ class Binder:
         await self._context.ledger.uploaded(digest, host, url)
         self._context.emit(Noticed(message=f"uploaded {files.shown(path)}", level="debug"))
         return url
+
+
+def _put(bound: dict[str, JSON], medium: Media, address: str) -> None:
+    """Write the address of a medium to its place in a job's input."""
+    if medium.index is None:
+        bound[medium.field] = address
+        return
+    places = bound[medium.field]
+    assert isinstance(places, list)
+    if medium.key is None:
+        places[medium.index] = address
+        return
+    place = places[medium.index]
+    assert isinstance(place, dict)
+    place[medium.key] = address

@@ -120,14 +120,7 @@ class Outcome:
         return {
             "status": self.status,
             "run_id": self.run_id,
-            "jobs": {
-                "planned": self.planned,
-                "succeeded": self.succeeded,
-                "failed": len(self.failures),
-                "held": len(self.held),
-                "kept": self.kept,
-                "skipped": len(self.not_sent),
-            },
+            "jobs": self.counts(),
             "credits": {
                 "estimated": round(self.estimated, 4),
                 "spent": round(self.spent, 4),
@@ -141,6 +134,17 @@ class Outcome:
             "expectations": {**expected.as_json(self.judged), "strict": self.strict},
             "reason": self.stopped_because or None,
             "stopped": str(self.stopped) if self.stopped else None,
+        }
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs there were, and what became of them."""
+        return {
+            "planned": self.planned,
+            "succeeded": self.succeeded,
+            "failed": len(self.failures),
+            "held": len(self.held),
+            "kept": self.kept,
+            "skipped": len(self.not_sent),
         }
 
     def _failure_json(self, failure: JobFailed) -> dict[str, JSON]:

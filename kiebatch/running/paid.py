@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kiebatch.model import Attempt, Job, Slot, job_of
+from kiebatch.model import Attempt, Job, Slot, as_list, job_of
 
 # asked: what the slot asks for today; earlier: it was, and becomes an older version that the slot shows until it
 # has a newer one; behind: the slot has what it asks for, and this goes behind it as an older version.
@@ -46,7 +46,7 @@ def paid_task(attempt: Attempt, job: Job, standing: Standing) -> PaidTask:
         twin=attempt.twin,
         edition=attempt.edition,
         task_id=attempt.task_id,
-        made_from=tuple(attempt.job.get("made_from") or ()),
+        made_from=tuple(str(one) for one in as_list(attempt.job.get("made_from"))),
         credits=attempt.credits,
         standing=standing,
         run_id=attempt.run_id,

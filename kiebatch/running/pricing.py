@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from kiebatch.catalogue import Catalogue, Measured, measured
 from kiebatch.catalogue.measured import Bill
 from kiebatch.errors import KieBatchError, plain
-from kiebatch.model import Attempt
+from kiebatch.model import Attempt, as_list, as_mapping
 from kiebatch.project import billed
 from kiebatch.project.billed import Account
 from kiebatch.record import Journal, auditing
@@ -41,9 +41,9 @@ def _bill(line: Line, attempt: Attempt, catalogue: Catalogue, *, agreed: bool) -
         return None
     return Bill(
         model=attempt.model,
-        params=measured.params_of(model, attempt.job.get("input") or {}),
+        params=measured.params_of(model, as_mapping(attempt.job.get("input"))),
         listed=listed,
-        bound=attempt.job["price"][1] == "bound",
+        bound="bound" in as_list(attempt.job.get("price")),
         credits=line.credits,
         agreed=agreed,
     )

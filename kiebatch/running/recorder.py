@@ -15,7 +15,7 @@ from typing import Self
 from kiebatch import formats
 from kiebatch.errors import KieBatchError
 from kiebatch.git import Repository
-from kiebatch.model import JSON, Job, Reply, Request, canonical_url, stamp
+from kiebatch.model import JSON, Job, Reply, Request, as_text, canonical_url, stamp
 from kiebatch.planning import Plan
 from kiebatch.project import Opened
 from kiebatch.provider.policy import Answer
@@ -35,9 +35,15 @@ _NOT_BOUGHT = ("saved", "made before", "paid for already")
 class _Talk:
     """What was sent and answered about one task, until somebody says which slot it is for."""
 
-    request: JSON = None
+    path: str = ""
+    body: JSON = None
     answer: JSON = None
     record: JSON = None
+
+    @property
+    def request(self) -> JSON:
+        """The submission as the record shows it; None where it was another run that sent it."""
+        return {"path": self.path, "body": self.body} if self.path else None
 
 
 class Recorder:
@@ -137,8 +143,7 @@ class Recorder:
         """Take one call to the API and its answer.  `task_id` is that of a submission that was accepted."""
         told = answer.body if isinstance(answer, Reply) else {"no_answer": answer.reason}
         if request.method == "POST" and request.body is not None:
-            sent = {"path": request.path, "body": dict(request.body)}
-            talk = _Talk(request=self._safe(sent), answer=self._safe(told))
+            talk = _Talk(path=request.path, body=self._safe(request.body), answer=self._safe(told))
             if task_id:
                 self._by_task[task_id] = talk
             else:
@@ -172,8 +177,9 @@ class Recorder:
         if job and what in ("submitted", "failed", "held", "saved"):
             self._models[job.model] = None
             row |= {"model": job.model, "prompt": job.prompt, "prompt_raw": job.prompt_raw or job.prompt}
-        if isinstance(row.get("message"), str):
-            row["message"] = self._plain(row["message"])
+        message = as_text(row.get("message"))
+        if message is not None:
+            row["message"] = self._plain(message)
         self._line("job", {key: value for key, value in row.items() if value is not None})
 
     def _line(self, kind: str, value: Mapping[str, JSON]) -> None:
@@ -200,10 +206,9 @@ class Recorder:
 
 def _is_of(talk: _Talk, job: Job) -> bool:
     """Whether a submission was that of a job: it says the same words to the same model, or at the same endpoint."""
-    body = talk.request["body"]
-    texts = set(formats.texts_in(body))
+    texts = set(formats.texts_in(talk.body))
     prompt = not job.prompt or _plain_urls(job.prompt) in texts
-    return prompt and (job.model in texts or talk.request["path"] == job.endpoint)
+    return prompt and (job.model in texts or talk.path == job.endpoint)
 
 
 def _plain_urls(text: str) -> str:
@@ -245,11 +250,9 @@ def _how(outcome: Outcome | None, error: BaseException | None) -> tuple[RunStatu
 
 
 def _with_outcome(run: Run, outcome: Outcome) -> Run:
-    value = outcome.as_json(lambda _asset: {})
-    credits = value["credits"]
     return replace(
         run,
-        counts=value["jobs"],
-        spent=credits["spent"],
-        billed_for_failures=credits["billed_for_failures"],
+        counts=outcome.counts(),
+        spent=round(outcome.spent, 4),
+        billed_for_failures=round(outcome.billed_for_failures, 4),
     )

@@ -53,7 +53,7 @@ def place(model: Model | None, media: Named) -> Placed:
     ):
         if path:
             taken[role] = [path]
-    params: dict[str, JSON] = {}
+    params: dict[str, list[str]] = {}
     for kind, paths in (("image", media.images), ("video", media.videos), ("audio", media.audio)):
         for role, path in zip(roles_for(model, kind, len(paths), tuple(taken)), paths, strict=True):
             own = _field_of_kind(model, role, kind, path)

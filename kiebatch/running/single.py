@@ -16,7 +16,7 @@ import rfc8785
 from kiebatch import files
 from kiebatch.catalogue import Model
 from kiebatch.errors import Exit, Invalid, Where
-from kiebatch.model import JSON, Document, Job, Slot, job_record
+from kiebatch.model import JSON, Document, Job, Slot, as_mapping, job_record
 from kiebatch.project import Opened, billed, finding, open_film, opening, team_here
 from kiebatch.record import Claimed, Intent, Journal, Key
 from kiebatch.running import roles, session
@@ -80,8 +80,8 @@ def parse_sets(pairs: Sequence[str]) -> dict[str, JSON]:
         if not equals or not key.strip():
             raise Invalid(f"--set takes key=value, found `{pair}`")
         try:
-            found[key.strip()] = document.read(f"value: {value}", "--set").value["value"]
-        except (Invalid, KeyError, TypeError):
+            found[key.strip()] = as_mapping(document.read(f"value: {value}", "--set").value)["value"]
+        except (Invalid, KeyError):
             found[key.strip()] = value
     return found
 
@@ -153,8 +153,8 @@ def prepare(
     if is_json_object(prompt):
         shot["prompt"] = prompt  # sent as it is; the mark stays that of the form with doubled braces
     words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40].strip("-") or "untitled"
-    scene = {"id": f"generate-{mark}", "output": f"{words}-{mark}", **shot}
-    value = {"kiebatch": 1, "scenes": [scene]}
+    scene: dict[str, JSON] = {"id": f"generate-{mark}", "output": f"{words}-{mark}", **shot}
+    value: dict[str, JSON] = {"kiebatch": 1, "scenes": [scene]}
     try:
         return opening.open_project(
             place,

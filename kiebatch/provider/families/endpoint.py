@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from kiebatch import formats
-from kiebatch.model import JSON, Absent, Done, Output, Reply, Request, Running, Status, TaskFailed
+from kiebatch.model import JSON, Absent, Done, Output, Reply, Request, Running, Status, TaskFailed, as_number
 from kiebatch.provider import sentences
 from kiebatch.provider.families import local_paths
 
@@ -116,7 +116,7 @@ def answered_at_once(endpoint: Endpoint, reply: Reply) -> Status:
 
 def values_of(endpoint: Endpoint, record: Record) -> Status:
     """Take the whole answer for the result: a persona, the times of words, an id."""
-    return Done(outputs=(Output(number=1, text=as_text(dict(record))),), credits=credits_of(record))
+    return Done(outputs=(Output(number=1, text=json_text(dict(record))),), credits=credits_of(record))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +337,7 @@ def urls(value: JSON) -> list[str]:
     return [text for text in texts if re.match(r"(?i)https?://[^\s/]", text)]
 
 
-def as_text(value: JSON) -> str:
+def json_text(value: JSON) -> str:
     """Return a result that is not media as the text of a file: words as they are, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
@@ -363,10 +363,7 @@ def word(value: JSON) -> str:
 
 def amount(value: JSON) -> float | None:
     """Return a number or a numeric text as a number, else None."""
-    try:
-        found = None if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    found = None if isinstance(value, bool) else as_number(value)
     return found if found is not None and abs(found) < 1e15 else None
 
 
@@ -389,9 +386,10 @@ def _decoded(value: JSON) -> JSON:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        decoded: JSON = json.loads(value)
     except (ValueError, RecursionError):
         return None
+    return decoded
 
 
 def fraction(value: JSON) -> float | None:

@@ -12,9 +12,9 @@ from kiebatch.provider.families.endpoint import (
     Place,
     Record,
     Words,
-    as_text,
     at,
     identified,
+    json_text,
     labelled,
     parsed,
     places,
@@ -61,7 +61,7 @@ def _text(found: JSON) -> str | None:
         return None
     for key in _TEXTS:
         if found.get(key) not in (None, "", {}, []):
-            return as_text(found["resultObject"] if key == "resultObject" else found)
+            return json_text(found["resultObject"] if key == "resultObject" else found)
     return None
 
 

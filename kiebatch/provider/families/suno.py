@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from kiebatch.model import Done, Output, Status, TaskFailed
+from kiebatch.model import JSON, Done, Output, Status, TaskFailed, as_list
 from kiebatch.provider.families.endpoint import (
     STEMS,
     Endpoint,
@@ -17,13 +17,13 @@ from kiebatch.provider.families.endpoint import (
     Record,
     Words,
     answered_at_once,
-    as_text,
     at,
     credits_of,
     existing_task,
     failure,
     first_text,
     identified,
+    json_text,
     labelled,
     made_at_once,
     places,
@@ -103,7 +103,7 @@ def _midi(endpoint: Endpoint, record: Record) -> Status:
     status = _MIDI_FLAGS.read(endpoint, record, record.get("successFlag"))
     notes = record.get("midiData")
     if isinstance(status, Done) and isinstance(notes, Mapping) and notes.get("instruments"):
-        return replace(status, outputs=(Output(number=1, text=as_text(notes)),))
+        return replace(status, outputs=(Output(number=1, text=json_text(notes)),))
     return status
 
 
@@ -117,8 +117,8 @@ def _style(endpoint: Endpoint, record: Record) -> Status:
     )
 
 
-def _list(value: object) -> list[Mapping[str, object]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+def _list(value: JSON) -> list[Mapping[str, JSON]]:
+    return [item for item in as_list(value) if isinstance(item, Mapping)]
 
 
 _VOICE_WORDS = Words(
@@ -136,7 +136,7 @@ def _voice(endpoint: Endpoint, record: Record) -> Status:
     status = _VOICE_WORDS.read(endpoint, record, state)
     if isinstance(status, Done):
         kept = {key: value for key, value in record.items() if key not in ("param", "paramJson")}
-        return replace(status, outputs=(Output(number=1, text=as_text(kept)),))
+        return replace(status, outputs=(Output(number=1, text=json_text(kept)),))
     return status
 
 
