@@ -279,24 +279,41 @@ def settings(
     config.yaml; `film` is how messages call the scene file that `run` is part of.  KIEBATCH_SPEED says how many times
     faster than the provider a simulator on this machine is, so that nobody waits for the usual durations.
     """
-    found = {RUN_KEYS[key]: value for key, value in run.items() if key in RUN_KEYS}
-    found |= _thresholds({film: run, "config.yaml": config or {}})
-    if config and config.get("notify"):
-        found["notify"] = config["notify"]
-    found |= _environment(environ)
+    found: dict[str, Any] = {
+        **_of_film(run),
+        **_thresholds({film: run, "config.yaml": config or {}}),
+        **_of_config(config or {}),
+        **_environment(environ),
+    }
     if "api_key" not in found:
         found |= _key_of(env_file)
     known = {f.name for f in fields(Settings)}
-    found |= {k: v for k, v in flags.items() if v is not None and k in known}
-    if "consent" not in found and environ.get("KIEBATCH_YES", "").strip().lower() in _TRUE:
-        found["consent"] = Consent.EXPORTED
-    for name, read in _READERS.items():
-        if found.get(name) is not None:
-            found[name] = read(found[name])
-    for key in ("poll_interval_s", "in_flight", "max_credits", "film_cap"):
+    found |= {name: value for name, value in flags.items() if value is not None and name in known}
+    found.setdefault("consent", _exported_consent(environ))
+    found |= {name: read(found[name]) for name, read in _READERS.items() if found.get(name) is not None}
+    for key in _NOT_NEGATIVE:
         if found.get(key) is not None and found[key] < 0:
             raise Invalid(f"`{key}` cannot be negative")
     return _at_speed(Settings(**found), environ.get("KIEBATCH_SPEED"))
+
+
+_NOT_NEGATIVE = ("poll_interval_s", "in_flight", "max_credits", "film_cap")
+
+
+def _of_film(run: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the settings that a scene file says under `run:`; the thresholds are read apart."""
+    return {RUN_KEYS[key]: value for key, value in run.items() if key in RUN_KEYS}
+
+
+def _of_config(config: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the settings that the user's config.yaml says; the thresholds are read apart."""
+    notify = config.get("notify")
+    return {"notify": notify} if notify else {}
+
+
+def _exported_consent(environ: Mapping[str, str]) -> Consent:
+    said = environ.get("KIEBATCH_YES", "").strip().lower() in _TRUE
+    return Consent.EXPORTED if said else Consent.NONE
 
 
 def _key_of(env_file: Path | None) -> dict[str, str]:
@@ -313,9 +330,9 @@ _TRUE = ("1", "true", "yes", "on")
 _TIMES = ("connect_timeout_s", "read_timeout_s", "call_timeout_s", "download_timeout_s", "stall_timeout_s")
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
+def _environment(environ: Mapping[str, str]) -> dict[str, str | float]:
     """Return the settings that the environment gives."""
-    found: dict[str, Any] = {}
+    found: dict[str, str | float] = {}
     for name, variable in ENVIRONMENT.items():
         value = environ.get(variable)
         if not value:
@@ -334,9 +351,9 @@ def _seconds(variable: str, text: str) -> float:
     return seconds
 
 
-def _thresholds(sources: Mapping[str, Mapping[str, JSON]]) -> dict[str, Any]:
+def _thresholds(sources: Mapping[str, Mapping[str, JSON]]) -> dict[str, JSON]:
     """Return the strictest of each threshold, and who said it."""
-    found: dict[str, Any] = {}
+    found: dict[str, float] = {}
     said_by: dict[str, str] = {}
     for source, values in sources.items():
         for name in THRESHOLDS:

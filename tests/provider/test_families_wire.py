@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from kiebatch.model import Absent, Done, Running, TaskFailed
+from kiebatch.model import JSON, Absent, Done, Running, TaskFailed
 from kiebatch.provider import families, policy, read_reply
 from kiebatch.provider.families import Endpoint
 from kiebatch.testing.fixtures import ANSWERS
 
 FIXTURES = sorted(ANSWERS.glob("*.json"))
-PARENT = {"taskId": "the-parent", "index": 0}
+PARENT: dict[str, JSON] = {"taskId": "the-parent", "index": 0}
 STATES = {"running": Running, "done": Done, "failed": TaskFailed, "absent": Absent}
 
 

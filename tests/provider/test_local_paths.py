@@ -6,6 +6,7 @@ import pytest
 
 from kiebatch import testing
 from kiebatch.errors import Invalid
+from kiebatch.model import JSON, under
 from kiebatch.provider import families
 
 
@@ -23,7 +24,7 @@ from kiebatch.provider import families
     ],
 )
 @pytest.mark.parametrize("family", ["jobs", "flux-kontext", "runway"])
-def test_a_path_in_place_of_an_address_is_refused(family: str, job_input: dict[str, object]) -> None:
+def test_a_path_in_place_of_an_address_is_refused(family: str, job_input: dict[str, JSON]) -> None:
     with pytest.raises(Invalid, match="would be sent as an address"):
         families.get(family).request("m", {"prompt": "x", **job_input})
 
@@ -43,7 +44,7 @@ def test_words_are_not_paths(text: str) -> None:
     body = families.get("jobs").request("m", {"prompt": text}).body
 
     assert body is not None
-    assert body["input"]["prompt"] == text
+    assert under(body, "input", "prompt") == text
 
 
 def test_no_request_that_a_model_takes_is_refused() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiebatch.errors import Invalid
-from kiebatch.model import Asset
+from kiebatch.model import Asset, under
 from kiebatch.record import manifest
 from kiebatch.record.manifest import Manifest, merging
 from kiebatch.record.manifest.merging import Conflict
@@ -98,9 +98,10 @@ def test_a_fact_that_both_changed_keeps_one_value_and_shows_the_other() -> None:
     merged, conflicts = merging.merge(base, ours, theirs)
 
     kept = merged.assets[0]
-    assert {kept.prompt, kept.extra[manifest.MARK]["prompt"]} == {"ours", "theirs"}
+    other = under(kept.extra, manifest.MARK, "prompt")
+    assert {kept.prompt, other} == {"ours", "theirs"}
     assert (kept.prompt == "ours") == (kept.fingerprint == "sha256:1")
-    assert Conflict("img-001", "prompt", kept.prompt, kept.extra[manifest.MARK]["prompt"]) in conflicts
+    assert Conflict("img-001", "prompt", kept.prompt, other) in conflicts
     assert merging.merge(base, theirs, ours)[0] == merged
 
 
