@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -68,23 +68,32 @@ def merge(base: Manifest, ours: Manifest, theirs: Manifest) -> tuple[Manifest, l
             made_from = _merged_sources(thing, ids, names)
             assets.append(revised(thing.merged, id=names[index], superseded_by=link, made_from=made_from))
     mended, _ = repaired(assets)
-    both = _new_names(things, "ours") & _new_names(things, "theirs")
-    rivals = {
-        names[i] for i, t in enumerate(things) if t.base is None and t.merged and t.merged.filename in both
-    }
+    rivals = _rivals(things, names)
     if rivals:
         mended = tuple(sorted(with_own_files(mended, rivals), key=sort_key))
-    head: list[Conflict] = []
+    source, top, torn = _merged_top(base, ours, theirs)
+    torn += [Conflict(names[i], key, kept, other) for i, key, kept, other in conflicts if i in names]
+    return Manifest(mended, source, top), torn
+
+
+def _merged_top(
+    base: Manifest, ours: Manifest, theirs: Manifest
+) -> tuple[str | None, dict[str, JSON], list[Conflict]]:
+    """Return the merged `source`, the merged keys of other tools beside the entries, and what both sides changed."""
     tops = [{"source": m.source, **m.extra} for m in (base, ours, theirs)]
     top, others = _three_way(tops[0], tops[1], tops[2])
-    head.extend(Conflict("", key, top.get(key), other) for key, other in others.items())
+    torn = [Conflict("", key, top.get(key), other) for key, other in others.items()]
     source = as_text(top.get("source"))
     if source == top.get("source"):  # else it is kept as another tool wrote it
         top.pop("source", None)
-    merged = Manifest(mended, source, top)
-    return merged, head + [
-        Conflict(names[i], key, kept, other) for i, key, kept, other in conflicts if i in names
-    ]
+    return source, top, torn
+
+
+def _rivals(things: Sequence[_Thing], names: Mapping[int, str]) -> set[str]:
+    """Return the ids of new entries whose file name both sides gave to a file of their own."""
+    both = _new_names(things, "ours") & _new_names(things, "theirs")
+    new = ((index, thing.merged) for index, thing in enumerate(things) if thing.base is None)
+    return {names[index] for index, merged in new if merged and merged.filename in both}
 
 
 def _new_names(things: Iterable[_Thing], side: str) -> set[str]:
@@ -253,58 +262,42 @@ def _in_a_row(things: Sequence[_Thing]) -> None:
     forks = [index for index, thing in enumerate(things) if len(thing.next) > 1]
     if not forks:
         return
-    after: defaultdict[int, set[int]] = defaultdict(set)  # by fork
-    for fork in forks:
-        pending = list(things[fork].next)
-        while pending:
-            index = pending.pop()
-            if index not in after[fork]:
-                after[fork].add(index)
-                pending.extend(things[index].next)
+    after = {fork: _followers(things, fork) for fork in forks}
     while forks:
-        # Forks whose followers overlap (the outputs of one task, say) are put in order together.
-        together = [forks.pop()]
-        followers = set(after[together[0]])
-        while more := [fork for fork in forks if fork in followers or not followers.isdisjoint(after[fork])]:
-            forks = [fork for fork in forks if fork not in more]
-            together += more
-            followers |= set().union(*(after[fork] for fork in more))
+        together, followers = _overlapping(forks, after)
+        forks = [fork for fork in forks if fork not in together]
         _line_up(things, [fork for fork in together if fork not in followers], followers)
 
 
+def _followers(things: Sequence[_Thing], fork: int) -> set[int]:
+    """Return everything that came after a version, however far."""
+    found: set[int] = set()
+    pending = list(things[fork].next)
+    while pending:
+        index = pending.pop()
+        if index not in found:
+            found.add(index)
+            pending.extend(things[index].next)
+    return found
+
+
+def _overlapping(forks: Sequence[int], after: Mapping[int, set[int]]) -> tuple[list[int], set[int]]:
+    """Return the last fork with those whose followers overlap its own (the outputs of one task, say), and all followers.
+
+    They are put in order together.
+    """
+    *rest, last = forks
+    together, followers = [last], set(after[last])
+    while more := [fork for fork in rest if fork in followers or not followers.isdisjoint(after[fork])]:
+        rest = [fork for fork in rest if fork not in more]
+        together += more
+        followers |= set().union(*(after[fork] for fork in more))
+    return together, followers
+
+
 def _line_up(things: Sequence[_Thing], forks: Sequence[int], followers: set[int]) -> None:
-    def merged(index: int) -> Asset:
-        asset = things[index].merged
-        assert asset is not None
-        return asset
-
-    batches: defaultdict[object, list[int]] = defaultdict(list)  # the outputs of one task
-    for index in followers:
-        batches[merged(index).task_id or index].append(index)
-    batch_of = {index: key for key, batch in batches.items() for index in batch}
-    times = {key: min(merged(i).created_at for i in batch) for key, batch in batches.items()}
-    for _ in batches:  # a clock may have gone wrong: nothing comes before what it superseded
-        late = [
-            (batch_of[follower], times[key])
-            for key, batch in batches.items()
-            for index in batch
-            for follower in things[index].next
-            if batch_of[follower] != key and times[batch_of[follower]] < times[key]
-        ]
-        if not late:
-            break
-        for key, time in late:
-            times[key] = max(times[key], time)
-
-    def rank(key: object) -> tuple[JSON, ...]:
-        batch = [merged(index) for index in batches[key]]
-        return (
-            times[key],
-            max(a.version for a in batch),
-            min((a.sha256 or "", a.filename, a.model, a.prompt) for a in batch),
-        )
-
-    order = [sorted(batches[key], key=lambda i: (merged(i).output, i)) for key in sorted(batches, key=rank)]
+    """Link forks to the first of their followers, each batch of these to the next, and the last to nothing."""
+    order = _Batches(things, followers).in_order()
     for index in forks:
         things[index].next = {_same_output(things, index, order[0])}
     for batch, following in pairwise(order):
@@ -312,6 +305,58 @@ def _line_up(things: Sequence[_Thing], forks: Sequence[int], followers: set[int]
             things[index].next = {_same_output(things, index, following)}
     for index in order[-1]:
         things[index].next = set()
+
+
+class _Batches:
+    """What came after a fork, by task: the outputs of one task stay together."""
+
+    def __init__(self, things: Sequence[_Thing], followers: set[int]) -> None:
+        self._things = things
+        self._batches: defaultdict[object, list[int]] = defaultdict(list)
+        for index in followers:
+            self._batches[self._key(index)].append(index)
+
+    def in_order(self) -> list[list[int]]:
+        """Return the batches by time, and in each its outputs by their number."""
+        times = self._times()
+        order = sorted(self._batches, key=lambda key: (times[key], *self._rank(key)))
+        return [sorted(self._batches[key], key=lambda i: (self._merged(i).output, i)) for key in order]
+
+    def _merged(self, index: int) -> Asset:
+        asset = self._things[index].merged
+        assert asset is not None
+        return asset
+
+    def _key(self, index: int) -> object:
+        return self._merged(index).task_id or index
+
+    def _times(self) -> dict[object, str]:
+        """Return when each batch was made.  A clock may have gone wrong: nothing comes before what it superseded."""
+        times = {
+            key: min(self._merged(index).created_at for index in batch)
+            for key, batch in self._batches.items()
+        }
+        for _ in self._batches:
+            late = list(self._too_early(times))
+            if not late:
+                break
+            for key, time in late:
+                times[key] = max(times[key], time)
+        return times
+
+    def _too_early(self, times: Mapping[object, str]) -> Iterator[tuple[object, str]]:
+        """Yield each batch with a time before that of a batch that it superseded, and the latter's time."""
+        for key, batch in self._batches.items():
+            after = (self._key(follower) for index in batch for follower in self._things[index].next)
+            for other in after:
+                if other != key and times[other] < times[key]:
+                    yield other, times[key]
+
+    def _rank(self, key: object) -> tuple[int, tuple[str, str, str, str]]:
+        """Return what decides between batches of one moment: facts alone, whichever side they are on."""
+        batch = [self._merged(index) for index in self._batches[key]]
+        facts = min((a.sha256 or "", a.filename, a.model, a.prompt) for a in batch)
+        return max(a.version for a in batch), facts
 
 
 def _same_output(things: Sequence[_Thing], index: int, batch: Sequence[int]) -> int:
