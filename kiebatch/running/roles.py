@@ -41,18 +41,7 @@ class Placed:
 
 def place(model: Model | None, media: Named) -> Placed:
     """Return where the media of one prompt go.  A model that the catalogue does not know gets references."""
-    taken: dict[str, list[str]] = {
-        role: list(paths)
-        for role, paths in (("references", media.references), ("source", media.source))
-        if paths
-    }
-    for role, path in (
-        ("start_frame", media.start_frame),
-        ("end_frame", media.end_frame),
-        ("mask", media.mask),
-    ):
-        if path:
-            taken[role] = [path]
+    taken = _named(media)
     params: dict[str, list[str]] = {}
     for kind, paths in (("image", media.images), ("video", media.videos), ("audio", media.audio)):
         for role, path in zip(roles_for(model, kind, len(paths), tuple(taken)), paths, strict=True):
@@ -62,14 +51,22 @@ def place(model: Model | None, media: Named) -> Placed:
             else:
                 taken.setdefault(role, []).append(path)
     return Placed(
-        roles={
-            role: paths if len(paths) > 1 or role in _LISTS else paths[0] for role, paths in taken.items()
-        },
+        roles={role: paths if len(paths) > 1 or role == _MANY else paths[0] for role, paths in taken.items()},
         params=params,
     )
 
 
-_LISTS = ("references",)
+_MANY = "references"  # the role that holds a list
+
+
+def _named(media: Named) -> dict[str, list[str]]:
+    """Return the media whose role was named."""
+    lists = {_MANY: media.references, "source": media.source}
+    singles = {"start_frame": media.start_frame, "end_frame": media.end_frame, "mask": media.mask}
+    return {
+        **{role: list(paths) for role, paths in lists.items() if paths},
+        **{role: [path] for role, path in singles.items() if path},
+    }
 
 
 def roles_for(model: Model | None, kind: str, count: int, taken: Sequence[str] = ()) -> list[str]:
@@ -79,19 +76,19 @@ def roles_for(model: Model | None, kind: str, count: int, taken: Sequence[str] =
     the second ends it.
     """
     if model is None or not model.known:
-        return ["references"] * count
+        return [_MANY] * count
     takes = [role for role, fields in model.roles.items() if kind in fields and role != "mask"]
-    free = [role for role in takes if role not in taken]
     if not takes:
-        return ["references"] * count  # which the model refuses, in words of its own
+        return [_MANY] * count  # which the model refuses, in words of its own
+    free = [role for role in takes if role not in taken]
     needed = [role for role in free if _needs(model, role, kind)]
-    many = next((role for role in ("references", "source") if role in takes), "")
-    if many and not any(role != many for role in needed):
+    many = next((role for role in (_MANY, "source") if role in takes), "")
+    if many and all(role == many for role in needed):
         return [many] * count
-    singles = [*needed, *([] if many else [role for role in free if role not in needed])]
-    singles.sort(key=lambda role: role == "end_frame")
-    rest = many or (singles[-1] if singles else takes[-1])
-    return [*singles[:count], *[rest] * (count - len(singles[:count]))]
+    singles = needed if many else [*needed, *(role for role in free if role not in needed)]
+    first = sorted(singles, key=lambda role: role == "end_frame")[:count]
+    rest = many or (first or takes)[-1]
+    return [*first, *[rest] * (count - len(first))]
 
 
 def _needs(model: Model, role: str, kind: str) -> bool:
