@@ -100,30 +100,20 @@ class Watch:
         far apart.
         """
         loop = asyncio.get_running_loop()
-        patience = self._patience
-        limits = WaitLimits(
-            interval_s=patience.interval_s,
-            unseen_s=patience.unseen_s,
-            # One that may have been over for weeks will name nothing half a minute later either.
-            empty_s=0.0 if read_first else patience.empty_s,
-            timeout_s=patience.timeout_s[job.modality] if limit_s is None else limit_s,
-        )
-        ages = polling.read_times(job.expected_s * self._scale, self._past(job.model))
-        wait = Wait(ages, limits, loop.time(), age_s)
+        wait = Wait(self._ages(job), self._limits(job, limit_s, old=read_first), loop.time(), age_s)
         nudged = self._nudged.setdefault(task_id, asyncio.Event())
         if task_id in self._early:
             del self._early[task_id]
             nudged.set()
         last_read_at: float | None = None
-        ours = (
-            not read_first
-        )  # else it may have been over for weeks: how long it took is known once it is seen running
+        # Else it may have been over for weeks: how long it took is known once it is seen running.
+        ours = not read_first
         try:
             while True:
                 if not read_first:
                     await self._until_due(task_id, wait, net_s)
                     if last_read_at is not None:  # however often it is nudged
-                        await asyncio.sleep(last_read_at + patience.interval_s - loop.time())
+                        await asyncio.sleep(last_read_at + self._patience.interval_s - loop.time())
                 read_first, last_read_at = False, loop.time()
                 told = nudged.is_set()
                 nudged.clear()
@@ -132,24 +122,39 @@ class Watch:
                 except Refused as refusal:
                     return GaveUp("refused", refusal.message)
                 ended = wait.note(status, loop.time())
-                if ended is None and isinstance(status, Done) and task_id not in self._empty:
-                    self._empty.add(task_id)
-                    self._emit(Noticed(message=f"{job.slot}: {_EMPTY} {task_id}", level="warning"))
+                if ended is None:
+                    self._report(job, task_id, status)
+                    continue
                 if isinstance(ended, Done) and (ours or wait.running_until is not None):
-                    age_s = wait.age_s(loop.time())
-                    self._took[task_id] = age_s if told else self._duration(wait.running_until or 0.0, age_s)
-                if isinstance(ended, GaveUp) and ended.code == "timeout":
-                    return replace(ended, message=f"{ended.message}; the next run collects it at no cost")
-                if ended:
-                    return ended
-                if isinstance(status, Running):
-                    self._emit(
-                        Waiting(slot=job.slot, task_id=task_id, state=status.state, progress=status.progress)
-                    )
+                    self._took[task_id] = self._duration(wait, wait.age_s(loop.time()), told=told)
+                return _in_words(ended)
         finally:
             self._nudged.pop(task_id, None)
             self._looks_again.discard(task_id)
             self._wake_the_tail()
+
+    def _ages(self, job: Job) -> list[float]:
+        """Return at which ages of its task a job is read."""
+        return polling.read_times(job.expected_s * self._scale, self._past(job.model))
+
+    def _limits(self, job: Job, limit_s: float | None, *, old: bool) -> WaitLimits:
+        """Return how long to wait for what of a job's task; an old one may have been over for weeks."""
+        patience = self._patience
+        return WaitLimits(
+            interval_s=patience.interval_s,
+            unseen_s=patience.unseen_s,
+            # What has named no output for weeks will name none half a minute later either.
+            empty_s=0.0 if old else patience.empty_s,
+            timeout_s=patience.timeout_s[job.modality] if limit_s is None else limit_s,
+        )
+
+    def _report(self, job: Job, task_id: str, status: Status | None) -> None:
+        """Say what a task that is not over shows; once, that it is finished and names no output."""
+        if isinstance(status, Done) and task_id not in self._empty:
+            self._empty.add(task_id)
+            self._emit(Noticed(message=f"{job.slot}: {_EMPTY} {task_id}", level="warning"))
+        if isinstance(status, Running):
+            self._emit(Waiting(slot=job.slot, task_id=task_id, state=status.state, progress=status.progress))
 
     async def _until_due(self, task_id: str, wait: Wait, net_s: float | None) -> None:
         """Sleep until a task's next read; when few tasks are left meanwhile, that is sooner."""
@@ -179,9 +184,12 @@ class Watch:
                 self._looks_again.add(task_id)
                 nudged.set()
 
-    def _duration(self, running_at_s: float, noticed_at_s: float) -> float:
+    def _duration(self, wait: Wait, age_s: float, *, told: bool) -> float:
+        """Return how long a task took that is noticed to be over at this age, at once where somebody told of it."""
+        if told:
+            return age_s
         self._seen += 1
-        return polling.took(running_at_s, noticed_at_s, self._seen * _GOLDEN % 1)
+        return polling.took(wait.running_until or 0.0, age_s, self._seen * _GOLDEN % 1)
 
     async def _read(self, endpoint: Endpoint, task_id: str) -> Status | None:
         """Return one status; None when no readable answer came, which costs nothing but time.
@@ -195,6 +203,12 @@ class Watch:
                 return None
             return Absent(message=failure.message)
         return endpoint.status(reply) if is_of(reply, task_id) else None
+
+
+def _in_words(ended: Ended) -> Ended:
+    if isinstance(ended, GaveUp) and ended.code == "timeout":
+        return replace(ended, message=f"{ended.message}; the next run collects it at no cost")
+    return ended
 
 
 async def _sleep(seconds: float, nudged: asyncio.Event) -> None:
