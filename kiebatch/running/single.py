@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Unpack
+from typing import Literal, TypedDict, Unpack
 
 import rfc8785
 
@@ -108,21 +108,44 @@ class Inputs:
         return (*self.images, *self.references, *self.source, *(path for path in named if path))
 
 
+class PrepareOptions(TypedDict, total=False):
+    """What `prepare` takes beside the prompt and the assets folder."""
+
+    model: str | None
+    mode: Literal["text2img", "img2img"] | None
+    images: Sequence[str]
+    inputs: Inputs | None
+    params: Mapping[str, JSON] | None
+    draft: bool
+    project: Path | None
+    state: Path | None
+    settings: Settings | None
+    allow_unknown_model: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One prompt, and everything that was said about it."""
+
+    prompt: str
+    model: str | None = None
+    mode: Literal["text2img", "img2img"] | None = None
+    images: Sequence[str] = ()
+    inputs: Inputs | None = None
+    params: Mapping[str, JSON] | None = None
+    draft: bool = False
+    project: Path | None = None
+    state: Path | None = None
+    settings: Settings | None = None
+    allow_unknown_model: bool = False
+
+
 def prepare(
     *,
     prompt: str,
     output: Path,
-    model: str | None = None,
-    mode: Literal["text2img", "img2img"] | None = None,
-    images: Sequence[str] = (),
-    inputs: Inputs | None = None,
-    params: Mapping[str, JSON] | None = None,
-    draft: bool = False,
-    project: Path | None = None,
-    state: Path | None = None,
-    settings: Settings | None = None,
-    allow_unknown_model: bool = False,
     emit: Callable[[Event], object] = lambda _event: None,
+    **options: Unpack[PrepareOptions],
 ) -> Opened:
     """Check one prompt and return it as a project of one job, for `generate`.
 
@@ -130,36 +153,21 @@ def prepare(
     model mean img2img.  `output` is the assets folder.  Of `settings` only what concerns reading is used (`strict`,
     `fold_negative`, `allow_unknown_model`).  `Invalid` with everything that is wrong, before anything is sent.
     """
-    chosen = settings or Settings()
-    place = workspace(output, draft=draft, project=project, state=state)
-    media = _split(inputs or Inputs(), images)
-    if mode is None and model is None:
-        mode = "img2img" if media.pictures else "text2img"
-    media = _fitting(media, mode, model, emit)
-    if not prompt.strip() and mode is not None:
-        raise Invalid(
-            "the prompt is empty", hint="give one with --prompt, or --prompt - to read it from stdin"
-        )
-    name = model or (IMAGE_MODEL if mode == "img2img" else TEXT_MODEL)
-    shot: dict[str, JSON] = {"model": name}
-    if prompt.strip():
-        shot["prompt"] = prompt.replace("{", "{{")
-    known = opening.load_catalogue(place).get(name) or _resolved(place, name)
-    placed = roles.place(known, media)
-    if params or placed.params:
-        shot["params"] = {**(params or {}), **placed.params}
-    shot |= placed.roles
+    asked = _Asked(prompt=prompt, **options)
+    place = workspace(output, draft=asked.draft, project=asked.project, state=asked.state)
+    shot = _shot(asked, place, emit)
     mark = hashlib.sha256(rfc8785.dumps(shot)).hexdigest()[:8]
     if is_json_object(prompt):
         shot["prompt"] = prompt  # sent as it is; the mark stays that of the form with doubled braces
     words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40].strip("-") or "untitled"
     scene: dict[str, JSON] = {"id": f"generate-{mark}", "output": f"{words}-{mark}", **shot}
     value: dict[str, JSON] = {"kiebatch": 1, "scenes": [scene]}
+    chosen = asked.settings or Settings()
     try:
         return opening.open_project(
             place,
             options=Options(
-                allow_unknown_model=allow_unknown_model or chosen.allow_unknown_model,
+                allow_unknown_model=asked.allow_unknown_model or chosen.allow_unknown_model,
                 fold_negative=chosen.fold_negative,
             ),
             strict=chosen.strict,
@@ -173,6 +181,27 @@ def prepare(
         raise Invalid(
             [replace(p, where=Where(), message=p.message.removeprefix(prefix)) for p in invalid.problems]
         ) from None
+
+
+def _shot(asked: _Asked, place: Workspace, emit: Callable[[Event], object]) -> dict[str, JSON]:
+    """Return what was asked for as a shot of a scene file, still without an id."""
+    mode, media = asked.mode, _split(asked.inputs or Inputs(), asked.images)
+    if mode is None and asked.model is None:
+        mode = "img2img" if media.pictures else "text2img"
+    media = _fitting(media, mode, asked.model, emit)
+    if not asked.prompt.strip() and mode is not None:
+        raise Invalid(
+            "the prompt is empty", hint="give one with --prompt, or --prompt - to read it from stdin"
+        )
+    name = asked.model or (IMAGE_MODEL if mode == "img2img" else TEXT_MODEL)
+    shot: dict[str, JSON] = {"model": name}
+    if asked.prompt.strip():
+        shot["prompt"] = asked.prompt.replace("{", "{{")
+    known = opening.load_catalogue(place).get(name) or _resolved(place, name)
+    placed = roles.place(known, media)
+    if asked.params or placed.params:
+        shot["params"] = {**(asked.params or {}), **placed.params}
+    return shot | dict(placed.roles)
 
 
 def _split(inputs: Inputs, images: Sequence[str]) -> Inputs:
