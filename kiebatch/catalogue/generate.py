@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kiebatch import formats
 from kiebatch.catalogue import guide, prices, reading
 from kiebatch.catalogue import names as catalogue
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
-from kiebatch.catalogue.shapes import Entry, Index, Schema
-from kiebatch.model import JSON
+from kiebatch.catalogue.shapes import LIMITS, Entry, Index, MediaNote, Schema
+from kiebatch.model import JSON, as_list, as_mapping, json_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -66,27 +66,21 @@ def _lines(value: object) -> str:
 
 # --- the schema for editors ----------------------------------------------------------------------------
 
-_KEPT = [
-    "type",
-    "enum",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "multipleOf",
-    "anyOf",
-    "default",
-    "deprecated",
-    "format",
-    "items",
-    "properties",
-    "required",
-    "description",
-]
+_KEPT = frozenset(
+    [
+        *LIMITS,
+        "multipleOf",
+        "anyOf",
+        "default",
+        "deprecated",
+        "format",
+        "items",
+        "properties",
+        "required",
+        "description",
+    ]
+)
+_BY_MODEL: JSON = {"$ref": "#/$defs/params_by_model"}
 
 
 def editor_schema() -> str:
@@ -94,43 +88,49 @@ def editor_schema() -> str:
 
     It is for editors alone.  What it refuses a run refuses too, but a run knows more: rules between fields, media.
     """
-    schema = json.loads(formats.path("scenes.base").read_text(encoding="utf-8"))
-    models = [m for m in catalogue.load().all() if m.status != "withdrawn"]
-    schema["description"] += " For editors; generated from the model files."
-    _name_models(schema)
-    schema["$defs"]["model_id"] = {
-        "anyOf": [
-            *({"const": m.id, "description": _about(m)} for m in models),
-            {"type": "string", "minLength": 1},
-        ]
-    }
-    for m in models:
-        schema["$defs"][_definition(m)] = _params(m)
-    schema["$defs"]["params_by_model"] = {
-        "allOf": [
-            {
-                # Else an editor offers `model` once for each of them.
-                "if": {"properties": {"model": {"const": m.id, "doNotSuggest": True}}, "required": ["model"]},
-                "then": {"properties": {"params": {"$ref": f"#/$defs/{_definition(m)}"}}},
-            }
-            for m in models
-        ]
-    }
-    for owner in ("scene", "shot"):
-        schema["$defs"][owner]["allOf"] = [
-            *schema["$defs"][owner].get("allOf", ()),
-            {"$ref": "#/$defs/params_by_model"},
-        ]
-    for branch in schema["$defs"]["sound"].get("anyOf", ()):
-        if branch.get("type") == "object":
-            branch["allOf"] = [{"$ref": "#/$defs/params_by_model"}]
+    base = as_mapping(_with_models(formats.load("scenes.base")))
+    schema = {key: value for key, value in base.items() if key != "$defs"}
+    schema["description"] = f"{base['description']} For editors; generated from the model files."
     # One line per definition: a change of one model is one line of a diff.
-    definitions = schema.pop("$defs")
     text = json.dumps(schema, ensure_ascii=False, indent=2)
     lines = ",\n".join(
-        f"    {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in definitions.items()
+        f"    {json.dumps(name)}: {json.dumps(own, ensure_ascii=False)}"
+        for name, own in _definitions(as_mapping(base["$defs"])).items()
     )
     return text.removesuffix("\n}") + f',\n  "$defs": {{\n{lines}\n  }}\n}}\n'
+
+
+def _definitions(base: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the definitions of the run-time schema, and those of every model that can be used."""
+    models = [m for m in catalogue.load().all() if m.status != "withdrawn"]
+    found = dict(base)
+    for owner in ("scene", "shot"):
+        own = as_mapping(base[owner])
+        found[owner] = {**own, "allOf": [*as_list(own.get("allOf")), _BY_MODEL]}
+    found["sound"] = _sound(as_mapping(base["sound"]))
+    named = [{"const": m.id, "description": _about(m)} for m in models]
+    found["model_id"] = {"anyOf": [*named, {"type": "string", "minLength": 1}]}
+    found |= {_definition(m): _params(m) for m in models}
+    found["params_by_model"] = {"allOf": [_params_if(m) for m in models]}
+    return found
+
+
+def _sound(base: Mapping[str, JSON]) -> JSON:
+    """Return the definition of a sound, with parameters by its model where it is more than a text."""
+    forms = [as_mapping(form) for form in as_list(base.get("anyOf"))]
+    return {**base, "anyOf": [{**form, **_if_object(form)} for form in forms]}
+
+
+def _if_object(form: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {"allOf": [_BY_MODEL]} if form.get("type") == "object" else {}
+
+
+def _params_if(m: Model) -> JSON:
+    return {
+        # Else an editor offers `model` once for each of them.
+        "if": {"properties": {"model": {"const": m.id, "doNotSuggest": True}}, "required": ["model"]},
+        "then": {"properties": {"params": {"$ref": f"#/$defs/{_definition(m)}"}}},
+    }
 
 
 def _definition(m: Model) -> str:
@@ -138,38 +138,39 @@ def _definition(m: Model) -> str:
     return f"params of {m.id.replace('/', ':')}".replace(" ", "-")
 
 
-def _name_models(node: JSON) -> None:
-    """Put the list of models wherever the run-time schema takes the name of one."""
+def _with_models(node: JSON) -> JSON:
+    """Return a part of the run-time schema with the list of models wherever it takes the name of one."""
     if isinstance(node, list):
-        for one in node:
-            _name_models(one)
-    if not isinstance(node, dict):
-        return
-    properties = node.get("properties")
-    if isinstance(properties, dict):
-        for key in ("model", "fallback"):
-            if isinstance(properties.get(key), dict):
-                properties[key] = _with_models(properties[key])
-    for one in node.values():
-        _name_models(one)
+        return [_with_models(one) for one in node]
+    if not isinstance(node, Mapping):
+        return node
+    found = {key: _with_models(one) for key, one in node.items()}
+    properties = found.get("properties")
+    if isinstance(properties, Mapping):
+        named = {key: own for key, own in properties.items() if key in ("model", "fallback")}
+        found["properties"] = {**properties, **{key: _one_of_them(own) for key, own in named.items()}}
+    return found
 
 
-def _with_models(schema: JSON) -> JSON:
+def _one_of_them(schema: JSON) -> JSON:
+    """Return the schema of what names a model, with the list of them."""
+    if not isinstance(schema, Mapping):
+        return schema
     if schema.get("type") == "string":
         return {"$ref": "#/$defs/model_id"} | {k: v for k, v in schema.items() if k == "description"}
     if "anyOf" in schema:
-        return {**schema, "anyOf": [_with_models(one) for one in schema["anyOf"]]}
+        return {**schema, "anyOf": [_one_of_them(one) for one in as_list(schema["anyOf"])]}
     if schema.get("type") == "array":
         return {**schema, "items": {"$ref": "#/$defs/model_id"}}
     return schema
 
 
 def _about(m: Model) -> str:
-    cost = prices.cheapest(m)
     state = "" if m.status == "current" else ", older form"
     if m.superseded_by:
         state = f", older form of {m.superseded_by}"
-    return f"{m.title}: {m.task}{state}" + (f", {cost}" if cost else "")
+    parts = (f"{m.title}: {m.task}{state}", prices.cheapest(m))
+    return ", ".join(filter(None, parts))
 
 
 def _params(m: Model) -> JSON:
@@ -192,7 +193,7 @@ def _friendly(m: Model) -> dict[str, JSON]:
         own = m.properties.get(target.name)
         if name in ("prompt", "negative_prompt", "voice") or target.wrap is not None or own is None:
             continue
-        note = {"description": f"sent as `{target.name}`"}
+        note: dict[str, JSON] = {"description": f"sent as `{target.name}`"}
         if target.values:
             found[name] = {"enum": _cases(list(target.values)), **note}
         elif name != target.name:
@@ -203,20 +204,21 @@ def _friendly(m: Model) -> dict[str, JSON]:
 def _own_field(m: Model, name: str, schema: Schema) -> JSON:
     friendly = any(t.name == name for f, t in m.fields.items() if f != "prompt")
     found = _clean(schema, lenient=friendly)
-    if schema.get("media", {}).get("kind") in ("image", "video", "audio"):
+    if schema.get("media", MediaNote()).get("kind") in ("image", "video", "audio"):
         role = m.role_of(name)
         files = f"; files of yours go under `{role}:`" if role else ""
         found["description"] = f"http addresses{files}"
     return found
 
 
-def _clean(schema: JSON, *, lenient: bool = False) -> JSON:
+def _clean(schema: Mapping[str, object], *, lenient: bool = False) -> dict[str, JSON]:
     """Return a field's schema without our notes; `lenient` takes numbers for texts that are numbers, as a run does."""
-    found = {key: value for key, value in schema.items() if key in _KEPT}
+    found = {key: json_of(value) for key, value in schema.items() if key in _KEPT}
     if "items" in found:
-        found["items"] = _clean(found["items"])
+        found["items"] = _clean(as_mapping(found["items"]))
     if "properties" in found:
-        found["properties"] = {name: _clean(own) for name, own in found["properties"].items()}
+        properties = as_mapping(found["properties"])
+        found["properties"] = {name: _clean(as_mapping(own)) for name, own in properties.items()}
     if "type" in found:
         found |= _types(found, lenient=lenient)
     if "enum" in found and found["type"] == "string":
@@ -224,12 +226,12 @@ def _clean(schema: JSON, *, lenient: bool = False) -> JSON:
     return found
 
 
-def _types(schema: dict[str, JSON], *, lenient: bool) -> dict[str, JSON]:
+def _types(schema: Mapping[str, JSON], *, lenient: bool) -> dict[str, JSON]:
     """Return the type of a field, or its options, as a scene file may write them."""
-    kind = schema["type"]
-    if kind == "string" and "enum" in schema:
-        options = _cases(schema["enum"]) if lenient else list(schema["enum"])
-        return {"enum": options + [int(option) for option in schema["enum"] if option.isdecimal()]}
+    kind, options = schema["type"], as_list(schema.get("enum"))
+    if kind == "string" and options:
+        spelt = _cases(options) if lenient else options
+        return {"enum": [*spelt, *(int(o) for o in options if isinstance(o, str) and o.isdecimal())]}
     if kind == "string" and (lenient or "pattern" in schema):
         return {"type": ["string", "integer"]}
     if kind in ("integer", "number") and lenient:
@@ -237,9 +239,9 @@ def _types(schema: dict[str, JSON], *, lenient: bool) -> dict[str, JSON]:
     return {}
 
 
-def _cases(options: list[JSON]) -> list[JSON]:
+def _cases(options: Sequence[JSON]) -> list[JSON]:
     """Return options with the spellings in upper and lower case that a run takes too."""
-    sized = [option for option in options if str(option)[:1].isdigit()]
+    sized = [option for option in options if isinstance(option, str) and option[:1].isdigit()]
     cases = (case for option in sized for case in (option.lower(), option.upper()))
     return list(dict.fromkeys([*options, *cases]))
 

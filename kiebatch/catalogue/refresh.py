@@ -12,34 +12,19 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
 from kiebatch.catalogue.names import Catalogue
+from kiebatch.catalogue.shapes import LIMITS
 from kiebatch.errors import plain
-from kiebatch.model import JSON, under
+from kiebatch.model import JSON, Modality, as_json, as_list, as_mapping, as_text, under
 
-_COMPARED = (
-    "type",
-    "enum",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "default",
-    "items",
-    "properties",
-    "required",
-)
+_COMPARED = (*LIMITS, "default", "items", "properties", "required")
 _ID = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
-_MODALITY = (
+_MODALITY: tuple[tuple[Modality, str], ...] = (
     ("video", r"video|avatar|lip"),
     ("audio", r"speech|audio|music|sound|voice|song"),
     ("image", r""),
@@ -76,7 +61,7 @@ class Candidate:
             )
         return "\n".join(parts)
 
-    def as_json(self) -> JSON:
+    def as_json(self) -> dict[str, JSON]:
         return {
             "asked": self.asked,
             "changes": [
@@ -85,7 +70,7 @@ class Candidate:
             ],
         }
 
-    def as_file(self) -> dict[str, JSON]:
+    def as_file(self) -> dict[str, list[dict[str, JSON]]]:
         """Return every change that a file of models can hold: new models, and fields that differ."""
         entries = (change.entry for change in self.changes if change.entry)
         return {"models": [dict(entry) for entry in entries if re.fullmatch(_ID, str(entry["id"]))]}
@@ -163,7 +148,7 @@ def _unknown(
     catalogue: Catalogue, model_id: str, entry: Mapping[str, JSON], answer: JSON, today: str
 ) -> list[Change]:
     """Return a draft of a new model; a chat model is named, never drafted: it makes no file."""
-    tasks = " ".join(str(task) for task in entry.get("taskType") or ()).lower()
+    tasks = " ".join(str(task) for task in as_list(entry.get("taskType"))).lower()
     if "chat" in tasks or (_paths(answer) and not any("createTask" in path for path in _paths(answer))):
         if catalogue.is_chat(model_id):
             return []
@@ -176,8 +161,7 @@ def _unknown(
 
 
 def _paths(answer: JSON) -> list[str]:
-    paths = under(under(answer, "openapi") or answer, "paths")
-    return [str(path) for path in paths] if isinstance(paths, Mapping) else []
+    return list(as_mapping(under(under(answer, "openapi") or answer, "paths")))
 
 
 def _of_known(known: Model, answer: JSON, failure: str | None) -> list[Change]:
@@ -210,12 +194,13 @@ class FoundInput:
 def find_input(answer: JSON) -> FoundInput:
     """Return the input schema inside an OpenAPI document, wherever it is, with every `$ref` followed."""
     for node in _inputs(answer):
-        whole = _resolved(node, answer, depth=0)
-        if isinstance(whole, Mapping) and isinstance(whole.get("properties"), Mapping):
+        whole = as_mapping(_resolved(node, answer, depth=0))
+        if isinstance(whole.get("properties"), Mapping):
             return FoundInput(whole)
         for keyword in ("oneOf", "anyOf"):
-            if isinstance(whole, Mapping) and keyword in whole:
-                return FoundInput(why=f"its input is one of {len(whole[keyword])} forms (`{keyword}`)")
+            if keyword in whole:
+                forms = len(as_list(whole[keyword]))
+                return FoundInput(why=f"its input is one of {forms} forms (`{keyword}`)")
     return FoundInput(why="its schema has no `input` with properties")
 
 
@@ -238,10 +223,11 @@ def _resolved(node: JSON, document: JSON, depth: int) -> JSON:
         return [_resolved(one, document, depth) for one in node]
     if not isinstance(node, Mapping) or depth > 12:
         return node
-    if isinstance(node.get("$ref"), str):
-        return _resolved(_referred(node["$ref"], document), document, depth + 1)
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        return _resolved(_referred(reference, document), document, depth + 1)
     found = {key: _resolved(value, document, depth + 1) for key, value in node.items()}
-    for part in found.pop("allOf", None) or ():
+    for part in as_list(found.pop("allOf", None)):
         if isinstance(part, Mapping):
             found = _merged(found, part)
     return found
@@ -249,42 +235,43 @@ def _resolved(node: JSON, document: JSON, depth: int) -> JSON:
 
 def _merged(schema: Mapping[str, JSON], part: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return a schema with one part of its `allOf`: the fields and the required names of both."""
-    properties = {**(schema.get("properties") or {}), **(part.get("properties") or {})}
-    required = [*(schema.get("required") or ()), *(part.get("required") or ())]
-    merged = {**part, **schema, "properties": properties}
+    both = (schema, part)
+    properties = {name: own for one in both for name, own in as_mapping(one.get("properties")).items()}
+    required = [name for one in both for name in as_list(one.get("required"))]
+    merged: dict[str, JSON] = {**part, **schema, "properties": properties}
     return merged | {"required": required} if required else merged
 
 
 def _referred(reference: str, document: JSON) -> JSON:
     """Return what a local reference names.  Names are percent-encoded, as in `#/components/schemas/Nano%20Banana`."""
     for root in (document, under(document, "openapi")):
-        node: JSON = root
-        for step in reference.removeprefix("#/").split("/"):
-            key = unquote(step).replace("~1", "/").replace("~0", "~")
-            node = under(node, key)
+        steps = reference.removeprefix("#/").split("/")
+        node = under(root, *(unquote(step).replace("~1", "/").replace("~0", "~") for step in steps))
         if node is not None:
             return node
     return {}
 
 
-def _plain_schema(schema: JSON) -> JSON:
+def _compared(schema: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return the parts of a schema that both sides can say, in one order."""
-    if not isinstance(schema, Mapping):
-        return schema
     found = {key: schema[key] for key in _COMPARED if key in schema}
-    if isinstance(found.get("properties"), Mapping):
-        properties = sorted(found["properties"].items())
-        found["properties"] = {str(name): _plain_schema(own) for name, own in properties}
+    properties, required = found.get("properties"), found.get("required")
+    if isinstance(properties, Mapping):
+        found["properties"] = {name: _compared_value(properties[name]) for name in sorted(properties)}
     if "items" in found:
-        found["items"] = _plain_schema(found["items"])
-    if isinstance(found.get("required"), list):
-        found["required"] = sorted(str(name) for name in found["required"])
+        found["items"] = _compared_value(found["items"])
+    if isinstance(required, list):
+        found["required"] = sorted(str(name) for name in required)
     return found
 
 
+def _compared_value(schema: JSON) -> JSON:
+    return _compared(schema) if isinstance(schema, Mapping) else schema
+
+
 def _input_changes(model: Model, schema: Mapping[str, JSON]) -> list[Change]:
-    before, after = _plain_schema(model.input), _plain_schema(schema)
-    old, new = before.get("properties") or {}, after.get("properties") or {}
+    before, after = _compared(as_json(model.input)), _compared(schema)
+    old, new = as_mapping(before.get("properties")), as_mapping(after.get("properties"))
     words = [*_property_words(old, new), *_required_words(before, after)]
     if not words:
         return []
@@ -303,13 +290,17 @@ def _property_words(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterabl
     yield from (f"new field `{plain(name, 80)}`" for name in new if name not in old)
     yield from (f"field `{name}` is gone" for name in old if name not in new)
     for name in sorted(set(old) & set(new)):
-        yield from _field_words(name, old[name], new[name])
+        yield from _field_words(name, as_mapping(old[name]), as_mapping(new[name]))
 
 
 def _required_words(before: Mapping[str, JSON], after: Mapping[str, JSON]) -> Iterable[str]:
-    needs, needed = set(after.get("required") or ()), set(before.get("required") or ())
+    needs, needed = _required(after), _required(before)
     yield from (f"`{plain(name, 80)}` is required now" for name in sorted(needs - needed))
     yield from (f"`{name}` is no longer required" for name in sorted(needed - needs))
+
+
+def _required(schema: Mapping[str, JSON]) -> set[str]:
+    return {str(name) for name in as_list(schema.get("required"))}
 
 
 # What a schema that does not say them takes away; other keys that are missing say nothing.
@@ -328,8 +319,9 @@ def _patch(
     model: Model, old: Mapping[str, JSON], new: Mapping[str, JSON], schema: Mapping[str, JSON]
 ) -> dict[str, JSON]:
     """Return the correction of an entry that takes over the provider's fields."""
+    said = as_mapping(schema.get("properties"))
     properties: dict[str, JSON] = {
-        name: _field(name, schema["properties"][name]) for name in new if new[name] != old.get(name)
+        name: _field(name, said[name]) for name in new if new[name] != old.get(name)
     }
     properties |= {name: None for name in old if name not in new}
     return {"id": model.id, "modality": model.modality, "input": {"properties": properties}}
@@ -354,21 +346,22 @@ def _diff(before: JSON, after: JSON, model: Model) -> str:
 
 def _new(model_id: str, entry: Mapping[str, JSON], schema: Mapping[str, JSON] | None, today: str) -> Change:
     """Return a draft of an entry for a model that the catalogue does not have: a file of models as it is."""
-    tasks = [re.sub(r"[^a-z]+", "-", str(t).lower()).strip("-") for t in entry.get("taskType") or ()]
-    tasks = tasks or ["unknown"]
+    listed = as_list(entry.get("taskType"))
+    tasks = [re.sub(r"[^a-z]+", "-", str(task).lower()).strip("-") for task in listed] or ["unknown"]
     words = " ".join([*tasks, model_id])
     modality = next(kind for kind, pattern in _MODALITY if re.search(pattern, words))
+    name, title = plain(model_id, 200), plain(entry.get("title") or model_id, 200)
     input = _draft_input(schema)
-    draft: dict[str, Any] = {
-        "id": plain(model_id, 200),
-        "title": plain(entry.get("title") or model_id, 200),
+    draft: dict[str, JSON] = {
+        "id": name,
+        "title": title,
         "modality": modality,
         "task": tasks[0],
         "family": "jobs",
         "endpoint": JOBS_ENDPOINT,
         "status": "current",
         "input": input,
-        "roles": _roles(input["properties"]),
+        "roles": _roles(as_mapping(input["properties"])),
         "outputs": {"count": 1},
         "sources": [f"the provider's own listing, {today}"],
         "as_of": today,
@@ -376,41 +369,31 @@ def _new(model_id: str, entry: Mapping[str, JSON], schema: Mapping[str, JSON] | 
         "notes": plain(f"prices in words: {entry.get('pricingDesc') or 'none'}", 500),
     }
     text = yaml.safe_dump([draft], sort_keys=False, allow_unicode=True, width=100)
-    head = f"--- /dev/null\n+++ provider/{modality}/{draft['id']}\n"
+    head = f"--- /dev/null\n+++ provider/{modality}/{name}\n"
     return Change(
-        model=draft["id"],
+        model=name,
         kind="new",
-        words=(f"{draft['title']}, {', '.join(tasks)}", "no price row yet: its jobs need --allow-unpriced"),
+        words=(f"{title}, {', '.join(tasks)}", "no price row yet: its jobs need --allow-unpriced"),
         diff=head + "".join(f"+{line}\n" for line in text.splitlines()),
         entry=draft,
         maker=plain(entry.get("provider") or "", 100),
     )
 
 
-def _draft_input(schema: Mapping[str, JSON] | None) -> dict[str, Any]:
+def _draft_input(schema: Mapping[str, JSON] | None) -> dict[str, JSON]:
     """Return the input of a draft; without a schema its fields are not known, and are sent with a warning."""
     if schema is None:
         return {"type": "object", "required": [], "properties": {}}
-    properties = (schema.get("properties") or {}).items()
     return {
         "type": "object",
-        "required": sorted(str(name) for name in schema.get("required") or ()),
-        "properties": {str(name): _field(str(name), own) for name, own in properties},
+        "required": sorted(str(name) for name in as_list(schema.get("required"))),
+        "properties": _properties(schema),
         "additionalProperties": False,
     }
 
 
-_PROPERTY = (
-    "type",
-    "enum",
-    "minLength",
-    "maxLength",
-    "minItems",
-    "maxItems",
-    "minimum",
-    "maximum",
-    "default",
-)
+# What a draft takes over; a pattern and an open limit are left to whoever reads the provider's schema.
+_DRAFTED = tuple(key for key in (*LIMITS, "default") if key not in ("pattern", "exclusiveMinimum"))
 _KINDS = (
     ("video", r"video"),
     ("audio", r"audio|voice_url|music_url"),
@@ -418,15 +401,18 @@ _KINDS = (
 )
 
 
+def _properties(schema: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {name: _field(name, own) for name, own in as_mapping(schema.get("properties")).items()}
+
+
 def _field(name: str, schema: JSON) -> dict[str, JSON]:
     """Return one field of a draft, in the keys that a file of models has; media get a note by their name."""
-    said = schema if isinstance(schema, Mapping) else {}
-    compared = _plain_schema(said)
-    found = {key: compared[key] for key in _PROPERTY if key in compared}
+    said = as_mapping(schema)
+    found = {key: said[key] for key in _DRAFTED if key in said}
     if isinstance(said.get("items"), Mapping):
         found["items"] = _field("", said["items"])
     if isinstance(said.get("properties"), Mapping):
-        found["properties"] = {str(key): _field(str(key), own) for key, own in said["properties"].items()}
+        found["properties"] = _properties(said)
     if re.search(r"(?i)url|image_input|input_image", name):
         kind = next((kind for kind, words in _KINDS if re.search(words, name.lower())), None)
         if kind:
@@ -434,13 +420,13 @@ def _field(name: str, schema: JSON) -> dict[str, JSON]:
     return found
 
 
-def _roles(properties: Mapping[str, Mapping[str, JSON]]) -> dict[str, dict[str, str]]:
+def _roles(properties: Mapping[str, JSON]) -> dict[str, dict[str, str]]:
     """Guess which role each field of media plays, by its name."""
     found: dict[str, dict[str, str]] = {}
     for name, schema in properties.items():
-        kind = (schema.get("media") or {}).get("kind")
+        kind = as_text(under(schema, "media", "kind"))
         if kind:
-            found.setdefault(_role(name, str(kind)), {}).setdefault(str(kind), name)
+            found.setdefault(_role(name, kind), {}).setdefault(kind, name)
     return found
 
 

@@ -102,6 +102,20 @@ Schema = TypedDict(
 )
 """A JSON Schema of a model's input or of one field, with our notes about media in it."""
 
+# The keywords of a schema that limit a single value, in the order in which they are said.
+LIMITS = (
+    "type",
+    "enum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+)
+
 Condition = TypedDict(
     "Condition",
     {
