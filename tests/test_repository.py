@@ -7,14 +7,15 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import pytest
 import yaml
 from check_jsonschema import main as check_jsonschema
 
 import kiebatch
-from kiebatch.model import JSON
 from support.places import ROOT
 
 GITHUB = ROOT / ".github"
@@ -23,11 +24,25 @@ WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
-def load(path: Path) -> JSON:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+class Job(TypedDict):
+    """What the tests read of a job of a workflow."""
+
+    steps: list[Mapping[str, str]]
+    permissions: NotRequired[Mapping[str, str]]
+    strategy: NotRequired[Mapping[str, Mapping[str, list[str]]]]
 
 
-def steps(workflow: JSON) -> list[JSON]:
+class Workflow(TypedDict):
+    jobs: Mapping[str, Job]
+    permissions: Mapping[str, str]
+
+
+def load(path: Path) -> Workflow:
+    found: Workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def steps(workflow: Workflow) -> list[Mapping[str, str]]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 

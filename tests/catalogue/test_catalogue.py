@@ -13,8 +13,10 @@ from jsonschema import Draft202012Validator
 
 from kiebatch import catalogue, formats
 from kiebatch.catalogue import Catalogue, UnknownModel, generate
+from kiebatch.catalogue.media_limits import limits_of
+from kiebatch.catalogue.reading import head, models_in
 from kiebatch.errors import Invalid
-from kiebatch.model import MediaFacts
+from kiebatch.model import JSON, MediaFacts
 from kiebatch.provider.families import get as family
 
 # --- the files
@@ -47,7 +49,7 @@ def test_every_model_file_follows_its_schema(path: Path) -> None:
     data = catalogue.read_yaml(path)
 
     assert [e.message for e in Draft202012Validator(formats.load("model")).iter_errors(data)] == []
-    assert {entry["modality"] for entry in data["models"]} == {path.parent.name}
+    assert {entry["modality"] for entry in models_in(path)["models"]} == {path.parent.name}
 
 
 def test_what_an_entry_names_is_there(shipped: Catalogue) -> None:
@@ -76,13 +78,9 @@ def test_a_role_leads_to_a_field_for_that_kind_of_medium(shipped: Catalogue) -> 
     for m in shipped.all():
         for role, fields in m.roles.items():
             for kind, name in fields.items():
-                schema = m.properties[name]
-                inner = (schema.get("items") or {}).get("properties") or {}
-                noted = schema.get("media") or next(
-                    (p["media"] for p in inner.values() if "media" in p), None
-                )
-                assert (kind == "task") == (noted is None), (m.id, role)
-                assert noted is None or noted["kind"] == kind or kind in noted["kind"], (m.id, role)
+                noted = limits_of(m, name)
+                assert (kind == "task") == (not noted), (m.id, role)
+                assert not noted or noted["kind"] == kind or kind in noted["kind"], (m.id, role)
 
 
 def test_defaults_and_fillings_are_values_that_the_field_takes(shipped: Catalogue) -> None:
@@ -92,7 +90,7 @@ def test_defaults_and_fillings_are_values_that_the_field_takes(shipped: Catalogu
 
 
 def test_every_source_key_is_explained_in_the_head_file(shipped: Catalogue) -> None:
-    known = catalogue.read_yaml(catalogue.DATA / "catalogue.yaml")["sources"]
+    known = head()["sources"]
     for m in shipped.all():
         for source in (*m.sources, *(row["source"] for row in m.prices)):
             is_address = source.startswith("https://") or "/" in source
@@ -288,7 +286,7 @@ PRICES = [
 
 @pytest.mark.parametrize(("model", "sent", "credits", "kind"), PRICES)
 def test_prices_follow_options_count_and_length(
-    shipped: Catalogue, model: str, sent: dict[str, object], credits: float | None, kind: str
+    shipped: Catalogue, model: str, sent: dict[str, JSON], credits: float | None, kind: str
 ) -> None:
     found = catalogue.price(shipped.resolve(model), sent)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from kiebatch import catalogue, formats
 from kiebatch.catalogue import manual
+from kiebatch.model import JSON, as_list, as_mapping, under
 from kiebatch.scenefile import build, document
 from support.places import ROOT
 
@@ -24,7 +24,7 @@ def problems(text: str) -> list[str]:
     return [e.message for e in VALIDATOR.iter_errors(document.read(text, "scenes.yaml").value)]
 
 
-def scene(model: str, **more: Any) -> str:
+def scene(model: str, **more: JSON) -> str:
     wanted = {"id": 1, "prompt": "Waves break on the rocks", "model": model, **more}
     return "kiebatch: 1\nscenes:\n  - " + json.dumps(wanted, ensure_ascii=False) + "\n"
 
@@ -35,12 +35,10 @@ def test_the_schema_is_sound() -> None:
 
 
 def test_the_schema_holds_every_usable_model() -> None:
-    named = {option.get("const") for option in SCHEMA["$defs"]["model_id"]["anyOf"]}
+    options = [as_mapping(option) for option in as_list(under(SCHEMA, "$defs", "model_id", "anyOf"))]
 
-    assert {m.id for m in USABLE} <= named
-    assert all(
-        option.get("description") for option in SCHEMA["$defs"]["model_id"]["anyOf"] if "const" in option
-    )
+    assert {m.id for m in USABLE} <= {option.get("const") for option in options}
+    assert all(option.get("description") for option in options if "const" in option)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,19 @@ from kiebatch.catalogue.inputs import Built, build
 from kiebatch.catalogue.media_limits import check_media
 from kiebatch.catalogue.naming import Names, names_of
 from kiebatch.errors import Finding, Where
-from kiebatch.model import Ask, LocalFile, Media, MediaFacts, Ref, RoleMedia, ShotOutput, Slot, WebURL
+from kiebatch.model import (
+    Ask,
+    LocalFile,
+    Media,
+    MediaFacts,
+    Ref,
+    RoleMedia,
+    ShotOutput,
+    Slot,
+    WebURL,
+    as_list,
+    under,
+)
 from kiebatch.testing.fixtures import raw_requests
 
 CATALOGUE = catalogue.load()
@@ -372,7 +384,7 @@ def test_a_prompt_goes_where_the_model_has_its_text() -> None:
     assert ask_of("ai-music-api/boost-music-style", prompt="calm").input["content"] == "calm"
     turns = ask_of("google/gemini-3-1-flash-tts", prompt="Hello", voice="Puck").input
     assert turns["dialogue_turns"] == [{"speaker_id": "Speaker 1", "text": "Hello"}]
-    assert turns["speakers"][0]["voice_name"] == "Puck"
+    assert [under(one, "voice_name") for one in as_list(turns["speakers"])] == ["Puck"]
 
 
 def test_voices_go_by_name_and_an_unknown_one_is_sent_as_written() -> None:

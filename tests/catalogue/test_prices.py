@@ -11,7 +11,7 @@ import yaml
 from kiebatch import catalogue, formats
 from kiebatch.catalogue import Catalogue, Model, Schema
 from kiebatch.catalogue.shapes import Entry, PriceRow
-from kiebatch.model import MediaFacts, Price, as_form
+from kiebatch.model import JSON, MediaFacts, Price, as_form
 from support.places import GOLDEN
 
 BEFORE, AFTER = datetime(2026, 10, 7, 5, 59, tzinfo=UTC), datetime(2026, 10, 7, 6, 1, tzinfo=UTC)
@@ -56,7 +56,7 @@ def what(price: Price) -> tuple[float | None, str]:
 def test_a_promotion_ends_on_its_last_day(
     shipped: Catalogue, model: str, resolution: str, promoted: float, regular: float
 ) -> None:
-    sent = {"duration": 5, "resolution": resolution}
+    sent: dict[str, JSON] = {"duration": 5, "resolution": resolution}
 
     during = catalogue.price(shipped.resolve(model), sent, at=BEFORE)
     after = catalogue.price(shipped.resolve(model), sent, at=AFTER)
@@ -144,7 +144,7 @@ def test_a_video_edit_is_billed_for_what_goes_in_and_what_comes_out(shipped: Cat
 
 
 def test_a_short_reference_video_counts_for_five_seconds(shipped: Catalogue) -> None:
-    sent = {"duration": 4, "resolution": "480p", "reference_video_urls": ["a"]}
+    sent: dict[str, JSON] = {"duration": 4, "resolution": "480p", "reference_video_urls": ["a"]}
 
     price = catalogue.price(
         shipped.resolve("bytedance/seedance-2-mini"), sent, media={"a": clip(3)}, at=AFTER
