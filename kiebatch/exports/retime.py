@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,12 @@ def apply(text: str, file: str, film: Film, edit: Edit) -> str:
     places = _places(scenes)
     wanted = _lengths(scenes, film, edit, places)
     edits = []
+    uses = Counter(read.places.values())
     for path, seconds in wanted.items():
+        if uses[read.places[path]] > 1:
+            raise yaml_text.refused(
+                read.places[path], "an anchor or alias stands for this shot in several places"
+            )
         edits.append(_set_duration(text, read, path, seconds))
         entry = _at(expected, path)
         assert isinstance(entry, dict)
@@ -121,8 +127,6 @@ def _number(seconds: float) -> str:
 def _set_duration(text: str, read: Document, path: Path, seconds: float) -> _Change:
     """Return the change that gives the mapping at `path` its `duration`."""
     place = read.places[path]
-    if list(read.places.values()).count(place) > 1:
-        raise yaml_text.refused(place, "an anchor or alias stands for this shot in several places")
     starts = yaml_text.line_starts(text)
     own = yaml_text.offset(starts, place)
     key = read.keys.get((*path, "duration"))

@@ -60,6 +60,42 @@ def test_merge_keys_give_way_to_what_the_mapping_says_itself() -> None:
     assert str(found.where(("shot", "x"))) == "f.yaml:1:14"
 
 
+def test_a_value_that_a_mapping_says_itself_is_where_it_is_written() -> None:
+    text = "base: &b {n: {deep: 1}, m: 2}\nown:\n  n: {other: 3}\n  <<: *b\n"
+
+    found = document.read(text, "f.yaml")
+
+    assert found.value["own"] == {"n": {"other": 3}, "m": 2}
+    assert str(found.places["own", "n", "other"]) == "f.yaml:3:14"
+    assert str(found.keys["own", "m"]) == "f.yaml:1:25"
+    assert ("own", "n", "deep") not in found.places
+    assert set(found.keys) == {path for path in found.places if path}
+
+
+def test_the_comment_behind_an_own_text_counts_although_a_merged_one_has_one_too() -> None:
+    text = "base: &b {k: low # one\n  }\nown:\n  k: high # two\n  <<: *b\n"
+
+    found = document.read(text, "f.yaml")
+
+    assert found.value["own"] == {"k": "high"}
+    assert str(found.cuts["own", "k"]) == "f.yaml:4:11"
+
+
+def test_an_alias_has_values_of_its_own() -> None:
+    found = document.read("a: &a {list: [1, &t two]}\nb: *a\nc: *t\n", "f.yaml")
+
+    found.value["a"]["list"].append(3)
+
+    assert found.value["b"] == {"list": [1, "two"]}
+    assert found.value["c"] == "two"
+    assert found.places["b", "list", 1] == found.places["a", "list", 1] == found.places["c",]
+
+
+def test_a_list_that_is_too_long_is_counted_and_not_built() -> None:
+    with pytest.raises(Invalid, match="100,003 entries"):
+        document.read(f"prompts: [{'[x], ' * 100_003}]\n", "f.yaml")
+
+
 def test_of_several_merged_mappings_the_first_wins() -> None:
     text = "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}\n"
 
