@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,23 +107,31 @@ def between(
     `picks_*` map the written form of a slot and take (`2b#3`) to the decision in words (`picked`).  `wanted_*` are
     the slots of the scene file then and now, by shot (`2b`): one that it has lost while its assets stay is orphaned.
     """
-    changes: list[tuple[tuple[object, ...], SlotChange]] = []
+    changes = [*_of_slots(old, new), *_orphaned(new, wanted_old, wanted_new)]
+    told = [(key, change) for key, change in changes if change.what or change.change != "changed"]
+    picked = _picked(picks_old or {}, picks_new or {})
+    return [change for _, change in sorted([*told, *picked], key=lambda row: row[0])]
+
+
+_Row = tuple[tuple[object, ...], SlotChange]  # a change behind its place in the order of slots
+
+
+def _of_slots(old: Manifest, new: Manifest) -> Iterator[_Row]:
+    """Yield the slots whose assets differ: moved, removed, added, and changed where they are."""
     before, after = _changed_takes(old, new)
     then, now = slots(before), slots(after)
     lost = {slot: line for slot, line in then.items() if slot not in now}
     came = {slot: line for slot, line in now.items() if slot not in then}
     for old_slot, new_slot in _same_line(lost, came):
         lost_line, came_line = lost.pop(old_slot), came.pop(new_slot)
-        changes.append((new_slot.sort_key, _compared(new_slot, lost_line, came_line, moved_from=old_slot)))
-    changes.extend((slot.sort_key, _removed(slot, line)) for slot, line in lost.items())
-    changes.extend((slot.sort_key, _added(slot, line)) for slot, line in came.items())
-    changes.extend(
-        (slot.sort_key, _compared(slot, line, now[slot])) for slot, line in then.items() if slot in now
-    )
-    changes.extend(_orphaned(new, wanted_old, wanted_new))
-    picked = _picked(picks_old or {}, picks_new or {})
-    told = [(key, change) for key, change in changes if change.what or change.change != "changed"]
-    return [change for _, change in sorted([*told, *picked], key=lambda row: row[0])]
+        yield new_slot.sort_key, _compared(new_slot, lost_line, came_line, moved_from=old_slot)
+    for slot, line in lost.items():
+        yield slot.sort_key, _removed(slot, line)
+    for slot, line in came.items():
+        yield slot.sort_key, _added(slot, line)
+    for slot, line in then.items():
+        if slot in now:
+            yield slot.sort_key, _compared(slot, line, now[slot])
 
 
 def totals(changes: Iterable[SlotChange]) -> dict[str, float]:
@@ -190,33 +198,33 @@ def _removed(slot: Slot, line: Sequence[Asset]) -> SlotChange:
 def _compared(
     slot: Slot, old: Sequence[Asset], new: Sequence[Asset], moved_from: Slot | None = None
 ) -> SlotChange:
-    known = {birth(asset) for asset in old}
-    came = [asset for asset in new if birth(asset) not in known]
+    came = _without(new, old)
     then, now = _current(old), _current(new)
-    what: list[str] = []
-    words: list[str] = []
+    aspects: dict[str, list[str]] = {}
     if moved_from is not None and moved_from.shot_name != slot.shot_name:
-        what.append("slot")
-        words.append(f"slot: {moved_from} -> {slot}")
+        aspects["slot"] = [f"slot: {moved_from} -> {slot}"]
     if then and now:
-        aspects = compared(then[0], now[0])
-        what += aspects
-        words += [line for lines in aspects.values() for line in lines]
+        aspects |= compared(then[0], now[0])
+    words = [line for lines in aspects.values() for line in lines]
     replaced = {birth(a) for a in then} != {birth(a) for a in now}
-    if not replaced:
-        others = _other_facts(old, new)
-        what += [key for key in others if key not in what]
-        words += [f"{key}: {text}" for key, text in others.items() if text]
+    others = {} if replaced else _other_facts(old, new)
+    words += [f"{key}: {text}" for key, text in others.items() if text]
     return SlotChange(
         slot=str(slot),
         change="new-version" if replaced or came else "changed",
         old=then,
         new=now,
-        what=tuple(what),
+        what=tuple(dict.fromkeys((*aspects, *others))),
         words=tuple(words),
         versions=len(came),
         credits=_cost(came),
     )
+
+
+def _without(line: Sequence[Asset], other: Sequence[Asset]) -> list[Asset]:
+    """Return the versions of a line that another one has not."""
+    known = {birth(asset) for asset in other}
+    return [asset for asset in line if birth(asset) not in known]
 
 
 # --- aspects -------------------------------------------------------------------------------------------
@@ -229,18 +237,12 @@ def compared(old: Asset, new: Asset) -> dict[str, list[str]]:
         found["prompt"] = [f"prompt: {word_diff(old.prompt, new.prompt)}"]
     if old.model != new.model:
         found["model"] = [f"model: {old.model} -> {new.model}"]
-    params: list[str] = []
-    references: list[str] = []
     then, now = inputs(old), inputs(new)
-    for key in sorted({*then, *now}):
-        if then.get(key) == now.get(key):
-            continue
-        row = f"{key}: {_shown(then.get(key))} -> {_shown(now.get(key))}"
-        (references if _is_media(then.get(key)) or _is_media(now.get(key)) else params).append(row)
-    if params:
-        found["params"] = params
-    if references:
-        found["references"] = references
+    rows: dict[str, list[str]] = {"params": [], "references": []}
+    for key, text in _otherwise(sorted({*then, *now}), then, now).items():
+        is_reference = _is_media(then.get(key)) or _is_media(now.get(key))
+        rows["references" if is_reference else "params"].append(f"{key}: {text}")
+    found |= {aspect: lines for aspect, lines in rows.items() if lines}
     known = old.fingerprint is not None and new.fingerprint is not None
     if not found and known and old.fingerprint != new.fingerprint:
         found["references"] = ["references: another content under the same name"]
@@ -296,18 +298,21 @@ def _other_facts(old: Sequence[Asset], new: Sequence[Asset]) -> dict[str, str]:
         if before is None or before == asset:
             continue
         then, now = entry(before), entry(asset)
-        for key in _FACTS:
-            if then.get(key) != now.get(key):
-                found[key] = (
-                    "" if key == "fingerprint" else f"{_shown(then.get(key))} -> {_shown(now.get(key))}"
-                )
-        for key in sorted({*before.extra, *asset.extra} - {MARK, "run"}):
-            if before.extra.get(key) != asset.extra.get(key):
-                found[key] = f"{_shown(before.extra.get(key))} -> {_shown(asset.extra.get(key))}"
-    gone = [asset for asset in old if birth(asset) not in {birth(a) for a in new}]
+        found |= _otherwise(_FACTS, then, now)
+        if "fingerprint" in found:
+            found["fingerprint"] = ""  # that it is another one is all that it tells
+        more = sorted({*before.extra, *asset.extra} - {MARK, "run"})
+        found |= _otherwise(more, before.extra, asset.extra)
+    gone = _without(old, new)
     if gone:
         found["versions"] = f"{len(gone)} of {len(old)} removed"
     return found
+
+
+def _otherwise(keys: Sequence[str], then: Mapping[str, JSON], now: Mapping[str, JSON]) -> dict[str, str]:
+    """Return how the values of some keys changed, in words; nothing for a key that has the same one."""
+    changed = [key for key in keys if then.get(key) != now.get(key)]
+    return {key: f"{_shown(then.get(key))} -> {_shown(now.get(key))}" for key in changed}
 
 
 # --- picks and orphans ---------------------------------------------------------------------------------
@@ -315,7 +320,7 @@ def _other_facts(old: Sequence[Asset], new: Sequence[Asset]) -> dict[str, str]:
 
 def _orphaned(
     new: Manifest, wanted_old: Collection[str] | None, wanted_new: Collection[str] | None
-) -> list[tuple[tuple[object, ...], SlotChange]]:
+) -> list[_Row]:
     if wanted_old is None or wanted_new is None:
         return []
     gone = set(wanted_old) - set(wanted_new)
@@ -328,23 +333,22 @@ def _orphaned(
     ]
 
 
-def _picked(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[tuple[object, ...], SlotChange]]:
+def _picked(old: Mapping[str, str], new: Mapping[str, str]) -> list[_Row]:
     """Return one row for each decision that changed.  A pick that moved to another take of its shot is one row."""
     changed = [slot for slot in sorted({*old, *new}, key=natural) if old.get(slot) != new.get(slot)]
     gained = {_shot_of(slot): slot for slot in changed if _is_pick(new.get(slot))}
     lost = {
         _shot_of(slot): slot for slot in changed if _is_pick(old.get(slot)) and not _is_pick(new.get(slot))
     }
-    rows: list[tuple[tuple[object, ...], SlotChange]] = []
+    moved = {gained[shot]: lost[shot] for shot in gained if shot in lost}
+    rows: list[_Row] = []
     for slot in changed:
-        shot = _shot_of(slot)
-        before, after = gained.get(shot), lost.get(shot)
-        if slot == after and before and not new.get(slot):
+        if slot in moved.values() and not new.get(slot):
             continue  # told with the take that is picked now
         was, now = old.get(slot) or "undecided", new.get(slot) or "undecided"
         words = f"{was} -> {now}"
-        if slot == before and after:
-            words = now.replace("picked", f"picked instead of {after}", 1)
+        if slot in moved:
+            words = now.replace("picked", f"picked instead of {moved[slot]}", 1)
         rows.append((_pick_key(slot), SlotChange(slot=slot, change="picked", what=("pick",), words=(words,))))
     return rows
 
