@@ -180,29 +180,34 @@ class Downloads:
     async def _open(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
         parts = addresses.split(url)
         if parts is None:
-            raise CallFailed("bad-redirect", "a result's address is not a URL", retryable=False)
+            raise _bad_address("a result's address is not a URL")
         host, port = (parts.hostname or "").lower(), addresses.port_of(parts)
         named = self._is_named(host, port)
         local = named and addresses.is_loopback(host)
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
-            found = f"{parts.scheme}://{host}"
-            raise CallFailed("bad-redirect", f"a result must come over https, found {found}", retryable=False)
+            raise _bad_address(f"a result must come over https, found {parts.scheme}://{host}")
         if parts.username is not None or parts.password is not None:
-            raise CallFailed("bad-redirect", "a result's address carries a user name", retryable=False)
-        if self._transport or named:
-            direct = local or self._transport is not None
-            return await self._send(url, headers, proxy=None if direct else network.proxy_for(url))
+            raise _bad_address("a result's address carries a user name")
+        if self._transport or local:
+            return await self._send(url, headers, proxy=None)
         proxy = network.proxy_for(url)
+        if named:
+            return await self._send(url, headers, proxy=proxy)
         if proxy:
             # The proxy looks the name up; what we can see of it must be public all the same.
             await self._checked(host, port, unknown_is_fine=True)
             return await self._send(url, headers, proxy=proxy)
-        # Connect to the very address that was checked: a second look-up could give another one.
+        return await self._send_to_checked(url, {**headers, "Host": parts.netloc}, host, port)
+
+    async def _send_to_checked(
+        self, url: str, headers: Mapping[str, str], host: str, port: int
+    ) -> httpx.Response:
+        """Connect to the very address that was checked: a second look-up could give another one."""
         failure: httpx.HTTPError | None = None
         for address in await self._checked(host, port):
             target = str(httpx.URL(url).copy_with(host=address))
             try:
-                return await self._send(target, {**headers, "Host": parts.netloc}, proxy=None, name=host)
+                return await self._send(target, headers, proxy=None, name=host)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
         raise failure or CallFailed("no-answer", f"the host {host} has no address", retryable=True)
@@ -260,6 +265,10 @@ def _joined(url: str, location: str) -> str:
         return location
 
 
+def _bad_address(message: str) -> CallFailed:
+    return CallFailed("bad-redirect", message, retryable=False)
+
+
 # --- one response --------------------------------------------------------------------------------------
 
 
@@ -291,25 +300,21 @@ async def _keep(
     """Write a response to its part file and check its length."""
     start = _start(response, part, origin)
     total = _total(response) if start else _length(response)
-    too_big = CallFailed("too-big", f"the result has more than {cap_bytes} bytes", retryable=False)
-    if total is not None and total > cap_bytes:
-        raise too_big
+    _check_size(total or 0, cap_bytes)
     media_type = plain(response.headers.get("content-type", "").partition(";")[0].strip().lower(), 100)
-    size = start
-    chunks = bodies.pieces(
-        response
-    )  # as they come: chunks of a fixed size would be lost half-filled by a cut
+    # As they come: chunks of a fixed size would be lost half-filled by a cut.
+    chunks = bodies.pieces(response)
     head = await anext(chunks, b"")
     if media_type == "text/html" or (not start and _is_page(head)):
         raise CallFailed("not-media", "a web page came instead of the result", retryable=True)
+    size = start
     try:
         if not start:
             part.begin(response, total)
         with part.path.open("ab" if start else "wb") as file:
             while head:
                 size += len(head)
-                if size > cap_bytes:
-                    raise too_big
+                _check_size(size, cap_bytes)
                 file.write(head)
                 arrived(size)
                 head = await anext(chunks, b"")
@@ -317,12 +322,23 @@ async def _keep(
         if _encoded(response):
             part.drop()  # a range would count the bytes on the wire, and these are unpacked
         raise
-    if size == 0 or (total is not None and size != total):
-        if total is not None and size > total:
-            part.drop()
-        wanted = "the" if total is None else f"{total}"
-        raise CallFailed("truncated", f"{size} of {wanted} bytes came", retryable=True)
+    _check_whole(part, size, total)
     return DownloadFacts(size_bytes=size, media_type=media_type, resumed=start > 0)
+
+
+def _check_size(size_bytes: int, cap_bytes: int) -> None:
+    if size_bytes > cap_bytes:
+        raise CallFailed("too-big", f"the result has more than {cap_bytes} bytes", retryable=False)
+
+
+def _check_whole(part: Part, size_bytes: int, total: int | None) -> None:
+    """Raise `CallFailed` where not everything came; of what is longer than it should be, nothing is kept."""
+    if size_bytes and total in (None, size_bytes):
+        return
+    if total is not None and size_bytes > total:
+        part.drop()
+    wanted = "the" if total is None else f"{total}"
+    raise CallFailed("truncated", f"{size_bytes} of {wanted} bytes came", retryable=True)
 
 
 def _start(response: httpx.Response, part: Part, origin: Origin | None) -> int:
