@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 from kiebatch.model import JSON, Asset
 from kiebatch.record.manifest.ids import free_id, id_prefix, mentioned
-from kiebatch.record.manifest.keys import revised, sort_key
+from kiebatch.record.manifest.keys import Changes, revised, sort_key
 from kiebatch.record.manifest.manifest import Manifest
 
 # --- adding --------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def record(
     return result, tuple(entered)
 
 
-def changed(manifest: Manifest, old: Asset, **changes: Any) -> Manifest:
+def changed(manifest: Manifest, old: Asset, **changes: Unpack[Changes]) -> Manifest:
     """Return the record with facts of one entry changed (`fingerprint` by accept, `scene_id` by a move)."""
     index = _find(manifest, old)
     assets = [*manifest.assets[:index], *manifest.assets[index + 1 :]]

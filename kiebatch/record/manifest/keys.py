@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from kiebatch.model import JSON, Asset, natural
+from kiebatch.model import JSON, Asset, SceneId, ShotId, natural
 
 SortKey = tuple[Any, ...]
 natural_key = lru_cache(maxsize=65536)(natural)
@@ -31,9 +32,27 @@ def sort_key(asset: Asset) -> SortKey:
     )
 
 
-def revised(asset: Asset, **changes: Any) -> Asset:
-    extra = {key: value for key, value in asset.extra.items() if key not in changes}
-    return replace(asset, **{"extra": extra, **changes})
+class Changes(TypedDict, total=False):
+    """What of an entry may change after it was made."""
+
+    id: str
+    type: str
+    filename: str
+    prompt: str
+    scene_id: SceneId | None
+    shot: ShotId
+    version: int
+    superseded_by: str | None
+    fingerprint: str | None
+    made_from: tuple[str, ...]
+    extra: Mapping[str, JSON]
+
+
+def revised(asset: Asset, **changes: Unpack[Changes]) -> Asset:
+    """Return an entry with other facts; what another tool wrote under the name of one of them goes."""
+    kept = {key: value for key, value in asset.extra.items() if key not in changes}
+    changes.setdefault("extra", kept)
+    return replace(asset, **changes)
 
 
 def birth(asset: Asset) -> tuple[JSON, ...]:

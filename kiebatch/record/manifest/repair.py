@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problem, Where
@@ -49,7 +49,7 @@ def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
         return assets
     taken = mentioned(assets)
     result: list[Asset] = []
-    moved: list[tuple[Asset, Asset, str]] = []  # who keeps the id, who lost it, and that one's new id
+    moved: list[_Move] = []
     for asset in sorted(assets, key=lambda a: (a.created_at, sort_key(a))):
         holder = first.get(asset.id) if asset.id else None
         if asset.id and holder is None:
@@ -69,31 +69,55 @@ def _with_ids(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
         repairs.append(repair_of("id", id, why))
         result.append(revised(asset, id=id))
         if holder:
-            moved.append((holder, asset, id))
+            moved.append(_Move(holder, asset, id))
     return _follow(result, moved)
 
 
-def _follow(assets: list[Asset], moved: Sequence[tuple[Asset, Asset, str]]) -> list[Asset]:
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """Two entries had one id: who keeps it, who lost it, and that one's new id."""
+
+    holder: Asset
+    loser: Asset
+    id: str
+
+
+def _follow(assets: list[Asset], moved: Sequence[_Move]) -> list[Asset]:
     """Point links at the entry they meant, where two had one id."""
-    by_old: defaultdict[str, list[tuple[Asset, Asset, str]]] = defaultdict(list)
+    by_old: defaultdict[str, list[_Move]] = defaultdict(list)
     for move in moved:
-        by_old[move[1].id].append(move)
+        by_old[move.loser.id].append(move)
     result = []
     for asset in assets:
-        changes: dict[str, Any] = {}
-        for holder, loser, id in by_old.get(asset.superseded_by or "", ()):
-            if place(loser) == place(asset) != place(holder):
-                changes["superseded_by"] = id
-        for holder, loser, id in (m for link in asset.made_from for m in by_old.get(link, ())):
-            if loser.scene_id == asset.scene_id != holder.scene_id:
-                changes["made_from"] = tuple(id if link == loser.id else link for link in asset.made_from)
-        # Both branches superseded one version, each with its own entry under the same id: put them in a row.
-        for holder, loser, id in by_old.get(asset.id, ()):
-            side_by_side = place(holder) == place(loser) and holder.output == loser.output
-            if side_by_side and asset.superseded_by is loser.superseded_by is None and asset.version > 1:
-                changes["superseded_by"] = id
-        result.append(revised(asset, **changes) if changes else asset)
+        superseded_by = _superseded_by(asset, by_old) or asset.superseded_by
+        made_from = _made_from(asset, by_old)
+        if (superseded_by, made_from) != (asset.superseded_by, asset.made_from):
+            asset = revised(asset, superseded_by=superseded_by, made_from=made_from)
+        result.append(asset)
     return result
+
+
+def _superseded_by(asset: Asset, by_old: Mapping[str, Sequence[_Move]]) -> str | None:
+    """Return the new id of what superseded an entry; None where that has none."""
+    found = None
+    for move in by_old.get(asset.superseded_by or "", ()):
+        if place(move.loser) == place(asset) != place(move.holder):
+            found = move.id
+    # Both branches superseded one version, each with its own entry under the same id: put them in a row.
+    for move in by_old.get(asset.id, ()):
+        side_by_side = place(move.holder) == place(move.loser) and move.holder.output == move.loser.output
+        if side_by_side and asset.superseded_by is move.loser.superseded_by is None and asset.version > 1:
+            found = move.id
+    return found
+
+
+def _made_from(asset: Asset, by_old: Mapping[str, Sequence[_Move]]) -> tuple[str, ...]:
+    """Return what an entry was made from, by the ids that those have now."""
+    found = asset.made_from
+    for move in (move for link in asset.made_from for move in by_old.get(link, ())):
+        if move.loser.scene_id == asset.scene_id != move.holder.scene_id:
+            found = tuple(move.id if link == move.loser.id else link for link in asset.made_from)
+    return found
 
 
 def _without_broken_links(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
@@ -130,7 +154,7 @@ def _without_broken_links(assets: list[Asset], repairs: list[Repair]) -> list[As
 
 
 def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> tuple[list[Asset], set[str]]:
-    heads: defaultdict[tuple[Any, ...], list[Asset]] = defaultdict(list)
+    heads: defaultdict[tuple[object, ...], list[Asset]] = defaultdict(list)
     for asset in assets:
         # Other tools may well keep several pictures of one scene side by side, so only entries of ours.
         if asset.superseded_by is None and asset.sha256 is not None and asset.scene_id is not None:
