@@ -383,27 +383,44 @@ def _place(
     as a side of the merge or in a commit.
     """
     targets = {id: workspace.asset_path(recorded.by_id[id].filename) for id in wanted}
-    serving = dict(wanted)
-    while True:
-        moving = {source.path for source in serving.values() if source.path}
-        blocked = [id for id in serving if not _may_be_replaced(targets[id], moving, in_git)]
-        if not blocked:
-            break
-        for id in blocked:
-            del serving[id]
+    serving = _served(targets, wanted, in_git)
     if not serving:
         return set(), set()
-    spare = Path(tempfile.mkdtemp(prefix=".kiebatch-", dir=workspace.assets))
-    try:
-        # Everything is set aside before the first name is taken: two files may have to change places.
-        for number, source in enumerate(serving.values()):
-            (spare / str(number)).write_bytes(source.content())
-        for number, id in enumerate(serving):
-            files.replace(targets[id], (spare / str(number)).read_bytes())
-    finally:
-        shutil.rmtree(spare, ignore_errors=True)
+    _write_all(workspace.assets, {targets[id]: source for id, source in serving.items()})
     named = {workspace.asset_path(asset.filename) for asset in recorded.assets if asset.filename}
-    moved = {path for path in moving if path and path not in named}
+    moved = _paths(serving) - named
     for path in moved:
         path.unlink()
     return set(serving), moved
+
+
+def _paths(sources: Mapping[str, _Source]) -> set[Path]:
+    return {source.path for source in sources.values() if source.path}
+
+
+def _served(
+    targets: Mapping[str, Path], wanted: Mapping[str, _Source], in_git: Container[str]
+) -> dict[str, _Source]:
+    """Return those of the ids whose place is free, or becomes free as its file moves to a name of its own."""
+    serving = dict(wanted)
+    while True:
+        moving = _paths(serving)
+        free = {id: source for id, source in serving.items() if _may_be_replaced(targets[id], moving, in_git)}
+        if len(free) == len(serving):
+            return serving
+        serving = free  # what stays where it is may block another one
+
+
+def _write_all(folder: Path, contents: Mapping[Path, _Source]) -> None:
+    """Write each content to its path.
+
+    Everything is set aside before the first name is taken: two files may have to change places.
+    """
+    spare = Path(tempfile.mkdtemp(prefix=".kiebatch-", dir=folder))
+    try:
+        for number, source in enumerate(contents.values()):
+            (spare / str(number)).write_bytes(source.content())
+        for number, target in enumerate(contents):
+            files.replace(target, (spare / str(number)).read_bytes())
+    finally:
+        shutil.rmtree(spare, ignore_errors=True)
