@@ -203,7 +203,21 @@ class _Counted:
     total: Cost = field(default_factory=Cost)
     groups: dict[str, Cost] = field(default_factory=lambda: defaultdict(Cost))
 
-    def of(self, scene: object, model: str, tags: Sequence[str], time: str) -> list[Cost]:
+    def add_result(self, asset: Asset, *, unused: bool) -> None:
+        credits = asset.credits or 0.0
+        for cost in self._of(asset.scene_id, asset.model, tags_of(asset), asset.created_at):
+            cost.results += 1
+            cost.bought += credits
+            if unused:
+                cost.unused += credits
+
+    def add_failure(self, attempt: Attempt, credits: float) -> None:
+        time = dt.datetime.fromtimestamp(attempt.submitted_at or attempt.intended_at, dt.UTC).isoformat()
+        for cost in self._of(attempt.slot.scene, attempt.model, (), time):
+            cost.failures += 1
+            cost.failed += credits
+
+    def _of(self, scene: object, model: str, tags: Sequence[str], time: str) -> list[Cost]:
         names = {
             "scene": [str(scene)],
             "model": [model],
@@ -221,21 +235,11 @@ def costs(found: Sequence[Result], attempts: Sequence[Attempt], recorded: Sequen
     counted = _Counted(by)
     picked = {_shot(one) for one in found if one.standing is Standing.PICKED}
     for one in found:
-        asset = one.asset
-        if asset.draft:
-            continue
-        credits = asset.credits or 0.0
-        for cost in counted.of(asset.scene_id, asset.model, tags_of(asset), asset.created_at):
-            cost.results += 1
-            cost.bought += credits
-            cost.unused += credits if _is_unused(one, picked) else 0.0
+        if not one.asset.draft:
+            counted.add_result(one.asset, unused=_is_unused(one, picked))
     for attempt in attempts:
-        if attempt.state != "failed" or attempt.billed is False or not attempt.credits:
-            continue
-        time = dt.datetime.fromtimestamp(attempt.submitted_at or attempt.intended_at, dt.UTC).isoformat()
-        for cost in counted.of(attempt.slot.scene, attempt.model, (), time):
-            cost.failures += 1
-            cost.failed += attempt.credits
+        if attempt.state == "failed" and attempt.billed is not False and attempt.credits:
+            counted.add_failure(attempt, attempt.credits)
     groups = {name: counted.groups[name] for name in sorted(counted.groups)}
     saved = sum(run.saved for run in recorded if not run.draft)
     return Costs(total=counted.total, groups=groups, saved=saved)

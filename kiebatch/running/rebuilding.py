@@ -52,23 +52,36 @@ def _from_journal(workspace: Workspace, attempts: Iterable[Attempt]) -> list[Run
 
 
 def _run(workspace: Workspace, run_id: str, attempts: list[Attempt]) -> Run:
-    failed = [a for a in attempts if a.state in ("failed", "refused")]
+    failed = _in_state(attempts, "failed", "refused")
     held = [a for a in attempts if a.undecided]
-    saved = [a for a in attempts if a.state == "saved"]
+    saved = _in_state(attempts, "saved")
     billed = [a for a in failed if a.billed]
-    paid = [a for a in attempts if a.state in ("submitted", "saved", "lost")]
+    paid = _in_state(attempts, "submitted", "saved", "lost")
     return Run(
         id=run_id,
         started_at=stamp(min(a.intended_at for a in attempts)),
-        ended_at=stamp(max(a.ended_at or a.submitted_at or a.intended_at for a in attempts)),
+        ended_at=stamp(max(map(_last_heard, attempts))),
         status=_status(saved=len(saved), failed=len(failed), held=len(held), of=len(attempts)),
-        film=workspace.scene_file.name if workspace.scene_file else "",
+        film=_film(workspace),
         draft=workspace.draft,
         models=tuple(dict.fromkeys(a.model for a in attempts)),
         counts={"planned": len(attempts), "succeeded": len(saved), "failed": len(failed), "held": len(held)},
         spent=0.0 if workspace.draft else _credits(paid + billed),
         billed_for_failures=_credits(billed),
     )
+
+
+def _in_state(attempts: Iterable[Attempt], *states: str) -> list[Attempt]:
+    return [attempt for attempt in attempts if attempt.state in states]
+
+
+def _last_heard(attempt: Attempt) -> float:
+    return attempt.ended_at or attempt.submitted_at or attempt.intended_at
+
+
+def _film(workspace: Workspace) -> str:
+    """Return the name of the scene file."""
+    return workspace.scene_file.name if workspace.scene_file else ""
 
 
 def _status(*, saved: int, failed: int, held: int, of: int) -> RunStatus:
@@ -95,7 +108,7 @@ def _from_manifest(workspace: Workspace) -> list[Run]:
             started_at=min(a.created_at for a in made),
             ended_at=max(a.created_at for a in made),
             status=RunStatus.SUCCESS,
-            film=workspace.scene_file.name if workspace.scene_file else "",
+            film=_film(workspace),
             draft=workspace.draft,
             tags=tuple(dict.fromkeys(tag for a in made for tag in queries.tags_of(a))),
             models=tuple(dict.fromkeys(a.model for a in made)),
