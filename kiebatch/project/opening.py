@@ -361,12 +361,7 @@ def open_project(
     the project's.  `measured` is what jobs were billed on the account; None: on that of the environment.
     """
     asked = options or build.Options()
-    if document_read is None and workspace.scene_file is None:
-        raise Invalid(
-            f"the project in {files.shown(workspace.root)} has no scene file that could be found",
-            hint="name it on the command line; `kiebatch pick` takes it as --file FILE",
-        )
-    read, found = document_read or read_document(workspace.scene_file or Path())
+    read, found = document_read or _read_scene_file(workspace)
     recorded = read_manifest(workspace)
     chosen = replace(read_picks(workspace), moved=build.moved_lines(read))
     if measured is None:
@@ -404,10 +399,7 @@ def open_project(
         *foreign.refused(project, own),
     ]
     everything.sort(key=lambda p: (p.where.file, p.where.line, p.where.column))
-    if any(p.severity == "error" for p in everything) or (
-        strict and any(p.code not in QUIET for p in everything)
-    ):
-        raise Invalid(everything)
+    _refuse(everything, strict=strict)
     return Opened(
         project=project,
         workspace=workspace,
@@ -421,6 +413,22 @@ def open_project(
         options=asked,
         media=facts,
     )
+
+
+def _read_scene_file(workspace: Workspace) -> tuple[Document, list[Problem]]:
+    if workspace.scene_file is None:
+        raise Invalid(
+            f"the project in {files.shown(workspace.root)} has no scene file that could be found",
+            hint="name it on the command line; `kiebatch pick` takes it as --file FILE",
+        )
+    return read_document(workspace.scene_file)
+
+
+def _refuse(problems: Sequence[Problem], *, strict: bool) -> None:
+    """Raise `Invalid` with all problems where one is an error; with `strict`, where one is worth a word."""
+    has_error = any(problem.severity == "error" for problem in problems)
+    if has_error or (strict and any(problem.code not in QUIET for problem in problems)):
+        raise Invalid(problems)
 
 
 def reading_options(chosen: Settings) -> build.Options:
