@@ -8,7 +8,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from kiebatch import files, media, units
 from kiebatch.errors import CallFailed, Refused
@@ -54,7 +54,7 @@ class Binder:
         self._dead: set[str] = set()  # links of results that the provider could not fetch in this run
 
     @property
-    def tasks(self) -> tuple[asyncio.Task[Any], ...]:
+    def tasks(self) -> tuple[asyncio.Task[str] | asyncio.Task[Path], ...]:
         """What may still be at work when the run ends."""
         return (*self._uploads.values(), *self._frames.values())
 

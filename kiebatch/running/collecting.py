@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from kiebatch import files, units
 from kiebatch.model import JSON, Asset, Done, Job, MediaFacts, Output, stamp
@@ -264,7 +263,7 @@ class Collector:
             return None
 
 
-def parameters(job: Job) -> dict[str, Any]:
+def parameters(job: Job) -> dict[str, JSON]:
     """Return a manifest entry's `parameters`: what was sent, with local files and shots by name, never links."""
     size = next(
         (
@@ -274,5 +273,5 @@ def parameters(job: Job) -> dict[str, Any]:
         ),
         None,
     )
-    found: dict[str, Any] = {} if size is None else {"size": size}
+    found: dict[str, JSON] = {} if size is None else {"size": size}
     return found | {"endpoint": job.endpoint, "input": dict(job.input)}

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from kiebatch.errors import Refused, plain
 from kiebatch.model import Attempt, Slot
@@ -113,18 +112,11 @@ class Engine:
             if entry not in awaited:
                 self._report(entry)
         waiting = self._schedule.ordered([e for e in entries if e.work])
-        if self._context.limits.canary:
-            models = [e.job.model for e in waiting if e.job and e.action is Action.GENERATE]
-            self._canaries.choose(models, self._context.limits.canary_from, self._known_good)
+        self._choose_canaries(waiting)
         try:
             async with self._flushing(), asyncio.TaskGroup() as group:
                 await self._start_all(group, waiting, awaited)
-            if self._trouble:
-                raise self._trouble
-            await self._undecided.collect_late()
-            await self._keeper.drain()
-            interrupted = self.stop.cause is StopCause.INTERRUPTED
-            await self._checker.finish(() if interrupted else entries)
+            await self._bring_home(entries)
         except BaseExceptionGroup as many:
             raise _first(many) from None
         finally:
@@ -135,6 +127,15 @@ class Engine:
         await self._settle()
         self._close()
         return self.outcome
+
+    async def _bring_home(self, entries: Sequence[Entry]) -> None:
+        """Finish what goes on when nothing is in flight any more; raise what ended the run."""
+        if self._trouble:
+            raise self._trouble
+        await self._undecided.collect_late()
+        await self._keeper.drain()
+        interrupted = self.stop.cause is StopCause.INTERRUPTED
+        await self._checker.finish(() if interrupted else entries)
 
     def _close(self) -> None:
         self.outcome.stopped = self.stop.cause
@@ -157,6 +158,12 @@ class Engine:
         self._restorer.know(self.plan.entries, self._earlier())
         if self.plan.assignment:
             self._context.manifest.displace(self.plan.assignment.displaced())
+
+    def _choose_canaries(self, waiting: Sequence[Entry]) -> None:
+        """Let one job of each model go first, where the run is to learn from it what the others would do."""
+        if self._context.limits.canary:
+            models = [e.job.model for e in waiting if e.job and e.action is Action.GENERATE]
+            self._canaries.choose(models, self._context.limits.canary_from, self._known_good)
 
     def _earlier(self) -> dict[Slot, list[Attempt]]:
         """Return the tasks that nobody asks for any more, by the slot of today that they were made for."""
@@ -186,7 +193,7 @@ class Engine:
     # -- the middle
 
     @contextlib.asynccontextmanager
-    async def _flushing(self) -> Any:
+    async def _flushing(self) -> AsyncIterator[None]:
         flushing = asyncio.create_task(self._context.manifest.keep_flushing())
         try:
             yield
@@ -196,7 +203,7 @@ class Engine:
     async def _start_all(
         self, group: asyncio.TaskGroup, waiting: list[Entry], awaited: Sequence[Entry]
     ) -> None:
-        def start(work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        def start(work: Callable[..., Awaitable[None]], *args: object) -> None:
             group.create_task(self._guarded(work, *args))
 
         to_come = {e.slot for e in waiting}
@@ -233,7 +240,7 @@ class Engine:
         self._context.emit(Skipped(slot=entry.slot, reason=reason))
         await self._restorer.collect_earlier(entry.slot)
 
-    async def _guarded(self, work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+    async def _guarded(self, work: Callable[..., Awaitable[None]], *args: object) -> None:
         """Do one thing; an error ends the run, but only when everything in the air has been written down.
 
         A task group would cancel the others, and a submission that is cut off is a held job.

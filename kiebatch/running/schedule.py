@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from kiebatch.model import Slot
 from kiebatch.planning import Action, Entry, Reason, upstream_first
@@ -17,7 +17,7 @@ from kiebatch.running.making import InFlight
 from kiebatch.running.slots import SlotBook
 from kiebatch.running.stop import Stop
 
-Guarded = Callable[..., Coroutine[Any, Any, None]]
+Guarded = Callable[..., Awaitable[None]]
 
 
 class Starts(Protocol):
