@@ -254,7 +254,7 @@ def covers(face: str | None, character: str) -> bool:
 
 
 @cache
-def _box(face: str | None) -> tuple[Any, ...] | None:
+def _box(face: str | None) -> tuple[object, ...] | None:
     """Return what a font draws for a character that it lacks; None for a font that cannot be used."""
     try:
         shape = _shape(face, "\U0010fffe")
@@ -263,7 +263,7 @@ def _box(face: str | None) -> tuple[Any, ...] | None:
         return None
 
 
-def _shape(face: str | None, character: str) -> tuple[Any, ...]:
+def _shape(face: str | None, character: str) -> tuple[object, ...]:
     mask, offset = _probe(face).getmask2(character, mode="L")
     return (mask.size, offset, bytes(mask))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kiebatch.errors import Invalid
 from kiebatch.model import Attempt
@@ -42,7 +42,7 @@ class Questions:
     def attempts(self, *, states: Sequence[str] = (), scene: str | None = None) -> list[Attempt]:
         # What is claimed was never sent: it is nobody's business but its run's.
         terms = ["a.project = %s", "a.film = %s", "a.state <> 'claimed'"]
-        values: list[Any] = [self.whose.project, self.whose.film]
+        values: list[object] = [self.whose.project, self.whose.film]
         if states:
             terms.append("a.state = ANY(%s)")
             values.append(list(states))
@@ -91,7 +91,7 @@ class Questions:
         values = (self.whose.account, model)
         return self._read(lambda cursor: cursor.execute(query, values).fetchone() is not None)
 
-    def _all(self, terms: str, values: Sequence[Any], order: str = "a.id") -> list[Attempt]:
+    def _all(self, terms: str, values: Sequence[object], order: str = "a.id") -> list[Attempt]:
         query = f"SELECT {rows.ATTEMPT} FROM attempts a JOIN projects p ON p.id = a.project WHERE {terms} ORDER BY {order}"
         found = self._read(lambda cursor: cursor.execute(query, values).fetchall())
         return [rows.attempt(row, self.whose.project, self.whose.film) for row in found]
@@ -103,7 +103,7 @@ class Questions:
             raise Invalid(f"the team's ledger has no attempt {number}")
         return rows.attempt(found, self.whose.project, self.whose.film)
 
-    def _outputs(self, terms: str, values: Sequence[Any]) -> list[SavedOutput]:
+    def _outputs(self, terms: str, values: Sequence[object]) -> list[SavedOutput]:
         query = (
             "SELECT o.number, o.url, o.text, o.label, o.output_id, o.entry, extract(epoch FROM o.seen_at)::float8 AS seen_at"
             f" FROM outputs o WHERE {terms} ORDER BY o.number"

@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from kiebatch import files
 from kiebatch.model import Output
 
-_Line = dict[str, Any]
+
+class _Line(TypedDict):
+    """One line of the file.  Of an output it has number, address, text, label and the provider's own id."""
+
+    ledger: str
+    attempt: int
+    task_id: str
+    outputs: list[tuple[int, str | None, str | None, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Unwritten:
         self._ledger = ledger
 
     def keep(self, answer: Answer) -> None:
-        outputs = [[o.number, o.url, o.text, o.label, o.id] for o in answer.outputs]
+        outputs = [(o.number, o.url, o.text, o.label, o.id) for o in answer.outputs]
         line: _Line = {
             "ledger": self._ledger,
             "attempt": answer.attempt,
