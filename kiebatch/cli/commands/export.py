@@ -176,42 +176,61 @@ def export(
         raise Invalid("--zip goes with `export bundle`")
     opened = options.looked_at(given, scene_file)
     if import_:
-        if only or picked:
-            raise Invalid("--import reads the whole film; leave out --only and --picked")
-        _import(kind, opened, import_, fps, write=write, as_json=given.as_json)
+        in_part = bool(only or picked)
+        _import(kind, opened, import_, fps, in_part=in_part, write=write, as_json=given.as_json)
         return
     if write:
         raise Invalid("--write goes with --import")
-    name = "web" if kind == "web" else f"{opened.workspace.root.name}{ENDINGS[kind]}"
-    target = output or opened.workspace.root / "export" / name
-    if kind == "pdf":  # git knows who it is by, and which version it is
-        author = picks_file.author(opened.workspace) if author is None else author
-        mark = _commit(opened) if mark is None else mark
+    chosen = cut.Options(
+        output=(output or opened.workspace.root / "export" / _name(kind, opened)).absolute(),
+        columns=columns,
+        rows=rows,
+        all_takes=all_takes,
+        grid=_grid(layout, portrait=portrait),
+        paper=paper,
+        portrait=portrait,
+        fields=tuple(filter(None, map(str.strip, (fields or "").split(",")))),
+        date=dt.date.today().isoformat(),
+        fps=_fps(fps),
+        size=_size(size),
+        slate=slate,
+        captions=captions,
+        web_side=web_size,
+        thumb_side=thumb_size,
+        only=tuple(only or ()),
+        picked=picked,
+    )
+    if kind == "pdf":
+        chosen = _signed(chosen, opened, author, mark)
+    bar = options.progress_bar(no_progress) and not given.as_json
+    _export(kind, opened, chosen, bar=bar, as_json=given.as_json)
+
+
+def _name(kind: Kind, opened: Opened) -> str:
+    """Return what an export is called where nobody named it."""
+    if kind == "web":
+        return "web"
+    return f"{opened.workspace.root.name}{ENDINGS[kind]}"
+
+
+def _signed(chosen: cut.Options, opened: Opened, author: str | None, mark: str | None) -> cut.Options:
+    """Return the options with who it is by and which version it is; git knows what was not typed."""
+    if author is None:
+        author = picks_file.author(opened.workspace)
+    if mark is None:
+        mark = _commit(opened)
+    return replace(chosen, author=author or "", mark=mark)
+
+
+def _export(kind: Kind, opened: Opened, chosen: cut.Options, *, bar: bool, as_json: bool) -> None:
+    """Write an export, and say which files it has become and what it could not show."""
     module = importlib.import_module(f"kiebatch.exports.{kind}")
-    with _bar(kind, show=options.progress_bar(no_progress) and not given.as_json) as progress:
-        chosen = cut.Options(
-            output=target.absolute(),
+    with _bar(kind, show=bar) as progress:
+        chosen = replace(
+            chosen,
             progress=progress,
-            columns=columns,
-            rows=rows,
-            all_takes=all_takes,
-            grid=_grid(layout, portrait=portrait),
-            paper=paper,
-            portrait=portrait,
-            fields=tuple(filter(None, map(str.strip, (fields or "").split(",")))),
-            author=author or "",
-            mark=mark or "",
-            date=dt.date.today().isoformat(),
-            fps=_fps(fps),
-            size=_size(size),
-            slate=slate,
-            captions=captions,
             queue=_encoders(opened.workspace) if kind == "animatic" else None,
             derivatives=options.derivatives(opened.workspace),
-            web_side=web_size,
-            thumb_side=thumb_size,
-            only=tuple(only or ()),
-            picked=picked,
         )
         files.check_writable(chosen.output.parent)
         written: list[Path] = module.export(
@@ -220,12 +239,16 @@ def export(
     away = [] if kind in _WITHOUT_MEDIA else _away(opened, chosen, _COPIES.get(kind))
     names = [files.shown(path) for path in written]
     value: dict[str, JSON] = {"status": "success", "file": names[0], "files": names, "not_here": away}
-    shown = [f"{files.shown(target)}: {len(written)} files"] if kind == "web" else names
-    console.answer(value, "\n".join(shown), as_json=given.as_json)
+    shown = [f"{files.shown(chosen.output)}: {len(written)} files"] if kind == "web" else names
+    console.answer(value, "\n".join(shown), as_json=as_json)
 
 
-def _import(kind: str, opened: Opened, path: Path, fps: str, *, write: bool, as_json: bool) -> None:
+def _import(
+    kind: str, opened: Opened, path: Path, fps: str, *, in_part: bool, write: bool, as_json: bool
+) -> None:
     """Read an edited file back: a timeline's lengths and order, or a shot list's notes."""
+    if in_part:
+        raise Invalid("--import reads the whole film; leave out --only and --picked")
     if kind in _TIMELINES:
         _import_timeline(opened, path, _fps(fps), write=write, as_json=as_json)
     elif kind == "csv":
@@ -349,24 +372,18 @@ def _import_timeline(opened: Opened, path: Path, fps: Fraction, *, write: bool, 
     edit = otio.compare(edited, film)
     changed = any(change.what in ("duration", "order") for change in edit.changes)
     written = _retimed(opened, film, edit) if write and changed else None
+    lines = [plain(change) for change in edit.changes] or ["the timeline is as the scene file says"]
+    if written:
+        lines.append(f"written to {files.shown(written)}")
+    elif changed:
+        lines.append("nothing was written; --write puts lengths and order into the scene file")
+    if any(change.what == "dropped" for change in edit.changes):
+        lines.append("a shot that was dropped stays in the scene file; give it `skip: cut` to leave it out")
     value: dict[str, JSON] = {
         "status": _import_status(edit.changes, written=written is not None),
         "changes": [change.as_json() for change in edit.changes],
     }
-
-    def said() -> str:
-        lines = [plain(change) for change in edit.changes] or ["the timeline is as the scene file says"]
-        if written:
-            lines.append(f"written to {files.shown(written)}")
-        elif changed:
-            lines.append("nothing was written; --write puts lengths and order into the scene file")
-        if any(change.what == "dropped" for change in edit.changes):
-            lines.append(
-                "a shot that was dropped stays in the scene file; give it `skip: cut` to leave it out"
-            )
-        return "\n".join(lines)
-
-    console.answer(value, said, as_json=as_json)
+    console.answer(value, "\n".join(lines), as_json=as_json)
 
 
 def _retimed(opened: Opened, film: cut.Film, edit: otio.Edit) -> Path:

@@ -110,28 +110,36 @@ def models(
         lists = {name: list(terms) for name, terms in starters.starters().items()}
         console.answer({"starters": lists, "rules": list(starters.RULES)}, _starters, as_json=as_json)
         return
-    if model == "refresh":
-        if check:
-            _check_derived(as_json=as_json)
-            return
-        chosen = options.read_settings(project or Path.cwd(), api_key=api_key, base_url=base_url, draft=draft)
+    folder = project or Path.cwd()
+    if model == "refresh" and check:
+        _check_derived(as_json=as_json)
+    elif model == "refresh":
+        chosen = options.read_settings(folder, api_key=api_key, base_url=base_url, draft=draft)
         with options.simulator(options.with_key(chosen)) as settings:
             _refresh(settings, output, every, modality, write=write, as_json=as_json)
-        return
-    root = (project or Path.cwd()).resolve()
-    found = opening.load_catalogue(
+    elif suggest:
+        _suggest(_catalogue(folder), suggest, as_json=as_json)
+    else:
+        asked = _Filter(modality, task, family, maker, tuple(takes or ()), shape, below)
+        found = _catalogue(folder)
+        like_that = [m for m in found.all() if asked.fits(m)]
+        wanted = [m for m in like_that if older or m.status == "current"]
+        if model:
+            _show(found, _one(found, model, wanted), as_yaml=as_yaml, as_json=as_json)
+        else:
+            _list(found, wanted, hidden=len(like_that) - len(wanted), as_json=as_json)
+
+
+def _catalogue(folder: Path) -> Catalogue:
+    """Return the models that a project knows: the shipped ones and its own."""
+    root = folder.resolve()
+    return opening.load_catalogue(
         workspace.Workspace(root=root, assets=root / "assets", state=root / ".kiebatch")
     )
-    if suggest:
-        _suggest(found, suggest, as_json=as_json)
-        return
-    asked = _Filter(modality, task, family, maker, tuple(takes or ()), shape, below)
-    like_that = [m for m in found.all() if asked.fits(m)]
-    wanted = [m for m in like_that if older or m.status == "current"]
-    if not model:
-        _list(found, wanted, hidden=len(like_that) - len(wanted), as_json=as_json)
-        return
-    one = _one(found, model, wanted)
+
+
+def _show(found: Catalogue, one: Model | list[Model], *, as_yaml: bool, as_json: bool) -> None:
+    """Explain one model, or list those that a word means."""
     if as_yaml:
         print(_entry(one), end="")
     elif isinstance(one, Model):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -90,55 +91,97 @@ def review(
 
     Example: kiebatch review scenes.yaml --write
     """
-
     if notes_only and write:
         raise Invalid("choose one of --write and --notes-only")
     secret = _password(password)
     ends = time.time() + serving.lasting(expires) if expires else None
+    _warn_of_idle(given)
+    first, _ = options.open_given(given, scene_file, quiet=given.as_json)
+    can_spend = not (look_only or notes_only)
+    if author is None:
+        author = picks_file.author(first.workspace)
+    reviewing = ReviewSession(
+        _loading(given, scene_file),
+        derivatives=options.derivatives(first.workspace),
+        author=author,
+        may_write=write,
+        runner=_runner(given) if can_spend else None,
+    )
+    listening, host = serving.listening(listen)
+    place = _Place(host, listening.getsockname()[1], public_url)
+    access = Access(
+        token=secrets.token_urlsafe(18),
+        hosts=place.names,
+        password=secret,
+        expires_at=ends,
+        role=Role.GUEST if notes_only else Role.OWNER,
+    )
+    url = f"{place.base}/?token={access.token}"
+    title = first.project.title or "The storyboard"
+    console.answer({"status": "serving", "url": url}, f"{title}: {url}", as_json=given.as_json)
+    if not given.as_json:
+        _explain(place, url, access, can_spend=can_spend)
+    if open_ and place.is_local and console.on_terminal():
+        typer.launch(url)
+    _serve(reviewing, access, listening)
 
-    def load() -> Opened:
-        reading = settings(given.flags, {}, {})
-        return opening.load(_current(scene_file), **given.where, settings=reading)
 
-    as_json = given.as_json
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the page is served: the host and port of our socket, and the address in front of it where there is one."""
+
+    host: str
+    port: int
+    public_url: str | None
+
+    @property
+    def base(self) -> str:
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        return f"http://{serving.shown(serving.reachable(self.host))}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        return serving.is_loopback(self.host) and not self.public_url
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the page goes by; none where anybody may reach it by addresses we cannot list."""
+        public = {serving.public_host(self.public_url)} if self.public_url else set()
+        if self.host in serving.ANYWHERE:
+            return frozenset()
+        return serving.names(self.host, self.port) | public
+
+
+def _warn_of_idle(given: shared.Given) -> None:
+    """Say which options were typed that a review does not go by."""
     idle = [f"--{name}" for name in ("only", "force", "yes") if given[name]]
     if idle:
         console.say(
             f"warning: {', '.join(idle)} do nothing here: the page chooses, and asks before it spends"
         )
-    first, _ = options.open_given(given, scene_file, quiet=as_json)
-    can_spend = not (look_only or notes_only)
-    reviewing = ReviewSession(
-        load,
-        derivatives=options.derivatives(first.workspace),
-        author=author if author is not None else picks_file.author(first.workspace),
-        may_write=write,
-        runner=_runner(given) if can_spend else None,
-    )
-    server, host = serving.listening(listen)
-    port = server.getsockname()[1]
-    access = Access(
-        token=secrets.token_urlsafe(18),
-        hosts=_hosts(host, port, public_url),
-        password=secret,
-        expires_at=ends,
-        role=Role.GUEST if notes_only else Role.OWNER,
-    )
-    base = public_url.rstrip("/") if public_url else f"http://{serving.shown(serving.reachable(host))}:{port}"
-    url = f"{base}/?token={access.token}"
-    console.answer(
-        {"status": "serving", "url": url},
-        f"{first.project.title or 'The storyboard'}: {url}",
-        as_json=as_json,
-    )
-    local = serving.is_loopback(host) and not public_url
-    if not as_json and not local:
+
+
+def _loading(given: shared.Given, scene_file: Path | None) -> Callable[[], Opened]:
+    """Return what reads the film as it is now."""
+
+    def load() -> Opened:
+        reading = settings(given.flags, {}, {})
+        return opening.load(_current(scene_file), **given.where, settings=reading)
+
+    return load
+
+
+def _explain(place: _Place, url: str, access: Access, *, can_spend: bool) -> None:
+    """Say how others get at the page and what they may do there, and what ends it."""
+    if not place.is_local:
         console.say(serving.qr_code(url))
         console.say(_who_may(access, can_spend=can_spend))
-    if not as_json:
-        console.say("Ctrl-C ends the review.")
-    if open_ and local and console.on_terminal():
-        typer.launch(url)
+    console.say("Ctrl-C ends the review.")
+
+
+def _serve(reviewing: ReviewSession, access: Access, listening: socket.socket) -> None:
+    """Serve the page until Ctrl-C."""
     config = uvicorn.Config(
         application(reviewing, access),
         log_level="warning",
@@ -147,7 +190,7 @@ def review(
         server_header=False,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[server])
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _runner(given: shared.Given) -> Runner:
@@ -201,14 +244,6 @@ def _password(given: str | None) -> str:
     if given is not None and not given.strip():
         raise Invalid("the password of the page is empty")
     return given or ""
-
-
-def _hosts(host: str, port: int, public_url: str | None) -> frozenset[str]:
-    """Return the names that the page goes by; none where anybody may reach it by addresses we cannot list."""
-    public = {serving.public_host(public_url)} if public_url else set()
-    if host in serving.ANYWHERE:
-        return frozenset()
-    return serving.names(host, port) | public
 
 
 def _who_may(access: Access, *, can_spend: bool) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -55,43 +55,25 @@ def run(
     """
     with _bringing_home(given.but(approved=None), scene_file):
         given, bound = _bound(given, plan_file)
-    only, force = given.only, given.force
-    if bound is not None:
-        if only or force:
-            raise Invalid("--plan does exactly its plan: --only and --force belong to `kiebatch plan --out`")
-        only, force = [str(one) for one in as_list(bound.get("only"))], bool(bound.get("force"))
-        if plan_file is not None:
-            scene_file = scene_file or saved.scene_file_of(bound, plan_file, project=given["project"])
-    reading = as_mapping(under(bound, "reading"))
-    with _bringing_home(given, scene_file):
-        opened, chosen = options.open_given(given, scene_file, reading=reading)
+    wanted = _wanted(given, scene_file, plan_file, bound)
+    with _bringing_home(given, wanted.scene_file):
+        opened, chosen = options.open_given(given, wanted.scene_file, reading=wanted.reading)
     results = results_of(chosen, network=True)
-    todo = _planned(opened, results, only=only, force=force, until_picks=chosen.until_picks)
-    busy = bool(todo.work or todo.collect)
-    if busy:
+    todo = _planned(opened, results, wanted, until_picks=chosen.until_picks)
+    if todo.work or todo.collect:
         chosen = options.with_key(chosen)
-    scale = options.DRAFT_SCALE if chosen.draft else chosen.expected_scale
-    shown = progress.Progress(
-        progress.expected(opened.workspace, todo.work, scale),
-        bar=options.progress_bar(given["no_progress"]),
-        by_model=given["by_model"],
-        events_file=given["events_file"],
-        folder=opened.workspace.assets.parent,
-        log=options.logbook(given, chosen),
-    )
-    # A draft that has nothing to do needs no simulator.
-    jobs = [entry.job for entry in todo.work if entry.job]
+    shown = _shown(given, opened, chosen, todo)
     with notifying.at_the_end(chosen.notify) as tell, shown:
-        ready_to = options.simulator(replace(chosen, draft=chosen.draft and busy), opened, jobs)
-        with _bringing_home(given, scene_file), ready_to as ready:
+        ready_to = _ready(opened, chosen, todo)
+        with _bringing_home(given, wanted.scene_file), ready_to as ready:
             outcome = session.run(
                 opened,
                 settings=ready,
-                only=only,
-                force=force,
+                only=wanted.only,
+                force=wanted.force,
                 emit=shown,
                 confirm=None if chosen.draft else consenting.asks(chosen),
-                bound=bound,
+                bound=wanted.bound,
                 results=results,
             )
         value = _value(outcome, opened, chosen)
@@ -107,15 +89,64 @@ def run(
     console.leave(outcome.exit_code)
 
 
-def _planned(
-    opened: Opened, results: ResultStore | None, *, only: Sequence[str], force: bool, until_picks: bool
-) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What a run is to make: what its options select, or what a saved plan says."""
+
+    scene_file: Path | None
+    only: Sequence[str] = ()
+    force: bool = False
+    bound: Mapping[str, JSON] | None = None
+
+    @property
+    def reading(self) -> Mapping[str, JSON]:
+        """What the saved plan kept of the settings by which its file was read."""
+        return as_mapping(under(self.bound, "reading"))
+
+
+def _wanted(
+    given: shared.Given, scene_file: Path | None, plan_file: Path | None, bound: Mapping[str, JSON] | None
+) -> _Wanted:
+    """Return what a run is to make; `bound` is the saved plan that it goes by."""
+    if bound is None:
+        return _Wanted(scene_file=scene_file, only=given.only, force=given.force)
+    if given.only or given.force:
+        raise Invalid("--plan does exactly its plan: --only and --force belong to `kiebatch plan --out`")
+    if plan_file is not None:
+        scene_file = scene_file or saved.scene_file_of(bound, plan_file, project=given["project"])
+    only = [str(selector) for selector in as_list(bound.get("only"))]
+    return _Wanted(scene_file=scene_file, only=only, force=bool(bound.get("force")), bound=bound)
+
+
+def _planned(opened: Opened, results: ResultStore | None, wanted: _Wanted, *, until_picks: bool) -> Plan:
     """Return what is ahead.  The run itself says so where a store does not answer, and what that means."""
-    look = functools.partial(planning.plan, opened, only=only, force=force, until_picks=until_picks)
+    look = functools.partial(
+        planning.plan, opened, only=wanted.only, force=wanted.force, until_picks=until_picks
+    )
     try:
         return look(results=results)
     except StoreFailed:
         return look()
+
+
+def _shown(given: shared.Given, opened: Opened, chosen: Settings, todo: Plan) -> progress.Progress:
+    """Return what shows a run as it goes, on the terminal and in the files that were named."""
+    scale = options.DRAFT_SCALE if chosen.draft else chosen.expected_scale
+    return progress.Progress(
+        progress.expected(opened.workspace, todo.work, scale),
+        bar=options.progress_bar(given["no_progress"]),
+        by_model=given["by_model"],
+        events_file=given["events_file"],
+        folder=opened.workspace.assets.parent,
+        log=options.logbook(given, chosen),
+    )
+
+
+def _ready(opened: Opened, chosen: Settings, todo: Plan) -> contextlib.AbstractContextManager[Settings]:
+    """Return what yields the settings of the run.  A draft that has nothing to do needs no simulator."""
+    busy = bool(todo.work or todo.collect)
+    jobs = [entry.job for entry in todo.work if entry.job]
+    return options.simulator(replace(chosen, draft=chosen.draft and busy), opened, jobs)
 
 
 def _value(outcome: Outcome, opened: Opened, chosen: Settings) -> dict[str, JSON]:
