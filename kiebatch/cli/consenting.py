@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kiebatch.cli import console
 from kiebatch.errors import Refused, counted
-from kiebatch.planning import Plan, Verdict, assess
+from kiebatch.planning import Plan, Rule, Verdict, assess
 from kiebatch.running import session
 from kiebatch.settings import Settings
 
@@ -21,7 +21,7 @@ def asks(chosen: Settings) -> session.Confirm:
         assessment = assess(todo, chosen, question.balance)
         reasons = [rule for rule in assessment.rules if rule.name != "consent"]
         for rule in reasons:
-            console.say(f"{'warning: ' if rule.verdict is Verdict.WARN else ''}{rule.message}")
+            console.say(said(rule))
         if assessment.verdict is not Verdict.CONFIRM:
             return assessment.verdict is not Verdict.REJECT
         total = total_of(todo)
@@ -38,6 +38,13 @@ def asks(chosen: Settings) -> session.Confirm:
         return console.ask(f"Submit {total}?")
 
     return decide
+
+
+def said(rule: Rule) -> str:
+    """Return what a rule says of a run, to the person who starts it."""
+    if rule.verdict is Verdict.WARN:
+        return f"warning: {rule.message}"
+    return rule.message
 
 
 def plan_table(todo: Plan) -> str:

@@ -134,7 +134,7 @@ class Progress:
 
     def _say(self, event: events.Event) -> None:
         match event:
-            case events.Saved() if event.asset.output == 1 and (self._bars or not console.in_ci()):
+            case events.Saved() if event.asset.output == 1 and self._names_files:
                 self._print(f"saved {event.slot}: {plain(self._path_of(event.asset.filename))}")
             case events.JobFailed():
                 self._print(f"failed {event.slot}: {event.message or event.code}")
@@ -147,6 +147,11 @@ class Progress:
                 self._print(f"{label}{event.message}")
             case _:
                 pass
+
+    @property
+    def _names_files(self) -> bool:
+        """Whether each file that is there is named: not in the log of a CI job."""
+        return bool(self._bars) or not console.in_ci()
 
     def _redraw(self) -> None:
         counts = {"": self.tally.all, **self.tally.models}

@@ -18,6 +18,7 @@ from kiebatch.model import JSON, Attempt, as_mapping, stamp
 from kiebatch.project import finding, load_catalogue, peek
 from kiebatch.record import auditing, queries
 from kiebatch.record.auditing import Audit, Difference, Kind, Line
+from kiebatch.workspace import Workspace
 
 app = typer.Typer()
 _MEANING: Mapping[Kind, str] = {
@@ -57,12 +58,8 @@ def audit(
     if with_prompts and claim_file is None:
         raise Invalid("--with-prompts belongs to --claim FILE")
     workspace = finding.find(project=project, assets=assets, state=state)
-    with peek(workspace) as journal:
-        attempts = journal.of_every_film() if journal else []
-        readings = journal.notebook.balances() if journal else []
-        said = journal.notebook.said_costs() if journal else {}
-    moment = queries.moment(since, dt.datetime.now().astimezone()).timestamp() if since else None
-    found = auditing.audit(attempts, readings, said).after(moment)
+    attempts, whole = _audited(workspace)
+    found = whole.after(_moment(since))
     by_number = {attempt.id: attempt for attempt in attempts}
     catalogue = load_catalogue(workspace)
     differing = auditing.differences(found.lines, lambda line: _params(catalogue, by_number[line.attempt]))
@@ -78,6 +75,21 @@ def audit(
         "differences": [difference.as_json() for difference in differing],
     }
     console.answer(value, lambda: _text(found, differing, workspace.film), as_json=as_json)
+
+
+def _audited(workspace: Workspace) -> tuple[Sequence[Attempt], Audit]:
+    """Return the attempts of the journal, and the ledger of the account by what it knows."""
+    with peek(workspace) as journal:
+        if journal is None:
+            return (), Audit()
+        attempts, notebook = journal.of_every_film(), journal.notebook
+        return attempts, auditing.audit(attempts, notebook.balances(), notebook.said_costs())
+
+
+def _moment(since: str | None) -> float | None:
+    if not since:
+        return None
+    return queries.moment(since, dt.datetime.now().astimezone()).timestamp()
 
 
 def _params(catalogue: Catalogue, attempt: Attempt) -> Mapping[str, JSON]:
@@ -107,17 +119,19 @@ def _totals(found: Audit, film: str) -> list[str]:
         if ours[meaning]
     ]
     if totals["other_films"]:
-        count = sum(1 for line in found.lines if line.film and line.film != film)
+        films = Counter(line.film for line in found.lines if line.film)
+        count = films.total() - films[film]
         rows.append(["other films of this project", count, console.number(totals["other_films"])])
-    foreign = sum(1 for line in found.lines if line.kind is Kind.FOREIGN)
+    foreign = Counter(line.kind for line in found.lines)[Kind.FOREIGN]
     rows.append(["foreign: not from this project", foreign or "", console.number(totals["foreign"])])
     return [console.table(rows, ["what", "how many", "credits"], right=(1, 2))]
 
 
 def _meaning(line: Line) -> str:
     """Return what a line is counted as; a failure that cost nothing is not counted."""
-    counts = line.kind is not Kind.FAILURE or _was_billed(line)
-    return _MEANING.get(line.kind, "") if counts else ""
+    if line.kind is Kind.FAILURE and not _was_billed(line):
+        return ""
+    return _MEANING.get(line.kind, "")
 
 
 def _was_billed(line: Line) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from kiebatch.cli import console, options, shared
+from kiebatch.cli import consenting, console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Exit, Refused, plain
 from kiebatch.model import JSON
@@ -92,13 +92,18 @@ def _consent(asked: Sequence[Enhanced], whom: Asking, chosen: Settings) -> None:
     most = enhancing.most_for(asked)
     rules = enhancing.rules_about(most, chosen)
     verdicts = {rule.verdict for rule in rules}
-    agreed = chosen.consent is not Consent.NONE or chosen.max_credits is not None
     if chosen.draft or Verdict.REJECT in verdicts:
         return  # it costs nothing, or is refused without a question
     for rule in rules:
-        console.say(f"{'warning: ' if rule.verdict is Verdict.WARN else ''}{rule.message}")
+        console.say(consenting.said(rule))
+    agreed = chosen.consent is not Consent.NONE or chosen.max_credits is not None
     if agreed and Verdict.CONFIRM not in verdicts:
         return
+    _ask_before(asked, whom, most)
+
+
+def _ask_before(asked: Sequence[Enhanced], whom: Asking, most: float) -> None:
+    """Ask whether so many questions may be sent, for so many credits at most; `Refused` where they may not."""
     question = f"Ask {whom.name} {len(asked)} time(s), for up to {console.number(most)} credits"
     if not console.on_terminal():
         raise Refused(

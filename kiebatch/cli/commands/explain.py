@@ -59,17 +59,19 @@ def explain(
     parts = explaining.parts_by_slot(opened.document, opened.catalogue, opened.options)
     line = explaining.line(opened.document, opened.project, number, parts) if number else None
     wanted = {entry.slot: entry for entry in todo.entries if entry.selected and entry.job}
-    slots = [slot for slot in wanted if line is None or slot in line.slots]
+    problems = opened.problems
+    if number is not None:
+        problems = tuple(problem for problem in problems if problem.where.line == number)
+    if line is not None:
+        wanted = {slot: entry for slot, entry in wanted.items() if slot in line.slots}
     value: dict[str, JSON] = {
         "file": opened.document.file,
         "line": number,
         "became": _line_as_json(line) if line else None,
-        "jobs": [_job_as_json(wanted[slot], parts.get(slot, ())) for slot in slots],
-        "problems": [p.as_json() for p in opened.problems if number is None or p.where.line == number],
+        "jobs": [_job_as_json(entry, parts.get(slot, ())) for slot, entry in wanted.items()],
+        "problems": [problem.as_json() for problem in problems],
     }
-    console.answer(
-        value, lambda: _text(opened, line, [wanted[s] for s in slots], parts), as_json=given.as_json
-    )
+    console.answer(value, lambda: _text(opened, line, list(wanted.values()), parts), as_json=given.as_json)
 
 
 def _place(text: str) -> tuple[Path, int | None]:

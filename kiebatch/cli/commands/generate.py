@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -80,25 +81,14 @@ def generate(
     chosen = _settings(given)
     folder = _folder(given, output)
     if task_id:
-        if not model:
-            raise Invalid("--task-id needs --model: the model that made the task")
-        found = single.collect(
-            task_id,
-            model,
-            output=folder,
-            project=given["project"],
-            state=given["state"],
-            settings=options.with_key(chosen),
-            emit=_talk,
-        )
-        _finish(found, chosen, show=show)
+        _finish(_collected(task_id, model, folder, given, chosen), chosen, show=show)
         return
     media = Inputs(
-        images=image or (),
-        videos=video or (),
-        audio=audio or (),
-        references=reference or (),
-        source=source or (),
+        images=_all(image),
+        videos=_all(video),
+        audio=_all(audio),
+        references=_all(reference),
+        source=_all(source),
         start_frame=start_frame,
         end_frame=end_frame,
         mask=mask,
@@ -126,6 +116,27 @@ def generate(
         _finish(_failed(name, error), chosen, show=False)
         return
     _finish(result, chosen, show=show)
+
+
+def _all(typed: list[str] | None) -> Sequence[str]:
+    return typed or ()
+
+
+def _collected(
+    task_id: str, model: str | None, folder: Path, given: shared.Given, chosen: Settings
+) -> single.Result:
+    """Return the result of a task that was made earlier."""
+    if not model:
+        raise Invalid("--task-id needs --model: the model that made the task")
+    return single.collect(
+        task_id,
+        model,
+        output=folder,
+        project=given["project"],
+        state=given["state"],
+        settings=options.with_key(chosen),
+        emit=_talk,
+    )
 
 
 def _settings(given: shared.Given) -> Settings:

@@ -106,7 +106,13 @@ def init(
             f"{files.shown(target)} already has a scene file: {', '.join(there)}",
             hint="nothing was changed; `kiebatch run` makes it, `kiebatch validate` checks it",
         )
-    made = {target / "scenes.yaml": _scenes(target, source, shots=shots, text_form=text_form)}
+    scenes = _scenes(target, source, shots=shots, text_form=text_form)
+    _begin(target, scenes, script, as_json=as_json)
+
+
+def _begin(target: Path, scenes: str, script: Path | None, *, as_json: bool) -> None:
+    """Write a new project: its scene file, and what belongs beside it."""
+    made = {target / "scenes.yaml": scenes}
     if script is not None:
         made |= _copy_of(target, script)
     made[target / "scenes.schema.json"] = formats.path("scenes").read_text(encoding="utf-8")

@@ -97,14 +97,27 @@ def _cost(asset: Asset) -> str:
     return "" if asset.credits is None else f"{console.number(asset.credits)} credits"
 
 
+def _name(asset: Asset) -> str:
+    if asset.output > 1:
+        return f"version {asset.version}, output {asset.output}"
+    return f"version {asset.version}"
+
+
+def _state(asset: Asset) -> str:
+    return f"superseded by {asset.superseded_by}" if asset.superseded_by else "current"
+
+
+def _facts(asset: Asset) -> list[str]:
+    facts = [asset.id, asset.created_at[:16].replace("T", " "), asset.model, _cost(asset)]
+    if asset.task_id:
+        facts.append(f"task {asset.task_id}")
+    return [fact for fact in facts if fact]
+
+
 def _story(slot: Slot, line: tuple[Asset, ...], decided: str) -> str:
-    rows = [f"{slot}" + (f"  ({plain(decided)})" if decided else "")]
+    rows = [f"{slot}  ({plain(decided)})" if decided else str(slot)]
     for asset in line:
-        name = f"version {asset.version}" + (f", output {asset.output}" if asset.output > 1 else "")
-        facts = [asset.id, asset.created_at[:16].replace("T", " "), asset.model, _cost(asset)]
-        facts.append(f"task {asset.task_id}" if asset.task_id else "")
-        state = f"superseded by {asset.superseded_by}" if asset.superseded_by else "current"
-        rows.append(f"  {name}, {state}: " + plain(", ".join(fact for fact in facts if fact)))
+        rows.append(f"  {_name(asset)}, {_state(asset)}: {plain(', '.join(_facts(asset)))}")
         rows.append(f"    {plain(asset.filename)}")
         before = _before(line, asset)
         if before is None and asset.prompt:

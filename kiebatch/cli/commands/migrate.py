@@ -121,6 +121,22 @@ def _status(changes: Sequence[migration.Change], *, written: bool) -> str:
     return "changed" if written else "work"
 
 
+def _lines(change: migration.Change, ways: _Ways) -> list[str]:
+    """Say what a change puts in place of a model, or what it could not carry over."""
+    if change.lost:
+        return [
+            f"line {change.line}: `{name}` is not carried over: {why}" for name, why in change.lost.items()
+        ]
+    head = f"line {change.line}: {change.old} -> {change.new}"
+    way = ways.find(change.old)
+    if way is None:
+        return [head]
+    lines = [f"{head} (says {way.source})" if way.source else head]
+    if way.lacks():
+        lines.append(f"  {change.new} takes no {', '.join(way.lacks())}")
+    return lines
+
+
 def _answer(
     ways: _Ways,
     changes: Sequence[migration.Change],
@@ -130,20 +146,11 @@ def _answer(
     written: bool,
     as_json: bool,
 ) -> None:
-    rows: list[dict[str, JSON]] = []
-    lines: list[str] = []
-    for change in changes:
-        rows.append({"line": change.line, "old": change.old, "new": change.new, "lost": dict(change.lost)})
-        if not change.lost:
-            way = ways.find(change.old)
-            source = f" (says {way.source})" if way and way.source else ""
-            lines.append(f"line {change.line}: {change.old} -> {change.new}{source}")
-            lacks = way.lacks() if way else ()
-            if lacks:
-                lines.append(f"  {change.new} takes no {', '.join(lacks)}")
-        lines += [
-            f"line {change.line}: `{name}` is not carried over: {why}" for name, why in change.lost.items()
-        ]
+    rows: list[dict[str, JSON]] = [
+        {"line": change.line, "old": change.old, "new": change.new, "lost": dict(change.lost)}
+        for change in changes
+    ]
+    lines = [line for change in changes for line in _lines(change, ways)]
     if kept:
         lines.append(f"kept as made: {', '.join(kept)}")
     if not changes:

@@ -53,17 +53,16 @@ def pick(
     opened = options.looked_at(given, scene_file)
     if bool(slots) == bool(from_):
         raise Invalid("name a take such as `2a#3`, or a list with --from")
-    if reject and none:
-        raise Invalid("choose one of --reject and --none")
-    if from_ and (reject or none or (note, star) != (None, None)):
-        raise Invalid("with --from the list says what is decided")
-    who = author if author is not None else picks_file.author(opened.workspace)
+    choice = _choice(reject=reject, none=none)
+    if author is None:
+        author = picks_file.author(opened.workspace)
     if from_:
-        new = _new_of(opened, from_, who)
+        if (choice, note, star) != ("pick", None, None):
+            raise Invalid("with --from the list says what is decided")
+        new = _new_of(opened, from_, author)
     else:
         named = [_named(opened, text) for text in slots or ()]
-        choice = _choice(reject=reject, none=none)
-        new = [Decision(slot=slot, choice=choice, note=note, star=star, author=who) for slot in named]
+        new = [Decision(slot=slot, choice=choice, note=note, star=star, author=author) for slot in named]
     picks_file.decide(opened.workspace, new)
     value: dict[str, JSON] = {
         "status": "success",
@@ -74,6 +73,8 @@ def pick(
 
 
 def _choice(*, reject: bool, none: bool) -> Choice:
+    if reject and none:
+        raise Invalid("choose one of --reject and --none")
     if reject:
         return "reject"
     return "none" if none else "pick"

@@ -250,15 +250,19 @@ def _in_sum(todo: Plan) -> str:
     if actions[Action.RESTORE]:
         parts.append(f"{actions[Action.RESTORE]} to collect or restore at no cost")
     if actions[Action.KEEP]:
-        remote = sum(entry.remote for entry in selected)
-        in_store = f", {remote} of them in the store and not here" if remote else ""
-        parts.append(f"{actions[Action.KEEP]} up to date{in_store}")
+        parts.append(f"{actions[Action.KEEP]} up to date{_in_store(selected)}")
     if actions[Action.ORPHAN]:
-        parts.append(_orphans([str(entry.slot) for entry in selected if entry.action is Action.ORPHAN]))
+        parts.append(_orphans(selected))
     return "; ".join(parts)
 
 
-def _orphans(names: Sequence[str]) -> str:
+def _in_store(selected: Sequence[Entry]) -> str:
+    remote = sum(entry.remote for entry in selected)
+    return f", {remote} of them in the store and not here" if remote else ""
+
+
+def _orphans(selected: Sequence[Entry]) -> str:
+    names = [str(entry.slot) for entry in selected if entry.action is Action.ORPHAN]
     return f"{len(names)} no longer in the file: {', '.join(names[:NAMED])}"
 
 
@@ -267,15 +271,10 @@ def _costs(todo: Plan) -> list[str]:
     credits = todo.credits()
     jobs = [entry.job for entry in todo.generate if entry.job]
     oldest = min((job.price.as_of for job in jobs if job.price.as_of), default="")
-    since = f" (prices of {oldest})" if oldest else ""
     parts = [
         f"{len(todo.generate)} to generate: {console.number(credits)} credits, "
-        f"about {console.dollars(credits)}{since}"
+        f"about {console.dollars(credits)}{_since(oldest)}"
     ]
-    if oldest and _is_old(oldest):
-        parts.append(
-            "that is over 60 days ago: `kiebatch models refresh` compares them with the service's own listing"
-        )
     if any(price_of(job).kind == "bound" for job in jobs):
         parts.append("some prices are upper bounds")
     if todo.reserved() > credits:
@@ -286,6 +285,16 @@ def _costs(todo: Plan) -> list[str]:
     if todo.unpriced():
         parts.append(f"{todo.unpriced()} without a known price")
     return [*parts, *_by_model(todo.credits_by_model(), jobs)]
+
+
+def _since(oldest: str) -> str:
+    """Say of when the oldest price is, and whether that is long ago."""
+    if not oldest:
+        return ""
+    since = f" (prices of {oldest})"
+    if _is_old(oldest):
+        since += "; that is over 60 days ago: `kiebatch models refresh` compares them with the service's own listing"
+    return since
 
 
 def _by_model(credits: Mapping[str, float], jobs: Sequence[Job]) -> list[str]:

@@ -15,7 +15,7 @@ from kiebatch.cli import console, options, shared
 from kiebatch.cli.commands.diff import New, Old
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON
+from kiebatch.model import JSON, under
 from kiebatch.planning import planning, statuses
 from kiebatch.project import opening, snapshots
 from kiebatch.record.manifest.differences import totals
@@ -56,31 +56,41 @@ def report(
     shown = reports.panels(changes, before, after, options.derivatives(workspace)) if picture else []
     if picture and shown:
         files.replace(picture, reports.contact_sheet(shown))
+        picture_url = picture_url or _relative(picture, output)
     else:
-        picture = None
+        picture = picture_url = None
     ahead = _outlook(workspace, given) if after.label == snapshots.WORKING_TREE else _Outlook()
     text = reports.markdown(
         changes,
         before.label,
         after.label,
-        picture=(picture_url or _relative(picture, output)) if picture else None,
+        picture=picture_url,
         plan=ahead.plan,
         failed=ahead.failed,
         held=ahead.held,
     )
-    if output:
-        files.replace(output, text)
-    value = {
+    value: dict[str, JSON] = {
         "markdown": text,
         "picture": str(picture) if picture else None,
         "slots": [c.as_json() for c in changes],
         "totals": totals(changes),
-        "planned": (ahead.plan or {}).get("totals"),
-        "effects": (ahead.plan or {}).get("effects"),
+        "planned": under(ahead.plan, "totals"),
+        "effects": under(ahead.plan, "effects"),
     }
-    console.answer(value, "" if output else text.rstrip("\n"), as_json=given.as_json)
-    if output:
-        console.say("wrote " + " and ".join(files.shown(path) for path in (output, picture) if path))
+    _tell(text, value, output, picture, as_json=given.as_json)
+
+
+def _tell(
+    text: str, value: Mapping[str, JSON], output: Path | None, picture: Path | None, *, as_json: bool
+) -> None:
+    """Write the report into its file, or print it."""
+    if output is None:
+        console.answer(value, text.rstrip("\n"), as_json=as_json)
+        return
+    files.replace(output, text)
+    console.answer(value, "", as_json=as_json)
+    written = [files.shown(path) for path in (output, picture) if path]
+    console.say(f"wrote {' and '.join(written)}")
 
 
 def _relative(picture: Path, output: Path | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -59,20 +59,32 @@ def resolve(
         return
     if not slot:
         raise Invalid("name a slot", hint="`kiebatch status` lists what is held")
-    options_of = {"task-id": task_id, "resubmit": resubmit, "forget": forget}
-    decision, *others = [name for name, chosen in options_of.items() if chosen] or [""]
-    if others:
-        raise Invalid("give one of --task-id, --resubmit and --forget")
+    decision = _decision({"task-id": task_id, "resubmit": resubmit, "forget": forget})
     waiting = [one for one in holding.waiting(workspace) if one.held or forget]
     named = parse_slot(slot, [one.slot for one in waiting])
     chosen = [one for one in waiting if one.slot in named]
     if not decision:
         raise _undecided(slot, chosen, waiting)
     done = holding.resolve(workspace, slot, decision, task_id)
-    says = next((one.evidence.says for one in chosen[:1] if one.held), "")
+    says = _evidence(chosen)
     value = {"slot": str(done.slot), "decision": decision, "task_id": done.task_id, "evidence": says}
     because = f" ({says})" if says else ""
     console.answer(value, f"{done.slot}: {_FOLLOWS[decision]}{because}", as_json=as_json)
+
+
+def _decision(said: Mapping[str, str | bool | None]) -> str:
+    """Return the decision that was taken, empty where none was; `said` are the options by their names."""
+    taken = [name for name, value in said.items() if value]
+    if len(taken) > 1:
+        raise Invalid("give one of --task-id, --resubmit and --forget")
+    return "".join(taken)
+
+
+def _evidence(chosen: Sequence[holding.Waiting]) -> str:
+    """Return what the balance says of a job that is held; nothing of one that is only waited for."""
+    if not chosen or not chosen[0].held:
+        return ""
+    return chosen[0].evidence.says
 
 
 def _undecided(slot: str, chosen: Sequence[holding.Waiting], waiting: Sequence[holding.Waiting]) -> Invalid:

@@ -93,7 +93,7 @@ def _whole(record: RunRecord) -> str:
     run = record.run
     facts = {
         "run": run.id,
-        "status": f"{run.status}{f': {run.reason}' if run.reason else ''}",
+        "status": f"{run.status}: {run.reason}" if run.reason else str(run.status),
         "started": run.started_at,
         "ended": run.ended_at or "(not written down)",
         "by": f"{run.by} on {run.machine}",
@@ -103,14 +103,18 @@ def _whole(record: RunRecord) -> str:
         "credits": _credits(run),
     }
     lines = [f"{name:<8} {plain(value)}" for name, value in facts.items() if value]
+    if record.jobs:
+        lines += ["", _jobs(record)]
+    lines += [f"{time[11:19]} {plain(text)}" for time, text in record.notices]
+    return "\n".join(lines)
+
+
+def _jobs(record: RunRecord) -> str:
     rows = [
         [job.slot, job.state or "submitted", job.model, job.task_id or "", console.short(job.message, 50)]
         for job in record.jobs
     ]
-    if rows:
-        lines += ["", console.table(rows, ["slot", "state", "model", "task", "what"])]
-    lines += [f"{time[11:19]} {plain(text)}" for time, text in record.notices]
-    return "\n".join(lines)
+    return console.table(rows, ["slot", "state", "model", "task", "what"])
 
 
 def _credits(run: Run) -> str:

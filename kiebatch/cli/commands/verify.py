@@ -15,6 +15,7 @@ from kiebatch import files
 from kiebatch.cli import console, options
 from kiebatch.errors import Exit, Invalid, counted, plain
 from kiebatch.git import Repository
+from kiebatch.model import JSON
 from kiebatch.project import finding, snapshots
 from kiebatch.record import verification
 from kiebatch.record.store import checking
@@ -61,16 +62,12 @@ def verify(
         raise Invalid("--remote only looks: `kiebatch push` stores what is missing there")
     damage = _remote(workspace, sample) if remote else _damage(workspace, fix=fix, every=every)
     left = [each for each in damage if not each.fixed]
-    value = {"status": "damaged" if left else "ok", "problems": [each.as_json() for each in damage]}
-
-    def text() -> str:
-        lines = [*map(str, damage), _in_sum(damage, left, remote=remote)]
-        if fix and len(left) < len(damage):
-            lines += _git_hint(workspace.assets.parent, files.shown(workspace.assets))
-        return "\n".join(lines)
-
-    code = Exit.DIFFERS if left else Exit.OK
-    console.answer(value, text, as_json=as_json, code=code)
+    status, code = ("damaged", Exit.DIFFERS) if left else ("ok", Exit.OK)
+    value: dict[str, JSON] = {"status": status, "problems": [each.as_json() for each in damage]}
+    lines = [*map(str, damage), _in_sum(damage, left, remote=remote)]
+    if fix and len(left) < len(damage):
+        lines += _git_hint(workspace.assets.parent, files.shown(workspace.assets))
+    console.answer(value, "\n".join(lines), as_json=as_json, code=code)
     console.leave(code)
 
 
