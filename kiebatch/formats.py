@@ -7,11 +7,15 @@ import json
 import math
 import pathlib
 import re
+import types
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kiebatch.model import ASSET_FOLDERS, JSON, Modality
+
+if TYPE_CHECKING:
+    from yaml import SafeLoader
 
 _PLACES = (pathlib.Path(__file__).parent / "_schemas", pathlib.Path(__file__).parent.parent / "schemas")
 
@@ -209,13 +213,13 @@ _SCALARS = (
 
 
 @cache
-def yaml_loader() -> Any:
+def yaml_loader() -> type[SafeLoader]:
     """Return the one YAML loader of the program, for scene files and for files of models."""
     import yaml  # only what reads YAML waits for it
 
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time
-        yaml_implicit_resolvers: Mapping[str, Any] = {}
-
+    fastest: type[SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader: type[SafeLoader] = types.new_class("Loader", (fastest,))
+    loader.yaml_implicit_resolvers = {}
     for name, pattern, first in _SCALARS:
-        Loader.add_implicit_resolver(_TAG + name, re.compile(pattern), list(first))
-    return Loader
+        loader.add_implicit_resolver(_TAG + name, re.compile(pattern), list(first))
+    return loader
