@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from kiebatch.catalogue.english import is_english
 from kiebatch.catalogue.models import Model
 from kiebatch.errors import Finding
 from kiebatch.model import Ask
@@ -48,14 +49,19 @@ _SAID: Mapping[str, str] = {
 def missing(model: Model, ask: Ask) -> tuple[str, ...]:
     """Return the parts that a model's notes ask for and a prompt lacks, in the order of the formula."""
     shown = any(medium.role != "mask" for medium in ask.media)
-    if model.modality not in ("image", "video") or shown or not _is_english(ask.prompt):
+    if model.modality not in ("image", "video") or shown or not is_english(ask.prompt):
         return ()
-    notes = " ".join(model.prompting).lower()
-    asked = [part for part, words in _ASKED.items() if re.search(rf"\b(?:{words})\b", notes)]
+    asked = _found(_ASKED, " ".join(model.prompting))
     if len(asked) < _LEAST_ASKED:
         return ()
-    text = ask.prompt.lower()
-    return tuple(part for part in asked if part in _SAID and not re.search(rf"\b(?:{_SAID[part]})\b", text))
+    said = _found(_SAID, ask.prompt)
+    return tuple(part for part in asked if part in _SAID and part not in said)
+
+
+def _found(parts: Mapping[str, str], text: str) -> list[str]:
+    """Return the parts of which a text has one of the words."""
+    low = text.lower()
+    return [part for part, words in parts.items() if re.search(rf"\b(?:{words})\b", low)]
 
 
 def finding(model: Model, ask: Ask) -> Finding | None:
@@ -70,39 +76,3 @@ def finding(model: Model, ask: Ask) -> Finding | None:
         severity="warning",
         code=CODE,
     )
-
-
-def _is_english(text: str) -> bool:
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    plain = sum(word.isascii() for word in words)
-    return len(words) > 2 and plain >= 0.9 * len(words) and any(word in _ENGLISH for word in words)
-
-
-_ENGLISH = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "and",
-        "with",
-        "is",
-        "are",
-        "his",
-        "her",
-        "its",
-        "their",
-        "from",
-        "by",
-        "into",
-        "over",
-        "under",
-        "as",
-        "for",
-        "through",
-    ]
-)

@@ -8,8 +8,9 @@ What is checked is English prose, by words alone; nothing here refuses a job.  T
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from kiebatch.catalogue.english import may_be_english, words_of
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import as_number
 from kiebatch.errors import Finding, counted
@@ -79,9 +80,6 @@ _DESCRIBING = _set(
     "wearing dressed background foreground hair eyes skin jacket coat shirt dress lighting lit colour color palette "
     "composition style texture photograph photo portrait shot lens bokeh framing standing sitting located surrounded"
 )
-_ENGLISH = _set(
-    "the a an of in on at to and with is are his her its their from by into over under as for through it he she they"
-)
 
 
 def check(model: Model, ask: Ask, shot_duration: float | None = None) -> tuple[Finding, ...]:
@@ -101,7 +99,7 @@ def check(model: Model, ask: Ask, shot_duration: float | None = None) -> tuple[F
     ]
     if "negative_prompt" in model.fields or ask.fold_negative:
         found += _negatives(model, text, ask.negative)
-    if model.modality == "video" and _is_english(text) and model.task not in _NOT_DIRECTED:
+    if model.modality == "video" and may_be_english(text) and model.task not in _NOT_DIRECTED:
         found += _motion(model, ask, text, shot_duration)
     found += _edits_given_video(model, ask)
     found += _shape(model, ask)
@@ -142,16 +140,6 @@ def _finding(field: str, message: str, hint: str, code: str) -> Finding:
     return Finding(field=field, message=message, hint=hint, severity="warning", code=code)
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W\d_][\w'-]*", text.lower())
-
-
-def _is_english(text: str) -> bool:
-    words = _words(text)
-    plain = sum(w.isascii() for w in words)
-    return bool(words) and plain >= 0.9 * len(words) and (len(words) < 6 or any(w in _ENGLISH for w in words))
-
-
 def _counts_words(text: str) -> bool:
     """Whether the text is in a script that puts blanks between words."""
     return not re.search(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]", text)
@@ -161,7 +149,7 @@ def _length(model: Model, text: str, *, shows_a_picture: bool) -> Iterable[Findi
     least, most = model.lint.get("best_words", (3 if model.modality == "image" else 5, 200))
     if not _counts_words(text):
         return
-    count = len(_words(text))
+    count = len(words_of(text))
     if count > most:
         yield _finding(
             "prompt",
@@ -179,7 +167,7 @@ def _length(model: Model, text: str, *, shows_a_picture: bool) -> Iterable[Findi
 
 
 def _language(model: Model, text: str) -> Iterable[Finding]:
-    if model.lint.get("english") and (not _counts_words(text) or not _is_english(text)):
+    if model.lint.get("english") and (not _counts_words(text) or not may_be_english(text)):
         yield _finding(
             "prompt",
             f"`{model.id}` wants English",
@@ -191,7 +179,7 @@ def _language(model: Model, text: str) -> Iterable[Finding]:
 def _verbs(text: str, known: frozenset[str]) -> list[str]:
     """Return the words of `text` that are forms of the verbs in `known`, in order."""
     found = []
-    for word in _words(text):
+    for word in words_of(text):
         if word in known or any(form in known for form in _stems(word)):
             found.append(word)
     return found
@@ -218,7 +206,7 @@ def _edits(model: Model, text: str) -> Iterable[Finding]:
     ]
     edits = 0
     for clause in clauses:
-        first = _words(clause)[:3]
+        first = words_of(clause)[:3]
         edits += any(w in _EDITS and w not in _KEEPING for w in first)
     if edits > most:
         yield _finding(
@@ -252,12 +240,11 @@ def _drawn_text(model: Model, text: str) -> Iterable[Finding]:
 
 
 def _vague(model: Model, text: str) -> Iterable[Finding]:
-    words = set(_words(text))
-    found = [w for w in dict.fromkeys(_words(text)) if w in _VAGUE] + [
-        p for p in _VAGUE_PHRASES if p in text.lower()
-    ]
+    words = words_of(text)
+    found = [word for word in dict.fromkeys(words) if word in _VAGUE]
+    found += [phrase for phrase in _VAGUE_PHRASES if phrase in text.lower()]
     # One such word does no harm; a prompt made of them says nothing.
-    if len(found) >= 2 or (found and len(words) <= 6):
+    if len(found) >= 2 or (found and len(set(words)) <= 6):
         yield _finding(
             "prompt",
             f"{', '.join(f'`{w}`' for w in found[:4])} say nothing to a model",
@@ -267,16 +254,27 @@ def _vague(model: Model, text: str) -> Iterable[Finding]:
 
 
 def _negatives(model: Model, text: str, negative: tuple[str, ...]) -> Iterable[Finding]:
-    terms = [term.strip() for entry in negative for term in re.split(r"[,;\n]", entry) if term.strip()]
-    phrased = next((term for term in terms if _NEGATION.match(term)), None)
-    if phrased:
-        yield _finding(
-            "negative_prompt",
-            f"`{phrased}` is a list of things to avoid already",
-            f"write `{re.sub(r'(?i)^(?:no|not|avoid|without|do not|don.t|never)[ ]+', '', phrased)}`",
-            "negative-phrase",
-        )
-    most = model.lint.get("max_negative") or 15
+    entries = (term.strip() for entry in negative for term in re.split(r"[,;\n]", entry))
+    terms = [term for term in entries if term]
+    yield from _phrased_as_negative(terms)
+    yield from _too_many_to_avoid(model, terms)
+    yield from _asked_for_and_avoided(text, terms)
+
+
+def _phrased_as_negative(terms: Sequence[str]) -> Iterable[Finding]:
+    for term in terms:
+        if _NEGATION.match(term):
+            yield _finding(
+                "negative_prompt",
+                f"`{term}` is a list of things to avoid already",
+                f"write `{re.sub(r'(?i)^(?:no|not|avoid|without|do not|don.t|never)[ ]+', '', term)}`",
+                "negative-phrase",
+            )
+            return
+
+
+def _too_many_to_avoid(model: Model, terms: Sequence[str]) -> Iterable[Finding]:
+    most = model.lint.get("max_negative", 15)
     if len(terms) > most:
         yield _finding(
             "negative_prompt",
@@ -284,15 +282,19 @@ def _negatives(model: Model, text: str, negative: tuple[str, ...]) -> Iterable[F
             "keep what really went wrong",
             "negative-many",
         )
-    bare = (" ".join(_words(re.sub(r"(?i)^(no|avoid|without)\s+", "", term))) for term in terms)
-    wanted = next((term for term in bare if term and _asks_for(text, term)), None)
-    if wanted:
-        yield _finding(
-            "negative_prompt",
-            f"`{wanted}` is in the prompt and among what to avoid",
-            "take it out of one of the two",
-            "negative-contradicts",
-        )
+
+
+def _asked_for_and_avoided(text: str, terms: Sequence[str]) -> Iterable[Finding]:
+    for term in terms:
+        bare = " ".join(words_of(re.sub(r"(?i)^(no|avoid|without)\s+", "", term)))
+        if bare and _asks_for(text, bare):
+            yield _finding(
+                "negative_prompt",
+                f"`{bare}` is in the prompt and among what to avoid",
+                "take it out of one of the two",
+                "negative-contradicts",
+            )
+            return
 
 
 _NEGATION = re.compile(r"(?i)(no|not|avoid|without|don't|do not|never)\b")
@@ -300,7 +302,7 @@ _NEGATION = re.compile(r"(?i)(no|not|avoid|without|don't|do not|never)\b")
 
 def _asks_for(text: str, term: str) -> bool:
     """Whether a prompt has a term, and not after a `no` or `without`."""
-    if f" {term} " not in f" {' '.join(_words(text))} ":
+    if f" {term} " not in f" {' '.join(words_of(text))} ":
         return False
     return not re.search(rf"\b(?:no|without|avoid)\W+(?:\w+\W+)?{re.escape(term)}\b", text.lower())
 
@@ -318,8 +320,8 @@ _NOT_DIRECTED = ("upscale", "analysis", "avatar", "lip-sync", "motion-control", 
 
 
 def _motion(model: Model, ask: Ask, text: str, shot_duration: float | None) -> Iterable[Finding]:
-    words = _words(text)
-    moving = _verbs(text, _MOTION) + [w for w in words if w in _IRREGULAR]
+    words = words_of(text)
+    moving = _verbs(text, _MOTION) + [word for word in words if word in _IRREGULAR]
     if not moving and len(words) >= 4:
         yield _finding(
             "prompt",
@@ -327,16 +329,21 @@ def _motion(model: Model, ask: Ask, text: str, shot_duration: float | None) -> I
             "say what the subject does and what the camera does",
             "no-motion",
         )
-    starts = any(m.role in ("start_frame", "source") for m in ask.media)
-    static = [w for w in words if w in _DESCRIBING]
-    if starts and len(static) >= 4 and len(static) > len(moving):
+    if any(medium.role in ("start_frame", "source") for medium in ask.media):
+        yield from _redescribed(words, len(moving))
+    yield from _actions(text, _seconds(model, ask, shot_duration))
+
+
+def _redescribed(words: Sequence[str], moving: int) -> Iterable[Finding]:
+    """Warn about a prompt that says more of what the given picture shows than of what moves."""
+    static = [word for word in words if word in _DESCRIBING]
+    if len(static) >= 4 and len(static) > moving:
         yield _finding(
             "prompt",
             f"the prompt describes what the picture shows already ({', '.join(f'`{w}`' for w in static[:3])})",
             "say only what moves and how; the picture gives the rest",
             "redescribes-picture",
         )
-    yield from _actions(text, _seconds(model, ask, shot_duration))
 
 
 def _actions(text: str, seconds: float | None) -> Iterable[Finding]:
