@@ -41,7 +41,7 @@ def _claude(model: ChatModel, question: str) -> dict[str, JSON]:
 
 def _gemini(model: ChatModel, question: str) -> dict[str, JSON]:
     limits = {"maxOutputTokens": LONGEST_ANSWER}
-    contents = [{"role": "user", "parts": [{"text": question}]}]
+    contents: JSON = [{"role": "user", "parts": [{"text": question}]}]
     return {"contents": contents, "generationConfig": limits, "stream": False}
 
 

@@ -18,12 +18,12 @@ A preset is never sent to a media model.  Text in, values out; `preset_files` re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import get_args
+from typing import TypeVar, get_args
 
 from kiebatch._dataclass import dataclass
-from kiebatch.errors import Invalid, Problem, Problems, Where, nearest
+from kiebatch.errors import Invalid, Problem, Problems, Where, did_you_mean
 from kiebatch.model import JSON, Document, Modality
 from kiebatch.scenefile import document
 
@@ -43,6 +43,8 @@ VARIABLES: Mapping[str, str] = {
 _VARIABLE = re.compile(r"\{\{([^{}\n]*)\}\}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _KEYS = ("key", "label", "version", "models", "modalities", "input_patterns", "rules", "notes", "status")
+_MODALITIES: tuple[Modality, ...] = get_args(Modality)
+_Known = TypeVar("_Known", bound=str)
 _LAST = "Answer with the prompt alone: no heading, no quotes, no explanation."
 
 
@@ -137,11 +139,10 @@ def _check_template(body: str, file: str, first: int, problems: Problems) -> Non
             names.add(name)
             if name in VARIABLES:
                 continue
-            near = nearest(name, VARIABLES)
             problems.error(
                 Where(file, first + number, found.start() + 1),
                 f"a preset has no variable `{name}`",
-                hint=f"did you mean `{near}`?" if near else f"known: {', '.join(VARIABLES)}",
+                hint=did_you_mean(name, VARIABLES) or f"known: {', '.join(VARIABLES)}",
                 code="preset-variable",
             )
     if "user_prompt" not in names:
@@ -164,9 +165,8 @@ class _Reader:
     def preset(self, template: str, origin: str) -> Preset:
         for name in self.value:
             if name not in _KEYS:
-                near = nearest(str(name), _KEYS)
-                hint = f"did you mean `{near}`?" if near else f"known: {', '.join(_KEYS)}"
                 where = self.read.where((name,), key=True)
+                hint = did_you_mean(name, _KEYS) or f"known: {', '.join(_KEYS)}"
                 self.problems.error(where, f"unknown key `{name}`", hint=hint, code="unknown-key")
         return Preset(
             key=self._key(),
@@ -174,11 +174,11 @@ class _Reader:
             label=self._text("label"),
             version=self._version(),
             models=self._words("models"),
-            modalities=self._among("modalities", get_args(Modality)),
-            input_patterns=tuple(map(InputPattern, self._among("input_patterns", list(InputPattern)))),
+            modalities=self._among("modalities", _MODALITIES),
+            input_patterns=self._among("input_patterns", tuple(InputPattern)),
             rules=self._words("rules"),
             notes=self._text("notes"),
-            status=Status((self._among("status", list(Status)) or (Status.CURRENT,))[0]),
+            status=next(iter(self._among("status", tuple(Status))), Status.CURRENT),
             file=self.file,
             origin=origin,
         )
@@ -216,16 +216,15 @@ class _Reader:
             return ()
         return tuple(str(one) for one in listed)
 
-    def _among(self, name: str, known: object) -> tuple[JSON, ...]:
-        words = [str(word) for word in known]  # type: ignore[attr-defined]
-        found = []
+    def _among(self, name: str, known: Sequence[_Known]) -> tuple[_Known, ...]:
+        by_word = {str(word): word for word in known}
+        found: list[_Known] = []
         for word in self._words(name):
-            if word in words:
-                found.append(word)
-                continue
-            near = nearest(word, words)
-            hint = f"did you mean `{near}`?" if near else f"known: {', '.join(words)}"
-            self._error(name, f"`{name}` has no value `{word}`", hint)
+            if word in by_word:
+                found.append(by_word[word])
+            else:
+                hint = did_you_mean(word, by_word) or f"known: {', '.join(by_word)}"
+                self._error(name, f"`{name}` has no value `{word}`", hint)
         return tuple(found)
 
 
