@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from kiebatch.catalogue import Model, inputs
@@ -19,12 +19,11 @@ from kiebatch.model import (
     SceneId,
     ShotOutput,
     Slot,
-    as_list,
     as_mapping,
     under,
 )
 from kiebatch.scenefile.shape import DefaultValues, ShotValues
-from kiebatch.scenefile.shots import SOUNDS, ShotSpec
+from kiebatch.scenefile.shots import SOUNDS, ShotSpec, with_ids
 from kiebatch.scenefile.source import Source
 
 _MODALITIES: tuple[Modality, ...] = ("image", "video", "audio")
@@ -215,16 +214,8 @@ def moved_lines(document: Document) -> dict[str, str]:
 def _shot_names(value: JSON) -> set[str]:
     """Return the written names of the shots in a document that nobody has checked yet."""
     found: set[str] = set()
-    for ident, scene in _with_ids(under(value, "scenes")):
+    for ident, scene in with_ids(under(value, "scenes")):
         sounds = [name for key, name in SOUNDS.items() if key in scene]
-        shots = [None, *(shot for shot, _ in _with_ids(scene.get("shots"))), *sounds]
+        shots = [None, *(shot for shot, _ in with_ids(scene.get("shots"))), *sounds]
         found |= {Slot(ident, shot).shot_name for shot in shots}
     return found
-
-
-def _with_ids(value: JSON) -> Iterator[tuple[SceneId, Mapping[str, JSON]]]:
-    """Yield the scenes or shots of a list that have an id, by it."""
-    for one in map(as_mapping, as_list(value)):
-        ident = one.get("id")
-        if isinstance(ident, int | str):
-            yield ident, one

@@ -15,7 +15,7 @@ import yaml
 from kiebatch import formats
 from kiebatch.catalogue import validator
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Document, Path, under
+from kiebatch.model import JSON, Document, Path, as_list, as_mapping, as_text, under
 from kiebatch.scenefile import document as yaml_document
 from kiebatch.scenefile import markdown
 from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
@@ -145,7 +145,7 @@ def to_markdown(document: Document) -> str:
 class _Writer:
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.value: dict[str, JSON] = written_out(document.value)
+        self.value = as_mapping(written_out(document.value))
         self.headings = Headings({})
         self.out: list[str] = []
 
@@ -158,7 +158,7 @@ class _Writer:
         if front:
             self.out.append("---\n" + _yaml(_ordered(front)) + "---")
         self.out += [*above, *filter(None, sections)]
-        self._scenes(self.value.get("scenes") or [])
+        self._scenes(map(as_mapping, as_list(self.value.get("scenes"))))
         return "\n\n".join(self.out) + "\n"
 
     def _title(self, front: dict[str, JSON]) -> list[str]:
@@ -171,11 +171,11 @@ class _Writer:
         return []
 
     def _notes(self, front: dict[str, JSON]) -> list[str]:
-        notes = self.value.get("notes")
+        notes = as_text(self.value.get("notes"))
         if not notes:
             return []
         if _note_survives(notes, top=True):
-            return [str(notes)]
+            return [notes]
         front["notes"] = notes
         return []
 
@@ -195,24 +195,24 @@ class _Writer:
 
     def _unknown_keys(self) -> Iterator[Problem]:
         yield from self._unknown(self.value, TOP, ())
-        for i, scene in enumerate(self.value.get("scenes") or ()):
+        for i, scene in enumerate(as_list(self.value.get("scenes"))):
             yield from self._unknown(scene, SCENE, ("scenes", i))
-            for j, shot in enumerate(under(scene, "shots") or ()):
+            for j, shot in enumerate(as_list(under(scene, "shots"))):
                 yield from self._unknown(shot, SCENE, ("scenes", i, "shots", j))
 
     def _unknown(self, value: JSON, known: Sequence[str], path: Path) -> Iterator[Problem]:
-        for key in value if isinstance(value, dict) else ():
+        for key in as_mapping(value):
             if key not in known:
                 where = self.document.where((*path, key), key=True)
                 yield Problem(where=where, message=f"unknown key `{key}`", code="unknown-key")
 
     def _own_sounds(self) -> Iterable[Problem]:
         """Yield the sounds that Markdown has no words for: files of one's own, and those of several scenes."""
-        for i, scene in enumerate(self.value.get("scenes") or ()):
+        for i, scene in enumerate(as_list(self.value.get("scenes"))):
             for key in SOUNDS:
-                sound = scene.get(key)
+                sound = as_mapping(under(scene, key))
                 for name in ("file", "through"):
-                    if isinstance(sound, dict) and name in sound:
+                    if name in sound:
                         where = self.document.where(("scenes", i, key, name), key=True)
                         message = f"`{name}` of a sound can be written in YAML alone"
                         yield Problem(where=where, message=message, hint="keep this film in YAML")
@@ -249,10 +249,10 @@ class _Writer:
 
     # -- scenes
 
-    def _scenes(self, scenes: Sequence[Mapping[str, JSON]]) -> None:
+    def _scenes(self, scenes: Iterable[Mapping[str, JSON]]) -> None:
         group = ""  # the one that the last heading opened
         for scene in scenes:
-            wanted = scene.get("group") or ""
+            wanted = as_text(scene.get("group")) or ""
             if not self._opens_group(wanted):
                 self._scene(scene, 2, field_group=wanted)
                 group = ""
@@ -279,7 +279,7 @@ class _Writer:
         self._shot("Scene", fields, level, sounds={k: v for k, v in sounds.items() if isinstance(v, str)})
         if apart is not None:
             self.out += [f"{'#' * (level + 1)} Visual", *_bullets([_field("Voice", apart)])]
-        for shot in shots or ():
+        for shot in map(as_mapping, as_list(shots)):
             self._shot("Shot", shot, level + 1)
         for key, sound in sounds.items():
             if isinstance(sound, dict):
@@ -294,7 +294,7 @@ class _Writer:
         self.out.append(f"{'#' * level} {heading}")
         loose = []
         if notes and _note_survives(notes):
-            self.out.append(str(notes))
+            self.out.append(notes)
         elif notes:
             loose = [_fenced_notes(notes)]
         if shot.get("prompt"):
@@ -344,12 +344,12 @@ class _Writer:
         self.out += _bullets(items)
 
 
-def _visual_and_notes(shot: Mapping[str, JSON]) -> tuple[JSON, JSON]:
+def _visual_and_notes(shot: Mapping[str, JSON]) -> tuple[str, str]:
     """Return a shot's Visual and its notes; alone, a Visual would be sent, and becomes a note."""
-    visual, notes = shot.get("visual"), shot.get("notes")
+    visual, notes = as_text(shot.get("visual")) or "", as_text(shot.get("notes")) or ""
     if not visual or shot.get("prompt"):
         return visual, notes
-    return None, "\n\n".join(part for part in (notes, f"Visual: {visual}") if part)
+    return "", "\n\n".join(filter(None, (notes, f"Visual: {visual}")))
 
 
 def _stands_bare(word: str, ident: JSON) -> bool:
@@ -363,16 +363,16 @@ def _stands_bare(word: str, ident: JSON) -> bool:
 
 def _character(name: str, one: Mapping[str, JSON]) -> list[str]:
     """Return a character as a heading with what belongs to it; nothing where Markdown cannot hold it."""
-    words, pictures, notes = one.get("text"), one.get("references"), one.get("notes")
-    if not isinstance(pictures, list):
-        pictures = [] if pictures is None else [pictures]
-    if not words or not str(words).strip() or not all(map(_is_plain_address, pictures)):
+    words, notes = as_text(one.get("text")) or "", as_text(one.get("notes"))
+    given = one.get("references")
+    pictures = given if isinstance(given, list) else [one for one in (given,) if one is not None]
+    if not words.strip() or not all(map(_is_plain_address, pictures)):
         return []
     parts = [f"### {escaped(name)}\n{_words(words, 'text')}"]
     if notes:
         if not _note_survives(notes):
             return []
-        parts.append(str(notes))
+        parts.append(notes)
     if pictures:
         parts.append("\n".join(f"![reference]({picture})" for picture in pictures))
     return parts
@@ -423,7 +423,7 @@ def _all_media(values: Mapping[str, JSON], roles: Iterable[str]) -> list[str]:
 
 
 def _params(values: Mapping[str, JSON]) -> list[str]:
-    return [_param(name, value) for name, value in (values.get("params") or {}).items()]
+    return [_param(name, value) for name, value in as_mapping(values.get("params")).items()]
 
 
 def _skip(values: Mapping[str, JSON]) -> list[str]:
@@ -527,7 +527,7 @@ def _words(text: str, info: str) -> str:
     if all(p and p == " ".join(p.split()) and p.isprintable() for p in paragraphs):
         quote = "\n>\n".join(f"> {escaped(p)}" for p in paragraphs)
         value, problems = markdown.read(f"## Scene 1\n\n{quote}\n", "")
-        if not problems and value.value["scenes"] == [{"id": 1, "prompt": text}]:
+        if not problems and under(value.value, "scenes") == [{"id": 1, "prompt": text}]:
             return quote
     return _fence(text, info)
 
@@ -541,7 +541,7 @@ def _note_survives(text: str, *, top: bool = False) -> bool:
         found, problems = markdown.read(f"# T\n\n{text}\n\n## Scene 1\n\n> x\n", "")
         return not problems and found.value == {"kiebatch": 1, "title": "T", "notes": text, "scenes": [scene]}
     found, problems = markdown.read(f"## Scene 1\n\n{text}\n\n> x\n\n- **Takes**: 2\n", "")
-    return not problems and found.value["scenes"] == [{**scene, "notes": text, "takes": 2}]
+    return not problems and under(found.value, "scenes") == [{**scene, "notes": text, "takes": 2}]
 
 
 def _printable(text: str) -> bool:

@@ -5,28 +5,29 @@ They are `examples`: an editor proposes them, and a name that was written since 
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from kiebatch.model import JSON, Slot, under
+from kiebatch.model import JSON, Slot, as_list, as_mapping, under
+from kiebatch.scenefile.shots import with_ids
 
 _MEDIA = ("references", "start_frame", "end_frame", "mask", "source")
 
 
 def with_names(schema: Mapping[str, JSON], value: JSON) -> dict[str, JSON]:
     """Return the editor's schema with the styles, characters, references and slots that a scene file has."""
-    found = copy.deepcopy(dict(schema))
     names = _names(value)
-    for properties in _properties(found):
-        for key, known in names.items():
-            if key in properties and known:
-                _offer(properties[key], known)
-    media = found["$defs"]["media"]
-    _offer(media, names["references"])
-    return found
+    # `characters` of the file itself defines them, so that of its own keys only `defaults` uses names.
+    properties = dict(as_mapping(schema["properties"]))
+    properties["defaults"] = _with_offers(properties["defaults"], names)
+    definitions = {
+        name: definition if name.startswith("params") else _with_offers(definition, names)
+        for name, definition in as_mapping(schema["$defs"]).items()
+    }
+    definitions["media"] = _offering(definitions["media"], names["references"])
+    return {**schema, "properties": properties, "$defs": definitions}
 
 
-def _names(value: JSON) -> dict[str, list[JSON]]:
+def _names(value: JSON) -> dict[str, list[str]]:
     """Return the names by the key under which they are used."""
     styles, characters, references = (_keys(value, key) for key in ("styles", "characters", "references"))
     return {
@@ -37,53 +38,43 @@ def _names(value: JSON) -> dict[str, list[JSON]]:
     }
 
 
-def _keys(value: JSON, key: str) -> list[JSON]:
-    group = under(value, key)
-    return [str(name) for name in group] if isinstance(group, Mapping) else []
+def _keys(value: JSON, key: str) -> list[str]:
+    return [str(name) for name in as_mapping(under(value, key))]
 
 
-def _slots(value: JSON) -> Iterator[JSON]:
-    for scene in _listed(value, "scenes"):
-        shots = _listed(scene, "shots")
+def _slots(value: JSON) -> Iterator[str]:
+    for scene, said in with_ids(under(value, "scenes")):
+        shots = [shot for shot, _ in with_ids(said.get("shots"))]
         if not shots:
-            yield Slot(scene["id"]).shot_name
+            yield Slot(scene).shot_name
         for shot in shots:
-            yield Slot(scene["id"], shot["id"]).shot_name
+            yield Slot(scene, shot).shot_name
 
 
-def _listed(value: JSON, key: str) -> list[Mapping[str, JSON]]:
-    """Return the members of a list that have an id; a file that is being written may hold anything."""
-    found = under(value, key)
-    members = found if isinstance(found, list) else []
-    return [one for one in members if isinstance(one, Mapping) and isinstance(one.get("id"), str | int)]
-
-
-def _properties(node: JSON) -> Iterator[dict[str, JSON]]:
-    """Yield every group of keys of a schema, but that of the file itself, whose `characters` defines them."""
-    for name, definition in node["$defs"].items():
-        if not name.startswith("params"):
-            yield from _inside(definition)
-    yield from _inside(node["properties"]["defaults"])
-
-
-def _inside(node: JSON) -> Iterator[dict[str, JSON]]:
+def _with_offers(node: JSON, names: Mapping[str, Sequence[str]]) -> JSON:
+    """Return a part of a schema in which every group of keys offers the names that its keys take."""
     if isinstance(node, list):
-        for one in node:
-            yield from _inside(one)
-    if not isinstance(node, dict):
-        return
-    if isinstance(node.get("properties"), dict):
-        yield node["properties"]
-    for one in node.values():
-        yield from _inside(one)
+        return [_with_offers(one, names) for one in node]
+    if not isinstance(node, Mapping):
+        return node
+    found = {key: _with_offers(one, names) for key, one in node.items()}
+    properties = found.get("properties")
+    if isinstance(properties, Mapping):
+        known = {key: _offering(properties[key], names[key]) for key in properties if names.get(key)}
+        found["properties"] = {**properties, **known}
+    return found
 
 
-def _offer(schema: JSON, names: list[JSON]) -> None:
-    """Add names to every place of a schema that takes a text."""
+def _offering(schema: JSON, names: Sequence[str]) -> JSON:
+    """Return a schema that offers names in every place that takes a text."""
+    if not isinstance(schema, Mapping):
+        return schema
+    found = dict(schema)
     kinds = schema.get("type")
-    if kinds == "string" or (isinstance(kinds, list) and "string" in kinds):
-        schema["examples"] = names
-    for branch in schema.get("anyOf", ()):
-        _offer(branch, names)
-    if isinstance(schema.get("items"), dict):
-        _offer(schema["items"], names)
+    if kinds == "string" or "string" in as_list(kinds):
+        found["examples"] = names
+    if "anyOf" in schema:
+        found["anyOf"] = [_offering(branch, names) for branch in as_list(schema["anyOf"])]
+    if "items" in schema:
+        found["items"] = _offering(schema["items"], names)
+    return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import yaml
 
 from kiebatch.catalogue.migrating import Migration
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_mapping
 from kiebatch.scenefile.document import read
 
 # The parts of a scene file that hold `model`, `fallback` and `params`.
@@ -113,7 +113,7 @@ class _Walk:
 
     def _params(self, node: yaml.MappingNode, model: yaml.Node | None, way: Migration, *, own: bool) -> None:
         params = _child(node, "params")
-        given = _value(params) if isinstance(params, yaml.MappingNode) else {}
+        given = _values(params)
         moved = way.moved(given)
         # What the way sets for every job goes to the model's own line, not to each part below it.
         spared = set() if own else set(_set(way)) - set(given)
@@ -157,9 +157,9 @@ def _items(node: yaml.Node | None) -> Iterator[yaml.Node]:
         yield from node.value
 
 
-def _value(node: yaml.Node) -> JSON:
-    """Return what a node holds, by the same rules as the file itself."""
-    return read(yaml.serialize(node), "").value
+def _values(node: yaml.Node | None) -> Mapping[str, JSON]:
+    """Return what a mapping holds, by the same rules as the file itself; nothing where the node is another."""
+    return as_mapping(read(yaml.serialize(node), "").value) if isinstance(node, yaml.MappingNode) else {}
 
 
 def _flow(value: Mapping[str, JSON]) -> str:

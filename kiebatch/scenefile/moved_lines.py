@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kiebatch.errors import Invalid
-from kiebatch.model import Document
+from kiebatch.model import Document, as_mapping, under
 from kiebatch.scenefile import document, yaml_text
 
 _BEFORE_IT = (
@@ -37,12 +37,13 @@ def with_moved(text: str, read: Document, moved: Mapping[str, str]) -> str:
             "`moved:` lines are written into YAML files alone",
             hint=f"write this line into the front matter: {shown(moved)}",
         )
-    there = read.value.get("moved") or {}
-    merged = {**{str(old): str(new) for old, new in there.items()}, **moved}
+    merged = {**_lines(read), **moved}
     written = yaml_text.with_key(text, read, (), "moved", merged, _BEFORE_IT)
-    expected = {**read.value, "moved": merged}
-    found = document.read(written, read.file).value
-    found["moved"] = {str(old): str(new) for old, new in found["moved"].items()}
-    if found != expected:
+    again = document.read(written, read.file)
+    if {**as_mapping(again.value), "moved": _lines(again)} != {**as_mapping(read.value), "moved": merged}:
         raise Invalid("the file cannot be edited in place", hint=f"write this line into it: {shown(moved)}")
     return written
+
+
+def _lines(read: Document) -> dict[str, str]:
+    return {old: str(new) for old, new in as_mapping(under(read.value, "moved")).items()}

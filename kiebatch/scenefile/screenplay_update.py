@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON, Document, SceneId
+from kiebatch.model import JSON, Document, SceneId, as_list, as_mapping, under
 from kiebatch.scenefile import document, yaml_text
 from kiebatch.scenefile.screenplay import Script, ScriptScene, scene_value
 
@@ -81,7 +81,7 @@ def update(text: str, file: str, new: Script, old: Script | None = None) -> Upda
     `Invalid` where the text cannot be edited without touching something else.
     """
     read = document.read(text, file)
-    scenes: list[dict[str, JSON]] = list(read.value["scenes"])
+    scenes = [dict(as_mapping(scene)) for scene in as_list(under(read.value, "scenes"))]
     found = _aligned(
         [_words_of(scene) for scene in scenes], [_words(s) for s in new.scenes], _numbers(scenes, new)
     )
@@ -120,7 +120,7 @@ def _words(scene: ScriptScene) -> _Words:
 
 
 def _words_of(raw: Mapping[str, JSON]) -> _Words:
-    parts = [raw, *(shot for shot in raw.get("shots") or ())]
+    parts = [raw, *map(as_mapping, as_list(raw.get("shots")))]
     said = " ".join(str(part.get(key) or "") for part in parts for key in ("action", "dialogue", "title"))
     return _Words(_bare(f"{raw.get('location') or ''} {raw.get('time_of_day') or ''}"), _bag(said))
 
@@ -221,7 +221,7 @@ class _Editor:
         raw = self.scenes[at]
         if raw.get("skip") == GONE:
             self._remove(at, "skip")
-            self.changes.append(Change(what=What.BACK, scene=raw["id"]))
+            self.changes.append(Change(what=What.BACK, scene=_ident(raw)))
         wanted = scene.fields
         old = before.fields if before else None
         for key, text in wanted.items():
@@ -239,17 +239,17 @@ class _Editor:
         if old is not None and old.strip() == text.strip():
             return
         if old is not None and old.strip() != mine.strip():
-            self.changes.append(Change(what=What.KEPT, scene=raw["id"], key=key))
+            self.changes.append(Change(what=What.KEPT, scene=_ident(raw), key=key))
             return
         if text:
             self._set(at, key, text)
         else:
             self._remove(at, key)
-        self.changes.append(Change(what=What.CHANGED, scene=raw["id"], key=key))
+        self.changes.append(Change(what=What.CHANGED, scene=_ident(raw), key=key))
 
     def add(self, scene: ScriptScene, behind: int) -> int:
         """Put a new scene behind the one that is named by its place, -1 for the front; return its own."""
-        id = self._new_id(scene, self.scenes[behind]["id"] if behind >= 0 else None)
+        id = self._new_id(scene, _ident(self.scenes[behind]) if behind >= 0 else None)
         value = scene_value(scene, id)
         index = self.places.index(behind) + 1 if behind >= 0 else 0
         self.text = yaml_text.inserted(self.text, self._read(), ("scenes",), index, value)
@@ -273,7 +273,7 @@ class _Editor:
 
     def drop(self, at: int) -> None:
         self._set(at, "skip", GONE)
-        self.changes.append(Change(what=What.GONE, scene=self.scenes[at]["id"]))
+        self.changes.append(Change(what=What.GONE, scene=_ident(self.scenes[at])))
 
     def order(self, placed: Sequence[int]) -> None:
         """Put the scenes into the script's order; what is not in the script stays behind its neighbour."""
@@ -286,13 +286,13 @@ class _Editor:
         self.text = yaml_text.reordered(self.text, self._read(), ("scenes",), order)
         stay = set(_longest_common(now, placed))
         self.changes += [
-            Change(what=What.MOVED, scene=self.scenes[at]["id"]) for at in placed if at not in stay
+            Change(what=What.MOVED, scene=_ident(self.scenes[at])) for at in placed if at not in stay
         ]
         self.places = wanted
 
     def finished(self) -> Update:
         try:
-            written = self._read().value["scenes"]
+            written = under(self._read().value, "scenes")
         except Invalid:
             written = None
         if written != [self.scenes[at] for at in self.places]:
@@ -313,6 +313,11 @@ class _Editor:
         path = ("scenes", self.places.index(at))
         self.text = yaml_text.without_key(self.text, self._read(), path, key)
         del self.scenes[at][key]
+
+
+def _ident(raw: Mapping[str, JSON]) -> SceneId:
+    found = raw["id"]
+    return found if isinstance(found, int) else str(found)
 
 
 def _suffixes() -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Literal
 
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
-from kiebatch.model import JSON, ROLES, Path, SceneId, ShotId, Slot
+from kiebatch.model import JSON, ROLES, Path, SceneId, ShotId, Slot, as_list, as_mapping
 from kiebatch.scenefile.shape import SceneValues, ShotValues, Sound
 
 Kind = Literal["shot", "vo", "music", "sfx"]
@@ -105,6 +105,14 @@ def length_of(values: ShotValues) -> float | None:
     """Return a length in seconds as it is written; None where there is none, or it follows the voice."""
     length = values.get("duration")
     return None if isinstance(length, str) else length
+
+
+def with_ids(value: JSON) -> Iterator[tuple[SceneId, Mapping[str, JSON]]]:
+    """Yield the scenes or shots of a list that have an id, by it; a file that is being written may hold anything."""
+    for one in map(as_mapping, as_list(value)):
+        ident = one.get("id")
+        if isinstance(ident, int | str):
+            yield ident, one
 
 
 def reason(value: JSON) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Document, Path
+from kiebatch.model import JSON, Document, Path, as_list, under
 
 BY_HAND = "change it by hand, then do this again"
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
@@ -108,8 +108,8 @@ def _has_gaps(lines: Sequence[str], entries: Sequence[Entry]) -> bool:
 def _count(read: Document, path: Path) -> int:
     value = read.value
     for step in path:
-        value = value[step]
-    return len(value)
+        value = as_list(value)[step] if isinstance(step, int) else under(value, step)
+    return len(as_list(value))
 
 
 # --- keys of a mapping ---------------------------------------------------------------------------------

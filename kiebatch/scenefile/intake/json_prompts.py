@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Document, Path
+from kiebatch.model import JSON, Document, Path, as_list, as_mapping, as_text
 from kiebatch.scenefile import document as yaml_document
 from kiebatch.scenefile.durations import seconds
 from kiebatch.scenefile.intake.reading import Taken
@@ -128,6 +128,11 @@ class _Reader:
     def _rows(self, value: JSON, top: dict[str, JSON]) -> tuple[list[tuple[str | int, JSON]], Path]:
         if isinstance(value, list):
             return list(enumerate(value)), ()
+        return self._rows_of_object(as_mapping(value), top)
+
+    def _rows_of_object(
+        self, value: Mapping[str, JSON], top: dict[str, JSON]
+    ) -> tuple[list[tuple[str | int, JSON]], Path]:
         lists = [
             key for key in value if labels.canonical(key) in _LISTS and isinstance(value[key], list | dict)
         ]
@@ -138,8 +143,9 @@ class _Reader:
         if lists:
             self._take_top(value, lists[0], top)
             inner = value[lists[0]]
-            found = list(enumerate(inner)) if isinstance(inner, list) else list(inner.items())
-            return found, (lists[0],)
+            if isinstance(inner, list):
+                return list(enumerate(inner)), (lists[0],)
+            return list(as_mapping(inner).items()), (lists[0],)
         if self._prompt_key(value):
             return [(0, value)], ()
         if all(isinstance(one, str) for one in value.values()):
@@ -165,7 +171,7 @@ class _Reader:
                 continue
             self.taken[name] = f"{key}, for all"
         if notes:
-            top["notes"] = "\n".join(filter(None, (top.get("notes"), *notes)))
+            top["notes"] = "\n".join(filter(None, (as_text(top.get("notes")), *notes)))
         if defaults:
             top["defaults"] = defaults
 
@@ -181,18 +187,20 @@ class _Reader:
         self.taken |= {scene: "the scene", shot: "the shot"}
         rest = {key: value for key, value in row.items() if key not in (scene, shot)}
         entry = self._entry(rest, path, ident=row[shot], n=n)
-        self._owner(scenes, _id(row[scene]), path)["shots"].append({**entry, "id": _id(row[shot])})
+        self._shots_of(scenes, _id(row[scene]), path).append({**entry, "id": _id(row[shot])})
         return True
 
-    def _owner(self, scenes: list[dict[str, JSON]], ident: int | str, path: Path) -> dict[str, JSON]:
-        """Return the scene of shots with an id; a new one where the shot at `path` is its first."""
+    def _shots_of(self, scenes: list[dict[str, JSON]], ident: int | str, path: Path) -> list[JSON]:
+        """Return the shots of the scene with an id; of a new one where the shot at `path` is its first."""
         for scene in scenes:
-            if scene["id"] == ident and "shots" in scene:
-                return scene
-        scene = {"id": ident, "shots": []}
+            shots = scene.get("shots")
+            if scene["id"] == ident and isinstance(shots, list):
+                return shots
+        shots = []
+        scene = {"id": ident, "shots": shots}
         self._place(("scenes", len(scenes)), self.written.get(path, Where(self.file)), scene)
         scenes.append(scene)
-        return scene
+        return shots
 
     # -- one entry
 
@@ -227,9 +235,9 @@ class _Reader:
                 self.noted[name] = None
                 notes.append(f"{name}: {_shown(value)}")
         if shots is not None:
-            scene["shots"] = self._shots(row[shots], (*path, shots))
+            scene["shots"] = self._shots(as_list(row[shots]), (*path, shots))
         if notes:
-            scene["notes"] = "\n".join(filter(None, (scene.get("notes"), *notes)))
+            scene["notes"] = "\n".join(filter(None, (as_text(scene.get("notes")), *notes)))
         return scene
 
     def _shots(self, rows: Sequence[JSON], path: Path) -> list[JSON]:
@@ -251,7 +259,7 @@ class _Reader:
         """Take a value for the key that its name means; False when no key can hold it."""
         key = "params" if name == "params" else _key(name)
         if key == "size" and isinstance(value, str):
-            scene.setdefault("params", {})["aspect_ratio"] = ratio(value)
+            scene["params"] = {**as_mapping(scene.get("params")), "aspect_ratio": ratio(value)}
             self.taken[name] = "the aspect ratio"
             return True
         taken = _held(key, value)
