@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from kiebatch.model import as_list, under
 from kiebatch.scenefile import markdown
 
 PLAIN = """## Scene {n}: The {n}th arrival
@@ -57,7 +58,7 @@ def main() -> None:
         start = time.perf_counter()
         document, problems = markdown.read(text, "SCENES.md")
         taken_s = time.perf_counter() - start
-        found = len(document.value["scenes"])
+        found = len(as_list(under(document.value, "scenes")))
         size = len(text) / 1e6
         print(f"{found} scenes, {name}: {size:.1f} MB, {len(problems)} problems, {taken_s:.2f} s")
 

@@ -6,12 +6,11 @@ import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kiebatch.errors import Problem
-from kiebatch.model import JSON, Document, Job
+from kiebatch.model import JSON, Document, Job, as_list, as_mapping, under
 from kiebatch.scenefile import build, convert, document, intake, markdown
 from support.places import TESTS
 from support.scenes import CATALOGUE
@@ -19,7 +18,7 @@ from support.scenes import CATALOGUE
 # A file of a writer names no models: these serve its pictures and clips.
 OPTIONS = build.Options(model="nano-banana-2", models={"video": "kling/v2-5-turbo-text-to-video-pro"})
 CORPUS = TESTS / "corpus" / "authors"
-EXPECTED: dict[str, Any] = document.read((CORPUS / "expected.yaml").read_text(encoding="utf-8"), "x").value
+EXPECTED = as_mapping(document.read((CORPUS / "expected.yaml").read_text(encoding="utf-8"), "x").value)
 MARKDOWN = [name for name in EXPECTED if name.endswith(".md")]
 YAML = [name for name in EXPECTED if name.endswith(".yaml")]
 
@@ -73,14 +72,14 @@ def test_a_file_gives_the_jobs_that_its_author_meant(name: str) -> None:
     jobs, problems = made(text_of(name), name)
 
     assert [str(p) for p in problems if p.severity == "error"] == []
-    assert {str(job.slot): job.prompt for job in jobs} == EXPECTED[name]["jobs"]
+    assert {str(job.slot): job.prompt for job in jobs} == under(EXPECTED[name], "jobs")
 
 
-@pytest.mark.parametrize("name", [name for name, one in EXPECTED.items() if one.get("named")])
+@pytest.mark.parametrize("name", [name for name, one in EXPECTED.items() if under(one, "named")])
 def test_what_is_not_sent_as_it_was_written_is_named_at_its_line(name: str) -> None:
     _, problems = made(text_of(name), name)
 
-    assert set(EXPECTED[name]["named"]) <= {p.where.line for p in problems}
+    assert set(as_list(under(EXPECTED[name], "named"))) <= {p.where.line for p in problems}
 
 
 @pytest.mark.parametrize("name", [*MARKDOWN, *YAML])

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from kiebatch import catalogue
 from kiebatch.cli import app
 from kiebatch.errors import Invalid
-from kiebatch.model import Document
+from kiebatch.model import JSON, Document
 from kiebatch.scenefile import build, convert, document, markdown
 from support.places import ROOT, TESTS
+from support.scenes import scenes
 
 CATALOGUE = catalogue.load()
 FILES = sorted((TESTS / "corpus" / "markdown").glob("*.md"))
@@ -272,7 +273,7 @@ def test_a_real_file_survives_the_way_there_and_back(path: Path) -> None:
 
 
 def test_words_that_markdown_would_swallow_stand_in_a_fence() -> None:
-    value = {"kiebatch": 1, "scenes": [{"id": 1, "prompt": "one\ntwo `x` ```"}]}
+    value: JSON = {"kiebatch": 1, "scenes": [{"id": 1, "prompt": "one\ntwo `x` ```"}]}
 
     text = convert.to_markdown(Document(value, {}, "x"))
 
@@ -280,12 +281,11 @@ def test_words_that_markdown_would_swallow_stand_in_a_fence() -> None:
 
 
 def test_a_visual_that_yaml_never_sends_does_not_become_a_prompt() -> None:
-    value = {"kiebatch": 1, "scenes": [{"id": 1, "visual": "only for the board"}, {"id": 2, "prompt": "x"}]}
+    value: JSON = {"kiebatch": 1, "scenes": [{"id": 1, "visual": "for the board"}, {"id": 2, "prompt": "x"}]}
 
     read, _ = markdown.read(convert.to_markdown(Document(value, {}, "x")), "f.md")
 
-    assert "prompt" not in read.value["scenes"][0]
-    assert read.value["scenes"][0]["notes"] == "Visual: only for the board"
+    assert scenes(read)[0] == {"id": 1, "notes": "Visual: for the board"}
 
 
 def test_a_key_that_no_scene_file_has_is_not_dropped_in_silence() -> None:
@@ -295,6 +295,11 @@ def test_a_key_that_no_scene_file_has_is_not_dropped_in_silence() -> None:
         convert.to_markdown(read)
 
     assert str(caught.value.problems[0].where) == "x.yaml:4:5"
+
+
+def test_a_list_in_the_place_of_a_scene_file_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"list\.yaml:1:1: 'kiebatch' is a required property"):
+        convert.to_markdown(document.read("- a boat\n- a quay\n", "list.yaml"))
 
 
 def kiebatch(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kiebatch.scenefile import convert, document, markdown
-from support.scenes import HEAD, built
+from support.scenes import HEAD, built, scenes
 
 SCENES = (
     HEAD
@@ -59,4 +59,4 @@ def test_dialogue_as_a_list_becomes_its_lines() -> None:
 
     again, _ = markdown.read(convert.to_markdown(document.read(text, "x")), "x.md")
 
-    assert again.value["scenes"][0]["dialogue"] == "ANN: Hello\nHm"
+    assert scenes(again)[0]["dialogue"] == "ANN: Hello\nHm"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiebatch.errors import Invalid
+from kiebatch.model import under
 from kiebatch.scenefile import document
 
 
@@ -55,7 +56,7 @@ def test_all_duplicate_keys_are_reported_together() -> None:
 def test_merge_keys_give_way_to_what_the_mapping_says_itself() -> None:
     found = document.read("base: &b {x: 1, y: 2}\nshot:\n  y: 3\n  <<: *b\n", "f.yaml")
 
-    assert found.value["shot"] == {"x": 1, "y": 3}
+    assert under(found.value, "shot") == {"x": 1, "y": 3}
     assert str(found.where(("shot", "y"))) == "f.yaml:3:6"
     assert str(found.where(("shot", "x"))) == "f.yaml:1:14"
 
@@ -99,7 +100,7 @@ def test_a_list_that_is_too_long_is_counted_and_not_built() -> None:
 def test_of_several_merged_mappings_the_first_wins() -> None:
     text = "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}\n"
 
-    assert document.read(text, "f.yaml").value["c"] == {"x": 1, "y": 2}
+    assert under(document.read(text, "f.yaml").value, "c") == {"x": 1, "y": 2}
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(

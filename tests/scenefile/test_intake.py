@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from kiebatch.errors import Invalid
+from kiebatch.model import JSON
 from kiebatch.scenefile import build, intake
 from kiebatch.scenefile.intake import Taken, TextForm
-from support.scenes import CATALOGUE
+from support.scenes import CATALOGUE, scenes, values
 
 
 def taken(text: str, form: TextForm | None = None) -> Taken:
@@ -51,13 +51,11 @@ def test_a_cell_or_a_head_that_no_list_has_is_refused_at_its_line() -> None:
 
 def test_a_shot_list_of_excel_is_read_with_its_semicolons_and_its_mark() -> None:
     found = taken(EXCEL)
-    scenes = found.document.value["scenes"]
-
     assert made(EXCEL) == {"1": "Ein Boot; nah, im Regen", "2": "Ein *Hund* schläft"}
-    assert [scene["duration"] for scene in scenes] == [5, 4]
+    assert [scene["duration"] for scene in scenes(found.document)] == [5, 4]
     assert "`Bild` is visual" in found.said
     assert "`Budget` is kept as a note" in found.said
-    assert scenes[0]["notes"] == "Budget: 200 €"
+    assert scenes(found.document)[0]["notes"] == "Budget: 200 €"
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -122,7 +120,7 @@ def test_a_sentence_in_the_id_column_is_refused() -> None:
         ([{"prompt": {"subject": "a boat"}}], {"1": '{"subject": "a boat"}'}),
     ],
 )
-def test_prompts_in_any_usual_spelling_are_read(value: Any, jobs: dict[str, str]) -> None:
+def test_prompts_in_any_usual_spelling_are_read(value: JSON, jobs: dict[str, str]) -> None:
     assert made(json.dumps(value)) == jobs
 
 
@@ -131,16 +129,16 @@ def test_what_no_key_can_hold_is_a_note_and_is_said() -> None:
         json.dumps({"title": "Film", "fps": 24, "scenes": [{"id": 1, "prompt": "x", "mood": "calm"}]})
     )
 
-    assert found.document.value["title"] == "Film"
-    assert found.document.value["notes"] == "fps: 24"
-    assert found.document.value["scenes"][0]["notes"] == "mood: calm"
+    film = values(found.document)
+    assert (film["title"], film["notes"]) == ("Film", "fps: 24")
+    assert scenes(found.document)[0]["notes"] == "mood: calm"
     assert "kept as notes: `fps`, `mood`" in found.said
 
 
 def test_lengths_and_shapes_are_read_as_everywhere() -> None:
     text = '[{"prompt": "x", "duration": "5-13s", "aspectRatio": "1920x1080", "takes": 2}]'
 
-    assert taken(text).document.value["scenes"] == [
+    assert scenes(taken(text).document) == [
         {"id": 1, "prompt": "x", "duration": 8, "params": {"aspect_ratio": "16:9"}, "takes": 2}
     ]
 

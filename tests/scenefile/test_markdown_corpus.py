@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kiebatch import catalogue
+from kiebatch.model import JSON, Document, as_list, as_mapping, under
 from kiebatch.scenefile import build, document, markdown
 from support.places import TESTS
+from support.scenes import scenes
 
 CORPUS = TESTS / "corpus" / "markdown"
 FILES = sorted(CORPUS.glob("*.md"))
@@ -24,23 +26,21 @@ def text_of(path: Path) -> str:
     return path.read_bytes().decode("utf-8")
 
 
-def expected(path: Path) -> Any:
-    return {
-        "kiebatch": 1,
-        **document.read(path.with_suffix(".expected.yaml").read_text(encoding="utf-8"), path.name).value,
-    }
+def expected(path: Path) -> Document:
+    """Return what was written down by hand, as a whole scene file."""
+    text = path.with_suffix(".expected.yaml").read_text(encoding="utf-8")
+    return document.read(f"kiebatch: 1\n{text}", path.name)
 
 
-def without_notes(found: Any, wanted: Any = None) -> Any:
+def without_notes(found: JSON, wanted: JSON = None) -> JSON:
     """Leave out notes, but where the expectation has them too."""
     if isinstance(found, dict):
-        inner = wanted if isinstance(wanted, dict) else {}
+        inner = as_mapping(wanted)
         return {
             k: without_notes(v, inner.get(k)) for k, v in found.items() if k != "notes" or "notes" in inner
         }
     if isinstance(found, list):
-        same = wanted if isinstance(wanted, list) else []
-        return [without_notes(v, same[i] if i < len(same) else None) for i, v in enumerate(found)]
+        return [without_notes(v, same) for v, same in zip_longest(found, as_list(wanted)[: len(found)])]
     return found
 
 
@@ -48,25 +48,25 @@ def names(paths: list[Path]) -> list[str]:
     return [p.name for p in paths]
 
 
-def sent(value: Any) -> list[str]:
+def sent(value: JSON) -> list[str]:
     """Return every text of a document that could reach a model."""
     found: list[str] = []
     for key in ("negative_prompt", "defaults"):
-        found += leaves(value.get(key))
-    used = str(value.get("scenes"))
+        found += leaves(under(value, key))
+    used = str(under(value, "scenes"))
     for key in ("styles", "characters"):
-        named = {k: v for k, v in (value.get(key) or {}).items() if k in used}
+        named = {k: v for k, v in as_mapping(under(value, key)).items() if k in used}
         found += leaves(without_notes(named))
-    for scene in value.get("scenes") or ():
-        for shot in (scene, *(scene.get("shots") or ())):
+    for scene in as_list(under(value, "scenes")):
+        for shot in (scene, *as_list(under(scene, "shots"))):
             for key in ("prompt", "negative_prompt", "style", "params", "voice"):
-                found += leaves(shot.get(key))
+                found += leaves(under(shot, key))
         for key in ("voiceover", "music", "sound_effects"):
-            found += leaves(without_notes(scene.get(key)))
+            found += leaves(without_notes(under(scene, key)))
     return found
 
 
-def leaves(value: Any) -> list[str]:
+def leaves(value: JSON) -> list[str]:
     if isinstance(value, dict):
         return [x for v in value.values() for x in leaves(v)]
     if isinstance(value, list):
@@ -78,7 +78,7 @@ def leaves(value: Any) -> list[str]:
 def test_a_file_gives_the_scenes_that_were_written_down_by_hand(path: Path) -> None:
     read, problems = markdown.read(text_of(path), path.name)
 
-    wanted = expected(path)
+    wanted = expected(path).value
     assert without_notes(read.value, wanted) == wanted
     assert [str(p) for p in problems if p.severity == "error"] == []
 
@@ -97,11 +97,8 @@ def test_the_corpus_has_at_least_thirty_layouts_and_nine_languages() -> None:
 @pytest.mark.parametrize("path", FILES, ids=names(FILES))
 def test_both_forms_give_equal_jobs(path: Path) -> None:
     read, _ = markdown.read(text_of(path), path.name)
-    by_hand = document.read(
-        "kiebatch: 1\n" + path.with_suffix(".expected.yaml").read_text(encoding="utf-8"), "x.yaml"
-    )
 
-    ours, theirs = (build.build(d, CATALOGUE)[0].jobs for d in (read, by_hand))
+    ours, theirs = (build.build(d, CATALOGUE)[0].jobs for d in (read, expected(path)))
 
     assert ours == theirs
 
@@ -112,13 +109,13 @@ def test_every_value_has_its_place_in_the_file(path: Path) -> None:
     lines = text.replace("\r\n", "\n").split("\n")
     read, _ = markdown.read(text, path.name)
 
-    def check(value: Any, where: tuple[Any, ...]) -> None:
+    def check(value: JSON, where: tuple[str | int, ...]) -> None:
         place = read.places[where]
         assert place.file == path.name
         assert 1 <= place.line <= len(lines)
         assert 1 <= place.column <= len(lines[place.line - 1]) + 1
         if where[-1:] == ("prompt",):
-            first = re.split(r"[^\w]+", value)[0]
+            first = re.split(r"[^\w]+", str(value))[0]
             assert first.casefold() in lines[place.line - 1][place.column - 1 :].casefold()
         if isinstance(value, dict):
             for key, inner in value.items():
@@ -211,8 +208,8 @@ def test_inserting_a_scene_renames_no_other(data: st.DataObject) -> None:
         f"{text[:at]}\n{level} Scene inserted-99\n> a new picture\n\n{text[at:]}", path.name
     )
 
-    before = [s["id"] for s in expected(path)["scenes"]]
-    assert [s["id"] for s in read.value["scenes"] if s["id"] != "inserted-99"] == before
+    before = [s["id"] for s in scenes(expected(path))]
+    assert [s["id"] for s in scenes(read) if s["id"] != "inserted-99"] == before
 
 
 @pytest.mark.parametrize("path", FOREIGN, ids=names(FOREIGN))

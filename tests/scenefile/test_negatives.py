@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from kiebatch.catalogue.starters import RULES, starters
+from kiebatch.model import under
 from kiebatch.scenefile import convert, document
 from support.film import Film
 
@@ -74,5 +75,6 @@ def test_the_lists_are_printed_with_the_rules(film: Film) -> None:
 def test_the_schema_knows_the_names_of_the_lists() -> None:
     from kiebatch import formats
 
-    assert formats.load("scenes.base")["$defs"]["negative_starter"]["enum"] == list(starters())
+    known = under(formats.load("scenes.base"), "$defs", "negative_starter", "enum")
+    assert known == list(starters())
     assert yaml.safe_load(TEXT)["negative"] in starters()

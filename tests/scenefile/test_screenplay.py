@@ -21,6 +21,7 @@ from kiebatch.cli import app
 from kiebatch.errors import Invalid
 from kiebatch.scenefile import convert, screenplay, screenplay_update
 from kiebatch.scenefile.screenplay import Script
+from support.scenes import values
 
 FOUNTAIN = """\
 Title:
@@ -127,7 +128,7 @@ def test_a_fountain_script_becomes_scenes_with_sluglines_action_and_dialogue() -
 
 
 def test_title_author_and_cast_are_the_films() -> None:
-    value = screenplay.as_document(script(FOUNTAIN), "a.fountain").value
+    value = values(screenplay.as_document(script(FOUNTAIN), "a.fountain"))
 
     assert value["title"] == "The Last Bus A short film"
     assert value["notes"] == "Written by Ann Author"

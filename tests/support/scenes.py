@@ -7,8 +7,9 @@ from typing import Any
 
 from kiebatch import catalogue
 from kiebatch.errors import Problem
-from kiebatch.model import Job, Project
+from kiebatch.model import Document, Job, Project, as_form
 from kiebatch.scenefile import build, document, markdown
+from kiebatch.scenefile.shape import FileValues, SceneValues
 
 CATALOGUE = catalogue.load()
 HEAD = "kiebatch: 1\ndefaults: {model: nano-banana-2}\n"
@@ -32,6 +33,16 @@ def jobs(text: str, **options: Any) -> dict[str, Job]:
     project, problems = built(text, **options)
     assert [str(p) for p in problems if p.severity == "error"] == []
     return {str(job.slot): job for job in project.jobs}
+
+
+def values(read: Document) -> FileValues:
+    """Return what a document says as what the schema would find it to be."""
+    return as_form(FileValues, read.value)
+
+
+def scenes(read: Document) -> list[SceneValues]:
+    """Return the scenes of a document that the schema would let pass."""
+    return [scene for scene in values(read)["scenes"] if scene is not None]
 
 
 def of_code(problems: list[Problem], code: str) -> list[Problem]:
