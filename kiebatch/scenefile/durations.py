@@ -15,12 +15,13 @@ _UNITS = (
 _TO = r"(?:-|–|—|−|~|〜|→|->|to|bis|tot|à|a)"
 _CLOCK = r"(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)"
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
-_SPAN_OF_CLOCKS = re.compile(rf"{_CLOCK}\s*{_TO}\s*{_CLOCK}")
-_SPAN = re.compile(rf"{_NUMBER}\s*(?:{_UNITS})?\s*{_TO}\s*{_NUMBER}\s*(?P<unit>{_UNITS})?")
-_ONE = re.compile(rf"{_NUMBER}\s*(?:{_UNITS})?")
-_MINUTES = re.compile(rf"(\d+)\s*(?:m|min|minutes?|minuten?|minutos?|分|분)\s*(?:(\d+)\s*(?:{_UNITS})?)?")
+# Texts, which `re` compiles when the first length is read as one: most files give numbers, and `status` would wait.
+_SPAN_OF_CLOCKS = rf"{_CLOCK}\s*{_TO}\s*{_CLOCK}"
+_SPAN = rf"{_NUMBER}\s*(?:{_UNITS})?\s*{_TO}\s*{_NUMBER}\s*(?P<unit>{_UNITS})?"
+_ONE = rf"{_NUMBER}\s*(?:{_UNITS})?"
+_MINUTES = rf"(\d+)\s*(?:m|min|minutes?|minuten?|minutos?|分|분)\s*(?:(\d+)\s*(?:{_UNITS})?)?"
 # At a heading's end a bare number is part of the title: `Take 5`, `Studio 54`.
-_MARKED = re.compile(rf"(?:{_UNITS})\.?$|\d:\d\d")
+_MARKED = rf"(?:{_UNITS})\.?$|\d:\d\d"
 _LONGEST = 60  # characters of a length
 
 
@@ -32,20 +33,20 @@ def seconds(text: str) -> float | None:
     text = _plain(text)
     if match := re.fullmatch(_CLOCK, text):
         return tidy(_clock(match.groups()), 6)
-    if match := _SPAN_OF_CLOCKS.fullmatch(text):
+    if match := re.fullmatch(_SPAN_OF_CLOCKS, text):
         return _positive(_clock(match.groups()[3:]) - _clock(match.groups()[:3]))
-    if match := _ONE.fullmatch(text):
+    if match := re.fullmatch(_ONE, text):
         return tidy(_decimal(match.group(1)), 6)
-    if match := _MINUTES.fullmatch(text):
+    if match := re.fullmatch(_MINUTES, text):
         return int(match.group(1)) * 60 + int(match.group(2) or 0)
-    match = _SPAN.fullmatch(text)
+    match = re.fullmatch(_SPAN, text)
     return _length_of(match) if match and match["unit"] else None
 
 
 def seconds_in_a_time_column(text: str) -> float | None:
     """Return the length in a cell whose column says that it holds times, where `8.1-12.4` needs no unit."""
     found = seconds(text)
-    match = _SPAN.fullmatch(_plain(text))
+    match = re.fullmatch(_SPAN, _plain(text))
     return _length_of(match) if found is None and match else found
 
 
@@ -55,7 +56,7 @@ def _length_of(span: re.Match[str]) -> float | None:
 
 def is_marked(text: str) -> bool:
     """Whether a length says that it is one: by a unit, or as a clock does."""
-    return seconds(text) is not None and bool(_MARKED.search(_plain(text)))
+    return seconds(text) is not None and bool(re.search(_MARKED, _plain(text)))
 
 
 def _plain(text: str) -> str:

@@ -15,19 +15,18 @@ _TEMPLATE_WORDS = (
     "insert|your|enter|fill|replace|placeholder|name|subject|character|hero|object|product|brand|place|location"
     "|setting|style|mood|action|topic|theme|adjective|colou?r|prompt|description|describe|tbd|todo"
 )
+# Texts, which `re` compiles for the first prompt that has a bracket.
 _SHAPES = (
-    re.compile(r"\{\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}\}"),
-    re.compile(r"\$\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}"),
-    re.compile(
-        r"(?<!\{)\{\s*(?P<inner>[^\W\d][^{}\n\":]{0,60}[\s$.][^{}\n\":]{0,60}?|\$[^{}\n\":]{1,60}?)\s*\}"
-    ),
-    re.compile(r"\[(?P<inner>[A-Z][A-Z0-9]*(?:[ _/-][A-Z0-9]+)*)\](?!\()"),
-    re.compile(rf"(?i)\[(?P<inner>(?:[\w' -]+ )?(?:{_TEMPLATE_WORDS})(?: [\w' -]+)?|\w+_\w+)\](?!\()"),
-    re.compile(r"<(?P<inner>[A-Za-z][\w -]{1,40})>"),
-    re.compile(r"%(?P<inner>[A-Za-z]\w{1,30})%"),
-    re.compile(r"(?<![\w_])__(?P<inner>[A-Z][A-Z0-9_]{0,30}?)__(?![\w_])"),
+    r"\{\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}\}",
+    r"\$\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}",
+    r"(?<!\{)\{\s*(?P<inner>[^\W\d][^{}\n\":]{0,60}[\s$.][^{}\n\":]{0,60}?|\$[^{}\n\":]{1,60}?)\s*\}",
+    r"\[(?P<inner>[A-Z][A-Z0-9]*(?:[ _/-][A-Z0-9]+)*)\](?!\()",
+    rf"(?i)\[(?P<inner>(?:[\w' -]+ )?(?:{_TEMPLATE_WORDS})(?: [\w' -]+)?|\w+_\w+)\](?!\()",
+    r"<(?P<inner>[A-Za-z][\w -]{1,40})>",
+    r"%(?P<inner>[A-Za-z]\w{1,30})%",
+    r"(?<![\w_])__(?P<inner>[A-Z][A-Z0-9_]{0,30}?)__(?![\w_])",
 )
-_KNOWN_IN_BRACKETS = re.compile(r"\[(?P<inner>[^\[\]\n]{1,60})\]|(?<![\w.])@(?P<at>[^\W\d][\w-]*)")
+_KNOWN_IN_BRACKETS = r"\[(?P<inner>[^\[\]\n]{1,60})\]|(?<![\w.])@(?P<at>[^\W\d][\w-]*)"
 _MARKUP = frozenset(["b", "i", "u", "em", "strong", "br", "p", "sup", "sub"])
 
 
@@ -58,7 +57,7 @@ def unfilled(prompt: str, known: Collection[str], notes: Sequence[str]) -> list[
 def _found(prompt: str, known: Collection[str]) -> Iterator[Unfilled]:
     taken = ""
     for shape in _SHAPES:
-        for match in shape.finditer(prompt):
+        for match in re.finditer(shape, prompt):
             inner = match["inner"].strip()
             written = match.group(0)
             if written in taken or inner.lower() in _MARKUP:
@@ -66,7 +65,7 @@ def _found(prompt: str, known: Collection[str]) -> Iterator[Unfilled]:
             taken += written
             sent = written.replace("{{", "{").replace("}}", "}")
             yield Unfilled(written, sent, _name(inner))
-    for match in _KNOWN_IN_BRACKETS.finditer(prompt):
+    for match in re.finditer(_KNOWN_IN_BRACKETS, prompt):
         inner = (match["inner"] or match["at"]).strip()
         if inner in known and match.group(0) not in taken:
             yield Unfilled(match.group(0), match.group(0), inner)
