@@ -274,7 +274,13 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
     """Read a scene file of either form, known by its content.  `Invalid` when it is none."""
     shown = files.shown(path)
     if path.suffix.lower() not in (*_MARKDOWN, ".yaml", ".yml", ".json", ".txt", "") and path.exists():
-        raise Invalid(f"{shown} is not a scene file: those are YAML or Markdown")
+        from kiebatch.scenefile.screenplay import ENDINGS  # who reads a scene file needs no script's reader
+
+        hint = f"`kiebatch convert {shown} --to yaml -o scenes.yaml` makes one of it"
+        is_script = path.suffix.lower() in ENDINGS
+        raise Invalid(
+            f"{shown} is not a scene file: those are YAML or Markdown", hint=hint if is_script else ""
+        )
     text = files.read_text(path, longest=MAX_SCENE_FILE)
     named_markdown = path.suffix.lower() in _MARKDOWN
     # In a Markdown file the line `kiebatch: 1` may be part of the front matter.

@@ -29,7 +29,7 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "camera": ("camera", "movement", "camera movement", "move", "camera move", "angle"),
     "transition": ("transition",),
     "text_overlay": ("text overlay", "caption", "title card"),
-    "duration": ("duration", "seconds", "length", "secs", "dauer"),
+    "duration": ("duration", "dur", "seconds", "length", "secs", "sec", "dauer"),
     "prompt": ("prompt",),
     "model": ("model",),
     "notes": ("notes", "note", "comments", "comment", "remarks", "scene notes"),
@@ -86,8 +86,12 @@ def _plain(name: str) -> str:
 
 
 def _key(name: str) -> str:
-    """Return the key of a scene file that a column holds; nothing for a column that is not read."""
-    return next((key for key, names in _COLUMNS.items() if _plain(name) in names), "")
+    """Return the key of a scene file that a column holds; nothing for a column that is not read.
+
+    A unit in brackets is not part of the name: `Dur. (s)`.
+    """
+    bare = re.sub(r"\s*[(\[][^()\[\]]*[)\]]\s*$", "", name)
+    return next((key for key, names in _COLUMNS.items() if {_plain(name), _plain(bare)} & {*names}), "")
 
 
 def _is_foreign(name: str) -> bool:

@@ -53,3 +53,12 @@ def test_a_plain_text_needs_its_form(film: Film) -> None:
     assert refused.code == 2
     assert "--as lines" in refused.err
     assert value_at(document.read(taken.out, "x").value, ("scenes", 1)) == {"id": 2, "prompt": "a quay"}
+
+
+def test_a_shot_list_that_is_run_says_how_to_make_a_scene_file_of_it(film: Film) -> None:
+    (film.folder / "list.csv").write_text("Scene,Shot,Description\n1,A,A lighthouse.\n", encoding="utf-8")
+    refused = film.command("run", "list.csv")
+    assert refused.code == 2
+    hint = "`kiebatch convert list.csv --to yaml -o scenes.yaml` makes one of it"
+    assert hint in refused.err
+    assert film.command("convert", "list.csv", "--to", "yaml", "-o", "scenes.yaml").code == 0

@@ -217,6 +217,12 @@ def test_a_shot_list_becomes_scenes_and_shots_by_the_names_of_its_columns() -> N
     assert script(LIST.replace("0:02,5", "3"), "a.csv").unread == ("Budget",)
 
 
+@pytest.mark.parametrize("name", ["Dur. (s)", "Duration [sec]", "Length (seconds)"])
+def test_a_unit_in_brackets_is_not_part_of_a_columns_name(name: str) -> None:
+    read = script(f"Scene;Shot;Description;{name}\n1;A;A lighthouse.;2,5\n", "a.csv")
+    assert (read.scenes[0].beats[0].keys["duration"], read.unread) == (2.5, ())
+
+
 def test_a_length_that_is_no_number_is_refused_at_its_row() -> None:
     for length in ("two beats", "0", "1:00:01", "9" * 400, "9" * 400 + ":00"):
         with pytest.raises(Invalid, match=r"a\.csv:3: `duration` must be seconds, found"):
