@@ -71,7 +71,7 @@ class Questions:
         )
 
     def attempt(self, number: int) -> Attempt:
-        return self._read(lambda cursor: self._one(cursor, number))
+        return self._read(lambda cursor: attempt_of(cursor, self.whose, number))
 
     def attempt_of_task(self, task_id: str) -> Attempt | None:
         found = self._all("a.account = %s AND a.task_id = %s", (self.whose.account, rows.text(task_id)))
@@ -96,13 +96,6 @@ class Questions:
         found = self._read(lambda cursor: cursor.execute(query, values).fetchall())
         return [rows.attempt(row, self.whose.project, self.whose.film) for row in found]
 
-    def _one(self, cursor: Cursor, number: int) -> Attempt:
-        query = f"SELECT {rows.ATTEMPT} FROM attempts a JOIN projects p ON p.id = a.project WHERE a.id = %s"
-        found = cursor.execute(query, (number,)).fetchone()
-        if found is None:
-            raise Invalid(f"the team's ledger has no attempt {number}")
-        return rows.attempt(found, self.whose.project, self.whose.film)
-
     def _outputs(self, terms: str, values: Sequence[object]) -> list[SavedOutput]:
         query = (
             "SELECT o.number, o.url, o.text, o.label, o.output_id, o.entry, extract(epoch FROM o.seen_at)::float8 AS seen_at"
@@ -111,6 +104,11 @@ class Questions:
         return [
             rows.output(row) for row in self._read(lambda cursor: cursor.execute(query, values).fetchall())
         ]
+
+    def unsettled(self) -> bool:
+        query = "SELECT 1 FROM attempts WHERE project = %s AND film = %s AND state = 'held' AND balance_after IS NULL LIMIT 1"
+        values = (self.whose.project, self.whose.film)
+        return self._read(lambda cursor: cursor.execute(query, values).fetchone() is not None)
 
     # -- what other films of the account have
 
@@ -131,3 +129,12 @@ class Questions:
         values = (self.whose.account, run_id) * 2
         found = self._read(lambda cursor: cursor.execute(query, values).fetchone())
         return float(found["spent"]) if found else 0.0
+
+
+def attempt_of(cursor: Cursor, whose: Whose, number: int) -> Attempt:
+    """Return an attempt by its number; `Invalid` where the ledger has none."""
+    query = f"SELECT {rows.ATTEMPT} FROM attempts a JOIN projects p ON p.id = a.project WHERE a.id = %s"
+    found = cursor.execute(query, (number,)).fetchone()
+    if found is None:
+        raise Invalid(f"the team's ledger has no attempt {number}")
+    return rows.attempt(found, whose.project, whose.film)

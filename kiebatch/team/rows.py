@@ -53,3 +53,8 @@ def output(row: Mapping[str, Any]) -> SavedOutput:
 def text(value: str) -> str:
     """Return a text as PostgreSQL takes it: without NUL, and without halves of characters."""
     return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def slot_text(slot: Slot) -> str:
+    """Return a slot as an attempt's row has it."""
+    return json.dumps([slot.scene, slot.shot, slot.model, slot.take])
