@@ -15,11 +15,12 @@ id by joining their lines.  Keys that a newer version wrote are kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import TypeVar
 
 import yaml
 
@@ -27,6 +28,8 @@ from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problem, Problems
 from kiebatch.record import line_file, picks
 from kiebatch.record.line_file import Entry, Extra, quoted, sortable
+
+T = TypeVar("T")
 
 VERSION = 1
 HEAD = (
@@ -204,23 +207,27 @@ class Notes:
 
 def _with(note: Note, change: Change) -> Note:
     """Return a note after one more line about it."""
-    closed = note.done if change.done is None else change.done
+    closed = _latest(change.done, note.done)
     closed_by = note.done_by if change.done is None else change.author
-    slot = note.slot if change.slot is None else change.slot
-    shot = note.shot if change.shot is None else change.shot
+    slot = _latest(change.slot, note.slot)
     return replace(
         note,
         slot=slot,
-        shot=picks.parts(slot)[0] if slot else shot,
-        sha256=note.sha256 if change.sha256 is None else change.sha256,
-        at=note.at if change.at is None else change.at,
-        seconds=note.seconds if change.seconds is None else change.seconds,
-        reply=note.reply if change.reply is None else change.reply,
-        text=note.text if change.text is None else change.text,
+        shot=picks.parts(slot)[0] if slot else _latest(change.shot, note.shot),
+        sha256=_latest(change.sha256, note.sha256),
+        at=_latest(change.at, note.at),
+        seconds=_latest(change.seconds, note.seconds),
+        reply=_latest(change.reply, note.reply),
+        text=_latest(change.text, note.text),
         edited=note.edited or bool(note.text and change.text is not None and change.text != note.text),
         done=closed,
         done_by=closed_by if closed else "",
     )
+
+
+def _latest(said: T | None, before: T) -> T:
+    """Return what a line says, and what was known before where it says nothing."""
+    return before if said is None else said
 
 
 # --- text to changes -----------------------------------------------------------------------------------
@@ -302,23 +309,42 @@ def _change(entry: Entry, file: str, problems: Problems) -> Change | None:
     )
 
 
+def _is_word(value: str) -> bool:
+    return _ID.fullmatch(value) is not None
+
+
+def _is_yes_or_no(value: str) -> bool:
+    return value in ("true", "false")
+
+
+def _is_time(value: str) -> bool:
+    seconds = _number(value)
+    return seconds is not None and 0 <= seconds < 1e6
+
+
+# What the value of a key must be, and how a message says so.
+_RULES: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "id": (_is_word, "a short word without spaces"),
+    "reply": (_is_word, "a short word without spaces"),
+    "done": (_is_yes_or_no, "true or false"),
+    "deleted": (_is_yes_or_no, "true or false"),
+    "status": (lambda value: value in tuple(Status), ", ".join(Status)),
+    "seconds": (_is_time, "a number of 0 or more"),
+    "sha256": (lambda value: _DIGEST.fullmatch(value) is not None, "the beginning of a digest"),
+}
+
+
 def _wrong(key: str, value: str) -> str:
-    if key in ("id", "reply") and not _ID.fullmatch(value):
-        return f"`{key}` is a short word without spaces, found `{value}`"
+    """Return what is wrong with a value; empty where nothing is."""
     if key in ("slot", "shot"):
         try:
             picks.parts(value)
         except ValueError as error:
             return str(error)
-    if key in ("done", "deleted") and value not in ("true", "false"):
-        return f"`{key}` is true or false, found `{value}`"
-    if key == "status" and value not in tuple(Status):
-        return f"`status` is {', '.join(Status)}, found `{value}`"
-    if key == "seconds" and not (_number(value) is not None and 0 <= (_number(value) or 0) < 1e6):
-        return f"`seconds` is a number of 0 or more, found `{value}`"
-    if key == "sha256" and not _DIGEST.fullmatch(value):
-        return f"`sha256` is the beginning of a digest, found `{value}`"
-    return ""
+    if key not in _RULES:
+        return ""
+    fits, expected = _RULES[key]
+    return "" if fits(value) else f"`{key}` is {expected}, found `{value}`"
 
 
 def _region(node: yaml.Node | None, file: str, problems: Problems) -> Region | None:
