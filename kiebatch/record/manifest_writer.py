@@ -136,14 +136,23 @@ class ManifestWriter:
         """Return what a change takes the place of, as the manifest says at this moment."""
         there = {a.filename: a for a in self.manifest.assets}
         old = [there[a.filename] for a in change.replaces if a.filename in there]
-        if change.slot is not None:
-            slot, ours = change.slot, {a.filename for c in self._changes for a in c.new}
-            for asset in self.manifest.current(slot.scene, slot.shot, slot.take):
-                since = asset.filename not in change.known and asset.filename not in ours
-                same_line = slot.model is None or any(asset.model == new.model for new in change.new)
-                if since and same_line and asset not in old:
-                    old.append(asset)
+        old += [a for a in self._came_since(change) if a not in old]
         return [a for a in old if a.current]
+
+    def _came_since(self, change: _Change) -> list[Asset]:
+        """Return what others have entered for the slot of a change, in its line, since the run knew the slot."""
+        slot = change.slot
+        if slot is None:
+            return []
+        ours = {asset.filename for one in self._changes for asset in one.new}
+        models = {asset.model for asset in change.new}
+        return [
+            asset
+            for asset in self.manifest.current(slot.scene, slot.shot, slot.take)
+            if asset.filename not in change.known
+            and asset.filename not in ours
+            and (slot.model is None or asset.model in models)
+        ]
 
     def _give_back(self) -> None:
         """Give assets that were found by their content the name of the slot that has them, versions and all."""

@@ -47,22 +47,27 @@ def free_id(prefix: str, taken: set[str]) -> str:
     return f"{prefix}-{number:03d}"
 
 
+def _numbers(assets: Iterable[Asset]) -> dict[str, set[int]]:
+    """Return the numbers of the ids of our form, by prefix."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for asset in assets:
+        prefix, _, number = asset.id.rpartition("-")
+        if prefix and number.isascii() and number.isdecimal() and asset.id == f"{prefix}-{int(number):03d}":
+            found[prefix].add(int(number))
+    return found
+
+
 def renumbered(assets: Sequence[Asset]) -> tuple[tuple[Asset, ...], dict[str, str]]:
     """Return the entries with gapless ids per type, and the new id of each that changed.
 
     As few as possible change: the highest numbers move into the gaps.  Links inside the record follow.  Ids that
     are not of our form stay.
     """
-    by_prefix: defaultdict[str, dict[int, str]] = defaultdict(dict)
-    for asset in assets:
-        prefix, _, number = asset.id.rpartition("-")
-        if prefix and number.isascii() and number.isdecimal() and asset.id == f"{prefix}-{int(number):03d}":
-            by_prefix[prefix][int(number)] = asset.id
     names: dict[str, str] = {}
-    for prefix, numbers in by_prefix.items():
+    for prefix, numbers in _numbers(assets).items():
         gaps = [number for number in range(1, len(numbers) + 1) if number not in numbers]
         high = sorted(number for number in numbers if number > len(numbers))
-        names.update({numbers[old]: f"{prefix}-{new:03d}" for old, new in zip(high, gaps, strict=True)})
+        names |= {f"{prefix}-{old:03d}": f"{prefix}-{new:03d}" for old, new in zip(high, gaps, strict=True)}
     if not names:
         return tuple(assets), {}
     moved = [
