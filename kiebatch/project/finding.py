@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,37 +42,33 @@ def find(
     `.kiebatch/`, `assets/manifest.json` or a scene file with its usual name.  A folder that `kiebatch generate` wrote
     to is found, too.  `Invalid` when there is none.
     """
-    if scene_file is not None:
-        path = _named(scene_file)
-        root = path if path.is_dir() else path.parent
-        scene: Path | None = _in_folder(path) if path.is_dir() else path
-    else:
-        root = files.resolved(project or Path.cwd())
-        scene = None
-        if assets is None and _holds_single_prompts(root):
-            return Workspace(
-                root=root.parent, assets=root, state=files.resolved(state) if state else root / ".kiebatch"
-            )
-    if assets is None and not draft:
-        folder = root / assets_name
-    elif assets is None:
-        folder = root / "draft"
-    else:
-        folder = files.resolved(assets)
+    root, scene = _place_of(scene_file) if scene_file else (files.resolved(project or Path.cwd()), None)
     home = files.resolved(state) if state else root / ".kiebatch"
+    if scene_file is None and assets is None and _holds_single_prompts(root):
+        return Workspace(root=root.parent, assets=root, state=home)
     if draft:
         home = home / "draft"
     files.refuse_tracked_link(home)  # once for all that is written there
+    folder = files.resolved(assets) if assets else root / ("draft" if draft else assets_name)
     workspace = Workspace(root=root, assets=folder, state=home, scene_file=scene, draft=draft)
-    if scene is None:
-        scene = _source(workspace)
-        if scene is None and not (workspace.manifest_path.exists() or (root / ".kiebatch").is_dir()):
-            raise Invalid(
-                f"there is no kiebatch project in {files.shown(root)}",
-                hint="name a scene file, or a folder with --project; `kiebatch init` starts a new one",
-            )
-        workspace = Workspace(root=root, assets=folder, state=home, scene_file=scene, draft=draft)
-    return workspace
+    return workspace if scene else _with_its_source(workspace)
+
+
+def _place_of(scene_file: Path) -> tuple[Path, Path | None]:
+    """Return the folder and the scene file of what was named, which may be the folder itself."""
+    path = _named(scene_file)
+    return (path, _in_folder(path)) if path.is_dir() else (path.parent, path)
+
+
+def _with_its_source(workspace: Workspace) -> Workspace:
+    """Return a project with the scene file that it has; `Invalid` where there is nothing of ours in its folder."""
+    scene = _source(workspace)
+    if scene is None and not (workspace.manifest_path.exists() or (workspace.root / ".kiebatch").is_dir()):
+        raise Invalid(
+            f"there is no kiebatch project in {files.shown(workspace.root)}",
+            hint="name a scene file, or a folder with --project; `kiebatch init` starts a new one",
+        )
+    return replace(workspace, scene_file=scene)
 
 
 def _named(scene_file: Path) -> Path:
