@@ -49,17 +49,23 @@ def decide(job: Job, wanted: Wanted, there: There, facts: Facts, asked: Asked, t
 
 def fits(job: Job, wanted: Wanted, line: Sequence[Asset], facts: Facts) -> Reason | None:
     """Return why a slot's assets count as what it asks for; None when they do not."""
-    made = [a for a in line if facts.draft or not a.draft]
+    made = _counted(line, facts)
     if not made:
         return None
-    if any(a.fingerprint is None for a in made):
-        same = all(same_words(a.prompt, job.prompt) and _could_be(a, job, facts) for a in made)
-        return Reason.KEPT if same and not job.needs else None
-    if any(wanted.met_by(a) for a in made):
+    if any(a.fingerprint is None for a in made):  # another tool's
+        return Reason.KEPT if not job.needs and _say_the_same(made, job, facts) else None
+    if any(map(wanted.met_by, made)):
         return Reason.ADOPTED if any(a.extra.get("adopted") for a in made) else Reason.KEPT
-    if any(wanted.accepted(a) for a in made):
-        return Reason.ACCEPTED
-    return None
+    return Reason.ACCEPTED if any(map(wanted.accepted, made)) else None
+
+
+def _counted(assets: Iterable[Asset], facts: Facts) -> list[Asset]:
+    """Return the assets that count: a draft counts for a draft alone."""
+    return [asset for asset in assets if facts.draft or not asset.draft]
+
+
+def _say_the_same(made: Iterable[Asset], job: Job, facts: Facts) -> bool:
+    return all(same_words(a.prompt, job.prompt) and _could_be(a, job, facts) for a in made)
 
 
 def whole(assets: Iterable[Asset], facts: Facts) -> bool:
@@ -84,7 +90,7 @@ class _Case:
         self.facts = facts
         self.asked = asked
         self.twin = twin
-        self.made = [a for a in there.line if facts.draft or not a.draft]
+        self.made = _counted(there.line, facts)
 
     def entry(self) -> Entry:
         for rule in (
@@ -304,9 +310,11 @@ def older_version(
 
     A prompt that goes back to what it was, or a merge that made the other branch's version current, costs nothing.
     """
-    fitting = [a for a in superseded if (facts.draft or not a.draft) and met_by(a)]
-    for version in sorted({(a.version, a.task_id or "") for a in fitting}, reverse=True):
-        outputs = [a for a in fitting if (a.version, a.task_id or "") == version]
-        if all(facts.intact(a) for a in outputs):
+    by_version: dict[tuple[int, str], list[Asset]] = {}
+    for asset in filter(met_by, _counted(superseded, facts)):
+        by_version.setdefault((asset.version, asset.task_id or ""), []).append(asset)
+    for version in sorted(by_version, reverse=True):
+        outputs = by_version[version]
+        if all(map(facts.intact, outputs)):
             return tuple(sorted(outputs, key=lambda a: a.output))
     return ()

@@ -95,7 +95,11 @@ def _caps(todo: Plan, settings: Settings) -> Iterator[Rule]:
             message=f"the price of {len(unpriced)} job{'s' if len(unpriced) > 1 else ''} is not known: {names}",
             hint="--allow-unpriced lets them go",
         )
-    need, cap = todo.reserved(), settings.cap
+    yield from _cap(todo.reserved(), settings)
+
+
+def _cap(need: float, settings: Settings) -> Iterator[Rule]:
+    cap = settings.cap
     if cap is None or need <= cap:
         return
     ours = settings.max_credits is not None and settings.max_credits <= cap
