@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import field, replace
 from typing import Literal
 
-from kiebatch import catalogue as models
 from kiebatch._dataclass import dataclass
-from kiebatch.catalogue import Model, formula, inputs, lint
+from kiebatch.catalogue import Model, formula, lint
 from kiebatch.catalogue.inputs import Built
 from kiebatch.errors import Finding, Invalid
 from kiebatch.model import JSON, Ask, Job, Led, Path, RoleMedia, ShotOutput, Slot
@@ -299,7 +298,8 @@ class _Maker:
         slot = spec.slot(model, take)
         wanted_seed = source.setting(spec, model.modality, "seed")[0]
         ask = replace(ask, seed=_seed(wanted_seed, slot))
-        built = inputs.build(model, ask)
+        priced = source.inputs.build(model, ask)
+        built = priced.built
         warnings = self._report(built)
         words = self.said.get(ask.prompt_raw, Words())
         if not built.ok or any(_too_large(v) for v in built.input.values()):
@@ -322,7 +322,7 @@ class _Maker:
             stable_seed=_stable_seed(model, built) if wanted_seed == "stable" else "",
             media=built.media,
             output=self.output,
-            price=models.price(model, built.input, extra=ask.extra_params),
+            price=priced.price,
             expected_s=model.expected_s,
             defaulted=built.defaulted,
             warnings=warnings,

@@ -8,6 +8,7 @@ from typing import Literal, overload
 
 from kiebatch import catalogue as models
 from kiebatch._dataclass import dataclass
+from kiebatch.catalogue.inputs import Builder
 from kiebatch.errors import Problems, Where
 from kiebatch.model import JSON, Document, Enhance, Modality, Path, RoleMedia, SceneId, ShotId, as_form
 from kiebatch.scenefile import validation
@@ -86,6 +87,7 @@ class Source:
     value: FileValues
     characters: Mapping[str, CharacterValues]
     problems: Problems
+    inputs: Builder = field(default_factory=Builder)  # of all jobs of the file
 
     @classmethod
     def read(cls, document: Document, catalogue: models.Catalogue, options: Options) -> Source:
