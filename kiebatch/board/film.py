@@ -204,6 +204,7 @@ class Panel:
     @property
     def facets(self) -> tuple[str, ...]:
         """The filters that this shot passes."""
+        states = {take.state for take in self.takes}
         found = {
             "picked": self.picked,
             "unpicked": not self.picked and sum(1 for t in self.takes if t.versions) > 1,
@@ -212,9 +213,9 @@ class Panel:
             "in-review": self.review.status is Status.IN_REVIEW,
             "changes-asked": self.review.status is Status.CHANGES,
             "approved": self.review.status is Status.APPROVED,
-            "gaps": any(t.state in ("open", "waiting", "in-flight") for t in self.takes),
-            "problems": any(t.state in ("failed", "held", "missing", "altered") for t in self.takes),
-            "changed": any(t.state == "changed" for t in self.takes),
+            "gaps": not states.isdisjoint(("open", "waiting", "in-flight")),
+            "problems": not states.isdisjoint(("failed", "held", "missing", "altered")),
+            "changed": "changed" in states,
             "unmet": any(t.unmet for t in self.takes),
         }
         return tuple(name for name, true in found.items() if true)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -77,14 +78,13 @@ class _Builder:
 
     def film(self, title: str) -> Film:
         scenes = tuple(self._scene(scene) for scene in self.project.scenes)
-        takes = [take for scene in scenes for panel in scene.panels for take in panel.takes]
-        todo = [take for take in takes if take.state in ("open", "failed", "changed")]
+        todo = _to_make(scenes)
         assets = self.manifest.assets
         return Film(
             title=self.project.title or title,
             notes=self.project.notes,
             styles=tuple(self.project.styles.items()),
-            characters=tuple((name, c.text) for name, c in self.project.characters.items() if c.text),
+            characters=self._characters(),
             scenes=scenes,
             orphans=self._orphans(),
             spent=sum(asset.credits or 0.0 for asset in assets if not asset.draft),
@@ -92,6 +92,9 @@ class _Builder:
             unpriced=sum(take.price is None for take in todo),
             draft=bool(assets) and all(asset.draft for asset in assets),
         )
+
+    def _characters(self) -> tuple[tuple[str, str], ...]:
+        return tuple((name, found.text) for name, found in self.project.characters.items() if found.text)
 
     def _scene(self, scene: Scene) -> BoardScene:
         panels = {shot.id: self._panel(scene, shot) for shot in scene.shots}
@@ -136,11 +139,7 @@ class _Builder:
             through="" if shot.through is None else str(shot.through),
             takes=self._takes(scene, shot),
         )
-        panel = self._noted(panel)
-        shown = panel.shown
-        if shown and shown.asset and shown.state == "changed" and shown.prompt:
-            return replace(panel, pieces=pieces(shown.asset.prompt, shown.prompt))
-        return panel
+        return _with_pieces(self._noted(panel))
 
     def _noted(self, panel: Panel) -> Panel:
         return replace(panel, threads=self.notes.threads(panel.name), review=self.notes.status(panel.name))
@@ -151,7 +150,9 @@ class _Builder:
         known = {take.slot for take in takes}
         for entry in self.orphans.pop(_place(scene.id, shot.id), ()):
             model = entry.current[0].model
-            slot = replace(entry.slot, model=model) if written(entry.slot) in known else entry.slot
+            slot = entry.slot
+            if written(slot) in known:
+                slot = replace(slot, model=model)
             takes.append(self._orphan(entry, slot))
         return tuple(takes)
 
@@ -160,20 +161,21 @@ class _Builder:
         attempt = self._attempt(entry)
         state, message = _state(entry, attempt)
         job = entry.job
+        assert job is not None  # `entries` holds those with one
         return Take(
             slot=written(slot),
             number=slot.take,
             model=slot.model or "",
-            prompt=job.prompt if job else "",
-            raw=job.prompt_raw if job and job.enhanced else "",
+            prompt=job.prompt,
+            raw=job.prompt_raw if job.enhanced else "",
             versions=self._versions(entry.current),
             state=state,
             reason=entry.reason,
             message=message,
             standing=self.picks.decision(slot),
             verdicts=self.verdicts.get(slot, ()),
-            price=job.price.amount if job else None,
-            priced=job.price.kind if job else "unknown",
+            price=job.price.amount,
+            priced=job.price.kind,
         )
 
     def _attempt(self, entry: Entry) -> Attempt | None:
@@ -207,28 +209,40 @@ class _Builder:
     def _orphans(self) -> tuple[Panel, ...]:
         """Return what belongs to no shot of the scene file any more; call it when the shots have taken theirs."""
         panels: dict[str, Panel] = {}
-        for entry in (e for entries in self.orphans.values() for e in entries):
+        for entry in itertools.chain.from_iterable(self.orphans.values()):
             asset = entry.current[0]
             # An entry of another tool may name no scene: its id tells it apart.
             slot = entry.slot if asset.scene_id is not None else Slot(asset.id)
-            take = self._orphan(entry, slot)
-            known = panels.get(slot.shot_name)
-            if known:
-                panels[slot.shot_name] = replace(known, takes=(*known.takes, take))
-                continue
-            panels[slot.shot_name] = self._noted(
-                Panel(
-                    name=slot.shot_name,
-                    kind="sfx" if asset.type == "audio" else "shot",
-                    modality=_MODALITIES.get(asset.type, ""),
-                    title="" if asset.scene_id is not None else asset.filename,
-                    prompt=asset.prompt,
-                    words=asset.prompt,
-                    models=(asset.model,) if asset.model else (),
-                    takes=(take,),
-                )
-            )
+            name = slot.shot_name
+            known = panels.get(name) or self._noted(_panel_of_orphan(name, asset))
+            panels[name] = replace(known, takes=(*known.takes, self._orphan(entry, slot)))
         return tuple(panels.values())
+
+
+def _panel_of_orphan(name: str, asset: Asset) -> Panel:
+    return Panel(
+        name=name,
+        kind="sfx" if asset.type == "audio" else "shot",
+        modality=_MODALITIES.get(asset.type, ""),
+        title="" if asset.scene_id is not None else asset.filename,
+        prompt=asset.prompt,
+        words=asset.prompt,
+        models=(asset.model,) if asset.model else (),
+    )
+
+
+def _to_make(scenes: Iterable[BoardScene]) -> list[Take]:
+    """Return the takes that a run would make or try again."""
+    takes = (take for scene in scenes for panel in scene.panels for take in panel.takes)
+    return [take for take in takes if take.state in ("open", "failed", "changed")]
+
+
+def _with_pieces(panel: Panel) -> Panel:
+    """Return a panel with what is new in its prompt since its picture was made."""
+    shown = panel.shown
+    if shown and shown.asset and shown.state == "changed" and shown.prompt:
+        return replace(panel, pieces=pieces(shown.asset.prompt, shown.prompt))
+    return panel
 
 
 _MODALITIES: Mapping[str, Modality] = {"image": "image", "video": "video", "audio": "audio", "text": "text"}
@@ -251,15 +265,21 @@ def _state(entry: Entry, attempt: Attempt | None) -> tuple[State, str]:
     if attempt and attempt.state == "submitted":
         return "in-flight", "waiting for the provider"
     if entry.cause is Reason.FAILED_BEFORE:
-        return "failed", entry.note or (attempt.message if attempt else "")
-    if entry.action is Action.GENERATE:
-        changed = entry.current and entry.cause is not Reason.NEW
-        return ("changed", _what_changed(entry.reason)) if changed else ("open", entry.reason)
-    if entry.action is Action.RESTORE:
-        return ("missing", "the next run brings it back") if entry.current else ("in-flight", entry.reason)
-    if entry.action is Action.BLOCKED:
-        return "waiting", entry.reason
-    return _STATES[entry.action], entry.note
+        message = attempt.message if attempt else ""
+        return "failed", entry.note or message
+    match entry.action:
+        case Action.GENERATE if entry.current and entry.cause is not Reason.NEW:
+            return "changed", _what_changed(entry.reason)
+        case Action.GENERATE:
+            return "open", entry.reason
+        case Action.RESTORE if entry.current:
+            return "missing", "the next run brings it back"
+        case Action.RESTORE:
+            return "in-flight", entry.reason
+        case Action.BLOCKED:
+            return "waiting", entry.reason
+        case _:
+            return _STATES[entry.action], entry.note
 
 
 # What the actions that leave a file alone say of it.
@@ -288,8 +308,9 @@ def _what_changed(reason: str) -> str:
     upstream = reason.removeprefix("upstream ")
     if upstream != reason:
         return f"{upstream} has changed"
-    plural = ("params", "references")
-    return f"the {reason} {'have' if reason in plural else 'has'} changed"
+    if reason in ("params", "references"):
+        return f"the {reason} have changed"
+    return f"the {reason} has changed"
 
 
 def pieces(old: str, new: str) -> tuple[Piece, ...]:

@@ -105,7 +105,7 @@ def _in_fence(lines: list[str], first: int, text: str) -> Iterator[list[str]]:
     last = next((r for r in range(first + 1, len(lines)) if closing.match(lines[r])), len(lines))
     runs = re.findall(rf"{re.escape(ticks[0])}+", text)
     fence = ticks[0] * max(len(ticks), *(len(run) + 1 for run in runs), 3)
-    body = [indent + line if line else "" for line in text.split("\n")]
+    body = _indented(text, indent)
     end = [] if last == len(lines) else [lines[last].replace(ticks, fence, 1)]
     yield [*lines[:first], f"{indent}{fence}{opening['info']}", *body, *end, *lines[last + 1 :]]
 
@@ -117,8 +117,7 @@ def _in_quote(lines: list[str], row: int, text: str) -> Iterator[list[str]]:
     while last + 1 < len(lines) and _QUOTE.match(lines[last + 1]):
         last += 1
     for block in dict.fromkeys((convert.prompt_block(text), convert.prompt_fence(text))):
-        new = [indent + line if line else "" for line in block.split("\n")]
-        yield [*lines[:row], *new, *lines[last + 1 :]]
+        yield [*lines[:row], *_indented(block, indent), *lines[last + 1 :]]
 
 
 def _in_row(lines: list[str], row: int, text: str) -> Iterator[list[str]]:
@@ -139,17 +138,30 @@ def _in_field(lines: list[str], row: int, column: int, text: str) -> Iterator[li
     """Replace what is behind `- **Key**: `, with the lines that go on below it."""
     line = lines[row]
     bullet = _BULLET.match(line)
-    indent = bullet["indent"] if bullet else re.match(r"\s*", line)[0]  # type: ignore[index]
-    last = _end_of_item(lines, row, len(indent)) if bullet else _end_of_paragraph(lines, row)
-    key = _KEY.match(line)
-    starts = dict.fromkeys(start for start in (column, key.end() if key else 0) if 0 < start <= len(line))
-    for start in starts:
+    if bullet:
+        last = _end_of_item(lines, row, len(bullet["indent"]))
+        inner = " " * len(bullet["indent"] + bullet["mark"] + bullet["gap"])
+    else:
+        last = _end_of_paragraph(lines, row)
+        inner = line[: _indent(line)]
+    for start in _starts(line, column):
         head = line[:start].rstrip()
         for value in _field_values(text, line[start:].strip()):
             yield [*lines[:row], f"{head} {value}", *lines[last:]]
-        inner = " " * len(bullet["indent"] + bullet["mark"] + bullet["gap"]) if bullet else indent
-        fence = [inner + part if part else "" for part in convert.prompt_fence(text).split("\n")]
+        fence = _indented(convert.prompt_fence(text), inner)
         yield [*lines[:row], head, "", *fence, *lines[last:]]
+
+
+def _starts(line: str, column: int) -> list[int]:
+    """Return where a value may begin in a line: where it was found, or behind the line's key."""
+    key = _KEY.match(line)
+    starts = [column, key.end()] if key else [column]
+    return [start for start in dict.fromkeys(starts) if 0 < start <= len(line)]
+
+
+def _indented(text: str, indent: str) -> list[str]:
+    """Return the lines of a text behind an indentation; empty ones stay empty."""
+    return [indent + line if line else "" for line in text.split("\n")]
 
 
 def _field_values(text: str, old: str) -> Iterator[str]:
@@ -166,25 +178,30 @@ def _field_values(text: str, old: str) -> Iterator[str]:
 def _inserted(lines: list[str], wanted: Wanted) -> Iterator[list[str]]:
     """Add a line for a new key: beside another field of the shot, else below its words, else below its heading."""
     value = convert.field_text(wanted.text)
-    for number in wanted.at:
-        row = min(number - 1, len(lines) - 1)
-        bullet = _BULLET.match(lines[row])
-        if bullet is None or value is None:
-            continue
-        bold = "**" in bullet["rest"].partition(":")[0]
-        key = f"**{wanted.key}**" if bold else wanted.key
-        new = f"{bullet['indent']}{bullet['mark'] if not bullet['mark'][:1].isdecimal() else '-'}{bullet['gap']}{key}: {value}"
-        end = _end_of_item(lines, row, len(bullet["indent"]))
-        yield [*lines[:end], new, *lines[end:]]
-    new_block = (
-        [f"- **{wanted.key}**: {value}"]
-        if value is not None
-        else [f"**{wanted.key}**:", "", *convert.prompt_fence(wanted.text).split("\n")]
-    )
+    if value is None:
+        new_block = [f"**{wanted.key}**:", "", *convert.prompt_fence(wanted.text).split("\n")]
+    else:
+        new_block = [f"- **{wanted.key}**: {value}"]
+        yield from _beside(lines, wanted, value)
     ends = [_end_of_block(lines, number - 1) for number in wanted.at]
     for end in dict.fromkeys([*ends, wanted.where.line]):
         after = [""] if end < len(lines) and lines[end].strip() else []
         yield [*lines[:end], "", *new_block, *after, *lines[end:]]
+
+
+def _beside(lines: list[str], wanted: Wanted, value: str) -> Iterator[list[str]]:
+    """Add a key below another one of a list, written as that one is."""
+    for number in wanted.at:
+        row = min(number - 1, len(lines) - 1)
+        bullet = _BULLET.match(lines[row])
+        if bullet is None:
+            continue
+        is_bold = "**" in bullet["rest"].partition(":")[0]
+        key = f"**{wanted.key}**" if is_bold else wanted.key
+        mark = "-" if bullet["mark"][:1].isdecimal() else bullet["mark"]
+        new = f"{bullet['indent']}{mark}{bullet['gap']}{key}: {value}"
+        end = _end_of_item(lines, row, len(bullet["indent"]))
+        yield [*lines[:end], new, *lines[end:]]
 
 
 def _end_of_item(lines: Sequence[str], row: int, indent: int) -> int:

@@ -69,8 +69,9 @@ class Proposals:
     # -- what it would do
 
     def _proposal(self, opened: Opened, asked: _Asked) -> Proposal:
-        edit = asked.change.edit if asked.change else None
+        edit = None
         if asked.change:
+            edit = asked.change.edit
             opened = opening.open_project(
                 opened.workspace,
                 options=opened.options,
@@ -81,11 +82,9 @@ class Proposals:
         todo = planning.plan(opened, only=asked.only, force=asked.force)
         able = self._may_run if todo.work else asked.alone
         may = able and (edit is None or self._may_write)
-        made = f"make {counted(len(todo.work), 'job')}"
-        does = f"Change the file and {made}" if edit else made.capitalize()
         return Proposal(
             title=asked.title,
-            does=does if todo.work else "Change the file",
+            does=_does(len(todo.work), edit),
             only=asked.only,
             force=asked.force,
             bound=saved.save_plan(opened, todo, only=asked.only, force=asked.force),
@@ -100,12 +99,11 @@ class Proposals:
     def _note(self, todo: Plan, edit: Edit | None) -> str:
         if edit and not self._may_write:
             return _MAY_NOT_WRITE
-        if edit and not todo.work:
+        if todo.work:
+            return "" if self._may_run else "This page only looks: run it with `kiebatch run`."
+        if edit:
             return "Nothing is made: what there is was made from the author's words, and stays."
-        if not todo.work:
-            blocked = next((e for e in todo.entries if e.selected and e.action == "blocked"), None)
-            return f"It cannot be made now: {blocked.note or blocked.reason}." if blocked else ""
-        return "" if self._may_run else "This page only looks: run it with `kiebatch run`."
+        return _why_nothing(todo)
 
     def _conversion(self, opened: Opened) -> Proposal:
         """Return how a Markdown scene file becomes YAML; the Markdown is kept beside it under another name."""
@@ -124,17 +122,31 @@ class Proposals:
             if taken.exists():
                 raise Invalid(f"{taken.name} is there already", hint="move it away first")
         replacement = Replacement(old=path, kept=kept, new=target, text=convert.to_yaml(opened.document))
+        note = _MAY_NOT_WRITE
+        if self._may_write:
+            note = f"Writes {target.name} with the same jobs; {path.name} is kept as {kept.name}."
         return Proposal(
             title=f"Convert {path.name} to YAML",
             does="Convert it",
             bound={},
             may=self._may_write,
             total="No credits",
-            note=f"Writes {target.name} with the same jobs; {path.name} is kept as {kept.name}."
-            if self._may_write
-            else _MAY_NOT_WRITE,
+            note=note,
             replacement=replacement,
         )
+
+
+def _does(jobs: int, edit: Edit | None) -> str:
+    """Say what confirming it does, on its button."""
+    if not jobs:
+        return "Change the file"
+    made = f"make {counted(jobs, 'job')}"
+    return f"Change the file and {made}" if edit else made.capitalize()
+
+
+def _why_nothing(todo: Plan) -> str:
+    blocked = next((e for e in todo.entries if e.selected and e.action == "blocked"), None)
+    return f"It cannot be made now: {blocked.note or blocked.reason}." if blocked else ""
 
 
 def _whole_film(action: Action) -> _Asked:
@@ -162,10 +174,11 @@ def _of_slot(opened: Opened, action: Action) -> _Asked:
 
 def _another_take(opened: Opened, slot: Slot, action: Action) -> _Asked:
     """One more take of a shot.  The takes that are there keep their words and stay as they are."""
-    words = _words(opened, slot, action) if action.kind is Kind.REWORDED else ""
+    title, words = f"Another take of {slot.shot_name}", ""
+    if action.kind is Kind.REWORDED:
+        title, words = f"{title} with these words", _words(opened, slot, action)
     takes = len(_line(opened, slot))
     change = Source(opened).with_take(slot, takes, words)
-    title = f"Another take of {slot.shot_name}" + (" with these words" if words else "")
     return _Asked(title=title, only=(_selector(replace(slot, take=takes + 1)),), change=change)
 
 
@@ -173,12 +186,8 @@ def _all_takes(opened: Opened, slot: Slot, action: Action) -> _Asked:
     """Other words for the shot: every take that is there is made again as a new version."""
     change = Source(opened).with_prompt(slot, _words(opened, slot, action))
     line = _line(opened, slot)
-    title = (
-        f"{slot} with another prompt"
-        if len(line) == 1
-        else f"All takes of {slot.shot_name} with another prompt"
-    )
-    return _Asked(title=title, only=tuple(map(_selector, line)), change=change)
+    whose = str(slot) if len(line) == 1 else f"All takes of {slot.shot_name}"
+    return _Asked(title=f"{whose} with another prompt", only=tuple(map(_selector, line)), change=change)
 
 
 def _enhanced(opened: Opened, job: Job, action: Action) -> _Asked:
@@ -251,9 +260,12 @@ def _replace(replacement: Replacement) -> None:
 def _total(todo: Plan, *, draft: bool) -> str:
     if draft:
         return "A draft: no credits"
-    bound = any(e.job and e.job.price.kind == "bound" for e in todo.generate)
-    text = f"{'up to ' if bound else ''}{todo.credits():g} credits"
-    return f"{text}, and {todo.unpriced()} without a known price" if todo.unpriced() else text
+    text = f"{todo.credits():g} credits"
+    if any(entry.job and entry.job.price.kind == "bound" for entry in todo.generate):
+        text = f"up to {text}"
+    if todo.unpriced():
+        text += f", and {todo.unpriced()} without a known price"
+    return text
 
 
 def _job_as_json(entry: Entry, *, draft: bool) -> Mapping[str, JSON]:
@@ -270,4 +282,6 @@ def _job_as_json(entry: Entry, *, draft: bool) -> Mapping[str, JSON]:
 def _price(job: Job) -> str:
     if job.price.amount is None:
         return "price unknown"
-    return f"{'up to ' if job.price.kind == 'bound' else ''}{job.price.amount:g}"
+    if job.price.kind == "bound":
+        return f"up to {job.price.amount:g}"
+    return f"{job.price.amount:g}"

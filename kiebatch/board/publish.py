@@ -7,7 +7,7 @@ import hashlib
 import json
 import mimetypes
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -89,8 +89,10 @@ def write(
     small = derivatives or Derivatives(opened.workspace.state)
     shown, without = _shown(opened, assets, output.resolve().parent, small, embed=embed, done=done)
     for sound in own_sounds(opened, film):
-        there = quote(os.path.relpath(sound.path, output.resolve().parent).replace(os.sep, "/"))
-        media = _data_url(sound.path, sound.media_type) if embed else there
+        if embed:
+            media = _data_url(sound.path, sound.media_type)
+        else:
+            media = _address(sound.path, output.resolve().parent)
         shown[sound.key] = Shown(media=media, peaks=sound.peaks(small))
     text = page(film, shown)
     files.replace(output, text)
@@ -130,12 +132,7 @@ def _shown(
     """Return what a page shows of each asset, and of how many that are here there is no preview."""
     places = places_of(opened.workspace, assets, Whereabouts(opened.manifest, opened.workspace.state))
     kinds: tuple[Kind, ...] = ("thumb", "peaks", "web") if embed else ("thumb", "peaks")
-    needed: dict[tuple[str, Kind], Wanted] = {}
-    for asset, path, away in places:
-        for kind in kinds:
-            need = wanted(asset, path, kind) if path or away else None
-            if need:
-                needed[asset.id, kind] = need
+    needed = {(place.asset.id, kind): need for place in places for kind, need in _needs(place, kinds)}
     made = derivatives.make(needed.values(), done)
     small = {key: made.get(need) for key, need in needed.items()}
     found: dict[str, Shown] = {}
@@ -143,20 +140,30 @@ def _shown(
     for asset, path, away in places:
         thumb, web = small.get((asset.id, "thumb")), small.get((asset.id, "web"))
         without += asset.type in ("image", "video") and path is not None and thumb is None
-        if path is None or embed:
-            # What ffmpeg could not reduce goes in as it is: the page must show it wherever it is mailed.
-            whole = web or path
-            media = _inside(whole, asset) if whole else ""
-        else:
-            media = quote(os.path.relpath(path, beside).replace(os.sep, "/"))
         found[asset.id] = Shown(
-            thumb=_inside(thumb, asset) if thumb else "",
-            media=media,
+            thumb=_inside(thumb, asset),
+            # What ffmpeg could not reduce goes in as it is: the page must show it wherever it is mailed.
+            media=_address(path, beside) if path and not embed else _inside(web or path, asset),
             text=read_words(asset, path),
             peaks=read_peaks(small.get((asset.id, "peaks"))),
             away=away,
         )
     return found, without
+
+
+def _needs(place: Place, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Wanted]]:
+    """Yield the small copies that a page wants of an asset; none of one that is gone."""
+    if place.path is None and not place.away:
+        return
+    for kind in kinds:
+        need = wanted(place.asset, place.path, kind)
+        if need:
+            yield kind, need
+
+
+def _address(path: Path, beside: Path) -> str:
+    """Return how a page in a folder names a file."""
+    return quote(os.path.relpath(path, beside).replace(os.sep, "/"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +214,10 @@ def read_words(asset: Asset, path: Path | None) -> str:
     return files.head(path, 1200).decode("utf-8", "replace")
 
 
-def _inside(path: Path, asset: Asset) -> str:
+def _inside(path: Path | None, asset: Asset) -> str:
+    """Return a file of an asset as an address that holds its bytes; empty where there is no file."""
+    if path is None:
+        return ""
     endings: Mapping[str, str] = {".webp": "image/webp", ".mp4": "video/mp4", ".m4a": "audio/mp4"}
     kind = endings.get(path.suffix) or asset.media_type or mimetypes.guess_type(path.name)[0]
     return _data_url(path, kind or "application/octet-stream")
