@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection
-from typing import Any
 
 from starlette.requests import Request
+
+from kiebatch.model import JSON
 
 _BEAT_S = 15.0
 _MAX_WAITING = 1000  # messages for a page that reads none
@@ -19,7 +20,7 @@ class Broadcast:
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[tuple[str, str]]] = set()
 
-    def send(self, name: str, value: Any) -> None:
+    def send(self, name: str, value: JSON) -> None:
         message = _event(name, value)
         for queue in list(self._listeners):
             if queue.qsize() < _MAX_WAITING:
@@ -28,7 +29,7 @@ class Broadcast:
     async def stream(
         self,
         request: Request,
-        first: tuple[str, Any],
+        first: tuple[str, JSON],
         over: Callable[[], bool],
         without: Collection[str] = (),
     ) -> AsyncIterator[str]:
@@ -51,5 +52,5 @@ class Broadcast:
             self._listeners.discard(queue)
 
 
-def _event(name: str, value: Any) -> str:
+def _event(name: str, value: JSON) -> str:
     return f"event: {name}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeGuard
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,9 +14,10 @@ from kiebatch.board import replies
 from kiebatch.board.access import Role
 from kiebatch.board.session import ReviewSession
 from kiebatch.errors import Invalid, plain
+from kiebatch.model import JSON, as_mapping
 from kiebatch.record import notes
 from kiebatch.record.notes import MAX_TEXT, Change, Note, Notes, Region, Status
-from kiebatch.record.picks import CHOICES, MAX_NOTE, Decision, Picks, written
+from kiebatch.record.picks import CHOICES, MAX_NOTE, Choice, Decision, Picks, written
 from kiebatch.record.picks_file import annotate, decide
 
 MAX_AUTHOR = 120  # characters
@@ -50,12 +51,10 @@ class Deciding:
         self._written()
         return JSONResponse({"ok": True})
 
-    def _decision(self, request: Request, body: Mapping[str, Any]) -> Decision:
+    def _decision(self, request: Request, body: Mapping[str, JSON]) -> Decision:
         slot = self._slot(body)
-        choice, star = body.get("decision"), replies.flag(body, "star")
-        if choice is not None and choice not in CHOICES:
-            raise Invalid("`decision` is pick, reject or none")
-        note = replies.text(body, "note", MAX_NOTE) if "note" in body else None
+        choice, star = _choice(body.get("decision")), replies.flag(body, "star")
+        note = replies.text_if_there(body, "note", MAX_NOTE)
         if choice is None and star is None and note is None:
             raise Invalid("there is nothing to decide")
         return Decision(slot=slot, choice=choice, note=note, star=star, author=self._author(request, body))
@@ -71,10 +70,10 @@ class Deciding:
         change = Change(
             id=f"n-{secrets.token_hex(5)}",
             slot=self._slot(body),
-            sha256=replies.text(body, "sha256", 64)[:16] if body.get("sha256") else None,
+            sha256=(replies.text_if_any(body, "sha256", 64) or "")[:16] or None,
             at=_region(body.get("at")),
             seconds=_seconds(body.get("seconds")),
-            reply=replies.text(body, "reply", 80) if body.get("reply") else None,
+            reply=replies.text_if_any(body, "reply", 80),
             text=words,
             author=self._author(request, body),
         )
@@ -89,11 +88,11 @@ class Deciding:
     async def change_note(self, request: Request) -> Response:
         """Close a thread, or change or delete a note.  A guest may do that with their own notes alone."""
         body = await replies.body(request)
-        text = replies.text(body, "text", MAX_TEXT).strip() if "text" in body else None
+        text = replies.text_if_there(body, "text", MAX_TEXT) or ""
         author = self._author(request, body)
         change = Change(
             id=replies.text(body, "id", 80),
-            text=text or None,
+            text=text.strip() or None,
             done=replies.flag(body, "done"),
             deleted=replies.flag(body, "deleted"),
             author=author,
@@ -119,7 +118,7 @@ class Deciding:
         shot, status = replies.text(body, "shot", 400), body.get("status")
         if shot not in self._session.live.shots():
             raise Invalid(f"there is no shot `{plain(shot)}`")
-        if status not in tuple(Status):
+        if not isinstance(status, str) or status not in tuple(Status):
             raise Invalid(f"`status` is one of {', '.join(Status)}")
         author = self._author(request, body)
         await self._write(Change(id=f"status-{shot}", shot=shot, status=Status(status), author=author))
@@ -131,18 +130,18 @@ class Deciding:
 
     # -- parts of a body
 
-    def _slot(self, body: Mapping[str, Any]) -> str:
+    def _slot(self, body: Mapping[str, JSON]) -> str:
         slot = written(replies.text(body, "slot", 400))
         if slot not in self._session.live.slots():
             raise Invalid(f"there is no take `{plain(slot)}`")
         return slot
 
-    def _author(self, request: Request, body: Mapping[str, Any]) -> str:
+    def _author(self, request: Request, body: Mapping[str, JSON]) -> str:
         """Return who writes: a guest by the name they came in with, whatever the page says."""
         visitor = replies.visitor(request)
         if visitor.role is Role.GUEST:
             return f"{visitor.name} (guest)"
-        return replies.text(body, "author", MAX_AUTHOR) if body.get("author") else self._session.author
+        return replies.text_if_any(body, "author", MAX_AUTHOR) or self._session.author
 
 
 class _Crossed(Exception):
@@ -152,23 +151,34 @@ class _Crossed(Exception):
         self.author = author
 
 
-def _region(sent: object) -> Region | None:
+def _choice(sent: JSON) -> Choice | None:
+    """Return what is decided about a take; None where the body says nothing of it."""
+    if sent is None:
+        return None
+    for choice in CHOICES:
+        if choice == sent:
+            return choice
+    raise Invalid("`decision` is pick, reject or none")
+
+
+def _is_number(sent: JSON) -> TypeGuard[int | float]:
+    return isinstance(sent, int | float) and not isinstance(sent, bool)
+
+
+def _region(sent: JSON) -> Region | None:
     """Return the place that a page names as `{x, y, w, h}`, shares of the picture."""
     if sent is None:
         return None
-    numbers = sent if isinstance(sent, dict) else {}
-    found = {
-        key: float(v) for key, v in numbers.items() if isinstance(v, int | float) and not isinstance(v, bool)
-    }
-    region = notes.region_of(found)
+    numbers = as_mapping(sent).items()
+    region = notes.region_of({key: float(value) for key, value in numbers if _is_number(value)})
     if region is None:
         raise Invalid("`at` is a place inside the picture: x, y and maybe w, h, from 0 to 1")
     return region
 
 
-def _seconds(sent: object) -> float | None:
+def _seconds(sent: JSON) -> float | None:
     if sent is None:
         return None
-    if not isinstance(sent, int | float) or isinstance(sent, bool) or not 0 <= sent < 1e6:
+    if not _is_number(sent) or not 0 <= sent < 1e6:
         raise Invalid("`seconds` is a number of 0 or more")
     return float(sent)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kiebatch.board import page as pages
 from kiebatch.board.access import Access, Role, Sessions
@@ -42,7 +41,7 @@ class Guard:
             return
         request = Request(scope, receive)
 
-        async def safe(message: Any) -> None:
+        async def safe(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = {name for name, _ in message["headers"]}
                 more = [(name, value) for name, value in _HEADERS if name not in given]

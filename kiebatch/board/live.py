@@ -110,13 +110,16 @@ class LiveFilm:
 
     def _here(self, asset: Asset, path: Path) -> Shown:
         mark = _mark(asset)
-        wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
-        is_clip = asset.type == "video"
-        pictured = self._has_ffmpeg if is_clip else asset.type == "image"
+        there: set[Kind] = set()
+        if asset.type == "image" or (asset.type == "video" and self._has_ffmpeg):
+            there.add("thumb")
+            wide = (asset.width or 0) >= (asset.height or 0)  # else the small picture is not 384 wide
+            if wide or asset.type == "video":
+                there.add("poster")
         return Shown(
-            thumb=f"small/thumb/{mark}" if pictured else "",
+            thumb=_small(mark, "thumb", there),
             media=f"media/{mark}",
-            poster=f"small/poster/{mark}" if pictured and (wide or is_clip) else "",
+            poster=_small(mark, "poster", there),
             text=publish.read_words(asset, path),
             peaks=self._peaks.get((asset.id, asset.sha256), ()),
         )
@@ -125,9 +128,9 @@ class LiveFilm:
         """Return what is shown of a file that is not here; `there` are the small copies that others made of it."""
         asset, mark = place.asset, _mark(place.asset)
         return Shown(
-            thumb=f"small/thumb/{mark}" if "thumb" in there else "",
-            poster=f"small/poster/{mark}" if "poster" in there else "",
-            media=f"small/web/{mark}" if "web" in there else "",
+            thumb=_small(mark, "thumb", there),
+            poster=_small(mark, "poster", there),
+            media=_small(mark, "web", there),
             peaks=self._peaks.get((asset.id, asset.sha256), ()),
             away=place.away,
         )
@@ -168,21 +171,27 @@ class LiveFilm:
         """Return an asset's file and its media type, by the asset's id alone."""
         asset = self._assets.get(id)
         path = publish.path_of(self.workspace, asset) if asset else None
-        return (path, _MEDIA.get(path.suffix.lower(), "application/octet-stream")) if path else None
+        if path is None:
+            return None
+        return path, _MEDIA.get(path.suffix.lower(), "application/octet-stream")
 
     def own(self, shot_name: str) -> tuple[Path, str] | None:
         """Return the file and media type of the author's own sound of a shot."""
         found = self._own.get(own_key(shot_name))
-        return (found.path, found.media_type) if found and found.path.is_file() else None
+        if found is None or not found.path.is_file():
+            return None
+        return found.path, found.media_type
 
     def small(self, id: str, kind: Kind) -> Path | None:
         asset = self._assets.get(id)
-        path = publish.path_of(self.workspace, asset) if asset else None
-        if asset and path is None:
+        if asset is None:
+            return None
+        path = publish.path_of(self.workspace, asset)
+        if path is None:
             return self._derivatives.kept(asset, kind)
         if kind == "web":
             return None  # the file itself is shown; whoever looks at a page shall not have films encoded
-        need = wanted(asset, path, kind) if asset and path else None
+        need = wanted(asset, path, kind)
         return self._derivatives.get(need) if need else None
 
     # -- noticing
@@ -240,6 +249,11 @@ class LiveFilm:
 def _mark(asset: Asset) -> str:
     """Return what an address of an asset ends with; it changes with the file's content."""
     return f"{asset.id}?{(asset.sha256 or '')[:12]}"
+
+
+def _small(mark: str, kind: Kind, there: Set[Kind]) -> str:
+    """Return the address of a small copy of an asset; empty where there is none."""
+    return f"small/{kind}/{mark}" if kind in there else ""
 
 
 def _frame(film: Film) -> object:

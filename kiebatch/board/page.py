@@ -79,8 +79,9 @@ def panels(
 
 def policy(film: Film, *, served: bool) -> str:
     """Return the content security policy: the page's own style and script by their digests, and no others."""
-    media = "'self'" if served else "'self' file: data: blob:"
-    connect = "'self'" if served else "'none'"
+    media, connect = "'self' file: data: blob:", "'none'"
+    if served:
+        media = connect = "'self'"
     return "; ".join(
         [
             "default-src 'none'",
@@ -98,8 +99,8 @@ def policy(film: Film, *, served: bool) -> str:
 @cache
 def script(*, served: bool) -> str:
     """Return the page's script.  Only a served page has the part that speaks to the server."""
-    parts = [_source(f"{name}.js") for name in (*_SCRIPTS, *(("review",) if served else ()), "start")]
-    return '(() => {\n"use strict";\n' + "".join(parts) + "})();\n"
+    names = [*_SCRIPTS, "review", "start"] if served else [*_SCRIPTS, "start"]
+    return '(() => {\n"use strict";\n' + "".join(_source(f"{name}.js") for name in names) + "})();\n"
 
 
 def style(film: Film) -> str:

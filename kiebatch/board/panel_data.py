@@ -57,13 +57,13 @@ class _PanelData:
         panel = self._panel
         takes = [self._take(take) for take in panel.takes]
         found = {
-            "sent": self._number(panel.prompt) if panel.prompt != panel.words else "",
+            "sent": self._other(panel.prompt, panel.words),
             "scene": panel.scene,
             "seconds": panel.duration_s,
             "kind": panel.kind if panel.is_sound else "",
             "own": self._shown.get(own_key(panel.name), NOTHING).media,
             "through": panel.through,
-            "status": panel.review.status if panel.review.status is not Status.OPEN else "",
+            "status": _unless(panel.review.status, Status.OPEN),
             "statusBy": panel.review.author,
             "threads": [_thread(thread) for thread in panel.threads],
         }
@@ -78,9 +78,12 @@ class _PanelData:
         """Return the number of a prompt, from 1."""
         return self._prompts.setdefault(prompt, len(self._prompts)) + 1
 
+    def _other(self, prompt: str, usual: str = "") -> int | None:
+        """Return the number of a prompt that is not the usual one."""
+        return None if prompt == usual else self._number(prompt)
+
     def _take(self, take: Take) -> JSON:
-        standing = take.standing
-        own_words = take.prompt and take.prompt != self._panel.prompt
+        standing, usual = take.standing, self._panel.prompt
         return _without_empty(
             {
                 "slot": take.slot,
@@ -91,19 +94,18 @@ class _PanelData:
                 "message": take.message,
                 "unmet": list(take.unmet),
                 "unjudged": list(take.unjudged),
-                "choice": standing.choice if standing.choice != "none" else "",
+                "choice": _unless(standing.choice, "none"),
                 "note": standing.note,
                 "star": standing.star,
                 "author": standing.author,
-                "asked": self._number(take.prompt) if own_words else "",
-                "raw": self._number(take.raw) if take.raw else "",
+                "asked": self._other(take.prompt or usual, usual),
+                "raw": self._other(take.raw),
                 "versions": [self._version(version) for version in take.versions],
             }
         )
 
     def _version(self, version: Version) -> JSON:
         first = version.first
-        raw = first.extra.get("prompt_raw")
         spent = credits(sum(a.credits or 0.0 for a in version.assets)) if self._priced else ""
         return _without_empty(
             {
@@ -112,7 +114,7 @@ class _PanelData:
                 "model": first.model,
                 "credits": spent,
                 "p": self._number(first.prompt),
-                "raw": self._number(str(raw)) if raw else "",
+                "raw": self._other(str(first.extra.get("prompt_raw") or "")),
                 "pieces": [[how[0], words] for how, words in version.pieces],
                 "changes": list(version.changes),
                 "files": [self._file(asset) for asset in version.assets],
@@ -138,6 +140,11 @@ class _PanelData:
                 "s": asset.duration,
             }
         )
+
+
+def _unless(word: str, usual: str) -> str:
+    """Return a word; nothing where it is the usual one."""
+    return "" if word == usual else word
 
 
 def _thread(thread: Thread) -> JSON:

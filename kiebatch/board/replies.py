@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from kiebatch.board.access import Role, Visitor
 from kiebatch.errors import Invalid, KieBatchError, plain
+from kiebatch.model import JSON
 
 _MAX_BODY = 200_000  # bytes
 
@@ -34,7 +34,7 @@ class Forbidden(KieBatchError):
     """The visitor may not do this."""
 
 
-async def body(request: Request) -> Mapping[str, Any]:
+async def body(request: Request) -> Mapping[str, JSON]:
     """Return the JSON object that was sent; `Invalid` for anything else, or for too much of it."""
     raw = b""
     async for chunk in request.stream():
@@ -50,7 +50,7 @@ async def body(request: Request) -> Mapping[str, Any]:
     return found
 
 
-def text(sent: Mapping[str, Any], key: str, longest: int) -> str:
+def text(sent: Mapping[str, JSON], key: str, longest: int) -> str:
     """Return a text of the body; `Invalid` where it is missing or longer than `longest` characters."""
     found = sent.get(key)
     if not isinstance(found, str) or len(found) > longest:
@@ -58,7 +58,17 @@ def text(sent: Mapping[str, Any], key: str, longest: int) -> str:
     return found
 
 
-def flag(sent: Mapping[str, Any], key: str) -> bool | None:
+def text_if_there(sent: Mapping[str, JSON], key: str, longest: int) -> str | None:
+    """Return a text of the body, None where the body does not have the key; `Invalid` as for `text`."""
+    return text(sent, key, longest) if key in sent else None
+
+
+def text_if_any(sent: Mapping[str, JSON], key: str, longest: int) -> str | None:
+    """Return a text of the body, None where it is empty, null or missing; `Invalid` as for `text`."""
+    return text(sent, key, longest) if sent.get(key) else None
+
+
+def flag(sent: Mapping[str, JSON], key: str) -> bool | None:
     """Return true, false, or None where the body says nothing."""
     found = sent.get(key)
     if found is not None and not isinstance(found, bool):
@@ -67,8 +77,9 @@ def flag(sent: Mapping[str, Any], key: str) -> bool | None:
 
 
 async def refused(_request: Request, error: Exception) -> Response:
-    message = error.message if isinstance(error, KieBatchError) else str(error)
-    hint = error.hint if isinstance(error, KieBatchError) else ""
+    message, hint = str(error), ""
+    if isinstance(error, KieBatchError):
+        message, hint = error.message, error.hint
     status = 403 if isinstance(error, Forbidden) else 400
     kind = type(error).__name__
     return JSONResponse({"message": plain(message), "hint": plain(hint), "kind": kind}, status_code=status)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -93,9 +93,9 @@ class _Review:
 
     def _view(self, request: Request) -> Review:
         visitor = replies.visitor(request)
-        return (
-            self.session.guest_view(visitor.name) if visitor.role is Role.GUEST else self.session.owner_view
-        )
+        if visitor.role is Role.GUEST:
+            return self.session.guest_view(visitor.name)
+        return self.session.owner_view
 
     async def page(self, request: Request) -> Response:
         text = await run_in_threadpool(self.live.page, self._view(request))
@@ -107,19 +107,19 @@ class _Review:
         return JSONResponse(await run_in_threadpool(self.live.panels, names, self._view(request)))
 
     async def media(self, request: Request) -> Response:
-        found = self.live.file(request.path_params["id"])
-        return replies.file(*found) if found else PlainTextResponse("gone\n", status_code=404)
+        return _file_or_gone(self.live.file(request.path_params["id"]))
 
     async def own(self, request: Request) -> Response:
-        found = self.live.own(request.path_params["shot"])
-        return replies.file(*found) if found else PlainTextResponse("gone\n", status_code=404)
+        return _file_or_gone(self.live.own(request.path_params["shot"]))
 
     async def small(self, request: Request) -> Response:
         kinds: dict[str, Derivative] = {"thumb": "thumb", "poster": "poster", "web": "web"}
         kind = kinds.get(request.path_params["kind"])
-        path = await run_in_threadpool(self.live.small, request.path_params["id"], kind) if kind else None
+        if kind is None:
+            return _no_preview()
+        path = await run_in_threadpool(self.live.small, request.path_params["id"], kind)
         if path is None:
-            return PlainTextResponse("no preview\n", status_code=404)
+            return _no_preview()
         return replies.file(path, _SMALL[path.suffix])
 
     async def events(self, request: Request) -> Response:
@@ -148,7 +148,7 @@ class _Review:
         action = Action(
             kind=Kind(kind),
             slot="" if kind in WHOLE_FILM else written(replies.text(body, "slot", 400)),
-            prompt=replies.text(body, "prompt", 20000) if "prompt" in body else "",
+            prompt=replies.text_if_there(body, "prompt", 20000) or "",
         )
         proposal = await run_in_threadpool(self.session.proposals.propose, action)
         id = secrets.token_hex(8)
@@ -193,7 +193,7 @@ class _Review:
 
     # -- following the disk
 
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+    def _soon(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -218,3 +218,13 @@ class _Review:
             await asyncio.sleep(self.session.every_s)
             if await run_in_threadpool(self.live.moved):
                 await self._look()
+
+
+def _file_or_gone(found: tuple[Path, str] | None) -> Response:
+    if found is None:
+        return PlainTextResponse("gone\n", status_code=404)
+    return replies.file(*found)
+
+
+def _no_preview() -> Response:
+    return PlainTextResponse("no preview\n", status_code=404)

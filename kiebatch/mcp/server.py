@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial as bind
 from pathlib import Path
@@ -72,7 +72,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def _errors() -> Any:
+def _errors() -> Iterator[None]:
     """Tell the client of an error of ours in its words, problems and hints included."""
     try:
         yield

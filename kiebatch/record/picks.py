@@ -25,7 +25,7 @@ from kiebatch.record import line_file
 from kiebatch.record.line_file import Entry, Extra, quoted, sortable
 
 Choice = Literal["pick", "reject", "none"]
-CHOICES = ("pick", "reject", "none")
+CHOICES: tuple[Choice, ...] = ("pick", "reject", "none")
 HEAD = "# What was chosen, one line per decision; the newest wins. Written by `kiebatch pick` and `kiebatch review`.\n"
 MAX_NOTE = 4000  # characters
 
