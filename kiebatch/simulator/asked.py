@@ -162,7 +162,7 @@ def count_of(known: Model, given: Mapping[str, JSON]) -> int:
 
 def _count(value: JSON) -> int | None:
     """Return a number of outputs that the service would make; None for anything else."""
-    text = "" if value is None else str(value)
+    text = str(value)
     return int(text) if text.isdecimal() and 1 <= int(text) <= 15 else None
 
 

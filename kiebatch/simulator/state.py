@@ -230,10 +230,7 @@ class Simulator:
             raise Refusal(451)
         kind = asked.kind_of(known)
         credits = models.credits(known, given, kind)
-        if settings.key_cap is not None and self.charged + credits > settings.key_cap:
-            raise Refusal(433)
-        if self.balance < credits:
-            raise Refusal(settings.no_credit_code, TEXTS[402])
+        self._check_funds(credits)
 
         self._made[known.id] += 1
         lasts_s = 0.0 if at_once else times.generation_s(settings.seed, known.id, kind, self._made[known.id])
@@ -257,8 +254,10 @@ class Simulator:
             outputs=outputs,
             callback=_callback(call.fields),
             facts=facts or Facts(),
-            error=("451", TEXTS[451]) if unreachable else error or self.unfitting(call.origin, known, given),
+            error=error or self.unfitting(call.origin, known, given),
         )
+        if unreachable:
+            task.error = ("451", TEXTS[451])
         ttl_s = settings.result_ttl_s
         for fault in self.faults.strike("submit", call.path, known.id, TASK):
             ttl_s = _apply(fault, task, ttl_s)
@@ -272,6 +271,14 @@ class Simulator:
                 self.publish(task, wanted, ttl_s=ttl_s)
         self.schedule(task, task.ends_at, "end")
         return task
+
+    def _check_funds(self, credits: float) -> None:
+        """Refuse what the key may not spend, or the account cannot pay."""
+        cap = self.settings.key_cap
+        if cap is not None and self.charged + credits > cap:
+            raise Refusal(433)
+        if self.balance < credits:
+            raise Refusal(self.settings.no_credit_code, TEXTS[402])
 
     def caption(self, given: Mapping[str, JSON]) -> None:
         """Keep what pictures are called, by prompt: one text for all of them, or one for each request in order."""

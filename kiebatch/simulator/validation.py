@@ -41,10 +41,14 @@ def _check_value(name: str, schema: Schema, value: JSON) -> None:
     if isinstance(value, list):
         _check_items(name, schema, value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = schema.get("minimum", value), schema.get("maximum", value)
-        if not low <= value <= high:
-            raise Refusal(422, f"{name} out of range: {low} to {high}")
+        _check_number(name, schema, value)
     _check_type(name, schema.get("type", ""), value)
+
+
+def _check_number(name: str, schema: Schema, value: float) -> None:
+    low, high = schema.get("minimum", value), schema.get("maximum", value)
+    if not low <= value <= high:
+        raise Refusal(422, f"{name} out of range: {low} to {high}")
 
 
 def _check_items(name: str, schema: Schema, value: list[JSON]) -> None:

@@ -342,6 +342,15 @@ def test_no_family_asks_the_simulator_for_a_path_that_it_does_not_know() -> None
             assert ("GET", endpoint.record_path) in known
 
 
+def test_a_task_is_read_at_the_address_of_its_own_family_alone() -> None:
+    world = World()
+    song = world.song()["data"]["taskId"]
+
+    assert world.read("/api/v1/lyrics/record-info", song)["data"] is None
+    assert world.read("/api/v1/wav/record-info", song)["data"] is None
+    assert world.read("/api/v1/generate/record-info", song)["data"]["taskId"] == song
+
+
 # --- whatever is sent --------------------------------------------------------------------------------
 
 NAMES = (

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -67,13 +67,23 @@ async def deliver(sim: Simulator, task: Task, stage: str, client: httpx.AsyncCli
         return
     if "late" in struck:
         await asyncio.sleep(float(struck["late"] or 1))
-    for _ in range(2 if "twice" in struck else 1):
-        for attempt in range(sim.settings.callback_retries + 1):
-            sim.requests["callback"] += 1
-            headers = _headers(sim, task, forged="forged" in struck)
-            if await _is_taken(client, url, sent, headers, sim.settings.callback_wait_s):
-                break
-            await asyncio.sleep(RETRY_S * 2**attempt / sim.settings.speed)
+
+    async def post() -> bool:
+        sim.requests["callback"] += 1
+        headers = _headers(sim, task, forged="forged" in struck)
+        return await _is_taken(client, url, sent, headers, sim.settings.callback_wait_s)
+
+    await _insist(sim, post)
+    if "twice" in struck:
+        await _insist(sim, post)
+
+
+async def _insist(sim: Simulator, post: Callable[[], Awaitable[bool]]) -> None:
+    """Post until it is taken, or until all tries are used up; each wait is twice as long as the one before."""
+    for attempt in range(sim.settings.callback_retries + 1):
+        if await post():
+            return
+        await asyncio.sleep(RETRY_S * 2**attempt / sim.settings.speed)
 
 
 async def _is_taken(

@@ -55,26 +55,22 @@ def submit(
 
 
 def read(
-    sim: Simulator,
-    call: Call,
-    families: str | Sequence[str],
-    record: Callable[[Simulator, Task, str], JSON],
+    sim: Simulator, call: Call, record: Callable[[Simulator, Task, str], JSON], *families: str
 ) -> Answer:
-    """Answer a read with the record of its task; code 200 with `data` null where there is none (protocol 4)."""
+    """Answer a read with the record of its task; code 200 with `data` null where these families have none (protocol 4)."""
     task = _visible(sim, call, families)
     if task is None:
         return ok(None)
     return ok(record(sim, task, call.origin))
 
 
-def _visible(sim: Simulator, call: Call, families: str | Sequence[str]) -> Task | None:
+def _visible(sim: Simulator, call: Call, families: Sequence[str]) -> Task | None:
     sim.admit_read()
     task_id = call.query.get("taskId")
     if not task_id:
         raise Refusal(400, "taskId is required")
     task = sim.tasks.get(task_id)
-    wanted = (families,) if isinstance(families, str) else families
-    if task is None or task.family not in wanted or task.phase(sim.clock()) == "absent":
+    if task is None or task.family not in families or task.phase(sim.clock()) == "absent":
         return None
     if task.phase(sim.clock()) == "failed" and "fail-envelope" in task.quirks:
         raise Refusal(int(task.quirks["fail-envelope"]))
@@ -119,7 +115,9 @@ def ending(task: Task, now: float) -> Ending:
     phase = task.phase(now)
     if phase == "failed" and task.error:
         return Ending(phase, task.ends_at, error_code(task), task.error[1])
-    return Ending(phase, task.ends_at) if phase == "done" else Ending(phase)
+    if phase == "done":
+        return Ending(phase, task.ends_at)
+    return Ending(phase)
 
 
 def flag(task: Task, value: int) -> JSON:
@@ -133,6 +131,11 @@ def urls(sim: Simulator, task: Task, origin: str) -> list[str]:
         return []
     root = sim.media_root(origin)
     return [root + sim.result_path(task, wanted) for wanted in task.outputs]
+
+
+def first_url(sim: Simulator, task: Task, origin: str) -> str:
+    """Return the link of a finished task's first output; empty where it has none."""
+    return next(iter(urls(sim, task, origin)), "")
 
 
 def body_text(task: Task) -> str:

@@ -42,7 +42,7 @@ def generate(sim: Simulator, call: Call) -> Answer:
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    return dedicated.read(sim, call, FAMILY, record)
+    return dedicated.read(sim, call, record, FAMILY)
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:

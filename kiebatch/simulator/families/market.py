@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from kiebatch.catalogue import Model
 from kiebatch.model import JSON
 from kiebatch.simulator import asked, models, validation
 from kiebatch.simulator.state import Simulator, Task
@@ -18,13 +19,7 @@ _EMPTY: Mapping[str, JSON] = {"text": "", "null": None, "object": "{}", "list": 
 def create(sim: Simulator, call: Call) -> Answer:
     sim.admit()
     model, given = _asked(sim, call.fields)
-    known = models.find(model, sim.settings.model_files)
-    if known is None and sim.settings.unknown_models:
-        known = models.guess(model)
-    if known is None:
-        raise Refusal(sim.settings.unknown_model_code, UNKNOWN_MODEL)
-    if known.status == "withdrawn" or model in sim.settings.paused:
-        raise Refusal(500, "This interface is temporarily paused")
+    known = _known(sim, model)
     validation.check(sim, known, given)
     task = sim.create(call, known, given, family="jobs", operation="createTask")
     if asked.kind_of(known) == "text":
@@ -34,6 +29,18 @@ def create(sim: Simulator, call: Call) -> Answer:
         task.facts.last_frame = sim.publish(task, frame)
     named = next(iter(sim.tasks)) if "same-id" in task.quirks else task.id
     return ok({"taskId": named, "recordId": named})
+
+
+def _known(sim: Simulator, model: str) -> Model:
+    """Return the model of a submission; `Refusal` where it is unknown, or takes no jobs."""
+    known = models.find(model, sim.settings.model_files)
+    if known is None and sim.settings.unknown_models:
+        known = models.guess(model)
+    if known is None:
+        raise Refusal(sim.settings.unknown_model_code, UNKNOWN_MODEL)
+    if known.status == "withdrawn" or model in sim.settings.paused:
+        raise Refusal(500, "This interface is temporarily paused")
+    return known
 
 
 def _asked(sim: Simulator, body: Mapping[str, JSON]) -> tuple[str, Mapping[str, JSON]]:
@@ -67,7 +74,11 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     now = sim.clock()
     phase = task.phase(now)
     over = phase in ("done", "failed")
-    code, message = task.error if phase == "failed" and task.error else (None, None)
+    code = message = ended = lasted = None
+    if over:
+        ended, lasted = millis(task.ends_at), int(task.ends_at - task.made_at)
+    if phase == "failed" and task.error:
+        code, message = task.error
     data: dict[str, JSON] = {
         "taskId": "0" * 32 if "other-id" in task.quirks else task.id,
         "model": task.model,
@@ -76,17 +87,23 @@ def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
         "resultJson": _result(sim, task, origin) if phase == "done" else "",
         "failCode": code,
         "failMsg": message,
-        "costTime": int(task.ends_at - task.made_at) if over else None,
-        "completeTime": millis(task.ends_at) if over else None,
+        "costTime": lasted,
+        "completeTime": ended,
         "createTime": millis(task.made_at),
     }
+    return data | _extra(sim, task, now, over=over)
+
+
+def _extra(sim: Simulator, task: Task, now: float, *, over: bool) -> dict[str, JSON]:
+    """Return what records carry beside the ten keys, where the settings or a fault say so."""
+    extra: dict[str, JSON] = {}
     if sim.settings.extra_keys:
-        data["updateTime"] = millis(min(now, task.ends_at))
-        data["progress"] = int(100 * task.progress(now))
-        data["creditsConsumed"] = _consumed(sim, task) if over else None
+        extra["updateTime"] = millis(min(now, task.ends_at))
+        extra["progress"] = int(100 * task.progress(now))
+        extra["creditsConsumed"] = _consumed(sim, task) if over else None
     if "costs" in task.quirks and over:
-        data["creditsConsumed"] = float(task.quirks["costs"])
-    return data
+        extra["creditsConsumed"] = float(task.quirks["costs"])
+    return extra
 
 
 def _consumed(sim: Simulator, task: Task) -> float:

@@ -11,6 +11,7 @@ from kiebatch.simulator.state import Facts, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, iso, ok
 
 RUNWAY, ALEPH = "runway", "aleph"
+_OVER = {"done": "success", "failed": "fail"}
 
 
 def generate(sim: Simulator, call: Call) -> Answer:
@@ -64,21 +65,19 @@ def _cover(sim: Simulator, task: Task) -> None:
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    return dedicated.read(sim, call, RUNWAY, detail)
+    return dedicated.read(sim, call, detail, RUNWAY)
 
 
 def detail(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     now = sim.clock()
     end = dedicated.ending(task, now)
-    found = dedicated.urls(sim, task, origin)
-    video = None
-    if end.phase == "done":
-        video = {
-            "videoId": f"{task.id[:8]}-{task.id[8:12]}",
-            "taskId": task.id,
-            "videoUrl": found[0] if found else "",
-            "imageUrl": sim.media_root(origin) + task.facts.cover if found else "",
-        }
+    video, cover = _links(sim, task, origin)
+    found: JSON = {
+        "videoId": f"{task.id[:8]}-{task.id[8:12]}",
+        "taskId": task.id,
+        "videoUrl": video,
+        "imageUrl": cover,
+    }
     return {
         "taskId": task.id,
         "parentTaskId": task.facts.parent,
@@ -89,16 +88,24 @@ def detail(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
         },
         "state": _state(task, end.phase, task.progress(now)),
         "generateTime": blank_separated(task.made_at),
-        "videoInfo": video,
+        "videoInfo": end.if_done(lambda: found),
         "failCode": end.code or 0,
         "failMsg": end.message or "",
         "expireFlag": int(not math.isinf(task.ends_at) and now > task.ends_at + sim.settings.result_ttl_s),
     }
 
 
+def _links(sim: Simulator, task: Task, origin: str) -> tuple[str, str]:
+    """Return the links of a finished task's clip and of its first picture; empty where it has none."""
+    video = dedicated.first_url(sim, task, origin)
+    if not video:
+        return "", ""
+    return video, sim.media_root(origin) + task.facts.cover
+
+
 def _state(task: Task, phase: str, progress: float) -> str:
-    if phase in ("done", "failed"):
-        return "success" if phase == "done" else "fail"
+    if phase in _OVER:
+        return _OVER[phase]
     if "state" in task.quirks:
         return str(task.quirks["state"])
     if progress < 0.2:
@@ -128,7 +135,7 @@ def edit(sim: Simulator, call: Call) -> Answer:
 
 
 def read_edit(sim: Simulator, call: Call) -> Answer:
-    return dedicated.read(sim, call, ALEPH, edit_record)
+    return dedicated.read(sim, call, edit_record, ALEPH)
 
 
 def edit_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
@@ -147,12 +154,8 @@ def edit_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
 
 
 def _edit_links(sim: Simulator, task: Task, origin: str) -> dict[str, str]:
-    found = dedicated.urls(sim, task, origin)
-    return {
-        "taskId": task.id,
-        "resultVideoUrl": found[0] if found else "",
-        "resultImageUrl": sim.media_root(origin) + task.facts.cover if found else "",
-    }
+    video, cover = _links(sim, task, origin)
+    return {"taskId": task.id, "resultVideoUrl": video, "resultImageUrl": cover}
 
 
 def edit_callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:

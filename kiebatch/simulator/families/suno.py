@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -142,24 +143,31 @@ def _cover(wanted: Wanted) -> Wanted:
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    return dedicated.read(sim, call, MUSIC, record)
+    return dedicated.read(sim, call, record, MUSIC)
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     now = sim.clock()
     end, stage = dedicated.ending(task, now), _stage(task, now)
-    tracks = None if end.phase == "failed" or stage == "PENDING" else _tracks(sim, task, origin, stage)
+    response: JSON = None
+    if end.phase != "failed" and stage != "PENDING":
+        response = {"taskId": task.id, "sunoData": _tracks(sim, task, origin, stage)}
     return {
         "taskId": task.id,
         "parentMusicId": task.facts.parent,
         "param": compact(task.body),
-        "response": {"taskId": task.id, "sunoData": tracks} if tracks is not None else None,
+        "response": response,
         "status": stage,
         "type": task.operation,
         "operationType": task.operation,
         "errorCode": end.code,
         "errorMessage": end.message,
     }
+
+
+def _success(task: Task) -> str:
+    """Return the state of a task that is done."""
+    return "CALLBACK_EXCEPTION" if "callback-exception" in task.quirks else "SUCCESS"
 
 
 _FAILED = {
@@ -174,7 +182,7 @@ def _stage(task: Task, now: float) -> str:
     if phase == "failed" and task.error:
         return _FAILED.get(task.error[0], "GENERATE_AUDIO_FAILED")
     if phase == "done":
-        return "CALLBACK_EXCEPTION" if "callback-exception" in task.quirks else "SUCCESS"
+        return _success(task)
     if "state" in task.quirks:
         return task.quirks["state"]
     share = task.progress(now)
@@ -216,6 +224,7 @@ _SNAKE = {
     "streamAudioUrl": "stream_audio_url",
     "imageUrl": "image_url",
     "modelName": "model_name",
+    "errorMessage": "error_message",
 }
 
 
@@ -317,7 +326,7 @@ class Conversion:
         raise Refusal(422, "Record does not exist")
 
     def read(self, sim: Simulator, call: Call) -> Answer:
-        return dedicated.read(sim, call, self.family, self.record)
+        return dedicated.read(sim, call, self.record, self.family)
 
     def record(self, sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
         end = dedicated.ending(task, sim.clock())
@@ -340,17 +349,17 @@ class Conversion:
             begun = task.progress(sim.clock()) > 0.2
             value = {"done": done, "failed": int(self.failed)}.get(phase, running if begun else pending)
             return dedicated.flag(task, value)
-        if phase == "done" and "callback-exception" in task.quirks:
-            return "CALLBACK_EXCEPTION"
-        return {"done": "SUCCESS", "failed": self.failed}.get(phase, task.quirks.get("state", "PENDING"))
+        return {"done": _success(task), "failed": self.failed}.get(phase, task.quirks.get("state", "PENDING"))
 
     def callback(self, sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
-        found = None if task.error else self.result(sim, task, task.origin)
-        told = _TOLD[self.family](found) if found else _TOLD_NOTHING[self.family]
         name = "task_id" if self.family in (VOCALS, VIDEO) else "taskId"
-        code = dedicated.error_code(task) if task.error else 200
-        message = task.error[1] if task.error else "success"
-        return {"code": code, "msg": message, "data": {name: task.id, **told}}
+        nothing: JSON = {name: task.id, **_TOLD_NOTHING[self.family]}
+        if task.error:
+            return {"code": dedicated.error_code(task), "msg": task.error[1], "data": nothing}
+        found = self.result(sim, task, task.origin)
+        if not found:
+            return {"code": 200, "msg": "success", "data": nothing}
+        return {"code": 200, "msg": "success", "data": {name: task.id, **_TOLD[self.family](found)}}
 
 
 # What a callback says of each result, beside the task, and what it says where there is none.
@@ -373,7 +382,7 @@ _TOLD_NOTHING: Mapping[str, dict[str, JSON]] = {
 
 
 def _underscored(key: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", key)
 
 
 def _vocals(wanted: Wanted, body: Mapping[str, JSON]) -> list[Wanted]:
@@ -422,8 +431,7 @@ def _midi_result(sim: Simulator, task: Task, origin: str) -> Found:
 
 def _single(key: str) -> Callable[[Simulator, Task, str], Found]:
     def result(sim: Simulator, task: Task, origin: str) -> Found:
-        found = dedicated.urls(sim, task, origin)
-        return {key: found[0] if found else ""}
+        return {key: dedicated.first_url(sim, task, origin)}
 
     return result
 
@@ -493,12 +501,14 @@ def lyrics(sim: Simulator, call: Call) -> Answer:
     try:
         task = dedicated.submit(sim, call, "suno/lyrics", family=LYRICS, operation="lyrics", outputs=[])
     except Refusal as refusal:
-        raise Refusal(429, refusal.msg) if refusal.code == 402 else refusal from None
+        if refusal.code == 402:
+            raise Refusal(429, refusal.msg) from None
+        raise
     return ok({"taskId": task.id})
 
 
 def read_lyrics(sim: Simulator, call: Call) -> Answer:
-    return dedicated.read(sim, call, LYRICS, lyrics_record)
+    return dedicated.read(sim, call, lyrics_record, LYRICS)
 
 
 def lyrics_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
@@ -506,12 +516,13 @@ def lyrics_record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:
     word = "GENERATE_LYRICS_FAILED"
     if task.error and task.error[0] == "SENSITIVE_WORD_ERROR":
         word = "SENSITIVE_WORD_ERROR"
-    done = "CALLBACK_EXCEPTION" if "callback-exception" in task.quirks else "SUCCESS"
     return {
         "taskId": task.id,
         "param": compact(task.body),
         "response": end.if_done(lambda: {"taskId": task.id, "data": _verses(task)}),
-        "status": {"done": done, "failed": word}.get(end.phase, task.quirks.get("state", "PENDING")),
+        "status": {"done": _success(task), "failed": word}.get(
+            end.phase, task.quirks.get("state", "PENDING")
+        ),
         "type": "LYRICS",
         "errorCode": end.code,
         "errorMessage": end.message,
@@ -540,9 +551,7 @@ def lyrics_callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
     if task.error:
         data: JSON = {"callbackType": "error", "task_id": task.id, "data": None}
         return {"code": dedicated.error_code(task), "msg": task.error[1], "data": data}
-    found = [
-        {("error_message" if k == "errorMessage" else k): v for k, v in one.items()} for one in _verses(task)
-    ]
+    found = [{_SNAKE.get(key, key): value for key, value in verses.items()} for verses in _verses(task)]
     return {
         "code": 200,
         "msg": "All generated successfully.",

@@ -118,7 +118,7 @@ def _begun_4k(sim: Simulator, task: Task, origin: str) -> Refusal:
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    return dedicated.read(sim, call, (FAMILY, "veo-1080p"), record)
+    return dedicated.read(sim, call, record, FAMILY, "veo-1080p")
 
 
 def record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:

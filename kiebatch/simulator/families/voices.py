@@ -38,7 +38,7 @@ def _begin(sim: Simulator, call: Call, model: str) -> Answer:
 
 
 def read(sim: Simulator, call: Call) -> Answer:
-    return dedicated.read(sim, call, FAMILY, _record)
+    return dedicated.read(sim, call, _record, FAMILY)
 
 
 def _record(sim: Simulator, task: Task, origin: str) -> dict[str, JSON]:

@@ -159,23 +159,9 @@ async def _read_form(request: Request, call: Call) -> None:
 async def _write(reply: Answer, call: Call, receive: Receive, send: Send) -> None:
     if reply.cut_share == 0.0:
         raise Cut
-    body = b"" if call.method == "HEAD" else reply.body
-    headers = [(b"content-type", reply.media_type.encode("latin-1"))]
-    headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in _plain_headers(reply)]
-    if reply.media_type.startswith("application/json") and "gzip" in call.headers.get("accept-encoding", ""):
-        # As the proxy in front of the API does it: no length, so the server sends chunks (protocol 1.1).
-        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-        body = packer.compress(body) + packer.flush()
-        headers.append((b"content-encoding", b"gzip"))
-    elif "transfer-encoding" not in dict(reply.headers):
-        headers.append((b"content-length", str(len(reply.body)).encode()))
+    headers, body = _packed(reply, call)
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    shares = [share for share in (reply.cut_share, reply.stall_share) if share is not None]
-    stop = int(len(body) * min(shares, default=1))
-    for start in range(0, max(stop, 1), _CHUNK):
-        end = min(stop, start + _CHUNK)
-        more = end < stop or bool(shares)
-        await send({"type": "http.response.body", "body": body[start:end], "more_body": more})
+    await _write_body(reply, body, send)
     if reply.stall_share is not None:
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -183,6 +169,28 @@ async def _write(reply: Answer, call: Call, receive: Receive, send: Send) -> Non
         raise Cut
 
 
-def _plain_headers(reply: Answer) -> list[tuple[str, str]]:
-    """Return the headers that are sent as they are; the server itself says that it sends chunks."""
-    return [(name, value) for name, value in reply.headers if name != "transfer-encoding"]
+async def _write_body(reply: Answer, body: bytes, send: Send) -> None:
+    """Send a body, or the share of it after which the connection is cut or stalls."""
+    shares = [share for share in (reply.cut_share, reply.stall_share) if share is not None]
+    stop = int(len(body) * min(shares, default=1))
+    for start in range(0, max(stop, 1), _CHUNK):
+        end = min(stop, start + _CHUNK)
+        more = end < stop or bool(shares)
+        await send({"type": "http.response.body", "body": body[start:end], "more_body": more})
+
+
+def _packed(reply: Answer, call: Call) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return the headers and the body that are sent: JSON is compressed for a client that takes it so."""
+    # The server itself says that it sends chunks.
+    plain = [("content-type", reply.media_type)]
+    plain += [(name, value) for name, value in reply.headers if name != "transfer-encoding"]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in plain]
+    body = b"" if call.method == "HEAD" else reply.body
+    if reply.media_type.startswith("application/json") and "gzip" in call.headers.get("accept-encoding", ""):
+        # As the proxy in front of the API does it: no length, so the server sends chunks (protocol 1.1).
+        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        body = packer.compress(body) + packer.flush()
+        headers.append((b"content-encoding", b"gzip"))
+    elif "transfer-encoding" not in dict(reply.headers):
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    return headers, body

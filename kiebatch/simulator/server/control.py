@@ -18,9 +18,8 @@ PREFIX = "/_sim/"
 def answer(sim: Simulator, call: Call, start: Settings) -> Answer:
     """Answer a call below `/_sim/`; `start` holds the settings that a bare reset goes back to."""
     what = call.path.removeprefix(PREFIX)
-    body = call.body if isinstance(call.body, Mapping) else {}
     try:
-        found = _READ[what](sim) if call.method == "GET" else _ACT[what](sim, call.body, body, start)
+        found = _READ[what](sim) if call.method == "GET" else _ACT[what](sim, call.body, call.fields, start)
     except KeyError:
         return as_json({"error": f"nothing is called `{what}` here", "known": sorted({*_READ, *_ACT})}, 404)
     except (Invalid, TypeError, ValueError) as error:

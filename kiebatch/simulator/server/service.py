@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from kiebatch.simulator.drawing.wanted import Wanted
@@ -63,19 +63,24 @@ def answer(sim: Simulator, call: Call) -> Answer:
     if operation == "download":
         return _download(sim, call)
     struck = sim.faults.strike(operation, call.path, _model_of(sim, call), _CALL)
-    spoilers = [fault for fault in struck if fault.kind != "slow"]
-    before = next((fault for fault in spoilers if fault.when == "before"), None)
+    reply = _spoilt(sim, call, [fault for fault in struck if fault.kind != "slow"])
+    reply.delay_s += sum(float(fault.value or 1) for fault in struck if fault.kind == "slow")
+    return reply
+
+
+def _spoilt(sim: Simulator, call: Call, faults: Sequence[Fault]) -> Answer:
+    """Return the answer to a call under faults: the first of those before it keeps it from having any effect."""
+    before = next((fault for fault in faults if fault.when == "before"), None)
     reply = _spoil(before, Answer()) if before else _handle(sim, call)
-    for fault in spoilers:
+    for fault in faults:
         if fault.when == "after":
             reply = _spoil(fault, reply)
-    reply.delay_s += sum(float(fault.value or 1) for fault in struck if fault.kind == "slow")
     return reply
 
 
 def _model_of(sim: Simulator, call: Call) -> str:
     """Return the model that a call is about: the one it names, or its task's; empty where it has none."""
-    named = call.body.get("model") if isinstance(call.body, Mapping) else None
+    named = call.fields.get("model")
     if isinstance(named, str):
         return named
     task = sim.tasks.get(call.query.get("taskId", ""))
@@ -92,10 +97,8 @@ def _handle(sim: Simulator, call: Call) -> Answer:
 
 def _route(sim: Simulator, call: Call) -> Handler:
     key = (call.method, call.path)
-    if key not in PUBLIC and call.headers.get("authorization") != f"Bearer {sim.settings.key}":
-        if call.path.startswith("/api/file-"):
-            raise uploads.UploadRefusal(401, "Authentication failed: Invalid API Key")
-        raise Refusal(401, with_data=False)
+    if key not in PUBLIC:
+        _check_key(sim, call)
     route = ROUTES.get(key) or PUBLIC.get(key)
     if route is None:
         if call.method == "GET" and call.path.startswith(common.MODELS + "/"):
@@ -106,44 +109,53 @@ def _route(sim: Simulator, call: Call) -> Handler:
     return route[1]
 
 
+def _check_key(sim: Simulator, call: Call) -> None:
+    if call.headers.get("authorization") == f"Bearer {sim.settings.key}":
+        return
+    if call.path.startswith("/api/file-"):
+        raise uploads.UploadRefusal(401, "Authentication failed: Invalid API Key")
+    raise Refusal(401, with_data=False)
+
+
 def _coded(value: str) -> Refusal:
     code, _, text = value.partition(" ")
     return Refusal(int(code or 500), text)
 
 
 def _spoil(fault: Fault, reply: Answer) -> Answer:
-    kind, value = fault.kind, fault.value
-    if kind in ("code", "http"):
-        return _coded(value).answer(real_status=kind == "http")
-    if kind == "names-task":
-        made = json.loads(reply.body or b"{}").get("data")
-        return replace(_coded(value), data=made).answer(real_status=False)
-    if kind == "html":
-        return html(int(value or 502))
-    if kind == "empty":
-        return Answer()
-    if kind == "garbage":
-        return Answer(body=_GARBAGE.get(value, _GARBAGE["broken"]))
-    if kind == "no-data":
-        return as_json({"code": 200, "msg": TEXTS[200], "data": None})
-    if kind == "retry-after":
-        refused = Refusal(429).answer(real_status=True)
-        return replace(refused, headers=(("retry-after", value or "1"),))
-    if kind == "cut-middle":
-        return replace(reply, cut_share=0.5)
-    return replace(reply, cut_share=0.0)
+    value = fault.value
+    match fault.kind:
+        case "code":
+            return _coded(value).answer(real_status=False)
+        case "http":
+            return _coded(value).answer(real_status=True)
+        case "names-task":
+            made = json.loads(reply.body or b"{}").get("data")
+            return replace(_coded(value), data=made).answer(real_status=False)
+        case "html":
+            return html(int(value or 502))
+        case "empty":
+            return Answer()
+        case "garbage":
+            return Answer(body=_GARBAGE.get(value, _GARBAGE["broken"]))
+        case "no-data":
+            return as_json({"code": 200, "msg": TEXTS[200], "data": None})
+        case "retry-after":
+            refused = Refusal(429).answer(real_status=True)
+            return replace(refused, headers=(("retry-after", value or "1"),))
+        case "cut-middle":
+            return replace(reply, cut_share=0.5)
+        case _:
+            return replace(reply, cut_share=0.0)
 
 
 # --- the media host ------------------------------------------------------------------------------------
 
 
 def _download(sim: Simulator, call: Call) -> Answer:
-    if "authorization" in call.headers:
-        sim.key_leaks.append(call.path)
-        if sim.settings.refuse_keys:
-            return _xml(400, "InvalidArgument", "Only one auth mechanism allowed")
-    if call.method not in ("GET", "HEAD"):
-        return _xml(405, "MethodNotAllowed", "The specified method is not allowed")
+    refused = _refused(sim, call)
+    if refused is not None:
+        return refused
     struck = {f.kind: f.value for f in sim.faults.strike("download", call.path, "", {**DOWNLOAD, **_CALL})}
     stored = sim.media.get(call.path)
     if "gone" in struck or stored is None or sim.clock() < stored.available_at:
@@ -151,6 +163,17 @@ def _download(sim: Simulator, call: Call) -> Answer:
     if "expired" in struck or sim.clock() >= stored.expires_at:
         return _xml(403, "AccessDenied", "Request has expired")
     return _instead(struck) or _damaged(_whole(sim, stored), stored, struck)
+
+
+def _refused(sim: Simulator, call: Call) -> Answer | None:
+    """Return the answer to a download that carries a key, which is written down, or another method; else None."""
+    if "authorization" in call.headers:
+        sim.key_leaks.append(call.path)
+        if sim.settings.refuse_keys:
+            return _xml(400, "InvalidArgument", "Only one auth mechanism allowed")
+    if call.method not in ("GET", "HEAD"):
+        return _xml(405, "MethodNotAllowed", "The specified method is not allowed")
+    return None
 
 
 def _instead(struck: Mapping[str, str]) -> Answer | None:
@@ -182,15 +205,20 @@ def _damaged(reply: Answer, stored: Medium, struck: Mapping[str, str]) -> Answer
         reply.wanted = _other_medium(stored.wanted)
     if "no-length" in struck:
         reply.headers += (("transfer-encoding", "chunked"),)
+    if "slow" in struck:
+        reply.delay_s = float(struck["slow"] or 1)
+    _cut_short(reply, struck)
+    return reply
+
+
+def _cut_short(reply: Answer, struck: Mapping[str, str]) -> None:
+    """Let the faults that end a download early act on its answer."""
     if "truncate" in struck or "cut-middle" in struck:
         reply.cut_share = 0.5
     if "cut" in struck:
         reply.cut_share = 0.0
     if "stall" in struck:
         reply.stall_share = 0.5
-    if "slow" in struck:
-        reply.delay_s = float(struck["slow"] or 1)
-    return reply
 
 
 def part(reply: Answer, wished: str | None, only_if: str | None = None) -> Answer:
