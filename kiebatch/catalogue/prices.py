@@ -11,8 +11,8 @@ from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.measured import as_measured
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.saying import as_number, values_at
-from kiebatch.catalogue.shapes import CountRule, PriceRow, Schema
-from kiebatch.model import JSON, USD_PER_CREDIT, MediaFacts, Price, PriceKind, tidy
+from kiebatch.catalogue.shapes import CountRule, MegapixelRule, PriceRow, Schema
+from kiebatch.model import JSON, USD_PER_CREDIT, MediaFacts, Price, PriceKind, one_or_more, tidy
 
 MediaByRef = Mapping[str, MediaFacts]
 
@@ -84,21 +84,23 @@ def _listed_price(model: Model, input: Mapping[str, JSON], media: MediaByRef, mo
 
 def _price(model: Model, input: Mapping[str, JSON], media: MediaByRef, at: datetime) -> Price:
     job = _Job(model, input, {**model.defaults, **input}, media)
-    live = _without_regular([row for row in model.prices if not ended(row, at)])
-    over = [row for row in model.prices if ended(row, at) and _could_set(row, job)]
-    note = f"the price of {over[0]['credits']:g} credits ended on {over[0].get('until')}" if over else ""
+    over = [row for row in model.prices if ended(row, at)]
+    live = _without_regular([row for row in model.prices if row not in over])
+    gone = [row for row in over if _could_set(row, job)]
+    note = "".join(_gone_words(row) for row in gone[:1])
     base = _base(job, [row for row in live if not _adds(row)])
     if base is None:
-        return Price(amount=None, kind="unknown", as_of=_oldest(over), note=note)
-    row, amount = base
-    rows = [row]
-    for more, extra in _added(job, live):
-        if extra.value:
-            rows.append(more)
-        amount = _sum(amount, extra)
+        return Price(amount=None, kind="unknown", as_of=_oldest(gone), note=note)
+    added = list(_added(job, live))
+    rows = [base[0], *(row for row, extra in added if extra.value)]
+    amount = _sum(base[1], *(extra for _, extra in added))
     if amount.value is None:
         return Price(amount=None, kind="unknown", as_of=_oldest(rows), note=note)
     return _found(rows, amount, note)
+
+
+def _gone_words(row: PriceRow) -> str:
+    return f"the price of {row['credits']:g} credits ended on {row.get('until')}"
 
 
 def _could_set(row: PriceRow, job: _Job) -> bool:
@@ -108,30 +110,35 @@ def _could_set(row: PriceRow, job: _Job) -> bool:
 
 def _found(rows: Sequence[PriceRow], amount: _Amount, note: str) -> Price:
     until = min((row["until"] for row in rows if "until" in row), default=None)
-    confirmed = [row.get("confirmed", "") for row in rows]
-    kind: PriceKind = "bound"
-    if amount.exact:
-        kind = "exact" if all(confirmed) else "estimate"
     if not note and until:
         note = f"this price ends on {until}"
+    kind = _kind(rows, amount)
     return Price(
         amount=tidy(amount.value or 0.0, 4),
         kind=kind,
         as_of=_oldest(rows),
         until=until,
-        authoritative=kind == "exact" and all(source.startswith("bills-") for source in confirmed),
+        authoritative=kind == "exact" and all(_is_billed(row) for row in rows),
         note=note,
     )
+
+
+def _kind(rows: Sequence[PriceRow], amount: _Amount) -> PriceKind:
+    if not amount.exact:
+        return "bound"
+    return "exact" if all(row.get("confirmed") for row in rows) else "estimate"
+
+
+def _is_billed(row: PriceRow) -> bool:
+    return row.get("confirmed", "").startswith("bills-")
 
 
 def _base(job: _Job, rows: Sequence[PriceRow]) -> tuple[PriceRow, _Amount] | None:
     """Return the row that sets the price, and how much it comes to; None where no row can be trusted."""
     states = [(row, _holds(conditions(row), job)) for row in rows]
-    sure = [row for row, state in states if state is True]
     # A condition on something that is not said leaves several rows possible: the dearest is the bound.
     open_ = [row for row, state in states if state is None]
-    most = max((len(conditions(row)) for row in sure), default=0)
-    closest = [row for row in sure if len(conditions(row)) == most]
+    closest = _closest([row for row, state in states if state])
     costs = [(row, _cost(job, row)) for row in (*closest, *open_)]
     if not costs or any(amount.value is None for _, amount in costs):
         return None
@@ -139,9 +146,15 @@ def _base(job: _Job, rows: Sequence[PriceRow]) -> tuple[PriceRow, _Amount] | Non
     return row, replace(amount, exact=amount.exact and not open_)
 
 
+def _closest(rows: Sequence[PriceRow]) -> list[PriceRow]:
+    """Return the rows with the most conditions."""
+    most = max((len(conditions(row)) for row in rows), default=0)
+    return [row for row in rows if len(conditions(row)) == most]
+
+
 def _added(job: _Job, rows: Iterable[PriceRow]) -> Iterable[tuple[PriceRow, _Amount]]:
-    for row in rows:
-        state = _holds(conditions(row), job) if _adds(row) else False
+    for row in filter(_adds, rows):
+        state = _holds(conditions(row), job)
         if state is not False:
             amount = _cost(job, row)
             yield row, replace(amount, exact=amount.exact and state is True)
@@ -200,8 +213,7 @@ def _is_given(job: _Job, name: str) -> bool:
 
 
 def _is_one_of(value: JSON, wanted: JSON) -> bool:
-    options = wanted if isinstance(wanted, list) else [wanted]
-    return any(_alike(value, one) for one in options)
+    return any(_alike(value, one) for one in one_or_more(wanted))
 
 
 def _alike(a: JSON, b: JSON) -> bool:
@@ -360,17 +372,21 @@ def _media_seconds(job: _Job, name: str) -> _Amount:
 
 
 def _megapixels(job: _Job) -> _Amount:
-    rule = job.model.outputs.get("megapixels") or {}
+    rule = job.model.outputs.get("megapixels", MegapixelRule())
     if "values" in rule:
-        value = rule["values"].get(job.sent.get(rule.get("field", "")))
-        return _Amount(float(value), exact=False) if value else _UNKNOWN
-    total = 0.0
-    for name in rule.get("media") or ():
-        for facts in _facts(job, name):
-            if not facts or not facts.width or not facts.height:
-                return _UNKNOWN
-            total += math.ceil(facts.width * facts.height / 1_000_000)
-    return _Amount(total, exact=False) if total else _UNKNOWN
+        value = job.sent.get(rule.get("field", ""))
+        total = rule["values"].get(value, 0.0) if isinstance(value, str | int | float) else 0.0
+    else:
+        total = _media_megapixels([facts for name in rule.get("media", ()) for facts in _facts(job, name)])
+    return _Amount(float(total), exact=False) if total else _UNKNOWN
+
+
+def _media_megapixels(found: Sequence[MediaFacts | None]) -> float:
+    """Return the megapixels of pictures, each rounded up; 0 where the size of one is not known."""
+    sizes = [facts.width * facts.height for facts in found if facts and facts.width and facts.height]
+    if len(sizes) < len(found):
+        return 0.0
+    return sum(math.ceil(size / 1_000_000) for size in sizes)
 
 
 def _by_side(job: _Job, row: PriceRow) -> _Amount:
@@ -407,16 +423,19 @@ def _listed(value: JSON) -> list[JSON]:
     return [one for one in value if one] if isinstance(value, list) else [value]
 
 
+_PER = {"job": "", "output": "", "output side": "", "second": " a second", "minute": " a minute"}
+
+
 def cheapest(model: Model, at: datetime | None = None) -> str:
     """Return the lowest price of a model in words, `from 4 credits a second`; nothing where none is known."""
     moment = at or datetime.now(UTC)
     rows = [row for row in model.prices if not _adds(row) and not ended(row, moment)]
     if not rows:
         return ""
-    row = min(rows, key=lambda r: float(r["credits"]))
-    least = float(row["steps"][0][1] if "steps" in row else row["credits"])
-    units = {"job": "", "output": "", "output side": "", "second": " a second", "minute": " a minute"}
-    unit = units.get(row["per"], f" per {row['per']}")
-    lowest = "from " if "steps" in row or len({r["credits"] for r in rows}) > 1 else ""
-    noun = "credit" if least == 1 else "credits"
-    return f"{lowest}{least:g} {noun}{unit}"
+    row = min(rows, key=lambda row: row["credits"])
+    steps = row.get("steps", [])
+    credits = next((credits for _, credits in steps), row["credits"])
+    noun = "credit" if credits == 1 else "credits"
+    unit = _PER.get(row["per"], f" per {row['per']}")
+    differ = steps or len({row["credits"] for row in rows}) > 1
+    return f"{'from ' if differ else ''}{credits:g} {noun}{unit}"

@@ -243,7 +243,7 @@ class MegapixelRule(TypedDict, total=False):
     """Where the number of megapixels that are billed comes from."""
 
     field: str
-    values: Mapping[JSON, float]
+    values: Mapping[str | float, float]
     media: list[str]
 
 

@@ -74,5 +74,6 @@ from kiebatch.model.words import as_list as as_list
 from kiebatch.model.words import as_mapping as as_mapping
 from kiebatch.model.words import as_text as as_text
 from kiebatch.model.words import json_of as json_of
+from kiebatch.model.words import one_or_more as one_or_more
 from kiebatch.model.words import stamp as stamp
 from kiebatch.model.words import under as under

@@ -34,6 +34,11 @@ def as_list(value: JSON) -> Sequence[JSON]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
+def one_or_more(value: JSON) -> Sequence[JSON]:
+    """Return a list as it is, and any other value as the only one of a list."""
+    return value if isinstance(value, list) else [value]
+
+
 def as_text(value: JSON) -> str | None:
     """Return the value where it is a text, and None where its shape is another."""
     return value if isinstance(value, str) else None

@@ -143,6 +143,12 @@ def test_a_video_edit_is_billed_for_what_goes_in_and_what_comes_out(shipped: Cat
     assert what(price) == (28 * (5 + 5), "bound")
 
 
+def test_a_size_that_is_a_list_has_no_price_and_ends_nothing(shipped: Catalogue) -> None:
+    price = catalogue.price(shipped.resolve("qwen/text-to-image"), {"image_size": ["square"]})
+
+    assert what(price) == (None, "unknown")
+
+
 def test_a_short_reference_video_counts_for_five_seconds(shipped: Catalogue) -> None:
     sent: dict[str, JSON] = {"duration": 4, "resolution": "480p", "reference_video_urls": ["a"]}
 
