@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 
 from kiebatch.catalogue.inputs.defaults import default_value
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.names import Catalogue
 from kiebatch.model import JSON
-
-WARN_DAYS = 30  # before a model's last day
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +86,4 @@ class Migration:
 def migration(old: Model, catalogue: Catalogue) -> Migration | None:
     """Return the way from a model to its successor; None where it has none."""
     new = catalogue.get(old.superseded_by or "")
-    return Migration(old, new) if new else None
-
-
-def days_left(model: Model, on: date) -> int | None:
-    """Return the days until a model's last one, 0 on it and negative after it; None where none is known."""
-    return (date.fromisoformat(model.last_day) - on).days if model.last_day else None
-
-
-def is_closed(model: Model, on: date) -> bool:
-    """Whether the service takes no more jobs for a model."""
-    left = days_left(model, on)
-    return model.status == "withdrawn" or (left is not None and left < 0)
-
-
-def closes_soon(model: Model, on: date) -> bool:
-    left = days_left(model, on)
-    return left is not None and 0 <= left <= WARN_DAYS
+    return None if new is None else Migration(old, new)

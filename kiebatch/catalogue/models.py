@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 from kiebatch.catalogue.shapes import (
@@ -22,6 +23,7 @@ from kiebatch.model import JSON, Modality, as_json
 
 FRIENDLY = ("prompt", "aspect_ratio", "resolution", "duration", "seed", "negative_prompt", "count", "voice")
 JOBS_ENDPOINT = "/api/v1/jobs/createTask"
+CLOSING_DAYS = 30  # so long before its last day a model is warned about
 USUALLY_S = 60.0  # what a job takes where nobody wrote down how long
 
 
@@ -134,6 +136,19 @@ class Model:
     def known(self) -> bool:
         """Whether the catalogue has this model; False for one that only `--allow-unknown-model` lets through."""
         return bool(self.sources) or self.origin != "unknown"
+
+    def days_left(self, on: date) -> int | None:
+        """Return the days until the last one, 0 on it and negative after it; None where none is known."""
+        return (date.fromisoformat(self.last_day) - on).days if self.last_day else None
+
+    def is_closed(self, on: date) -> bool:
+        """Whether the service takes no more jobs for it."""
+        left = self.days_left(on)
+        return self.status == "withdrawn" or (left is not None and left < 0)
+
+    def closes_soon(self, on: date) -> bool:
+        left = self.days_left(on)
+        return left is not None and 0 <= left <= CLOSING_DAYS
 
     def as_json(self) -> dict[str, JSON]:
         """Return the keys of contract section 8, `models`."""

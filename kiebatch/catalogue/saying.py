@@ -24,6 +24,11 @@ def bare(word: str) -> str:
     return word.removeprefix("params.")
 
 
+def around(before: str, text: str | None, after: str = "") -> str:
+    """Return a text with what stands before and after it; nothing where there is no text."""
+    return f"{before}{text}{after}" if text else ""
+
+
 def any_of(words: Iterable[str]) -> str:
     """Return `a, b or c`."""
     listed = list(words)

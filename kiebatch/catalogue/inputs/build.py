@@ -86,11 +86,7 @@ def _authored(draft: Draft, names: set[str]) -> dict[str, JSON]:
 
 def _check(draft: Draft, extra: set[str]) -> None:
     """Check the whole input by the model's schema and rules; `extra` are fields that no schema names."""
-    for name, value in draft.input.items():
-        if any(abs(n) > LARGEST for n in integers_in(value)):
-            word = draft.word(name)
-            message = f"`{bare(word)}` is larger than 2^53"
-            draft.error(word, message, hint="programs on the way would round it", code="too-large")
+    _check_numbers(draft)
     wrong = {f.field for f in draft.findings if f.severity == "error"}  # once is enough
     known = {name: value for name, value in draft.input.items() if name not in extra}
     for problem in draft.model.validator.iter_errors(known):
@@ -100,11 +96,21 @@ def _check(draft: Draft, extra: set[str]) -> None:
     _check_rules(draft, wrong)
 
 
+def _check_numbers(draft: Draft) -> None:
+    for name, value in draft.input.items():
+        if any(abs(n) > LARGEST for n in integers_in(value)):
+            word = draft.word(name)
+            message = f"`{bare(word)}` is larger than 2^53"
+            draft.error(word, message, hint="programs on the way would round it", code="too-large")
+
+
 def _check_rules(draft: Draft, wrong: set[str]) -> None:
     for rule in draft.model.constraints:
         findings = broken(rule, draft.input, draft.names)
+        if not findings:
+            continue
         # What the catalogue filled in may be barred here: then it is left to the service.
-        barred = _barred(draft, rule) if findings else frozenset()
+        barred = _barred(draft, rule)
         for name in barred:
             del draft.input[name]
             draft.defaulted.remove(name)

@@ -10,7 +10,7 @@ from kiebatch.catalogue import models, prices, reading
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import addresses_in, coerced, files_in, is_web, urls_in
 from kiebatch.catalogue.saying import bare, listing
-from kiebatch.model import JSON, Media, WebURL
+from kiebatch.model import JSON, Media, WebURL, one_or_more
 
 THROUGH = "if the service has it nevertheless: `extra_params` sends it as it is"
 
@@ -45,9 +45,8 @@ def friendly_value(draft: Draft, name: str, value: JSON) -> JSON:
 
 def _raw(draft: Draft, name: str, value: JSON, word: str) -> None:
     schema = draft.schema(name)
-    given = value if isinstance(value, list) else [value]
-    refs = [ref for ref in given if isinstance(ref, str)]
-    if "media" in schema and len(refs) == len(given):
+    refs = _texts(value)
+    if "media" in schema and refs is not None:
         _raw_media(draft, name, refs, is_list=isinstance(value, list))
         return
     if not draft.model.known:
@@ -56,6 +55,13 @@ def _raw(draft: Draft, name: str, value: JSON, word: str) -> None:
         _refuse_local(draft, name, value, word)
     has_values = any(t.name == name and t.values for t in draft.model.fields.values())
     draft.put(name, coerced(schema, value, name == draft.own("seed") or has_values), word)
+
+
+def _texts(value: JSON) -> list[str] | None:
+    """Return one text or a list of texts as a list; None for what holds anything else."""
+    given = one_or_more(value)
+    texts = [text for text in given if isinstance(text, str)]
+    return texts if len(texts) == len(given) else None
 
 
 def _refuse_local(draft: Draft, name: str, value: JSON, word: str) -> None:
@@ -74,15 +80,10 @@ def _refuse_files(draft: Draft, word: str, value: JSON) -> None:
 
 def _raw_media(draft: Draft, name: str, refs: list[str], *, is_list: bool) -> None:
     word = f"params.{name}"
-    wrong = next((ref for ref in refs if not _can_be_fetched(draft, ref)), None)
-    if wrong is not None:
-        hint = _role_hint(draft, name) or "upload it first; only its address can be given here"
-        draft.error(word, f"`{wrong}` is not an http address", hint=hint, code="local-path")
-        return
-    before = next((m for m in draft.media if m.field == name), None)
-    if before:
-        message = f"`{before.role}` and `{bare(word)}` both set `{name}`"
-        draft.error(word, message, hint="say it once", code="said-twice")
+    problem = _media_problem(draft, name, refs)
+    if problem:
+        message, hint, code = problem
+        draft.error(word, message, hint=hint, code=code)
         return
     role = draft.model.role_of(name) or "references"
     draft.words[name] = word
@@ -92,6 +93,18 @@ def _raw_media(draft: Draft, name: str, refs: list[str], *, is_list: bool) -> No
     else:
         draft.input[name] = refs[0]
         draft.media.append(Media(role=role, field=name, index=None, ref=WebURL(refs[0])))
+
+
+def _media_problem(draft: Draft, name: str, refs: list[str]) -> tuple[str, str, str] | None:
+    """Return why media cannot be given as a raw field: message, hint, code; None where they can."""
+    wrong = next((ref for ref in refs if not _can_be_fetched(draft, ref)), None)
+    if wrong is not None:
+        hint = _role_hint(draft, name) or "upload it first; only its address can be given here"
+        return f"`{wrong}` is not an http address", hint, "local-path"
+    before = next((m for m in draft.media if m.field == name), None)
+    if before:
+        return f"`{before.role}` and `{name}` both set `{name}`", "say it once", "said-twice"
+    return None
 
 
 def _role_hint(draft: Draft, name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from kiebatch import formats
 from kiebatch.catalogue.saying import as_number, say
 from kiebatch.catalogue.shapes import Schema
-from kiebatch.model import JSON, LocalFile, RoleMedia, ShotOutput, WebURL, canonical_url
+from kiebatch.model import JSON, LocalFile, RoleMedia, ShotOutput, WebURL, canonical_url, one_or_more
 
 ENDINGS = {
     "image": "jpg jpeg jfif pjpeg pjp png webp gif bmp tif tiff avif heic",
@@ -76,7 +76,7 @@ def urls_in(value: JSON) -> Iterable[str]:
     if isinstance(value, Mapping):
         for key, one in value.items():
             if re.search(r"(?i)url", str(key)):
-                yield from (str(v) for v in (one if isinstance(one, list) else [one]))
+                yield from (str(v) for v in one_or_more(one))
             else:
                 yield from urls_in(one)
     elif isinstance(value, list):
@@ -122,7 +122,7 @@ def _as_option(schema: Schema, value: JSON, friendly: bool) -> JSON:
     if not isinstance(value, str) or not options or not friendly or value in options:
         return value
     text = value.strip()
-    meant = {text.lower(), text.removesuffix("s").lower() if re.fullmatch(r"\d+s", text) else text.lower()}
+    meant = {text.lower(), re.sub(r"^(\d+)s$", r"\1", text).lower()}
     return next((o for o in options if isinstance(o, str) and o.lower() in meant), value)
 
 
@@ -140,11 +140,17 @@ def lengths(schema: Schema) -> list[float]:
     if "enum" in schema:
         numbers = [as_number(value) for value in schema["enum"]]
         return sorted(number for number in numbers if number is not None and number > 0)
-    step = float(schema.get("multipleOf") or (0.5 if schema.get("type") == "number" else 1))
-    found = [length for part in (schema, *(schema.get("anyOf") or ())) for length in _steps(part, step)]
-    if not found and "pattern" in schema:
-        found = [float(n) for n in range(1, 61) if re.search(schema["pattern"], str(n))]
-    return sorted(found)
+    usual = 0.5 if schema.get("type") == "number" else 1.0
+    step = float(schema.get("multipleOf", usual))
+    parts = (schema, *schema.get("anyOf", ()))
+    return sorted(length for part in parts for length in _steps(part, step)) or _matching(schema)
+
+
+def _matching(schema: Schema) -> list[float]:
+    """Return the whole seconds up to a minute that fit a schema's pattern."""
+    if "pattern" not in schema:
+        return []
+    return [float(n) for n in range(1, 61) if re.search(schema["pattern"], str(n))]
 
 
 def _steps(schema: Schema, step: float) -> list[float]:

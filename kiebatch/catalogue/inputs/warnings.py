@@ -8,25 +8,22 @@ from kiebatch.catalogue import prices
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.messages import allowed_hint
 from kiebatch.catalogue.models import Model
-from kiebatch.catalogue.saying import bare, say
+from kiebatch.catalogue.saying import around, bare, say
 from kiebatch.catalogue.shapes import Schema
 from kiebatch.errors import counted
 from kiebatch.model import Price
 
-CLOSING_DAYS = 30  # so long before its last day a model is warned about
 EXPENSIVE = 3  # warn where an option makes a job cost at least so many times as much
 
 
 def warn_about_status(draft: Draft, on: date) -> None:
     """Say where a model is closed, closes soon, or has a newer form."""
     model = draft.model
-    left = (date.fromisoformat(model.last_day) - on).days if model.last_day else None
-    if model.status == "withdrawn" or (left is not None and left < 0):
-        closed = f" on {model.last_day}" if model.last_day else ""
-        message = f"`{model.id}` is withdrawn: the service has closed it{closed}"
+    if model.is_closed(on):
+        message = f"`{model.id}` is withdrawn: the service has closed it{around(' on ', model.last_day)}"
         draft.error("model", message, hint=_way_out(model), code="withdrawn")
-    elif left is not None and left <= CLOSING_DAYS:
-        message = f"`{model.id}` closes on {model.last_day}, in {counted(left, 'day')}"
+    elif model.closes_soon(on):
+        message = f"`{model.id}` closes on {model.last_day}, in {counted(model.days_left(on) or 0, 'day')}"
         draft.warn("model", message, hint=_way_out(model), code="closing")
     elif model.status == "superseded":
         message = f"`{model.id}` is an older form and may stop any day"
@@ -34,16 +31,14 @@ def warn_about_status(draft: Draft, on: date) -> None:
 
 
 def _way_out(model: Model) -> str:
-    found = newer(model)
-    return f"{found}; `kiebatch migrate FILE` writes the change" if found else ""
+    return around("", newer(model), "; `kiebatch migrate FILE` writes the change")
 
 
 def newer(model: Model) -> str:
     """Return in words what takes a model's place, and what that lacks; nothing where nothing does."""
     if not model.superseded_by:
         return ""
-    lacks = f", {model.superseded_note}" if model.superseded_note else ""
-    return f"`{model.superseded_by}` takes its place{lacks}"
+    return f"`{model.superseded_by}` takes its place{around(', ', model.superseded_note)}"
 
 
 def warn(draft: Draft) -> None:
@@ -116,10 +111,14 @@ def _many_outputs(draft: Draft) -> None:
             f"how many pictures `{model.id}` makes, and so its price, is known only afterwards",
             code="unknown-count",
         )
-        return
-    field = said.get("field", "") if isinstance(said, dict) else ""
+    elif isinstance(said, dict) and "field" in said and said["field"] not in draft.input:
+        _count_left_open(draft, said["field"])
+
+
+def _count_left_open(draft: Draft, field: str) -> None:
+    model = draft.model
     count = prices.count(model, {**model.defaults, **draft.input}).value
-    if field and field not in draft.input and count and count > 1:
+    if count and count > 1:
         word = next((f for f, t in model.fields.items() if t.name == field), field)
         draft.warn(
             "model",

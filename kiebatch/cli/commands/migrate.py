@@ -37,7 +37,7 @@ class _Ways:
         old = self.catalogue.get(name) or next(iter(self.catalogue.named(name)), None)
         if old is None:
             return None
-        closing = migrating.is_closed(old, self.today) or migrating.closes_soon(old, self.today)
+        closing = old.is_closed(self.today) or old.closes_soon(self.today)
         wanted = closing or (self.every and old.status != "current")
         return migrating.migration(old, self.catalogue) if wanted else None
 
