@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from kiebatch.catalogue.naming import Names
-from kiebatch.catalogue.saying import any_of, bare, options_hint, quoted, say, size_of
+from kiebatch.catalogue.saying import any_of, around, bare, options_hint, quoted, say, size_of
 from kiebatch.catalogue.shapes import Condition, Consequence, Rule, Schema
 from kiebatch.catalogue.validators import validator
 from kiebatch.errors import Finding
@@ -45,7 +45,7 @@ def spoken(condition: Condition, names: Names, *, given_only: bool = False) -> s
     for part in (condition, *condition.get("allOf", ())):
         absent = part.get("not", Condition()).get("required", ())
         parts += [f"without {names.shown(name)}" for name in absent]
-    return " " + " and ".join(parts) if parts else ""
+    return around(" ", " and ".join(parts))
 
 
 def _value_words(name: str, wanted: Schema, names: Names) -> Iterable[str]:
@@ -143,4 +143,4 @@ def _left_hint(own: Schema, name: str, value: JSON, names: Names) -> str:
 
 
 def _why(rule: Rule) -> str:
-    return f"; {rule['why']}" if rule.get("why") else ""
+    return around("; ", rule.get("why"))

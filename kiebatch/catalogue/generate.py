@@ -11,6 +11,7 @@ from kiebatch import formats
 from kiebatch.catalogue import guide, prices, reading
 from kiebatch.catalogue import names as catalogue
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
+from kiebatch.catalogue.saying import around
 from kiebatch.catalogue.shapes import LIMITS, Entry, Index, MediaNote, Schema
 from kiebatch.model import JSON, as_list, as_mapping, json_of
 
@@ -205,8 +206,7 @@ def _own_field(m: Model, name: str, schema: Schema) -> JSON:
     friendly = any(t.name == name for f, t in m.fields.items() if f != "prompt")
     found = _clean(schema, lenient=friendly)
     if schema.get("media", MediaNote()).get("kind") in ("image", "video", "audio"):
-        role = m.role_of(name)
-        files = f"; files of yours go under `{role}:`" if role else ""
+        files = around("; files of yours go under `", m.role_of(name), ":`")
         found["description"] = f"http addresses{files}"
     return found
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kiebatch.catalogue import names, prices, suggesting
-from kiebatch.catalogue.models import Model
-from kiebatch.model import JSON, USD_PER_CREDIT
+from kiebatch.catalogue.models import Field, Model
+from kiebatch.catalogue.saying import around
+from kiebatch.catalogue.shapes import Schema
+from kiebatch.model import JSON, USD_PER_CREDIT, Modality
 
 _HEAD = """# Models
 
@@ -22,17 +24,17 @@ an ambiguous name lists the choices. How to add a model of your own is in [catal
 def page() -> str:
     """Return the page as Markdown."""
     found = names.load()
-    models = [m for m in found.all() if m.status == "current"]
+    current = [m for m in found.all() if m.status == "current"]
+    older = [m for m in found.all() if m.status != "current"]
+    head = _HEAD.format(version=found.version, as_of=found.as_of, count=len(found.all()), usd=USD_PER_CREDIT)
     parts = [
-        _HEAD.format(
-            version=found.version, as_of=found.as_of, count=len(found.all()), usd=USD_PER_CREDIT
-        ).rstrip(),
+        head.rstrip(),
         _intents(found),
-        _section("Pictures", [m for m in models if m.modality == "image"], _PICTURES),
-        _section("Clips", [m for m in models if m.modality == "video"], _CLIPS),
-        _section("Sound", [m for m in models if m.modality == "audio"], _SOUND),
-        _older([m for m in found.all() if m.status != "current"]),
-        _notes(models),
+        _section("Pictures", "image", current, _PICTURES),
+        _section("Clips", "video", current, _CLIPS),
+        _section("Sound", "audio", current, _SOUND),
+        _older(older),
+        _notes(current),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -44,7 +46,7 @@ def _intents(found: names.Catalogue) -> str:
         for model_id, why in intent.models.items():
             model = found.get(model_id)
             cost = prices.cheapest(model) if model else ""
-            lines.append(f"- `{model_id}`: {why}" + (f" ({cost})" if cost else ""))
+            lines.append(f"- `{model_id}`: {why}{around(' (', cost, ')')}")
         lines.append("")
     return "\n".join(lines).rstrip()
 
@@ -52,15 +54,16 @@ def _intents(found: names.Catalogue) -> str:
 _Column = tuple[str, Callable[[Model], str]]
 
 
-def _section(title: str, models: Sequence[Model], columns: Sequence[_Column]) -> str:
+def _section(title: str, modality: Modality, models: Sequence[Model], columns: Sequence[_Column]) -> str:
     lines = [
         f"## {title}",
         "",
         "| " + " | ".join(name for name, _ in columns) + " |",
         "| --- " * len(columns) + "|",
     ]
-    for model in sorted(models, key=lambda m: (m.maker.lower(), m.id)):
-        lines.append("| " + " | ".join(show(model) or "" for _, show in columns) + " |")
+    made = [model for model in models if model.modality == modality]
+    for model in sorted(made, key=lambda m: (m.maker.lower(), m.id)):
+        lines.append("| " + " | ".join(show(model) for _, show in columns) + " |")
     return "\n".join(lines)
 
 
@@ -72,20 +75,21 @@ def _shapes(m: Model) -> str:
     target = m.fields.get("aspect_ratio")
     if not target:
         return ""
-    options = list(target.values) if target.values else _options(m, target.name)
-    wide = "16:9" in options
-    return f"{len(options)}{', 16:9' if wide else ', no 16:9'}"
+    options = _options(m, target)
+    wide = "16:9" if "16:9" in options else "no 16:9"
+    return f"{len(options)}, {wide}"
 
 
-def _options(m: Model, name: str) -> list[JSON]:
-    return list(m.properties.get(name, {}).get("enum") or ())
+def _options(m: Model, target: Field) -> list[JSON]:
+    """Return the options of a field as an author writes them."""
+    return list(target.values or m.properties.get(target.name, Schema()).get("enum", ()))
 
 
 def _sizes(m: Model) -> str:
     target = m.fields.get("resolution")
     if not target:
         return ""
-    options = [str(o) for o in (target.values or _options(m, target.name)) if str(o).lower() != "auto"]
+    options = [str(o) for o in _options(m, target) if str(o).lower() != "auto"]
     if len(options) < 2:
         return "".join(options)
     return f"{options[0]} to {options[-1]}"
@@ -93,13 +97,12 @@ def _sizes(m: Model) -> str:
 
 def _pictures_in(m: Model) -> str:
     fields = {fields["image"] for role, fields in m.roles.items() if "image" in fields and role != "mask"}
-    most = 0
-    for name in fields:
-        schema = m.properties[name]
-        most += int(schema.get("maxItems") or 0) if schema.get("type") == "array" else 1
-        if schema.get("type") == "array" and "maxItems" not in schema:
-            return "any"
-    return str(most) if most else ""
+    schemas = [m.properties[name] for name in fields]
+    lists = [schema for schema in schemas if schema.get("type") == "array"]
+    if any("maxItems" not in schema for schema in lists):
+        return "any"
+    most = sum(schema["maxItems"] for schema in lists) + len(schemas) - len(lists)
+    return str(most or "")
 
 
 def _yes(word: str) -> Callable[[Model], str]:
@@ -110,8 +113,7 @@ def _prompt_length(m: Model) -> str:
     target = m.fields.get("prompt")
     if not target:
         return "none"
-    most = m.properties.get(target.name, {}).get("maxLength")
-    return str(most) if most else ""
+    return str(m.properties.get(target.name, Schema()).get("maxLength", ""))
 
 
 def _lengths(m: Model) -> str:
@@ -119,10 +121,12 @@ def _lengths(m: Model) -> str:
     if not target:
         return ""
     schema = m.properties[target.name]
-    numbers = [str(o) for o in schema.get("enum") or ()]
+    numbers = [str(o) for o in schema.get("enum", ())]
+    if len(numbers) > 4:
+        return f"{numbers[0]} to {numbers[-1]}"
     if numbers:
-        return "/".join(numbers) if len(numbers) <= 4 else f"{numbers[0]} to {numbers[-1]}"
-    for part in (schema, *(schema.get("anyOf") or ())):
+        return "/".join(numbers)
+    for part in (schema, *schema.get("anyOf", ())):
         if "maximum" in part:
             return f"{part.get('minimum', 1):g} to {part['maximum']:g}"
     return "6 to 30" if "pattern" in schema else "yes"
@@ -148,7 +152,9 @@ def _sound(m: Model) -> str:
 
 def _outputs(m: Model) -> str:
     said = m.outputs.get("count", 1)
-    return "?" if said is None else str(said["default"] if isinstance(said, dict) else said)
+    if isinstance(said, dict):
+        said = said["default"]
+    return "?" if said is None else str(said)
 
 
 def _name(m: Model) -> str:
@@ -187,7 +193,7 @@ _SOUND: Sequence[_Column] = (
     ("model", _name),
     ("for", lambda m: m.task),
     ("credits", _price),
-    ("voices", lambda m: str(len(m.voices)) if m.voices else _yes("voice")(m)),
+    ("voices", lambda m: str(len(m.voices) or _yes("voice")(m))),
     ("seconds", _lengths),
     ("source", _kinds_in("source")),
     ("references", _kinds_in("references")),
@@ -207,7 +213,7 @@ def _older(models: Sequence[Model]) -> str:
         "| --- | --- | --- |",
     ]
     for m in sorted(models, key=lambda m: (m.status, m.modality, m.id)):
-        lines.append(f"| `{m.id}` | {m.status} | {f'`{m.superseded_by}`' if m.superseded_by else ''} |")
+        lines.append(f"| `{m.id}` | {m.status} | {around('`', m.superseded_by, '`')} |")
     return "\n".join(lines)
 
 

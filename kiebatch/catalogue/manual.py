@@ -10,9 +10,10 @@ from kiebatch.catalogue import names, prices, rules, saying
 from kiebatch.catalogue.media_limits import limits_of
 from kiebatch.catalogue.models import Field, Model
 from kiebatch.catalogue.naming import names_of
+from kiebatch.catalogue.saying import around
 from kiebatch.catalogue.shapes import MediaNote, PriceRow, Rule, Schema
 from kiebatch.errors import plain
-from kiebatch.model import JSON, USD_PER_CREDIT, tidy
+from kiebatch.model import JSON, USD_PER_CREDIT, one_or_more, tidy
 
 _PROMPTS = {
     "image": "A small boat nears the lighthouse at dusk, storm light, 35 mm film",
@@ -28,6 +29,7 @@ _FILES: Mapping[str, JSON] = {
     "task": {"shot": 1, "as": "task"},
 }
 _LISTS = ("references",)
+_MOST_OPTIONS = 20  # of a field; more are counted
 _AT_THE_TOP = ("prompt", "negative_prompt", "voice", "seed")  # a shot has these keys beside `params`
 _TYPES = {"string": "text", "integer": "whole number", "array": "list", "boolean": "true or false"}
 # Kinds of media in words: one, and several.
@@ -55,8 +57,8 @@ def page(model: Model) -> str:
         ("RULES", [rules.in_words(rule, names_of(model)) for rule in model.constraints]),
         ("PRICES", [price_line(row) for row in model.prices] or ["not known: a job needs --allow-unpriced"]),
         ("PROMPTING", list(model.prompting)),
-        ("VOICES", [", ".join(model.voices)] if model.voices else []),
-        ("EXAMPLE", example(model).splitlines() if model.status != "withdrawn" else []),
+        ("VOICES", list(filter(None, [", ".join(model.voices)]))),
+        ("EXAMPLE", [] if model.status == "withdrawn" else example(model).splitlines()),
         ("SOURCES", _sources(model)),
     ]
     blocks = [
@@ -68,15 +70,13 @@ def page(model: Model) -> str:
 
 
 def _names(model: Model) -> list[str]:
-    maker = f", by {model.maker}" if model.maker else ""
     lines = [
-        f"{model.id}: {model.title}{maker}",
+        f"{model.id}: {model.title}{around(', by ', model.maker)}",
         f"{model.modality}, {', '.join(model.tasks)}; {model.family} API, {model.endpoint}",
     ]
     if model.status != "current":
-        newer = f"; `{model.superseded_by}` takes its place" if model.superseded_by else ""
-        lacks = f", {model.superseded_note}" if model.superseded_note else ""
-        lines.append(f"{model.status}{newer}{lacks}")
+        newer = around("; `", model.superseded_by, "` takes its place")
+        lines.append(f"{model.status}{newer}{around(', ', model.superseded_note)}")
     if model.aliases:
         lines.append(f"also called {', '.join(model.aliases)}")
     if model.last_day:
@@ -94,44 +94,44 @@ def _sources(model: Model) -> list[str]:
     ]
     for path, fact in model.provenance.items():
         more = ", ".join(filter(None, (fact.get("as_of"), fact.get("confidence"), fact.get("note"))))
-        lines.append(f"{path}: from {fact.get('source')}{f' ({more})' if more else ''}")
+        lines.append(f"{path}: from {fact.get('source')}{around(' (', more, ')')}")
     return lines
 
 
 def _inputs(model: Model) -> list[str]:
     """One line per field, under the words that a scene file has for it."""
-    required = set(model.input.get("required") or ()) - set(model.defaults) - set(model.fill)
+    shown = {name: target for name, target in model.fields.items() if target.name in model.properties}
     media = {field for fields in model.roles.values() for field in fields.values()}
-    lines, shown = [], set()
-    for friendly, target in model.fields.items():
-        schema = model.properties.get(target.name)
-        if schema is None or (friendly == "voice" and target.wrap is None and friendly in shown):
-            continue
-        word = friendly if friendly in _AT_THE_TOP else f"params.{friendly}"
-        sent = f", sent as `{target.name}`" if target.name != friendly else ""
-        lines.append(f"{word}: {_described(schema, target)}{_required(target.name in required)}{sent}")
-        shown.add(target.name)
-    own = {name: schema for name, schema in model.properties.items() if name not in shown | media}
-    for name, schema in own.items():
-        note = f" ({schema['description']})" if schema.get("description") else ""
-        lines.append(f"params.{name}: {_described(schema, Field(name))}{_required(name in required)}{note}")
-    return lines
+    said = media | {target.name for target in shown.values()}
+    return [
+        *(_friendly_line(model, name, target) for name, target in shown.items()),
+        *(_own_line(model, name) for name in model.properties if name not in said),
+    ]
 
 
-def _required(is_required: bool) -> str:
-    return ", required" if is_required else ""
+def _friendly_line(model: Model, friendly: str, target: Field) -> str:
+    word = friendly if friendly in _AT_THE_TOP else f"params.{friendly}"
+    sent = "" if target.name == friendly else f", sent as `{target.name}`"
+    return f"{word}: {_described(model, target)}{sent}"
 
 
-def _described(schema: Schema, field: Field) -> str:
+def _own_line(model: Model, name: str) -> str:
+    note = model.properties[name].get("description")
+    return f"params.{name}: {_described(model, Field(name))}{around(' (', note, ')')}"
+
+
+def _described(model: Model, field: Field) -> str:
+    """Say what a field takes, and whether a job needs it."""
+    needed = set(model.input.get("required", ())) - set(model.defaults) - set(model.fill)
+    parts = [_takes(model.properties[field.name], field)]
+    if field.name in needed:
+        parts.append("required")
+    return ", ".join(parts)
+
+
+def _takes(schema: Schema, field: Field) -> str:
     """Say what a field takes: its options or its type, its range, its limits, its default."""
-    options = [saying.say(option) for option in field.values or schema.get("enum") or ()]
-    if options:
-        more = f" and {len(options) - 20} more" if len(options) > 20 else ""
-        parts = [", ".join(options[:20]) + more]
-    else:
-        kind = str(schema.get("type", "anything"))
-        parts = [_TYPES.get(kind, kind)]
-    parts += _range(schema)
+    parts = [_options(schema, field), *_range(schema)]
     if "maxLength" in schema:
         parts.append(f"at most {schema['maxLength']} characters")
     if "maxItems" in schema:
@@ -139,6 +139,17 @@ def _described(schema: Schema, field: Field) -> str:
     if "default" in schema:
         parts.append(f"default {saying.say(field.said(schema['default']))}")
     return ", ".join(parts)
+
+
+def _options(schema: Schema, field: Field) -> str:
+    """Say the options of a field, the first twenty of them; its type where it has none."""
+    options = [saying.say(option) for option in field.values or schema.get("enum", ())]
+    if not options:
+        kind = schema.get("type", "anything")
+        return _TYPES.get(kind, kind)
+    more = len(options) - _MOST_OPTIONS
+    listed = ", ".join(options[:_MOST_OPTIONS])
+    return f"{listed} and {more} more" if more > 0 else listed
 
 
 def _range(schema: Schema) -> list[str]:
@@ -211,8 +222,8 @@ def price_line(row: PriceRow) -> str:
         line += f", the first {row['free']} free"
     if row.get("plus") and not row.get("adds"):
         line += f", of what comes out and of {', '.join(row['plus'])}"
-    note = f"; {row['note']}" if row.get("note") else ""
-    return f"{when}{': ' if when else ''}{', '.join([line, *_known_from(row)])}{note}"
+    known = ", ".join([line, *_known_from(row)])
+    return f"{around('', when, ': ')}{known}{around('; ', row.get('note'))}"
 
 
 def _known_from(row: PriceRow) -> Iterable[str]:
@@ -225,28 +236,26 @@ def _known_from(row: PriceRow) -> Iterable[str]:
 
 
 def _condition(name: str, wanted: JSON) -> str:
-    if wanted in ("given", "absent"):
-        return f"{'with' if wanted == 'given' else 'without'} {name}"
-    options = wanted if isinstance(wanted, list) else [wanted]
-    return f"{name} {saying.any_of(saying.say(option) for option in options)}"
+    if wanted == "given":
+        return f"with {name}"
+    if wanted == "absent":
+        return f"without {name}"
+    return f"{name} {saying.any_of(saying.say(option) for option in one_or_more(wanted))}"
 
 
 def example(model: Model) -> str:
     """Return a scene file that uses the model, as small as it can be."""
     shot: dict[str, JSON] = {"id": 1, "model": model.id}
-    target = model.fields.get("prompt")
-    if target is not None:
-        shot["prompt"] = _example_prompt(model, target.name)
+    if "prompt" in model.fields:
+        shot["prompt"] = _example_prompt(model, model.fields["prompt"].name)
     words = {field.name for name, field in model.fields.items() if name in ("prompt", "voice")}
     params: dict[str, JSON] = {}
     for name in dict.fromkeys(_needed(model)):
-        if target is not None and name == target.name:
-            continue
-        place = model.place_of(name)
+        schema, place = model.properties.get(name, Schema()), model.place_of(name)
         if place:
-            _add_medium(shot, place, int(model.properties[name].get("minItems") or 1))
+            _add_medium(shot, place, schema.get("minItems") or 1)
         elif name not in words:
-            params[name] = _sample(name, model.properties[name])
+            params[name] = _sample(name, schema)
     if "voice" in model.fields and model.voices:
         shot["voice"] = next(iter(model.voices))
     if _makes_wide(model, params):
@@ -308,7 +317,7 @@ def _makes_wide(model: Model, params: Mapping[str, JSON]) -> bool:
 def _scenes_before(model: Model, shot: dict[str, JSON]) -> list[JSON]:
     """Return the scene whose task the shot starts from, where its model takes one; the shot comes after it."""
     source = shot.get("source")
-    takes_task = _FILES["task"] in (source if isinstance(source, list) else [source])
+    takes_task = _FILES["task"] in one_or_more(source)
     before = names.load().get(model.follows[0]) if takes_task and model.follows else None
     if before is None:
         return []

@@ -8,7 +8,7 @@ from kiebatch.catalogue.conditions import spoken
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.naming import names_of
 from kiebatch.catalogue.saying import as_number, listing, say
-from kiebatch.catalogue.shapes import Rule
+from kiebatch.catalogue.shapes import Condition, Rule
 from kiebatch.errors import Finding
 from kiebatch.model import JSON, LocalFile, Media, MediaFacts, Ref
 
@@ -37,7 +37,7 @@ def size_differs(first: tuple[Media, MediaFacts], other: tuple[Media, MediaFacts
 def max_seconds(model: Model, rule: Rule, given: GivenMedia, sent: Mapping[str, JSON]) -> Iterable[Finding]:
     for medium, fact in given.get(rule["field"], ()):
         if fact.duration_s is not None and fact.duration_s > rule["max"] + 0.05:
-            when = spoken(rule["if"], names_of(model)) if "if" in rule else ""
+            when = spoken(rule.get("if", Condition()), names_of(model))
             yield Finding(
                 field=medium.role,
                 message=f"`{path_of(medium.ref)}` lasts {fact.duration_s:.1f} s; `{model.id}` takes {say(rule['max'])} s {when}".rstrip(),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kiebatch.catalogue.inputs.defaults import default_value
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.names import Catalogue
+from kiebatch.catalogue.saying import around
 from kiebatch.model import JSON
 
 
@@ -74,7 +75,7 @@ class Migration:
         found = default_value(self.new, name, value)
         if found is None or found.fits:
             return ""
-        return f"`{self.new.id}` does not take `{name}: {value}`" + (f"; {found.hint}" if found.hint else "")
+        return f"`{self.new.id}` does not take `{name}: {value}`{around('; ', found.hint)}"
 
     def lacks(self) -> tuple[str, ...]:
         """Return what the old model takes and the new one does not: roles, seed, what to avoid, a voice."""

@@ -17,6 +17,7 @@ from typing import Literal
 from kiebatch.catalogue.models import JOBS_ENDPOINT, Model
 from kiebatch.catalogue.patches import NEEDED, is_whole, patched
 from kiebatch.catalogue.reading import index, model, own_models, shipped_models, spellings, squash
+from kiebatch.catalogue.saying import around
 from kiebatch.catalogue.shapes import Entry, Measured
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
 
@@ -119,10 +120,7 @@ class Catalogue:
             raise self._unknown(name)
         fitting = [m for m in found if modality in (None, m.modality)]
         if not fitting:
-            raise UnknownModel(
-                f"`{found[0].id}` makes {_NOUN[found[0].modality]}, and this wants {_NOUN[str(modality)]}",
-                hint=_choices(m for m in self._near(name) if m.modality == modality),
-            )
+            raise self._makes_something_else(name, found[0], str(modality))
         kept = next((m for m in fitting if m.id == keep), None)
         chosen = kept or _newest(name, fitting, pictures, mask)
         if chosen:
@@ -139,16 +137,21 @@ class Catalogue:
 
     def _withdrawn(self, name: str, gone: Model) -> UnknownModel:
         instead = self._instead(gone)
-        hint = f"today there is {', '.join(f'`{m.id}`' for m in instead)}" if instead else ""
+        hint = around("today there is ", ", ".join(f"`{m.id}`" for m in instead))
         if gone.superseded_by and instead:
-            lacks = _lacks(gone, instead[0])
-            hint = f"`{instead[0].id}` takes its place" + (f", without {lacks}" if lacks else "")
-            hint += "; `kiebatch migrate FILE` writes the change"
-        closed = f" on {gone.last_day}" if gone.last_day else ""
+            lacks = around(", without ", _lacks(gone, instead[0]))
+            hint = f"`{instead[0].id}` takes its place{lacks}; `kiebatch migrate FILE` writes the change"
+        closed = around(" on ", gone.last_day)
         return UnknownModel(
             f"`{name}` is withdrawn: the service has closed it{closed}",
             hint=hint,
             choices=[m.id for m in instead],
+        )
+
+    def _makes_something_else(self, name: str, found: Model, wanted: str) -> UnknownModel:
+        return UnknownModel(
+            f"`{found.id}` makes {_NOUN[found.modality]}, and this wants {_NOUN[wanted]}",
+            hint=_choices(m for m in self._near(name) if m.modality == wanted),
         )
 
     def _unknown(self, name: str) -> UnknownModel:
@@ -181,7 +184,7 @@ class Catalogue:
         today = self._behind(path)
         return UnknownModel(
             f"`{name}` is an address of the API, not a model",
-            hint="name the model: " + ", ".join(f"`{i}`" for i in today[:6]) if today else "",
+            hint=around("name the model: ", ", ".join(f"`{i}`" for i in today[:6])),
             choices=today,
         )
 
@@ -203,7 +206,7 @@ class Catalogue:
         if len(wanted) < 3:
             return []
         keys = [*self._index["ids"], *self._index["names"], *(squash(i) for i, _ in self._own)]
-        like = [key for key in keys if key.startswith(wanted) or (len(key) >= 5 and wanted.startswith(key))]
+        like = [key for key in keys if _begins_alike(key, wanted)]
         like += [key for key in keys if wanted in key]
         if len(wanted) > 5:
             like += get_close_matches(wanted, keys, n=8, cutoff=0.75)
@@ -225,6 +228,10 @@ class Catalogue:
             if m[1] == gone.modality and m[3] == "current" and m[4] == gone.task
         ]
         return [m for m in (self.get(i) for i in ids[:4]) if m is not None]
+
+
+def _begins_alike(key: str, wanted: str) -> bool:
+    return key.startswith(wanted) or (len(key) >= 5 and wanted.startswith(key))
 
 
 def _newest(name: str, models: Sequence[Model], pictures: bool | None, mask: bool) -> Model | None:
@@ -269,7 +276,7 @@ def _choices(found: Iterable[Model]) -> str:
     ids = [f"`{m.id}`" for m in found]
     if len(ids) == 1:
         return f"did you mean {ids[0]}?"
-    return f"there is {', '.join(ids)}" if ids else ""
+    return around("there is ", ", ".join(ids))
 
 
 def load(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time
+from itertools import filterfalse
 
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.measured import as_measured
@@ -84,11 +85,9 @@ def _listed_price(model: Model, input: Mapping[str, JSON], media: MediaByRef, mo
 
 def _price(model: Model, input: Mapping[str, JSON], media: MediaByRef, at: datetime) -> Price:
     job = _Job(model, input, {**model.defaults, **input}, media)
-    over = [row for row in model.prices if ended(row, at)]
-    live = _without_regular([row for row in model.prices if row not in over])
-    gone = [row for row in over if _could_set(row, job)]
-    note = "".join(_gone_words(row) for row in gone[:1])
-    base = _base(job, [row for row in live if not _adds(row)])
+    live, gone = _rows_at(at, job)
+    note = _ended_words(gone[0]) if gone else ""
+    base = _base(job, live)
     if base is None:
         return Price(amount=None, kind="unknown", as_of=_oldest(gone), note=note)
     added = list(_added(job, live))
@@ -99,7 +98,14 @@ def _price(model: Model, input: Mapping[str, JSON], media: MediaByRef, at: datet
     return _found(rows, amount, note)
 
 
-def _gone_words(row: PriceRow) -> str:
+def _rows_at(at: datetime, job: _Job) -> tuple[list[PriceRow], list[PriceRow]]:
+    """Return the rows that hold at a moment, and those that have ended and could have set the price."""
+    over = [row for row in job.model.prices if ended(row, at)]
+    live = _without_regular([row for row in job.model.prices if row not in over])
+    return live, [row for row in over if _could_set(row, job)]
+
+
+def _ended_words(row: PriceRow) -> str:
     return f"the price of {row['credits']:g} credits ended on {row.get('until')}"
 
 
@@ -135,7 +141,7 @@ def _is_billed(row: PriceRow) -> bool:
 
 def _base(job: _Job, rows: Sequence[PriceRow]) -> tuple[PriceRow, _Amount] | None:
     """Return the row that sets the price, and how much it comes to; None where no row can be trusted."""
-    states = [(row, _holds(conditions(row), job)) for row in rows]
+    states = [(row, _holds(conditions(row), job)) for row in filterfalse(_adds, rows)]
     # A condition on something that is not said leaves several rows possible: the dearest is the bound.
     open_ = [row for row, state in states if state is None]
     closest = _closest([row for row, state in states if state])

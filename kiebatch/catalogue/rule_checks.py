@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from kiebatch.catalogue.conditions import spoken
 from kiebatch.catalogue.naming import Names
-from kiebatch.catalogue.saying import as_number, bare, options_hint, say, top, values_at
-from kiebatch.catalogue.shapes import Rule
+from kiebatch.catalogue.saying import around, as_number, bare, options_hint, say, top, values_at
+from kiebatch.catalogue.shapes import Condition, Rule
 from kiebatch.errors import Finding
 from kiebatch.model import JSON, as_list
 
@@ -19,11 +19,11 @@ def _given(sent: Mapping[str, JSON], name: str) -> bool:
 
 
 def _because(rule: Rule) -> str:
-    return f" ({rule['why']})" if rule.get("why") else ""
+    return around(" (", rule.get("why"), ")")
 
 
 def _when(rule: Rule, names: Names) -> str:
-    return spoken(rule["if"], names, given_only=True) if "if" in rule else ""
+    return spoken(rule.get("if", Condition()), names, given_only=True)
 
 
 def at_least_one(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
@@ -219,6 +219,10 @@ def pictures_or_clip(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iter
 
 def _kind_by_ending(address: str) -> str:
     ending = address.split("?")[0].split("#")[0].rsplit(".", 1)[-1].lower()
-    if ending in ("mp4", "mov", "webm", "m4v"):
-        return "video"
-    return "image" if ending in ("png", "jpg", "jpeg", "webp", "gif", "bmp") else ""
+    return _KINDS_BY_ENDING.get(ending, "")
+
+
+_KINDS_BY_ENDING = {
+    **dict.fromkeys(("mp4", "mov", "webm", "m4v"), "video"),
+    **dict.fromkeys(("png", "jpg", "jpeg", "webp", "gif", "bmp"), "image"),
+}

@@ -15,8 +15,8 @@ from kiebatch.catalogue.conditions import applies, spoken, then_words, unmet
 from kiebatch.catalogue.media_rules import GivenMedia
 from kiebatch.catalogue.models import Model
 from kiebatch.catalogue.naming import Names
-from kiebatch.catalogue.saying import say
-from kiebatch.catalogue.shapes import Rule, RuleKind
+from kiebatch.catalogue.saying import around, say
+from kiebatch.catalogue.shapes import Condition, Rule, RuleKind
 from kiebatch.errors import Finding
 from kiebatch.model import JSON
 
@@ -119,7 +119,6 @@ def broken_by_media(model: Model, given: GivenMedia, sent: Mapping[str, JSON]) -
 
 def in_words(rule: Rule, names: Names) -> str:
     """Say a rule as a person would: `with `source`: `safety_tolerance` 0, 1 or 2`."""
-    when = spoken(rule["if"], names).strip() if "if" in rule else ""
+    when = spoken(rule.get("if", Condition()), names).strip()
     said = then_words(rule["then"], names) if "then" in rule else KINDS[rule["kind"]].words(rule, names)
-    why = f" ({rule['why']})" if rule.get("why") else ""
-    return f"{when}: {said}{why}" if when else f"{said}{why}"
+    return f"{around('', when, ': ')}{said}{around(' (', rule.get('why'), ')')}"

@@ -25,7 +25,7 @@ def bare(word: str) -> str:
 
 
 def around(before: str, text: str | None, after: str = "") -> str:
-    """Return a text with what stands before and after it; nothing where there is no text."""
+    """Return a text between two others; nothing where there is no text."""
     return f"{before}{text}{after}" if text else ""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import lengths
-from kiebatch.catalogue.saying import A_KIND, any_of, bare, options_hint, quoted, say, size_of
+from kiebatch.catalogue.saying import A_KIND, any_of, around, bare, options_hint, quoted, say, size_of
 from kiebatch.catalogue.shapes import Schema
 from kiebatch.errors import Finding
 from kiebatch.model import JSON, as_form, json_of
@@ -183,7 +183,7 @@ def allowed_hint(schema: Schema, values: Mapping[str, JSON] | None, found: JSON 
 def _or_one_of(schema: Schema) -> str:
     """Say which options a field has beside its range: `, or -1`."""
     also = [say(option) for part in schema.get("anyOf", ()) for option in part.get("enum", ())]
-    return f", or {any_of(also)}" if also else ""
+    return around(", or ", any_of(also))
 
 
 def _type(wanted: JSON) -> str:

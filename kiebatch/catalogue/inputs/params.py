@@ -9,7 +9,7 @@ from kiebatch import addresses
 from kiebatch.catalogue import models, prices, reading
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import addresses_in, coerced, files_in, is_web, urls_in
-from kiebatch.catalogue.saying import bare, listing
+from kiebatch.catalogue.saying import around, bare, listing
 from kiebatch.model import JSON, Media, WebURL, one_or_more
 
 THROUGH = "if the service has it nevertheless: `extra_params` sends it as it is"
@@ -109,7 +109,7 @@ def _media_problem(draft: Draft, name: str, refs: list[str]) -> tuple[str, str, 
 
 def _role_hint(draft: Draft, name: str) -> str:
     role = draft.model.role_of(name)
-    return f"files of yours go under `{role}:`; they are uploaded for you" if role else ""
+    return around("files of yours go under `", role, ":`; they are uploaded for you")
 
 
 def _is_asset(draft: Draft, ref: str) -> bool:
@@ -177,7 +177,7 @@ def no_friendly(draft: Draft, name: str) -> str:
     if name in said:
         return said[name]
     takes = listing(n for n, p in draft.model.properties.items() if "media" not in p)
-    return f"it takes {takes}" if takes else ""
+    return around("it takes ", takes)
 
 
 def read_extra(draft: Draft) -> set[str]:
