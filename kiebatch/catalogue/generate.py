@@ -228,15 +228,20 @@ def _clean(schema: Mapping[str, object], *, lenient: bool = False) -> dict[str, 
 
 def _types(schema: Mapping[str, JSON], *, lenient: bool) -> dict[str, JSON]:
     """Return the type of a field, or its options, as a scene file may write them."""
-    kind, options = schema["type"], as_list(schema.get("enum"))
-    if kind == "string" and options:
-        spelt = _cases(options) if lenient else options
-        return {"enum": [*spelt, *(int(o) for o in options if isinstance(o, str) and o.isdecimal())]}
+    kind = schema["type"]
+    if kind == "string" and "enum" in schema:
+        return {"enum": _spelt(as_list(schema["enum"]), lenient=lenient)}
     if kind == "string" and (lenient or "pattern" in schema):
         return {"type": ["string", "integer"]}
     if kind in ("integer", "number") and lenient:
         return {"type": [kind, "string"]}
     return {}
+
+
+def _spelt(options: Sequence[JSON], *, lenient: bool) -> list[JSON]:
+    """Return the options of a text, and as numbers those that are whole ones."""
+    numbers = [int(option) for option in options if isinstance(option, str) and option.isdecimal()]
+    return [*(_cases(options) if lenient else options), *numbers]
 
 
 def _cases(options: Sequence[JSON]) -> list[JSON]:

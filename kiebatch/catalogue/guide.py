@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from kiebatch.catalogue import names, prices, suggesting
@@ -97,12 +98,13 @@ def _sizes(m: Model) -> str:
 
 def _pictures_in(m: Model) -> str:
     fields = {fields["image"] for role, fields in m.roles.items() if "image" in fields and role != "mask"}
-    schemas = [m.properties[name] for name in fields]
-    lists = [schema for schema in schemas if schema.get("type") == "array"]
-    if any("maxItems" not in schema for schema in lists):
-        return "any"
-    most = sum(schema["maxItems"] for schema in lists) + len(schemas) - len(lists)
-    return str(most or "")
+    most = sum(_most_media(m.properties[name]) for name in fields)
+    return {0: "", math.inf: "any"}.get(most, f"{most:g}")
+
+
+def _most_media(schema: Schema) -> float:
+    """Return how many media a field takes; infinity where it has no limit."""
+    return schema.get("maxItems", math.inf) if schema.get("type") == "array" else 1
 
 
 def _yes(word: str) -> Callable[[Model], str]:

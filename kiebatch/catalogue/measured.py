@@ -99,19 +99,9 @@ def learnt(known: Sequence[Measured], bills: Iterable[Bill], day: str) -> list[M
 
 
 def _learnt(before: Measured | None, bills: Sequence[Bill], day: str) -> Measured | None:
-    first, costs = bills[0], [bill.credits for bill in bills]
-    highest = max(costs)
-    equal = highest - min(costs) <= ROUNDING
-    known = before.credits if before else first.listed
-    row = Measured(
-        model=first.model,
-        params=first.params,
-        listed=first.listed,
-        credits=round(highest, 4),
-        kind="exact" if equal else "estimate",
-        as_of=day,
-        jobs=len(bills),
-    )
+    row, listed = _row(bills, day), bills[0].listed
+    highest, equal = max(bill.credits for bill in bills), row.kind == "exact"
+    known = before.credits if before else listed
     if highest > known + ROUNDING:
         return row
     if before and before.kind == "exact" and not equal:
@@ -119,7 +109,27 @@ def _learnt(before: Measured | None, bills: Sequence[Bill], day: str) -> Measure
     if not equal or not all(bill.agreed for bill in bills):
         return None
     if highest < known - ROUNDING:
-        return row if len(bills) >= _ENOUGH and not first.bound else None
+        return row if _may_lower(bills) else None
     if before:
         return replace(before, jobs=before.jobs + len(bills), as_of=day)
-    return replace(row, credits=first.listed)
+    return replace(row, credits=listed)
+
+
+def _row(bills: Sequence[Bill], day: str) -> Measured:
+    """Return what bills of like jobs say of their price: the highest, exact where all are equal."""
+    first, costs = bills[0], [bill.credits for bill in bills]
+    equal = max(costs) - min(costs) <= ROUNDING
+    return Measured(
+        model=first.model,
+        params=first.params,
+        listed=first.listed,
+        credits=round(max(costs), 4),
+        kind="exact" if equal else "estimate",
+        as_of=day,
+        jobs=len(bills),
+    )
+
+
+def _may_lower(bills: Sequence[Bill]) -> bool:
+    """Whether bills that agree are enough for a lower price; a price that is only the most it can be stays."""
+    return len(bills) >= _ENOUGH and not bills[0].bound
