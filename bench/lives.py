@@ -34,6 +34,7 @@ import httpx
 from kiebatch import api, files
 from kiebatch.errors import Refused
 from kiebatch.model import Asset, Attempt, Rate
+from kiebatch.planning import Entry
 from kiebatch.project import Opened, open_film
 from kiebatch.record import Journal, SqliteJournal, manifest, open_journal
 from kiebatch.running import Outcome
@@ -42,6 +43,7 @@ from kiebatch.settings import Settings
 from kiebatch.simulator import Fault, Simulator
 from kiebatch.simulator import Settings as Behaviour
 from kiebatch.simulator.server.inprocess import Transport
+from kiebatch.simulator.state import Charge
 from kiebatch.team import Team
 from kiebatch.workspace import Workspace
 
@@ -502,12 +504,8 @@ class Life:
             raise Broken(self.violated)
         for film in self.films:
             self._check_manifest(film)
-        charges: Counter[str] = Counter()
-        for charge in self.sim.ledger:
-            task = self.sim.tasks[charge.task_id]
-            if not task.error:
-                charges[str(charge.input.get("prompt", charge.input.get("text")))] += 1
-        for prompt, count in charges.items():
+        fine = [charge for charge in self.sim.ledger if not self.sim.tasks[charge.task_id].error]
+        for prompt, count in Counter(map(_words_of, fine)).items():
             asked = self.film.takes[prompt] + (prompt in self.film.remade)
             allowed = len(self.films) * asked + self.words[prompt]
             if count > allowed:
@@ -551,11 +549,7 @@ class Life:
         self.sim.faults.clear()
         self.sim.balance = 10_000.0
         began = self.loop.time()
-        for _ in range(4):
-            self.resolve_all(honest=True)
-            outcome = await self.run(opened, kills=False, fair=True)
-            if outcome is not None and outcome.status == "success":
-                break
+        outcome = await self._go_on(opened)
         self.home_s = max(self.home_s, self.loop.time() - began)
         if self.home_s > HOME_WITHIN_S:
             raise Broken(f"the way home took {self.home_s / 60:.0f} virtual minutes")
@@ -564,15 +558,28 @@ class Life:
         attempts = {a.task_id: a for a in self.attempts() if a.task_id}
         for charge in self.sim.ledger:
             attempt = attempts.get(charge.task_id)
-            if charge.task_id in saved or (attempt and (attempt.state == "failed" or attempt.open)):
+            if charge.task_id in saved or (attempt and _is_accounted_for(attempt, opened.workspace.film)):
                 continue
-            if attempt and attempt.state == "saved" and attempt.recorded:
-                continue  # git took its entry back, and today's film does not ask for it
-            if self.words[str(charge.input.get("prompt", charge.input.get("text")))]:
-                continue
-            if attempt and attempt.film != opened.workspace.film:
-                continue  # the other film comes home by itself
-            raise Broken(f"task {charge.task_id} was paid for and is nowhere: {attempt}")
+            if not self.words[_words_of(charge)]:
+                raise Broken(f"task {charge.task_id} was paid for and is nowhere: {attempt}")
+        waiting = self._unmade(opened)
+        if waiting:
+            raise Broken(
+                f"{waiting[0].slot} is not made: {waiting[0].action}, {waiting[0].reason}; {outcome}"
+            )
+
+    async def _go_on(self, opened: Opened) -> Outcome | None:
+        """Decide what is held and run, until all is well or nothing more will come of it; return the last outcome."""
+        outcome = None
+        for _ in range(4):
+            self.resolve_all(honest=True)
+            outcome = await self.run(opened, kills=False, fair=True)
+            if outcome is not None and outcome.status == "success":
+                break
+        return outcome
+
+    def _unmade(self, opened: Opened) -> list[Entry]:
+        """Return what is not made and will not be by itself."""
         path = opened.workspace.manifest_path
         record = manifest.parse(path.read_text(encoding="utf-8"), "manifest.json")
         todo = api.plan(
@@ -584,11 +591,21 @@ class Life:
         # A dead link is not sent for ever: what could not be fetched is made by a later run.
         over = [e for e in wanted if e.attempt and e.attempt.state == "failed" and e.attempt.code != "451"]
         waiting = [e for e in wanted if e not in over and not (e.attempt and e.attempt.open)]
-        waiting = [e for e in waiting if e.fingerprint is not None or not (e.job and e.job.needs)]
-        if waiting:
-            raise Broken(
-                f"{waiting[0].slot} is not made: {waiting[0].action}, {waiting[0].reason}; {outcome}"
-            )
+        return [e for e in waiting if e.fingerprint is not None or not (e.job and e.job.needs)]
+
+
+def _is_accounted_for(attempt: Attempt, film: str) -> bool:
+    """Whether a charge that has an attempt, and no entry in the manifest, is where it should be."""
+    if attempt.state == "failed" or attempt.open:
+        return True
+    if attempt.state == "saved" and attempt.recorded:
+        return True  # git took its entry back, and today's film does not ask for it
+    return attempt.film != film  # the other film comes home by itself
+
+
+def _words_of(charge: Charge) -> str:
+    """Return the words that a charge was made for."""
+    return str(charge.input.get("prompt", charge.input.get("text")))
 
 
 class _Killer:

@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -554,33 +554,28 @@ def against(jobs: int) -> None:
             )
 
 
+MODES: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "kills": lambda chosen: kills(chosen.count or 200, chosen.jobs or 1000),
+    "stops": lambda chosen: stops(chosen.count or 20, chosen.jobs or 400),
+    "partitions": lambda chosen: partitions(chosen.count or 30, chosen.jobs or 400),
+    "freezes": lambda chosen: freezes(chosen.count or 3, chosen.lease),
+    "clocks": lambda chosen: clocks(chosen.jobs or 400),
+    "claims": lambda chosen: claims(),
+    "together": lambda chosen: together(chosen.jobs or 200),
+    "against": lambda chosen: against(chosen.jobs or 200),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    modes = ("kills", "stops", "partitions", "freezes", "clocks", "claims", "together", "against")
-    parser.add_argument("mode", choices=modes)
+    parser.add_argument("mode", choices=MODES)
     parser.add_argument("--count", type=int, help="kills, stops, partitions, or rounds of freezes")
     parser.add_argument("--jobs", type=int)
     parser.add_argument(
         "--lease", type=float, default=LEASE_S, help="seconds of silence, of freezes; truly 30"
     )
     chosen = parser.parse_args()
-    match chosen.mode:
-        case "kills":
-            kills(chosen.count or 200, chosen.jobs or 1000)
-        case "stops":
-            stops(chosen.count or 20, chosen.jobs or 400)
-        case "partitions":
-            partitions(chosen.count or 30, chosen.jobs or 400)
-        case "freezes":
-            freezes(chosen.count or 3, chosen.lease)
-        case "clocks":
-            clocks(chosen.jobs or 400)
-        case "claims":
-            claims()
-        case "together":
-            together(chosen.jobs or 200)
-        case "against":
-            against(chosen.jobs or 200)
+    MODES[chosen.mode](chosen)
 
 
 if __name__ == "__main__":

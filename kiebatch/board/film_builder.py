@@ -267,6 +267,11 @@ def _state(entry: Entry, attempt: Attempt | None) -> tuple[State, str]:
     if entry.cause is Reason.FAILED_BEFORE:
         message = attempt.message if attempt else ""
         return "failed", entry.note or message
+    return _planned(entry)
+
+
+def _planned(entry: Entry) -> tuple[State, str]:
+    """Return how far a take is by what the plan does with it."""
     match entry.action:
         case Action.GENERATE if entry.current and entry.cause is not Reason.NEW:
             return "changed", _what_changed(entry.reason)

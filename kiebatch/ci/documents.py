@@ -113,21 +113,21 @@ def _run_summary(outcome: RunAnswer) -> list[str]:
         parts.append(_spending(outcome["credits"]))
     if outcome.get("reason"):
         parts.append(f"Stopped: {markdown(outcome['reason'])}")
-    parts += [f"- {markdown(problem.get('message'))}" for problem in outcome.get("problems") or ()]
+    parts += [f"- {markdown(problem.get('message'))}" for problem in outcome.get("problems", ())]
     parts += _section(
         "Failed",
         ["slot", "model", "code", "message", "task"],
-        [_failed_row(failure) for failure in outcome.get("failures") or ()],
+        [_failed_row(failure) for failure in outcome.get("failures", ())],
     )
     parts += _section(
         "Held: perhaps charged, never sent again unasked",
         ["slot", "reason", "decide"],
-        [_held_row(job) for job in outcome.get("held") or ()],
+        [_held_row(job) for job in outcome.get("held", ())],
     )
     parts += _section(
         "New",
         ["slot", "file", "model", "version", "credits"],
-        [_new_row(asset) for asset in outcome.get("assets") or ()],
+        [_new_row(asset) for asset in outcome.get("assets", ())],
     )
     return parts
 

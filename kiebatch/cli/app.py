@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
@@ -21,6 +21,9 @@ from typer.core import TyperGroup
 from kiebatch import __version__
 from kiebatch.cli import next_steps, streams
 from kiebatch.errors import Exit, KieBatchError
+
+if TYPE_CHECKING:
+    from kiebatch.model import JSON  # with 26 dataclasses, which `--help` does without
 
 # name: (module in `kiebatch.cli.commands`, first line of its help), in the order that people meet them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -212,15 +215,19 @@ def exit_code(args: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.filename is None:
-            return _bug(said)
-        from kiebatch import files
-
-        # The disk says no, not the program: a folder of somebody else's, a name too long, links in a circle.
-        message = f"cannot use {files.shown(str(error.filename))}: {error.strerror or error}"
-        return said("invalid", [_problem(message)], message, int(Exit.INVALID))
+        return _disk(error, said)
     except Exception:
         return _bug(said)
+
+
+def _disk(error: OSError, said: Callable[..., int]) -> int:
+    """Say what the disk refused: a folder of somebody else's, a name too long, links in a circle."""
+    if error.filename is None:
+        return _bug(said)
+    from kiebatch import files
+
+    message = f"cannot use {files.shown(str(error.filename))}: {error.strerror or error}"
+    return said("invalid", [_problem(message)], message, int(Exit.INVALID))
 
 
 def _typed(args: list[str]) -> next_steps.Typed | None:
@@ -239,7 +246,7 @@ def _bug(said: Callable[..., int]) -> int:
     return said("error", [_problem(text)], text, int(Exit.BUG))
 
 
-def _problem(message: str) -> dict[str, object]:
+def _problem(message: str) -> dict[str, str | int | None]:
     return {
         "file": None,
         "line": None,
@@ -263,14 +270,14 @@ def _path_after(option: str, args: list[str]) -> Path | None:
 
 def _said(
     status: str,
-    problems: Sequence[Mapping[str, object]],
+    problems: Sequence[Mapping[str, str | int | None]],
     text: str,
     code: int,
     *,
     as_json: bool,
     junit: Path | None,
 ) -> int:
-    value = {"status": status, "problems": problems}
+    value: dict[str, JSON] = {"status": status, "problems": problems}
     steps: list[next_steps.Step] = []
     if code != Exit.BUG:  # a program with a bug may not even know its own commands
         steps = next_steps.after(value, succeeded=False) or []

@@ -13,7 +13,7 @@ from kiebatch.cli import console, options, shared
 from kiebatch.cli.panels import Command
 from kiebatch.errors import Invalid, plain
 from kiebatch.model import JSON, Job, Slot
-from kiebatch.planning import Entry, planning
+from kiebatch.planning import Entry, Plan, planning
 from kiebatch.project import Opened
 from kiebatch.record import results_of
 from kiebatch.scenefile import explaining
@@ -58,12 +58,10 @@ def explain(
     todo = planning.plan(opened, only=given.only, results=results_of(chosen, network=False))
     parts = explaining.parts_by_slot(opened.document, opened.catalogue, opened.options)
     line = explaining.line(opened.document, opened.project, number, parts) if number else None
-    wanted = {entry.slot: entry for entry in todo.entries if entry.selected and entry.job}
+    wanted = _wanted(todo, line)
     problems = opened.problems
     if number is not None:
         problems = tuple(problem for problem in problems if problem.where.line == number)
-    if line is not None:
-        wanted = {slot: entry for slot, entry in wanted.items() if slot in line.slots}
     value: dict[str, JSON] = {
         "file": opened.document.file,
         "line": number,
@@ -72,6 +70,14 @@ def explain(
         "problems": [problem.as_json() for problem in problems],
     }
     console.answer(value, lambda: _text(opened, line, list(wanted.values()), parts), as_json=given.as_json)
+
+
+def _wanted(todo: Plan, line: Line | None) -> dict[Slot, Entry]:
+    """Return what is selected: of a line, what it has an effect on."""
+    found = {entry.slot: entry for entry in todo.entries if entry.selected and entry.job}
+    if line is None:
+        return found
+    return {slot: entry for slot, entry in found.items() if slot in line.slots}
 
 
 def _place(text: str) -> tuple[Path, int | None]:

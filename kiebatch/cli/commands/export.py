@@ -377,13 +377,17 @@ def _import_timeline(opened: Opened, path: Path, fps: Fraction, *, write: bool, 
         lines.append(f"written to {files.shown(written)}")
     elif changed:
         lines.append("nothing was written; --write puts lengths and order into the scene file")
-    if any(change.what == "dropped" for change in edit.changes):
+    if _drops(edit):
         lines.append("a shot that was dropped stays in the scene file; give it `skip: cut` to leave it out")
     value: dict[str, JSON] = {
         "status": _import_status(edit.changes, written=written is not None),
         "changes": [change.as_json() for change in edit.changes],
     }
     console.answer(value, "\n".join(lines), as_json=as_json)
+
+
+def _drops(edit: otio.Edit) -> bool:
+    return any(change.what == "dropped" for change in edit.changes)
 
 
 def _retimed(opened: Opened, film: cut.Film, edit: otio.Edit) -> Path:

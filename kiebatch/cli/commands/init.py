@@ -91,9 +91,7 @@ def init(
 
     Example: kiebatch init film --from script.fountain
     """
-    target = folder.resolve()
-    if target.exists() and not target.is_dir():
-        raise Invalid(f"{files.shown(target)} is a file; name a folder")
+    target = _folder(folder)
     script = source if source is not None and _is_script(source) else None
     if shots and script is None:
         raise Invalid("--shots goes with a script: --from script.fountain")
@@ -108,6 +106,14 @@ def init(
         )
     scenes = _scenes(target, source, shots=shots, text_form=text_form)
     _begin(target, scenes, script, as_json=as_json)
+
+
+def _folder(named: Path) -> Path:
+    """Return the project's folder, which may be new; `Invalid` for a file."""
+    target = named.resolve()
+    if target.exists() and not target.is_dir():
+        raise Invalid(f"{files.shown(target)} is a file; name a folder")
+    return target
 
 
 def _begin(target: Path, scenes: str, script: Path | None, *, as_json: bool) -> None:

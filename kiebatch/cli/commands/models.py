@@ -121,13 +121,7 @@ def models(
         _suggest(_catalogue(folder), suggest, as_json=as_json)
     else:
         asked = _Filter(modality, task, family, maker, tuple(takes or ()), shape, below)
-        found = _catalogue(folder)
-        like_that = [m for m in found.all() if asked.fits(m)]
-        wanted = [m for m in like_that if older or m.status == "current"]
-        if model:
-            _show(found, _one(found, model, wanted), as_yaml=as_yaml, as_json=as_json)
-        else:
-            _list(found, wanted, hidden=len(like_that) - len(wanted), as_json=as_json)
+        _look_up(_catalogue(folder), asked, model, older=older, as_yaml=as_yaml, as_json=as_json)
 
 
 def _catalogue(folder: Path) -> Catalogue:
@@ -136,6 +130,18 @@ def _catalogue(folder: Path) -> Catalogue:
     return opening.load_catalogue(
         workspace.Workspace(root=root, assets=root / "assets", state=root / ".kiebatch")
     )
+
+
+def _look_up(
+    found: Catalogue, asked: _Filter, model: str | None, *, older: bool, as_yaml: bool, as_json: bool
+) -> None:
+    """Explain the model of that name, or list all that are as asked for."""
+    like_that = [m for m in found.all() if asked.fits(m)]
+    wanted = [m for m in like_that if older or m.status == "current"]
+    if model:
+        _show(found, _one(found, model, wanted), as_yaml=as_yaml, as_json=as_json)
+    else:
+        _list(found, wanted, hidden=len(like_that) - len(wanted), as_json=as_json)
 
 
 def _show(found: Catalogue, one: Model | list[Model], *, as_yaml: bool, as_json: bool) -> None:

@@ -94,7 +94,7 @@ def review(
     if notes_only and write:
         raise Invalid("choose one of --write and --notes-only")
     secret = _password(password)
-    ends = time.time() + serving.lasting(expires) if expires else None
+    ends = _end(expires)
     _warn_of_idle(given)
     first, _ = options.open_given(given, scene_file, quiet=given.as_json)
     can_spend = not (look_only or notes_only)
@@ -151,6 +151,13 @@ class _Place:
         if self.host in serving.ANYWHERE:
             return frozenset()
         return serving.names(self.host, self.port) | public
+
+
+def _end(expires: str | None) -> float | None:
+    """Return when nobody gets in any more, in seconds of the clock; None for never."""
+    if not expires:
+        return None
+    return time.time() + serving.lasting(expires)
 
 
 def _warn_of_idle(given: shared.Given) -> None:

@@ -58,7 +58,10 @@ def one_model(sim: Simulator, call: Call) -> Answer:
         return ok(
             {
                 "model": model.id,
-                "openapi": {"openapi": "3.0.1", "components": {"schemas": {"input": model.raw["input"]}}},
+                "openapi": {
+                    "openapi": "3.0.1",
+                    "components": {"schemas": {"input": model.as_json()["input"]}},
+                },
             }
         )
     if what == "price":
