@@ -227,13 +227,7 @@ class Planner:
     def _blocked_by(self, job: Job) -> Entry | None:
         for slot in job.needs:
             upstream = self._entries.get(slot)
-            detail = ""
-            if upstream is None:
-                detail = "it is not in the file"
-            elif upstream.action is Action.BLOCKED:
-                detail = upstream.reason
-            elif upstream.action is Action.MISSING:
-                detail = "its file is missing"
+            detail = _keeps_back(upstream)
             if detail:
                 root = upstream.root if upstream else None
                 return _because(job, Reason.UPSTREAM, other=slot, detail=detail, upstream=root)
@@ -285,6 +279,15 @@ class Planner:
             if isinstance(seed, int) and not isinstance(seed, bool):
                 return replace(job, input={**job.input, name: seed}, authored={**job.authored, name: seed})
         return job
+
+
+def _keeps_back(upstream: Entry | None) -> str:
+    """Return why a shot keeps back what starts from it; empty where it does not."""
+    if upstream is None:
+        return "it is not in the file"
+    if upstream.action is Action.BLOCKED:
+        return upstream.reason
+    return "its file is missing" if upstream.action is Action.MISSING else ""
 
 
 def _because(

@@ -159,34 +159,44 @@ def _expires(attempt: Attempt) -> str | None:
 
 def _slot_status(entry: Entry) -> SlotStatus:
     """Return the state of one slot of the file."""
-    attempt = entry.attempt
-    message = entry.note or entry.reason
-    state = {
-        Action.KEEP: "done",
-        Action.ALTERED: "done",
-        Action.ORPHAN: "done",
-        Action.MISSING: "missing",
-        Action.RESTORE: "missing",
-        Action.BLOCKED: "blocked",
-    }.get(entry.action, "queued")
-    if state == "done":
-        message = entry.note or _elsewhere(entry)
-    elif entry.cause is Reason.HELD:
-        state, message = "held", entry.note
-    elif entry.action is Action.RESTORE and attempt:
-        state, message = "in-flight", _waiting(attempt)
-    elif entry.cause is Reason.FAILED_BEFORE and attempt:
-        state, message = "failed", f"{attempt.code} {attempt.message}".strip()
-    shows_task = attempt is not None and state in ("in-flight", "failed")
-    return SlotStatus(
+    state, message = _state_of(entry)
+    found = SlotStatus(
         slot=str(entry.slot),
         state=state,
         asset=entry.current[0].id if entry.current else None,
-        task_id=attempt.task_id if attempt and shows_task else None,
-        expires_at=_expires(attempt) if attempt and state == "in-flight" else None,
         message=message,
         remote=entry.remote,
     )
+    attempt = entry.attempt
+    if attempt and state == "in-flight":
+        return replace(found, task_id=attempt.task_id, expires_at=_expires(attempt))
+    if attempt and state == "failed":
+        return replace(found, task_id=attempt.task_id)
+    return found
+
+
+_STATES = {
+    Action.KEEP: "done",
+    Action.ALTERED: "done",
+    Action.ORPHAN: "done",
+    Action.MISSING: "missing",
+    Action.RESTORE: "missing",
+    Action.BLOCKED: "blocked",
+}
+
+
+def _state_of(entry: Entry) -> tuple[str, str]:
+    """Return the state of a slot in a word, and what there is to say about it."""
+    state, attempt = _STATES.get(entry.action, "queued"), entry.attempt
+    if state == "done":
+        return state, entry.note or _elsewhere(entry)
+    if entry.cause is Reason.HELD:
+        return "held", entry.note
+    if attempt and entry.action is Action.RESTORE:
+        return "in-flight", _waiting(attempt)
+    if attempt and entry.cause is Reason.FAILED_BEFORE:
+        return "failed", f"{attempt.code} {attempt.message}".strip()
+    return state, entry.note or entry.reason
 
 
 def _elsewhere(entry: Entry) -> str:
