@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from kiebatch.errors import Refused, plain
-from kiebatch.model import Attempt, Slot
+from kiebatch.model import Attempt, Job, Slot
 from kiebatch.planning import Action, Entry, Plan, Reason
 from kiebatch.provider import CallFailed, callbacks
 from kiebatch.running.binding import Binder, References
@@ -268,16 +268,17 @@ class Engine:
         told = {f.slot for f in self.outcome.failures} | {h.slot for h in self.outcome.held}
         blocked = {entry.slot for entry in self.plan.blocked}
         for entry in entries:
-            state = self._slots[entry.slot]
             asked = entry.work or entry.slot in blocked
-            if not asked or entry.job is None or state.made is not None:
+            if not asked or entry.slot in told or self._for_a_missing_file(entry):
                 continue
-            if entry.slot in told or self._for_a_missing_file(entry):
-                continue
-            why = state.why_not
-            if not entry.work and all(map(self._slots.made, entry.job.needs)):
-                why = "what it starts from is here now: run again"  # a held job that was heard of in this run
-            self._context.emit(failure_of(entry.job, "not-made", why, retryable=True))
+            if entry.job and self._slots[entry.slot].made is None:
+                why = self._why_not_made(entry, entry.job)
+                self._context.emit(failure_of(entry.job, "not-made", why, retryable=True))
+
+    def _why_not_made(self, entry: Entry, job: Job) -> str:
+        if not entry.work and all(map(self._slots.made, job.needs)):
+            return "what it starts from is here now: run again"  # a held job that was heard of in this run
+        return self._slots[entry.slot].why_not
 
     def _for_a_missing_file(self, entry: Entry) -> bool:
         """Whether a job was not made because a file is gone, its own or one upstream."""

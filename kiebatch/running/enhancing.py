@@ -25,6 +25,7 @@ from kiebatch.project import Opened, Pins, lock_path
 from kiebatch.prompts import Entry, Key, Preset, chat, lock
 from kiebatch.prompts.choosing import counts
 from kiebatch.provider import Client
+from kiebatch.provider.policy import SubmitVerdict
 from kiebatch.running.question_book import QuestionBook
 from kiebatch.settings import Settings
 
@@ -123,10 +124,8 @@ def wanted(opened: Opened, todo: Plan, *, preset: str = "") -> list[Wanted]:
     selected = {entry.slot for entry in todo.entries if entry.selected and entry.job}
     found: dict[Key, Wanted] = {}
     for scene, shot, job in _jobs(opened.project):
-        if job.slot not in selected or job.enhance == "off" or not _is_words(job):
-            continue
         model = opened.catalogue.get(job.model)
-        if model is None:
+        if job.slot not in selected or job.enhance == "off" or not _is_words(job) or model is None:
             continue
         pattern = prompts.pattern_of(model, job.media)
         choice = pins.presets.choose(model, pattern, preset or job.preset)
@@ -244,7 +243,17 @@ def enhance(
     """
     take = {State.OPEN, State.LOST} if again else {State.OPEN}
     todo = [one for one in asked if one.state in take]
-    most = most_for(todo)
+    _refuse_too_much(most_for(todo), settings)
+    if not todo:
+        return list(asked)
+    with files.lock(opened.workspace.state / "enhance.lock", wait=False, holder="`kiebatch enhance`"):
+        work = _Work(opened, whom, settings, on_done, now)
+        done = {one.wanted.key: one for one in asyncio.run(work.all(todo))}
+    return [done.get(one.wanted.key, one) for one in asked]
+
+
+def _refuse_too_much(most: float, settings: Settings) -> None:
+    """Raise `Refused` where questions that cost so much are above the cap, or above `reject_above`."""
     if settings.cap is not None and most > settings.cap and not settings.draft:
         raise Refused(
             f"the questions can cost up to {most:g} credits, and the cap is {settings.cap:g}; nothing was asked",
@@ -254,12 +263,6 @@ def enhance(
     rejected = [rule for rule in rules_about(most, settings) if rule.verdict is Verdict.REJECT]
     if rejected:
         raise Refused(f"{rejected[0].message}; nothing was asked", hint=rejected[0].hint, code="over-limit")
-    if not todo:
-        return list(asked)
-    with files.lock(opened.workspace.state / "enhance.lock", wait=False, holder="`kiebatch enhance`"):
-        work = _Work(opened, whom, settings, on_done, now)
-        done = {one.wanted.key: one for one in asyncio.run(work.all(todo))}
-    return [done.get(one.wanted.key, one) for one in asked]
 
 
 class _Work:
@@ -316,15 +319,14 @@ class _Work:
                 return self._answered(one, model, answer)
             if verdict.kind == "unknown":
                 self.book.over(key, "lost")
-                message = f"{plain(verdict.message) or verdict.code}; it may have been charged"
-                return replace(one, state=State.LOST, message=message)
+                return replace(one, state=State.LOST, message=f"{_said(verdict)}; it may have been charged")
             self.book.over(key, "refused")
             if verdict.kind != "later" or attempt == _ATTEMPTS:
                 break
             await asyncio.sleep(verdict.retry_after_s or 2.0**attempt)
         if verdict.kind == "stop":
-            self.stopped = plain(verdict.message) or verdict.code
-        return replace(one, state=State.FAILED, credits=0.0, message=plain(verdict.message) or verdict.code)
+            self.stopped = _said(verdict)
+        return replace(one, state=State.FAILED, credits=0.0, message=_said(verdict))
 
     def _answered(self, one: Enhanced, model: ChatModel, answer: chat.Answer) -> Enhanced:
         tokens = credits = None
@@ -354,6 +356,11 @@ def pin(opened: Opened, entries: Sequence[Entry]) -> None:
     path = lock_path(opened.workspace)
     with files.lock(opened.workspace.state / "prompts.lock.lock", wait=True, holder="`kiebatch enhance`"):
         files.replace(path, lock.dump(_read_lock(opened).with_entries(entries)))
+
+
+def _said(verdict: SubmitVerdict) -> str:
+    """Return why the provider did not answer, in its own words where it has some."""
+    return plain(verdict.message) or verdict.code
 
 
 def _by_command(command: Sequence[str], one: Enhanced) -> Enhanced:

@@ -110,27 +110,25 @@ def _names_of_today(workspace: Workspace, attempts: Sequence[Attempt]) -> Callab
 
 def _evidence(attempt: Attempt, attempts: Sequence[Attempt], moment: float) -> Evidence:
     until = attempt.ended_at or moment
-    unclear = any(
-        other.run_id == attempt.run_id
-        and other.id != attempt.id
-        and other.intended_at <= until
-        and (other.undecided or (other.submitted_at or 0.0) > until or other.state == "failed")
-        for other in attempts
-    )
-    others = sum(
-        other.credits or 0.0
-        for other in attempts
-        if other.id != attempt.id
-        and other.submitted_at is not None
-        and attempt.intended_at <= other.submitted_at <= until
-    )
+    others = [other for other in attempts if other.id != attempt.id]
+    of_run = [other for other in others if other.run_id == attempt.run_id and other.intended_at <= until]
+    charged = [
+        other
+        for other in others
+        if other.submitted_at is not None and attempt.intended_at <= other.submitted_at <= until
+    ]
     return Evidence(
         before=attempt.balance_before,
         after=attempt.balance_after,
-        others=others,
+        others=sum(other.credits or 0.0 for other in charged),
         price=attempt.credits,
-        unclear=unclear,
+        unclear=any(_may_be_charged(other, until) for other in of_run),
     )
+
+
+def _may_be_charged(attempt: Attempt, until: float) -> bool:
+    """Whether nobody can tell if a balance that was read then has this attempt's charge in it."""
+    return attempt.undecided or (attempt.submitted_at or 0.0) > until or attempt.state == "failed"
 
 
 def resolve(workspace: Workspace, slot: str, decision: str, task_id: str | None = None) -> Attempt:

@@ -367,7 +367,7 @@ def _judged(found: Result, slot: Slot, outcome: Outcome, place: Workspace) -> Re
             status="failed",
             error=failure.message or failure.code,
             record=outcome.records.get(failure.task_id or ""),
-            exit_code=outcome.exit_code if outcome.stopped else Exit.FAILED,
+            exit_code=_exit_code(outcome, Exit.FAILED),
         )
     if held:
         decide = f"kiebatch resolve {slot} --project {files.shown(place.assets)}"
@@ -376,8 +376,13 @@ def _judged(found: Result, slot: Slot, outcome: Outcome, place: Workspace) -> Re
             files=(),
             status="held",
             error=f"{held.reason}; decide with `{decide}` and --task-id T, --resubmit or --forget",
-            exit_code=outcome.exit_code if outcome.stopped else Exit.HELD,
+            exit_code=_exit_code(outcome, Exit.HELD),
         )
     if found.files and not outcome.stopped:
         return replace(found, status="success", error="", exit_code=Exit.OK)
     return found
+
+
+def _exit_code(outcome: Outcome, usual: Exit) -> Exit:
+    """Return how a command ends whose job came to nothing: as what stopped the run says, where something did."""
+    return outcome.exit_code if outcome.stopped else usual
