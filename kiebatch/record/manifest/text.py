@@ -64,6 +64,18 @@ def parse(text: str, file: str) -> Manifest:
     text = text.removeprefix("\ufeff")
     if not text.strip():
         return Manifest()
+    value = _head(text, file)
+    entries = _entries_in(value, file)
+    source = value.pop("source", None)
+    if source is not None and not isinstance(source, str):
+        value["source"], source = source, None
+    _check_names(text, file, entries, source)
+    assets, repairs = repaired([asset_of(entry) for entry in entries])
+    return Manifest(assets, source, value, tuple(replace(repair, where=Where(file)) for repair in repairs))
+
+
+def _head(text: str, file: str) -> dict[str, JSON]:
+    """Return what the text of a manifest holds, without its format, which must be one that we read."""
     try:
         value = formats.strict_json(text)
     except ValueError as error:
@@ -78,18 +90,18 @@ def parse(text: str, file: str) -> Manifest:
             f"this manifest has format {json.dumps(version)}, this kiebatch reads format {FORMAT}",
             "install a newer kiebatch" if newer else "",
         )
+    return value
+
+
+def _entries_in(value: dict[str, JSON], file: str) -> list[Mapping[str, JSON]]:
+    """Take the entries out of a manifest; `Invalid` where one is not an object."""
     entries = value.pop("assets", [])
     if not isinstance(entries, list):
         raise _invalid(file, f"`assets` must be a list, found {_kind(entries)}")
     for number, entry in enumerate(entries, start=1):
         if type(entry) is not dict:
             raise _invalid(file, f"entry {number} of `assets` must be an object, found {_kind(entry)}")
-    source = value.pop("source", None)
-    if source is not None and not isinstance(source, str):
-        value["source"], source = source, None
-    _check_names(text, file, entries, source)
-    assets, repairs = repaired([asset_of(entry) for entry in entries])
-    return Manifest(assets, source, value, tuple(replace(repair, where=Where(file)) for repair in repairs))
+    return entries
 
 
 def parse_file(text: str, file: str) -> Manifest:
