@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kiebatch.errors import Invalid, Problem, Where
@@ -239,16 +239,7 @@ class _Opener:
     def _take_rows(self, journal: SqliteJournal) -> None:
         """Give films the rows of a journal of 0.1, and this one those of a folder that was renamed."""
         db, film = journal.database.connection, self.film
-        unnamed = read_rows(db, "SELECT id, task_id FROM attempts WHERE film IS NULL")
-        if unnamed:
-            ours = {a.task_id for a in self.rebuild() if a.task_id}
-            others = self._tasks_of_other_films() if film.default else {}
-            for row in unnamed:
-                owner = film.name if row["task_id"] in ours else others.get(row["task_id"])
-                if owner is None and film.default:
-                    owner = film.name
-                if owner is not None:
-                    db.execute("UPDATE attempts SET film = ? WHERE id = ?", (owner, row["id"]))
+        self._name_rows(db)
         found = read_rows(db, "SELECT DISTINCT film FROM attempts WHERE film IS NOT NULL")
         films = {row["film"] for row in found}
         if film.name in films or len(films) != 1:
@@ -256,6 +247,19 @@ class _Opener:
         (other,) = films
         if not os.path.exists(film.root / other):  # a name that no file can have is not there
             db.execute("UPDATE attempts SET film = ? WHERE film = ?", (film.name, other))
+
+    def _name_rows(self, db: sqlite3.Connection) -> None:
+        """Give each row of 0.1, which knew of one film, to the film whose manifest has its task."""
+        unnamed = read_rows(db, "SELECT id, task_id FROM attempts WHERE film IS NULL")
+        if not unnamed:
+            return
+        film = self.film
+        others = self._tasks_of_other_films() if film.default else {}
+        owners = {**others, **{a.task_id: film.name for a in self.rebuild() if a.task_id}}
+        for row in unnamed:
+            owner = owners.get(row["task_id"], film.name if film.default else None)
+            if owner is not None:
+                db.execute("UPDATE attempts SET film = ? WHERE id = ?", (owner, row["id"]))
 
     def _tasks_of_other_films(self) -> dict[str, str]:
         """Return task id -> film for the other assets folders of the project."""
@@ -371,25 +375,29 @@ def _fill(
     moment: float,
 ) -> bool:
     """Fill a new journal with rows of a damaged one, and with what the manifest knows; False where a row is not taken whole."""
-    taken = True
+    taken: list[bool] = []
     db.execute("BEGIN")
     for table, rows in tables.items():
         columns = {column["name"] for column in db.execute(f"PRAGMA table_info({table})")}
-        for row in rows:
-            told = row.keys()
-            names = [name for name in told if name in columns]
-            put = db.execute(
-                f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-                tuple(row[name] for name in names),
-            )
-            taken = taken and put.rowcount == 1 and len(names) == len(told)
+        taken += [_take(db, table, columns, row) for row in rows]
     known = {row["task_id"] for row in db.execute("SELECT task_id FROM attempts")}
     for asset in assets:
         if asset.task_id and asset.fingerprint and asset.task_id not in known:
             known.add(asset.task_id)
             _remember(db, asset, film, moment)
     db.execute("COMMIT")
-    return taken
+    return all(taken)
+
+
+def _take(db: sqlite3.Connection, table: str, columns: Container[str], row: sqlite3.Row) -> bool:
+    """Write a row of a damaged journal; False where it is there, or has a column that this version lacks."""
+    told = row.keys()
+    names = [name for name in told if name in columns]
+    put = db.execute(
+        f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+        tuple(row[name] for name in names),
+    )
+    return put.rowcount == 1 and len(names) == len(told)
 
 
 def _salvaged(path: Path) -> tuple[dict[str, list[sqlite3.Row]], bool]:
