@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -295,18 +295,26 @@ def _with_files(
     }
     recorded = _told_apart(workspace, recorded, sources)
     damage = _of_files(workspace, recorded, every=every)
-    lost = {each.asset for each in damage if each.kind in ("missing", "altered")}
+    lost = _lost(damage)
     wanted = {a.id: sources[a.sha256] for a in recorded.assets if a.id in lost and a.sha256 in sources}
     in_git = {digest for digest, source in sources.items() if source.path is None}
     placed, moved = _place(workspace, recorded, wanted, in_git)
     left = {workspace.name_of(path) for path in moved}
     result = []
     for each in damage:
-        if each.asset in placed and each.kind in ("missing", "altered"):
+        if each.asset in placed and each.kind in _AT_FAULT:
             each = replace(each, fixed=f"{each.file} is back, from {wanted[each.asset].where}")
         if each.kind != "extra" or each.file not in left:  # else it was the missing file under another name
             result.append(each)
     return recorded, result
+
+
+_AT_FAULT = ("missing", "altered")  # kinds of damage that the right content mends
+
+
+def _lost(damage: Iterable[Damage]) -> set[str | None]:
+    """Return the entries whose file is gone or is not the one that was saved."""
+    return {each.asset for each in damage if each.kind in _AT_FAULT}
 
 
 def _in_folder(workspace: Workspace, damage: Iterable[Damage]) -> dict[str, _Source]:
@@ -321,26 +329,41 @@ def _in_folder(workspace: Workspace, damage: Iterable[Damage]) -> dict[str, _Sou
 def _in_git(
     workspace: Workspace, recorded: Manifest, repository: Repository, damage: Iterable[Damage]
 ) -> dict[str, _Source]:
-    found: dict[str, _Source] = {}
-    for stage in repository.stages():
-        if _MEDIA.search(stage.path):
-            side = {1: "the common ancestor", 2: "our side", 3: "their side"}[stage.number]
-            digest = hashlib.sha256(repository.content(stage)).hexdigest()
-            found.setdefault(digest, _Source(f"{side} of the merge", read=partial(repository.content, stage)))
-    lost = {each.asset for each in damage if each.kind in ("missing", "altered")}
+    found = _in_merge(repository)
+    lost = _lost(damage)
     heads = repository.heads() if lost else []
     for asset in recorded.assets:
         if asset.id not in lost or not asset.sha256 or asset.sha256 in found:
             continue
         names = dict.fromkeys((asset.filename, manifest.first_name(asset.filename)))
         places = [name for each in names if (name := repository.name_of(workspace.asset_path(each)))]
-        for commit, name in product(heads, places):
-            old = repository.read(commit, name)
-            if old is not None and hashlib.sha256(old).hexdigest() == asset.sha256:
-                read = partial(_must_read, repository, commit, name)
-                found[asset.sha256] = _Source(f"commit {repository.describe(commit)}", read=read)
-                break
+        source = _in_commits(repository, heads, places, asset.sha256)
+        if source is not None:
+            found[asset.sha256] = source
     return found
+
+
+def _in_merge(repository: Repository) -> dict[str, _Source]:
+    """Return the media of the sides that an unfinished merge has left, by digest."""
+    found: dict[str, _Source] = {}
+    for stage in repository.stages():
+        if _MEDIA.search(stage.path):
+            side = {1: "the common ancestor", 2: "our side", 3: "their side"}[stage.number]
+            digest = hashlib.sha256(repository.content(stage)).hexdigest()
+            found.setdefault(digest, _Source(f"{side} of the merge", read=partial(repository.content, stage)))
+    return found
+
+
+def _in_commits(
+    repository: Repository, commits: Sequence[str], places: Sequence[str], sha256: str
+) -> _Source | None:
+    """Return where some commits have a content, at one of these places; None where none has it."""
+    for commit, name in product(commits, places):
+        old = repository.read(commit, name)
+        if old is not None and hashlib.sha256(old).hexdigest() == sha256:
+            read = partial(_must_read, repository, commit, name)
+            return _Source(f"commit {repository.describe(commit)}", read=read)
+    return None
 
 
 def _must_read(repository: Repository, commit: str, name: str) -> bytes:
