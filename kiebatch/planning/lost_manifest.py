@@ -17,9 +17,7 @@ def refuse_lost_manifest(todo: Plan, attempts: Sequence[Attempt], opened: Opened
 
     A slot whose paid result the journal knows is not counted: the run takes it from there at no cost.
     """
-    saved = {attempt.slot for attempt in attempts if attempt.state == "saved" or attempt.open}
-    bought = [e for e in todo.entries if e.action is Action.GENERATE and e.cause is Reason.NEW]
-    new = [entry for entry in bought if entry.slot not in saved]
+    new = _new(todo, attempts)
     if len(new) < 2 or opened.workspace.draft or not opened.workspace.assets.is_dir():
         return
     known = {asset.filename for asset in opened.manifest.assets}
@@ -33,6 +31,13 @@ def refuse_lost_manifest(todo: Plan, attempts: Sequence[Attempt], opened: Opened
         hint=f"restore it with `git restore {files.shown(opened.workspace.manifest_path)}`; "
         "`kiebatch adopt SLOT FILE` enters a file at no cost; --force makes all of them once more, beside those files",
     )
+
+
+def _new(todo: Plan, attempts: Sequence[Attempt]) -> list[Entry]:
+    """Return the slots that the plan buys for the first time, and whose result the journal does not know."""
+    saved = {attempt.slot for attempt in attempts if attempt.state == "saved" or attempt.open}
+    bought = [e for e in todo.entries if e.action is Action.GENERATE and e.cause is Reason.NEW]
+    return [entry for entry in bought if entry.slot not in saved]
 
 
 def _is_there(entry: Entry, opened: Opened, known: set[str]) -> bool:

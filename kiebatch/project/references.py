@@ -267,17 +267,21 @@ def repriced(
         return project
     known = {f"file:{path}": found for path, (_, found) in facts.items()}
 
-    def priced(job: Job) -> Job:
-        model = catalogue.get(job.model)
-        if model is None or not any(isinstance(m.ref, LocalFile) for m in job.media):
-            return job
-        if job.lengths:
-            forms = tuple((length, priced(one)) for length, one in job.lengths)
-            return replace(job, lengths=forms, price=leading.bound(job.led, forms) if job.led else job.price)
-        return replace(job, price=models.price(model, job.input, media=known, extra=job.extra_params))
-
     def shot(one: Shot) -> Shot:
-        return replace(one, jobs=tuple(priced(job) for job in one.jobs)) if one.jobs else one
+        if not one.jobs:
+            return one
+        return replace(one, jobs=tuple(_priced(job, catalogue, known) for job in one.jobs))
 
-    scenes_ = tuple(replace(scene, shots=tuple(shot(s) for s in scene.shots)) for scene in project.scenes)
+    scenes_ = tuple(replace(scene, shots=tuple(map(shot, scene.shots))) for scene in project.scenes)
     return replace(project, scenes=scenes_)
+
+
+def _priced(job: Job, catalogue: models.Catalogue, known: Mapping[str, MediaFacts]) -> Job:
+    """Return a job with its price, where that depends on local media; `known` are their facts."""
+    model = catalogue.get(job.model)
+    if model is None or not any(isinstance(m.ref, LocalFile) for m in job.media):
+        return job
+    if not job.lengths:
+        return replace(job, price=models.price(model, job.input, media=known, extra=job.extra_params))
+    forms = tuple((length, _priced(one, catalogue, known)) for length, one in job.lengths)
+    return replace(job, lengths=forms, price=leading.bound(job.led, forms) if job.led else job.price)

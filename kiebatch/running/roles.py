@@ -75,20 +75,25 @@ def roles_for(model: Model | None, kind: str, count: int, taken: Sequence[str] =
     `taken` are roles that are named already.  Where a model only takes frames, the first picture opens the clip and
     the second ends it.
     """
-    if model is None or not model.known:
-        return [_MANY] * count
-    takes = [role for role, fields in model.roles.items() if kind in fields and role != "mask"]
-    if not takes:
-        return [_MANY] * count  # which the model refuses, in words of its own
+    takes = _roles_of(model, kind)
+    if model is None or not takes:
+        return [_MANY] * count  # a known model refuses them, in words of its own
     free = [role for role in takes if role not in taken]
     needed = [role for role in free if _needs(model, role, kind)]
     many = next((role for role in (_MANY, "source") if role in takes), "")
-    if many and all(role == many for role in needed):
+    if many and set(needed) <= {many}:
         return [many] * count
-    singles = needed if many else [*needed, *(role for role in free if role not in needed)]
+    singles = needed if many else list(dict.fromkeys((*needed, *free)))
     first = sorted(singles, key=lambda role: role == "end_frame")[:count]
     rest = many or (first or takes)[-1]
     return [*first, *[rest] * (count - len(first))]
+
+
+def _roles_of(model: Model | None, kind: str) -> list[str]:
+    """Return the roles in which a model takes a kind of media; none where the catalogue does not know the model."""
+    if model is None or not model.known:
+        return []
+    return [role for role, fields in model.roles.items() if kind in fields and role != "mask"]
 
 
 def _needs(model: Model, role: str, kind: str) -> bool:
