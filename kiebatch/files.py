@@ -194,6 +194,11 @@ def open_regular(path: Path, *, longest: int | None = None) -> BufferedReader:
         raise
 
 
+def text_if_there(path: Path) -> str:
+    """Return a text file's content as `read_text` does; nothing where there is no such file."""
+    return read_text(path) if path.exists() else ""
+
+
 def read_text(path: Path, *, longest: int = MAX_TEXT) -> str:
     """Return a text file's content; `Invalid` in plain words when it cannot be read or is not UTF-8."""
     try:

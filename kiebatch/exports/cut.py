@@ -285,7 +285,7 @@ def closed_up(whole: Film) -> Film:
 
 def _notes(workspace: Workspace, moved: Mapping[str, str]) -> Notes:
     path = workspace.notes_path
-    return notes.parse(files.read_text(path) if path.exists() else "", files.shown(path), moved=moved)
+    return notes.parse(files.text_if_there(path), files.shown(path), moved=moved)
 
 
 class _Builder:

@@ -141,7 +141,7 @@ def read_manifest(workspace: Workspace) -> Manifest:
 
 def read_picks(workspace: Workspace) -> Picks:
     path = workspace.picks_path
-    return picks.parse(files.read_text(path) if path.exists() else "", files.shown(path))
+    return picks.parse(files.text_if_there(path), files.shown(path))
 
 
 def read_notes(workspace: Workspace, *, moved: Mapping[str, str] | None = None) -> Notes:
@@ -149,4 +149,4 @@ def read_notes(workspace: Workspace, *, moved: Mapping[str, str] | None = None) 
     from kiebatch.record import notes  # which a plan does without
 
     path = workspace.notes_path
-    return notes.parse(files.read_text(path) if path.exists() else "", files.shown(path), moved=moved)
+    return notes.parse(files.text_if_there(path), files.shown(path), moved=moved)

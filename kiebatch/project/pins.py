@@ -35,7 +35,7 @@ class Pins:
         path = lock_path(self._workspace)
         if self._text is not None:
             return lock.parse(self._text, files.shown(path))
-        return lock.parse(files.read_text(path), files.shown(path)) if path.exists() else Lock()
+        return lock.read(path)
 
     @property
     def problems(self) -> Sequence[Problem]:

@@ -105,7 +105,7 @@ def working_tree(workspace: Workspace) -> Snapshot:
     scene_file = workspace.scene_file
     return Snapshot(
         label=WORKING_TREE,
-        text=files.read_text(workspace.manifest_path) if workspace.manifest_path.exists() else "",
+        text=files.text_if_there(workspace.manifest_path),
         file=files.shown(workspace.manifest_path),
         picks=finding.read_picks(workspace),
         scenes=(scene_file.name, files.read_text(scene_file))

@@ -14,10 +14,12 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
+from kiebatch import files
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problem, Problems, Where
 from kiebatch.record import line_file
@@ -88,6 +90,11 @@ class Lock:
 def _place(entry: Entry) -> tuple[str, Key]:
     # By model and digest, not by slot: a renumbered film moves no line, and two branches seldom touch one place.
     return entry.key.model, entry.key
+
+
+def read(path: Path) -> Lock:
+    """Return the lock in a file, empty where there is none."""
+    return parse(files.text_if_there(path), files.shown(path))
 
 
 def parse(text: str, file: str = NAME) -> Lock:

@@ -110,7 +110,7 @@ def install(repository: Repository, assets: Iterable[str] = (), *, lfs: bool = F
     if lfs:
         repository.install_lfs()
     path = repository.root / ".gitattributes"
-    before = files.read_text(path) if path.exists() else ""
+    before = files.text_if_there(path)
     lfs = lfs or _LFS in _between(before)  # what was chosen once stays chosen
     lines = _attributes(["**/assets", *assets], lfs=lfs)
     text = _without(before)
@@ -139,7 +139,7 @@ def uninstall(repository: Repository) -> list[str]:
     """Undo what `install` wrote; return what was done."""
     done = []
     path = repository.root / ".gitattributes"
-    before = files.read_text(path) if path.exists() else ""
+    before = files.text_if_there(path)
     after = _without(before)
     if after != before:
         if after.strip():

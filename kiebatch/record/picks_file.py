@@ -38,7 +38,7 @@ def decide(
     """
     path = workspace.picks_path
     with _writing(workspace, "a decision"):
-        text = files.read_text(path) if path.exists() else ""
+        text = files.text_if_there(path)
         allowed(picks.parse(text, files.shown(path)))
         if decisions:
             text = picks.append(text, decisions, now())
@@ -56,7 +56,7 @@ def annotate(
     """Append changes to the project's notes and return all of them as they are now; `allowed` as for `decide`."""
     path = workspace.notes_path
     with _writing(workspace, "a note"):
-        text = files.read_text(path) if path.exists() else ""
+        text = files.text_if_there(path)
         allowed(notes.parse(text, files.shown(path)))
         if changes:
             text = notes.append(text, changes, now())

@@ -181,7 +181,7 @@ def _values(scene: Scene, shot: Shot, job: Job, task: str, pattern: str) -> dict
 
 def look(opened: Opened, asked: Sequence[Wanted], whom: Asking) -> list[Enhanced]:
     """Return what is pinned, what was lost and what would be asked for, with the most that it costs.  Sends nothing."""
-    pinned = _read_lock(opened)
+    pinned = lock.read(lock_path(opened.workspace))
     book = QuestionBook.read(_book_path(opened))
     found = []
     for one in asked:
@@ -202,11 +202,6 @@ def look(opened: Opened, asked: Sequence[Wanted], whom: Asking) -> list[Enhanced
         else:
             found.append(Enhanced(wanted=one, state=State.OPEN, credits=whom.bound(one)))
     return found
-
-
-def _read_lock(opened: Opened) -> lock.Lock:
-    path = lock_path(opened.workspace)
-    return lock.parse(files.read_text(path), files.shown(path)) if path.exists() else lock.Lock()
 
 
 def _book_path(opened: Opened) -> Path:
@@ -355,7 +350,7 @@ def pin(opened: Opened, entries: Sequence[Entry]) -> None:
     """Write entries into the lock of a project, beside what somebody else wrote meanwhile."""
     path = lock_path(opened.workspace)
     with files.lock(opened.workspace.state / "prompts.lock.lock", wait=True, holder="`kiebatch enhance`"):
-        files.replace(path, lock.dump(_read_lock(opened).with_entries(entries)))
+        files.replace(path, lock.dump(lock.read(lock_path(opened.workspace)).with_entries(entries)))
 
 
 def _said(verdict: SubmitVerdict) -> str:

@@ -25,7 +25,7 @@ class QuestionBook:
     @classmethod
     def read(cls, path: Path) -> QuestionBook:
         """Read the book; a question without an end, as after a crash, counts as lost.  A torn last line does not end one."""
-        text = files.read_text(path) if path.exists() else ""
+        text = files.text_if_there(path)
         book = cls(path=path, _torn=bool(text) and not text.endswith("\n"))
         for line in text.splitlines():
             try:
