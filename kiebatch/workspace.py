@@ -50,6 +50,11 @@ class Workspace:
         return Film(self.film, self.root, self.default)
 
     @property
+    def scene_name(self) -> str:
+        """The name of the scene file; empty where there is none."""
+        return self.scene_file.name if self.scene_file else ""
+
+    @property
     def run_lock(self) -> Path:
         """The lock of a whole run, and of `resolve`: it belongs to the assets folder, whatever `--state` says."""
         return self._locks / f"{self.assets.name}.run.lock"

@@ -19,9 +19,9 @@ from kiebatch.board.film import Film
 from kiebatch.board.page import page
 from kiebatch.board.panel_data import Shown, own_key
 from kiebatch.media import Derivatives, Kind, Wanted, wanted
-from kiebatch.model import Asset, Attempt
+from kiebatch.model import Asset
 from kiebatch.planning import planning
-from kiebatch.project import Opened, peek, read_notes
+from kiebatch.project import Opened, attempts_of, read_notes
 from kiebatch.record import Whereabouts
 from kiebatch.workspace import Workspace
 
@@ -43,7 +43,7 @@ def film_of(opened: Opened) -> Film:
         opened.manifest,
         opened.picks,
         planning.plan(opened),
-        attempts(opened.workspace),
+        attempts_of(opened.workspace),
         notes=read_notes(opened.workspace),
         title=opened.workspace.root.name,
     )
@@ -63,12 +63,6 @@ def film_id(opened: Opened) -> str:
     first = min(opened.manifest.assets, key=lambda a: (a.created_at, a.id), default=None)
     begun = (first.created_at, first.sha256 or first.filename) if first else (opened.project.title, "")
     return hashlib.sha256("\0".join((opened.workspace.film, *begun)).encode()).hexdigest()[:16]
-
-
-def attempts(workspace: Workspace) -> list[Attempt]:
-    """Return what the journal knows, oldest first."""
-    with peek(workspace) as journal:
-        return journal.attempts() if journal else []
 
 
 def write(

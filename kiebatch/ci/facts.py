@@ -9,8 +9,7 @@ from kiebatch.project import Opened, opening
 def facts_of(opened: Opened, run_id: str) -> JobFacts:
     """Return the places of a project's jobs, and the times of one run as the journal has them."""
     places = {str(job.slot): job.where for job in opened.project.jobs if job.where.line}
-    with opening.peek(opened.workspace) as journal:
-        attempts = journal.attempts() if journal else []
+    attempts = opening.attempts_of(opened.workspace)
     seconds = {
         a.task_id: a.ended_at - (a.submitted_at or a.intended_at)
         for a in attempts

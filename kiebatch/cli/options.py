@@ -90,7 +90,7 @@ def settings_for(given: Given, found: Opened) -> Settings:
         dict(found.project.run),
         env_file=workspace.root / ".env",
         config=found.config.chosen,
-        film=workspace.scene_file.name if workspace.scene_file else "the scene file",
+        film=workspace.scene_name or "the scene file",
     )
 
 

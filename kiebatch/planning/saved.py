@@ -25,7 +25,7 @@ def save_plan(
     """Return a plan as a document that `run(..., bound=...)` carries out exactly, once."""
     return {
         "kiebatch-plan": 1,
-        "scene_file": opened.workspace.scene_file.name if opened.workspace.scene_file else None,
+        "scene_file": opened.workspace.scene_name or None,
         "folder": os.path.relpath(opened.workspace.root),
         "only": list(only),
         "force": force,

@@ -15,7 +15,7 @@ from kiebatch.model import JSON, Attempt, Slot, stamp
 from kiebatch.planning import expected
 from kiebatch.planning.planning import plan
 from kiebatch.planning.plans import Action, Entry, Plan, Reason
-from kiebatch.project import Opened, as_known_here, load, located, peek
+from kiebatch.project import Opened, as_known_here, attempts_of, load, located, peek
 from kiebatch.provider import lifetimes
 from kiebatch.record import Whereabouts
 from kiebatch.settings import Settings
@@ -79,8 +79,7 @@ def status(
     away: list[str] = []
     opened = replace(opened, workspace=as_known_here(opened.workspace, away.append))
     todo = plan(opened, now=now)
-    with peek(opened.workspace) as journal:
-        attempts = journal.attempts() if journal else []
+    attempts = attempts_of(opened.workspace)
     judged = expected.of_plan(todo)
     slots = _slots(todo, attempts, expected.unmet(judged), without_file=opened.workspace.scene_file is None)
     links = opened.workspace.links().items()
@@ -226,8 +225,7 @@ def _waiting(attempt: Attempt) -> str:
 
 def with_waiting(invalid: Invalid, workspace: Workspace) -> Invalid:
     """Return a file's errors with a warning for each task that is paid for, not collected, and waits behind them."""
-    with peek(workspace) as journal:
-        attempts = journal.attempts(states=("submitted", "lost")) if journal else []
+    attempts = attempts_of(workspace, ("submitted", "lost"))
     waiting = [
         Problem(
             where=Where(files.shown(workspace.journal_path)),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kiebatch.project.journals import team_here as team_here
     from kiebatch.project.opening import Opened as Opened
     from kiebatch.project.opening import as_known_here as as_known_here
+    from kiebatch.project.opening import attempts_of as attempts_of
     from kiebatch.project.opening import joined_files as joined_files
     from kiebatch.project.opening import load as load
     from kiebatch.project.opening import load_catalogue as load_catalogue
@@ -49,6 +50,7 @@ __getattr__, __dir__ = face(
         "Pins": "pins",
         "Snapshot": "snapshots",
         "Validation": "validating",
+        "attempts_of": "opening",
         "claimed_by": "claims",
         "diff": "snapshots",
         "find": "finding",

@@ -16,7 +16,7 @@ from kiebatch import files
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Measured
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Asset, Document, MediaFacts, Modality, Project, SceneId, ShotId
+from kiebatch.model import JSON, Asset, Attempt, Document, MediaFacts, Modality, Project, SceneId, ShotId
 from kiebatch.project import billed, config, finding, foreign
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
@@ -214,6 +214,12 @@ def peek(workspace: Workspace) -> Iterator[Journal | None]:
     team = None if workspace.draft else team_here(workspace.root)
     with _read(workspace, team) as journal:
         yield journal
+
+
+def attempts_of(workspace: Workspace, states: Sequence[str] = ()) -> list[Attempt]:
+    """Return what the journal knows, oldest first; nothing where there is none."""
+    with peek(workspace) as journal:
+        return journal.attempts(states=states) if journal else []
 
 
 @contextlib.contextmanager

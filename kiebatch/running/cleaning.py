@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kiebatch import files
 from kiebatch.model import JSON
-from kiebatch.project import peek
+from kiebatch.project import attempts_of
 from kiebatch.record import runs as records
 from kiebatch.workspace import Workspace
 
@@ -57,9 +57,7 @@ def _freed(what: str, workspace: Workspace, folder: str, before: float | None, *
 
 
 def _open_tasks(workspace: Workspace) -> frozenset[str]:
-    with peek(workspace) as journal:
-        attempts = journal.attempts() if journal else []
-    return frozenset(a.task_id for a in attempts if a.open and a.task_id)
+    return frozenset(a.task_id for a in attempts_of(workspace) if a.open and a.task_id)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -62,7 +62,7 @@ def _update(workspace: Workspace, change: Callable[[Manifest], Manifest]) -> Non
         workspace.manifest_path,
         lock=workspace.write_lock,
         now=time.time,
-        source=workspace.scene_file.name if workspace.scene_file else None,
+        source=workspace.scene_name or None,
     ).update(change)
 
 

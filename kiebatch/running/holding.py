@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from kiebatch import files
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON, Attempt, Slot, parse_slot
-from kiebatch.project import claimed_by, load, open_film, peek, read_manifest, team_here
+from kiebatch.project import attempts_of, claimed_by, load, open_film, read_manifest, team_here
 from kiebatch.provider import policy
 from kiebatch.record import Journal
 from kiebatch.workspace import Workspace
@@ -92,8 +92,7 @@ def told(workspace: Workspace, held: Sequence[Mapping[str, JSON]]) -> list[dict[
 
 def waiting(workspace: Workspace, now: Callable[[], float] = time.time) -> list[Waiting]:
     """Return everything that is held or open, by its slot of today, with what the balances say about each."""
-    with peek(workspace) as journal:
-        attempts = journal.attempts() if journal else []
+    attempts = attempts_of(workspace)
     undecided = [a for a in attempts if a.undecided or a.open]
     slot_of = _names_of_today(workspace, attempts) if undecided else (lambda attempt: attempt.slot)
     return [Waiting(slot=slot_of(a), attempt=a, evidence=_evidence(a, attempts, now())) for a in undecided]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kiebatch import files
 from kiebatch.model import Asset, Attempt, stamp
-from kiebatch.project import Opened, finding, peek
+from kiebatch.project import Opened, attempts_of, finding
 from kiebatch.record import queries
 from kiebatch.record import runs as records
 from kiebatch.record.runs import Run, RunRecord, RunStatus
@@ -29,8 +29,7 @@ def rebuild(workspace: Workspace) -> list[Run]:
     """Rebuild the index of a film's runs and return them.  Records that are there are left as they are."""
     folder = workspace.state / "runs"
     files.private_folder(folder)
-    with peek(workspace) as journal:
-        attempts = journal.attempts() if journal else []
+    attempts = attempts_of(workspace)
     kept = {run.id: run for run in _from_manifest(workspace)}
     known = {run.id: run for run in _from_journal(workspace, attempts)}
     # The journal counts what failed, too; that a run had tags only its results tell.
@@ -62,7 +61,7 @@ def _run(workspace: Workspace, run_id: str, attempts: list[Attempt]) -> Run:
         started_at=stamp(min(a.intended_at for a in attempts)),
         ended_at=stamp(max(map(_last_heard, attempts))),
         status=_status(saved=len(saved), failed=len(failed), held=len(held), of=len(attempts)),
-        film=_film(workspace),
+        film=workspace.scene_name,
         draft=workspace.draft,
         models=tuple(dict.fromkeys(a.model for a in attempts)),
         counts={"planned": len(attempts), "succeeded": len(saved), "failed": len(failed), "held": len(held)},
@@ -77,11 +76,6 @@ def _in_state(attempts: Iterable[Attempt], *states: str) -> list[Attempt]:
 
 def _last_heard(attempt: Attempt) -> float:
     return attempt.ended_at or attempt.submitted_at or attempt.intended_at
-
-
-def _film(workspace: Workspace) -> str:
-    """Return the name of the scene file."""
-    return workspace.scene_file.name if workspace.scene_file else ""
 
 
 def _status(*, saved: int, failed: int, held: int, of: int) -> RunStatus:
@@ -108,7 +102,7 @@ def _from_manifest(workspace: Workspace) -> list[Run]:
             started_at=min(a.created_at for a in made),
             ended_at=max(a.created_at for a in made),
             status=RunStatus.SUCCESS,
-            film=_film(workspace),
+            film=workspace.scene_name,
             draft=workspace.draft,
             tags=tuple(dict.fromkeys(tag for a in made for tag in queries.tags_of(a))),
             models=tuple(dict.fromkeys(a.model for a in made)),

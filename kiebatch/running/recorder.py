@@ -228,7 +228,7 @@ def _begun(opened: Opened, settings: Settings, run_id: str, time: str) -> Run:
         command=settings.command,
         by=settings.by or picks_file.author(workspace),
         machine=platform.node(),
-        film=workspace.scene_file.name if workspace.scene_file else "",
+        film=workspace.scene_name,
         assets=os.path.relpath(workspace.assets, workspace.root),
         commit=commit or "",
         draft=workspace.draft,

@@ -170,8 +170,7 @@ def collect_known(
 
     None where nothing waits, or where there is no key to ask with.
     """
-    with opening.peek(workspace) as journal:
-        waiting = journal.attempts(states=("submitted", "lost")) if journal else []
+    waiting = opening.attempts_of(workspace, ("submitted", "lost"))
     if not waiting or not settings.api_key:
         return None
     return asyncio.run(_collect_known(workspace, settings, emit, edges or Edges()))

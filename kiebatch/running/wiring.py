@@ -152,7 +152,7 @@ class Wiring:
             workspace.manifest_path,
             lock=workspace.write_lock,
             now=self.edges.now,
-            source=workspace.scene_file.name if workspace.scene_file else None,
+            source=workspace.scene_name or None,
             store=self._store_of_a_new_film(),
             hook=self.edges.hook,
         )
