@@ -13,6 +13,7 @@ from kiebatch.model import (
     Job,
     Ref,
     as_before,
+    as_mapping,
     fingerprint,
     fingerprint_as_written,
     is_written_plainly,
@@ -56,7 +57,7 @@ class Wanted:
     def met_by(self, asset: Asset) -> bool:
         """Whether an asset is what is asked for, or was accepted for it."""
         sent = asset.parameters.get("input")
-        if self._met(asset.fingerprint, sent if isinstance(sent, Mapping) else {}):
+        if self._met(asset.fingerprint, as_mapping(sent)):
             return True
         if asset.task_id and self._is_sent(asset.model, asset.parameters.get("endpoint"), sent):
             return True
@@ -70,7 +71,7 @@ class Wanted:
         """Whether an attempt was made for what is asked for."""
         kept = attempt.job or {}
         sent = kept.get("input")
-        if self._met(attempt.fingerprint, sent if isinstance(sent, Mapping) else {}):
+        if self._met(attempt.fingerprint, as_mapping(sent)):
             return True
         if self._is_sent(attempt.model, kept.get("endpoint"), sent):
             return True

@@ -369,10 +369,9 @@ def _differences(now: Effects, digest: str, known: Effects | None) -> list[Probl
     message = (
         f"the plan is not the one that was approved; nothing was sent (approved {digest}, now {now.digest})"
     )
-    if replace(now, cap=known.cap if known else None).digest == digest:
-        message += (
-            f"; only the cap differs: it is {_cap(now.cap)}, and was {_cap(known.cap if known else None)}"
-        )
+    cap = known.cap if known else None
+    if replace(now, cap=cap).digest == digest:
+        message += f"; only the cap differs: it is {_cap(now.cap)}, and was {_cap(cap)}"
     hint = "look at it with `kiebatch plan`; who agrees runs it with `--approved` and the digest of today"
     first = Problem(where=Where(), message=message, hint=hint, code="not-approved")
     lines = _beside(known, now) if known else [f"{slot}: now {line}" for slot, line in _sorted(now)]

@@ -25,7 +25,7 @@ from typing import Any
 
 from kiebatch import files, workspace
 from kiebatch._dataclass import dataclass
-from kiebatch.errors import Invalid, Problem, Problems, Where, nearest
+from kiebatch.errors import Invalid, Problem, Problems, Where, did_you_mean
 from kiebatch.model import JSON, Document
 from kiebatch.scenefile import document
 from kiebatch.settings import THRESHOLDS, parse_credits
@@ -144,11 +144,10 @@ class _Reader:
         self.error((_HEAD,), f"`{_HEAD}` must be {FORMAT}, found `{version}`", "install a newer kiebatch")
 
     def unknown(self, key: str, known: list[str]) -> None:
-        near = nearest(key, known)
         self.problems.warning(
             self.document.where((key,), key=True),
             f"unknown key `{key}` in the config; it is left alone",
-            hint=f"did you mean `{near}`?" if near else "a newer kiebatch may know it",
+            hint=did_you_mean(key, known) or "a newer kiebatch may know it",
             code="unknown-key",
         )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kiebatch import files
-from kiebatch.errors import Invalid, nearest
+from kiebatch.errors import Invalid, did_you_mean
 from kiebatch.model import JSON, as_list, as_mapping, as_text
 
 FORMAT = 1
@@ -180,9 +180,8 @@ def read(folder: Path, run_id: str) -> RunRecord:
     known = [run.id for run in all_runs(folder)]
     fitting = [one for one in known if one == run_id] or [one for one in known if one.startswith(run_id)]
     if len(fitting) != 1:
-        near = nearest(run_id, known)
         message = f"`{run_id}` begins {len(fitting)} runs" if fitting else f"there is no run `{run_id}`"
-        raise Invalid(message, hint=f"did you mean `{near}`?" if near else "`kiebatch runs` lists them")
+        raise Invalid(message, hint=did_you_mean(run_id, known) or "`kiebatch runs` lists them")
     return _folded(folder / f"{fitting[0]}.jsonl", folder, fitting[0])
 
 
@@ -232,7 +231,7 @@ def _last_run(path: Path) -> Run | None:
 
 def _rows(path: Path) -> Iterator[Mapping[str, JSON]]:
     """Yield the lines of a file.  A line that a crash cut short is left out; the next ones count."""
-    text = files.read_text(path) if path.exists() else ""
+    text = files.text_if_there(path)
     for line in text.split("\n"):
         try:
             row = json.loads(line)

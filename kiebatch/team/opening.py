@@ -151,7 +151,7 @@ _SAME = (
 
 def _carry_outputs(cursor: Cursor, number: int, local: SqliteJournal, attempt: Attempt) -> None:
     for one in local.outputs_of(attempt.id):
-        text = None if one.output.text is None else rows.text(one.output.text)
+        text = rows.text_or_none(one.output.text)
         entry = json.dumps(asset_to(one.asset)) if one.asset else None
         cursor.execute(
             "INSERT INTO outputs (attempt, number, url, text, label, output_id, seen_at, entry)"

@@ -167,7 +167,7 @@ def put_outputs(cursor: Cursor, attempt: int, outputs: Sequence[Output]) -> None
                 attempt,
                 one.number,
                 one.url,
-                None if one.text is None else rows.text(one.text),
+                rows.text_or_none(one.text),
                 rows.text(one.label),
                 rows.text(one.id),
             ),

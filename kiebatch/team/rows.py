@@ -55,6 +55,10 @@ def text(value: str) -> str:
     return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def text_or_none(value: str | None) -> str | None:
+    return None if value is None else text(value)
+
+
 def slot_text(slot: Slot) -> str:
     """Return a slot as an attempt's row has it."""
     return json.dumps([slot.scene, slot.shot, slot.model, slot.take])

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kiebatch.model import JSON, Asset, Slot, natural
+from kiebatch.model import JSON, Asset, Slot, natural, tidy
 from kiebatch.record.manifest.keys import birth
 from kiebatch.record.manifest.manifest import MARK, Manifest
 from kiebatch.record.manifest.text import entry
@@ -86,8 +86,7 @@ def merged(asset: Asset) -> bool:
 
 def number(value: float) -> float:
     """Return an amount of credits as JSON should show it: 24, not 24.0 or 24.000000001."""
-    rounded = round(value, 4)
-    return int(rounded) if rounded == int(rounded) else rounded
+    return tidy(value, 4)
 
 
 def _listed(names: Sequence[str]) -> str:

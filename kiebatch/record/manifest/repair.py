@@ -11,7 +11,7 @@ from kiebatch._dataclass import dataclass
 from kiebatch.errors import Problem, Where
 from kiebatch.model import Asset
 from kiebatch.record.manifest.ids import free_id, id_prefix, mentioned
-from kiebatch.record.manifest.keys import place, revised, sort_key
+from kiebatch.record.manifest.keys import Changes, place, revised, sort_key
 from kiebatch.record.manifest.names import version_name
 
 
@@ -150,7 +150,7 @@ def _without_broken_links(assets: list[Asset], repairs: list[Repair]) -> list[As
                     )
                 )
         sound.update(path)
-    return [revised(a, superseded_by=None) if a.id in cut else a for a in assets] if cut else assets
+    return _with(assets, {id: {"superseded_by": None} for id in cut})
 
 
 def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> tuple[list[Asset], set[str]]:
@@ -167,7 +167,7 @@ def _with_one_head(assets: list[Asset], repairs: list[Repair]) -> tuple[list[Ass
                 repair_of("chain", new.id, f"`{old.id}` and `{new.id}` were both the newest of one slot")
             )
     rivals = {*links, *links.values()}
-    return [revised(a, superseded_by=links[a.id]) if a.id in links else a for a in assets], rivals
+    return _with(assets, {id: {"superseded_by": link} for id, link in links.items()}), rivals
 
 
 def _with_rising_versions(assets: list[Asset], repairs: list[Repair]) -> list[Asset]:
@@ -187,11 +187,12 @@ def _with_rising_versions(assets: list[Asset], repairs: list[Repair]) -> list[As
         repairs.append(
             repair_of("chain", id, f"`{id}` is version {version}: it comes after version {version - 1}")
         )
-    return (
-        [revised(a, version=versions[a.id]) if a.id in versions else a for a in assets]
-        if versions
-        else assets
-    )
+    return _with(assets, {id: {"version": version} for id, version in versions.items()})
+
+
+def _with(assets: list[Asset], changes: Mapping[str, Changes]) -> list[Asset]:
+    """Return the entries, with the changes of those that have some."""
+    return [revised(asset, **changes[asset.id]) if asset.id in changes else asset for asset in assets]
 
 
 def with_own_files(assets: Sequence[Asset], rivals: Container[str]) -> list[Asset]:
