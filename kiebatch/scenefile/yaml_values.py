@@ -23,7 +23,7 @@ from yaml import (
 )
 
 from kiebatch.errors import Invalid, Problem, Problems, Where
-from kiebatch.model import JSON, Path
+from kiebatch.model import JSON, Path, as_mapping
 from kiebatch.scenefile import limits, numbers
 from kiebatch.scenefile.yaml_places import Box, Marks, mark_at
 
@@ -257,7 +257,7 @@ class Values:
         found: dict[str, JSON] = {}
         rows: dict[str, tuple[int, int, Box | None]] = {}
         for value, inside in (*((value, inside) for value, _, inside in merged), (own, box)):
-            found |= value
+            found |= as_mapping(value)
             rows |= self.marks.rows(inside)
         marks = [mark for mark, _, _ in rows.values()]
         keys = [key for _, key, _ in rows.values()]

@@ -66,7 +66,7 @@ def test_a_value_that_a_mapping_says_itself_is_where_it_is_written() -> None:
 
     found = document.read(text, "f.yaml")
 
-    assert found.value["own"] == {"n": {"other": 3}, "m": 2}
+    assert under(found.value, "own") == {"n": {"other": 3}, "m": 2}
     assert str(found.places["own", "n", "other"]) == "f.yaml:3:14"
     assert str(found.keys["own", "m"]) == "f.yaml:1:25"
     assert ("own", "n", "deep") not in found.places
@@ -78,17 +78,19 @@ def test_the_comment_behind_an_own_text_counts_although_a_merged_one_has_one_too
 
     found = document.read(text, "f.yaml")
 
-    assert found.value["own"] == {"k": "high"}
+    assert under(found.value, "own") == {"k": "high"}
     assert str(found.cuts["own", "k"]) == "f.yaml:4:11"
 
 
 def test_an_alias_has_values_of_its_own() -> None:
     found = document.read("a: &a {list: [1, &t two]}\nb: *a\nc: *t\n", "f.yaml")
 
-    found.value["a"]["list"].append(3)
+    of_a = under(found.value, "a", "list")
+    assert isinstance(of_a, list)
+    of_a.append(3)
 
-    assert found.value["b"] == {"list": [1, "two"]}
-    assert found.value["c"] == "two"
+    assert under(found.value, "b") == {"list": [1, "two"]}
+    assert under(found.value, "c") == "two"
     assert found.places["b", "list", 1] == found.places["a", "list", 1] == found.places["c",]
 
 
