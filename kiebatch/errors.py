@@ -247,6 +247,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return by_lower[found[0]] if found else ""
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text as a message shows it: of `most` letters at most, the last three as dots where it is longer."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the hint for a misspelt word: "did you mean `prompt`?", or nothing where no known word is near."""
     near = nearest(word, known)

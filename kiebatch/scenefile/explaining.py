@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from kiebatch import catalogue as models
 from kiebatch.errors import Where
-from kiebatch.model import JSON, ROLES, Document, Path, Project, Slot, under
+from kiebatch.model import JSON, ROLES, Document, Path, Project, Slot, as_text, under
 from kiebatch.scenefile import gathering, validation
 from kiebatch.scenefile.model_choice import ModelChoice
 from kiebatch.scenefile.prompts import Origin, words_of
@@ -75,16 +75,20 @@ def parts_by_slot(
 
 # --- one line ------------------------------------------------------------------------------------------
 
-_BOARD = frozenset(
-    [
-        *("title", "notes", "group", "camera", "text_overlay", "transition", "visual", "skip"),
-        *("dialogue", "action", "location", "time_of_day", "shot_size", "lens"),
-    ]
+_BOARD = (
+    *("title", "notes", "group", "camera", "text_overlay", "transition", "visual", "skip"),
+    *("dialogue", "action", "location", "time_of_day", "shot_size", "lens"),
 )
-_SETTINGS = frozenset(["kiebatch", "run", "assets", "moved", "tags", "ignore_warnings", "labels", "endpoint"])
+_SETTINGS = ("kiebatch", "run", "assets", "moved", "tags", "ignore_warnings", "labels", "endpoint")
 _SENT_AS_WORDS = ("prompt", "text", "negative_prompt")
 _SOUNDS = {"voiceover": "vo", "music": "music", "sound_effects": "sfx"}
 _WORDS = frozenset(["styles", "characters", "vars"])
+_BY_KEY = {
+    **dict.fromkeys(_SETTINGS, Became.SETTING),
+    **dict.fromkeys(_BOARD, Became.BOARD),
+    **dict.fromkeys((*_SENT_AS_WORDS, *_SOUNDS), Became.PROMPT),
+    **dict.fromkeys(("scenes", "shots", "id", "defaults"), Became.STRUCTURE),
+}
 
 
 def line(
@@ -113,12 +117,7 @@ def line(
 
 def _path_at(document: Document, number: int) -> Path | None:
     """Return the value that a line belongs to: one that begins there, else the last text that began above."""
-    begins = [
-        (where.line, path)
-        for places in (document.places, document.keys)
-        for path, where in places.items()
-        if where.file == document.file and path
-    ]
+    begins = _begins(document)
     here = [path for line, path in begins if line == number]
     if here:
         # Of several values on a line the words that are sent are what a person asks about.
@@ -127,10 +126,17 @@ def _path_at(document: Document, number: int) -> Path | None:
     if not above:
         return None
     begun, path = begins[max(above)[2]]
-    value = validation.value_at(document.value, path)
     # A text of several lines goes on; anything else ended on its own line.
-    goes_on = isinstance(value, str) and number - begun <= _lines_of(value)
-    return path if goes_on else None
+    text = as_text(validation.value_at(document.value, path))
+    if text is None or number - begun > _lines_of(text):
+        return None
+    return path
+
+
+def _begins(document: Document) -> list[tuple[int, Path]]:
+    """Return the lines of a file on which its values and their keys begin."""
+    places = (*document.places.items(), *document.keys.items())
+    return [(where.line, path) for path, where in places if where.file == document.file and path]
 
 
 def _lines_of(text: str) -> int:
@@ -152,15 +158,11 @@ def _became(path: Path) -> Became:
         return Became.MEDIA if "references" in steps else Became.WORDS
     if "expect" in steps:
         return Became.EXPECTED
-    if first in _SETTINGS or last in _SETTINGS:
+    if first in _SETTINGS:
         return Became.SETTING
-    if last in _BOARD:
-        return Became.BOARD
-    if last in _SENT_AS_WORDS or last in _SOUNDS:
-        return Became.PROMPT
-    if not {*ROLES, "references"}.isdisjoint(steps):
-        return Became.MEDIA
-    return Became.STRUCTURE if last in ("scenes", "shots", "id", "defaults") else Became.SENT
+    if last in _BY_KEY:
+        return _BY_KEY[last]
+    return Became.SENT if set(ROLES).isdisjoint(steps) else Became.MEDIA
 
 
 def _concerned(

@@ -12,6 +12,7 @@ from functools import cache
 
 from kiebatch import formats
 from kiebatch._dataclass import dataclass
+from kiebatch.errors import shortened
 
 _LOOK_BACK = 40  # lines above the error in which a quote may have been opened
 _LONGEST_LINE = 2000  # characters; a file may come from anybody
@@ -498,8 +499,7 @@ def _quoted(value: str) -> str:
 
 
 def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 50 else f"{text[:47]}..."
+    return shortened(" ".join(text.split()), 50)
 
 
 @cache

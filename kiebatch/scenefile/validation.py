@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import validator
-from kiebatch.errors import Problems, did_you_mean
+from kiebatch.errors import Problems, did_you_mean, shortened
 from kiebatch.formats import load
-from kiebatch.model import JSON, Document, Path, under
+from kiebatch.model import JSON, Document, Path, as_list, as_mapping, json_of, under
 from kiebatch.scenefile.durations import seconds
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 # --- the schema, said in words -------------------------------------------------------------------------
 
@@ -23,12 +27,42 @@ def check_scenes(document: Document, problems: Problems) -> JSON:
         return value
     value = copy.deepcopy(value)
     for error in sorted(errors, key=lambda e: -len(e.absolute_path)):
-        _say(_deepest(error), document, problems)
-        _prune(value, list(error.absolute_path), error)
+        _say(_Refusal.of(_deepest(error)), document, problems)
+        _prune(value, _Refusal.of(error))
     return value
 
 
-def _deepest(error: Any) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """One finding of the schema: the rule, the part of the schema that has it, and the value with its path."""
+
+    rule: str
+    schema: JSON
+    value: JSON
+    path: Path
+    message: str
+
+    @classmethod
+    def of(cls, error: ValidationError) -> _Refusal:
+        path = tuple(error.absolute_path)
+        return cls(str(error.validator), json_of(error.schema), json_of(error.instance), path, error.message)
+
+    @property
+    def limit(self) -> JSON:
+        """What the rule says: the least value, the known words, the keys that are required."""
+        return under(self.schema, self.rule)
+
+    @property
+    def known_keys(self) -> list[str]:
+        return list(as_mapping(under(self.schema, "properties")))
+
+    @property
+    def unknown_keys(self) -> list[str]:
+        known = self.known_keys
+        return [key for key in as_mapping(self.value) if key not in known]
+
+
+def _deepest(error: ValidationError) -> ValidationError:
     """Return the error that a person means: of alternatives, the one that the value comes nearest to."""
     while error.validator in ("anyOf", "oneOf") and error.context:
         if error.absolute_path and error.absolute_path[-1] == "duration":
@@ -40,25 +74,27 @@ def _deepest(error: Any) -> Any:
     return error
 
 
-def _say(error: Any, document: Document, problems: Problems) -> None:
+def _say(refusal: _Refusal, document: Document, problems: Problems) -> None:
     """Report one finding of the schema in words."""
-    path: Path = tuple(error.absolute_path)
-    if error.validator == "additionalProperties":
-        _say_unknown_keys(error, path, document, problems)
-    elif error.validator == "required":
-        for key in [key for key in error.validator_value if key not in error.instance]:
-            where = document.where(path)
-            problems.error(where, f"{_in(path, document)}`{key}` is missing", code="missing")
+    path = refusal.path
+    if refusal.rule == "additionalProperties":
+        _say_unknown_keys(refusal, document, problems)
+    elif refusal.rule == "required":
+        there = as_mapping(refusal.value)
+        for key in as_list(refusal.limit):
+            if key not in there:
+                where = document.where(path)
+                problems.error(where, f"{_in(path, document)}`{key}` is missing", code="missing")
     else:
-        message, hint = _words(error)
-        code = "wrong-type" if error.validator in ("type", "anyOf", "oneOf") else "invalid"
+        message, hint = _words(refusal)
+        code = "wrong-type" if refusal.rule in ("type", "anyOf", "oneOf") else "invalid"
         subject = f"{_in(path, document)}`{_name(path)}`" if _name(path) else "the file"
         problems.error(document.where(path), f"{subject} {message}", hint=hint, code=code)
 
 
-def _say_unknown_keys(error: Any, path: Path, document: Document, problems: Problems) -> None:
-    allowed = list(error.schema.get("properties", {}))
-    for key in [key for key in error.instance if key not in allowed]:
+def _say_unknown_keys(refusal: _Refusal, document: Document, problems: Problems) -> None:
+    path, allowed = refusal.path, refusal.known_keys
+    for key in refusal.unknown_keys:
         hint = did_you_mean(key.strip(), allowed) or f"known here: {', '.join(allowed)}"
         if key != key.strip():
             hint = f"the line begins with blanks of another kind (no-break spaces); {hint}"
@@ -77,71 +113,79 @@ def _name(path: Path) -> str:
     return str(path[-2]) if len(path) > 1 else ""
 
 
-def _words(error: Any) -> tuple[str, str]:
+def _words(refusal: _Refusal) -> tuple[str, str]:
     """Return what a value must be, with what it is, and the way out."""
-    found, limit = _shown(error.instance), error.validator_value
-    match error.validator:
+    found, rule, limit = _shown(refusal.value), refusal.rule, refusal.limit
+    if rule in _LIMITS:
+        return f"{_LIMITS[rule].format(limit)}, found {found}", ""
+    match rule:
         case "enum":
-            allowed = [str(v) for v in limit]
+            allowed = [str(v) for v in as_list(limit)]
             choices = ", ".join(f"`{v}`" for v in allowed)
-            return f"must be one of {choices}, found {found}", did_you_mean(str(error.instance), allowed)
-        case "const":
-            return f"must be `{limit}`, found {found}", ""
+            return f"must be one of {choices}, found {found}", did_you_mean(str(refusal.value), allowed)
         case "type" | "anyOf" | "oneOf":
-            return f"must be {_expected(error.schema)}, found {found}", _way_out(error)
-        case "pattern" if str(limit).startswith("^[0-9]+/"):
-            return f"must look like `20/10s`, found {found}", ""
-        case "pattern" if "\\$" in str(limit):
-            return f"takes credits (`120`) or dollars (`5$`), found {found}", ""
+            return f"must be {_expected(refusal.schema)}, found {found}", _way_out(refusal)
         case "pattern" | "maxLength":
-            hint = "take out the comma" if str(error.instance).endswith(",") else ""
-            return f"must be a short word of letters, digits, `_`, `-` and `.`, found {found}", hint
-        case "minimum":
-            return f"must be at least {limit}, found {found}", ""
-        case "exclusiveMinimum":
-            return f"must be more than {limit}, found {found}", ""
-        case "maximum":
-            return f"must be at most {limit}, found {found}", ""
+            return _words_of_a_pattern(str(limit), refusal.value, found)
         case "minLength":
             return "is empty", ""
-        case _:
-            return f": {error.message}", ""
+    return f": {refusal.message}", ""
 
 
-def _way_out(error: Any) -> str:
+_LIMITS = {
+    "const": "must be `{}`",
+    "minimum": "must be at least {}",
+    "exclusiveMinimum": "must be more than {}",
+    "maximum": "must be at most {}",
+}
+
+
+def _words_of_a_pattern(pattern: str, value: JSON, found: str) -> tuple[str, str]:
+    if pattern.startswith("^[0-9]+/"):
+        return f"must look like `20/10s`, found {found}", ""
+    if "\\$" in pattern:
+        return f"takes credits (`120`) or dollars (`5$`), found {found}", ""
+    hint = "take out the comma" if str(value).endswith(",") else ""
+    return f"must be a short word of letters, digits, `_`, `-` and `.`, found {found}", hint
+
+
+def _way_out(refusal: _Refusal) -> str:
     """Return what to type where a value has the wrong type."""
-    name, value = _name(tuple(error.absolute_path)), error.instance
-    if str(error.schema.get("pattern", "")).startswith("^[0-9]+/"):
+    name, value = _name(refusal.path), refusal.value
+    if str(under(refusal.schema, "pattern")).startswith("^[0-9]+/"):
         return "a rate looks like `20/10s`"
-    if name in ("scenes", "shots") and isinstance(value, dict):
-        return "each begins with `- `, as in `- id: 1`"
-    if name in ("prompt", "text") and isinstance(value, dict):
-        return "to send JSON, put it in quotes, or on the lines below `prompt: |`"
+    if isinstance(value, dict):
+        return _INSTEAD_OF_A_GROUP.get(name, "")
     if name == "duration" and isinstance(value, str):
-        length = seconds(value)
-        return f"write `duration: {length}`, in seconds" if length else did_you_mean(value.lower(), ["voice"])
-    takes_text = "text" in _expected(error.schema)
-    if takes_text and isinstance(value, bool | int | float):
+        return _length_to_write(value)
+    if isinstance(value, bool | int | float) and "text" in _expected(refusal.schema):
         return f'write `"{str(value).lower()}"`, in quotes'
     return ""
 
 
-def _prune(value: JSON, path: list[str | int], error: Any) -> None:
+_INSTEAD_OF_A_GROUP = {
+    **dict.fromkeys(("scenes", "shots"), "each begins with `- `, as in `- id: 1`"),
+    **dict.fromkeys(("prompt", "text"), "to send JSON, put it in quotes, or on the lines below `prompt: |`"),
+}
+
+
+def _length_to_write(written: str) -> str:
+    length = seconds(written)
+    return f"write `duration: {length}`, in seconds" if length else did_you_mean(written.lower(), ["voice"])
+
+
+def _prune(value: JSON, refusal: _Refusal) -> None:
     """Take what was refused out of `value`, so that the rest can still be checked."""
-    if error.validator == "additionalProperties":
-        target = value_at(value, path)
-        if isinstance(target, dict):
-            for key in list(target):
-                if key not in error.schema.get("properties", {}):
-                    del target[key]
+    if refusal.rule != "additionalProperties":
+        _remove(value, refusal.path)
         return
-    if error.validator == "required":
-        _remove(value, path)
-        return
-    _remove(value, path)
+    group = value_at(value, refusal.path)
+    for key in refusal.unknown_keys:
+        if isinstance(group, dict):
+            group.pop(key, None)
 
 
-def _remove(value: JSON, path: list[str | int]) -> None:
+def _remove(value: JSON, path: Path) -> None:
     if not path:
         return
     parent, last = value_at(value, path[:-1]), path[-1]
@@ -162,25 +206,30 @@ def value_at(value: JSON, path: Sequence[str | int]) -> JSON:
     return value
 
 
-def _expected(schema: Mapping[str, Any]) -> str:
-    words = {
-        "string": "text",
-        "integer": "a whole number",
-        "number": "a number",
-        "array": "a list",
-        "object": "a group of keys",
-        "boolean": "true or false",
-        "null": "empty",
-    }
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_expected(s) for s in schema["anyOf"]))
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "$ref" in schema:
-        return "{shot: ...}" if "shot_output" in schema["$ref"] else "a path, a URL, a name or {shot: ...}"
-    kind: Any = schema.get("type", "something else")
-    kinds = kind if isinstance(kind, list) else [kind]
-    return " or ".join(words.get(str(k), str(k)) for k in kinds)
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a group of keys",
+    "boolean": "true or false",
+    "null": "empty",
+}
+
+
+def _expected(schema: JSON) -> str:
+    """Return what a schema expects, in words."""
+    said = as_mapping(schema)
+    if "anyOf" in said:
+        return " or ".join(dict.fromkeys(map(_expected, as_list(said["anyOf"]))))
+    if "const" in said:
+        return f"`{said['const']}`"
+    if "shot_output" in str(said.get("$ref")):
+        return "{shot: ...}"
+    if "$ref" in said:
+        return "a path, a URL, a name or {shot: ...}"
+    kinds = as_list(said.get("type")) or [said.get("type", "something else")]
+    return " or ".join(_TYPES.get(str(kind), str(kind)) for kind in kinds)
 
 
 def _shown(value: JSON) -> str:
@@ -192,8 +241,7 @@ def _shown(value: JSON) -> str:
         return "a list"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    text = str(value)
-    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
+    return f"`{shortened(str(value), 60)}`"
 
 
 def _in(path: Path, document: Document) -> str:

@@ -22,7 +22,7 @@ from yaml import (
     SequenceStartEvent,
 )
 
-from kiebatch.errors import Invalid, Problem, Problems, Where
+from kiebatch.errors import Invalid, Problem, Problems, Where, shortened
 from kiebatch.model import JSON, Path, as_mapping
 from kiebatch.scenefile import limits, numbers
 from kiebatch.scenefile.yaml_places import Box, Marks, mark_at
@@ -327,7 +327,7 @@ class Values:
 
     def _number(self, event: Event, found: float | None) -> JSON:
         if found is None:
-            shown = event.value if len(event.value) <= 40 else f"{event.value[:37]}..."
+            shown = shortened(event.value, 40)
             self.problems.error(
                 self.marks.at(event.start_mark),
                 f"`{shown}` is not a number that can be used",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kiebatch.errors import Problem, Problems
+from kiebatch.errors import Problem, Problems, shortened
 from kiebatch.model import JSON, Document, Path
 from kiebatch.scenefile.markdown.drafts import SOUNDS
 from kiebatch.scenefile.markdown.prose import SCENE, TOP, MarkdownDocument, Placed, document_of, tree_of
@@ -179,5 +179,4 @@ def _follows(scene: Placed, other: Placed) -> bool:
 
 
 def _short(value: JSON) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 40 else text[:37] + "..."
+    return shortened(" ".join(str(value).split()), 40)
