@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown.drafts import PROMPTS, Body, SceneDraft, ShotDraft
@@ -54,6 +55,11 @@ def _asks_for_two(body: Body) -> bool:
     if type_ is not None and type_.value == "video" and visual is None and "image_prompt" not in body.fields:
         return False  # its Prompt is the clip's, too
     return pictured and moving
+
+
+def _only(fields: Mapping[str, Placed], keys: Sequence[str]) -> dict[str, Placed]:
+    """Return some fields in the order in which they were written."""
+    return {key: value for key, value in fields.items() if key in keys}
 
 
 def _has_prompt(part: Body | None) -> bool:
@@ -119,22 +125,23 @@ class Assembly:
         """Of what was marked make the one prompt of a shot; a Visual beside it is a note on the board."""
         fields = body.fields
         found = [(p, fields.pop(p)) for p in ("prompt", "image_prompt", "video_prompt") if p in fields]
-        visual = fields.pop("visual", None)
-        for _, other in found[1:]:
-            first = found[0][1]
-            self.reader.marks.twice("prompt", first.key or first.where, other.key or other.where)
         if found:
-            name, prompt = found[0]
-            fields["prompt"] = prompt
-            if name != "prompt" and "type" not in fields:
-                fields["type"] = Placed(name.removesuffix("_prompt"), prompt.key or prompt.where)
-            if visual is not None:
-                fields["visual"] = visual
-        elif visual is not None:
-            fields["prompt"] = visual
+            self._take_first_prompt(fields, found)
+        elif "visual" in fields:
+            fields["prompt"] = visual = fields.pop("visual")
             self.visuals.append(visual)
         for kind in ("image", "video"):
             self._settle_model(body, kind)
+
+    def _take_first_prompt(self, fields: dict[str, Placed], found: Sequence[tuple[str, Placed]]) -> None:
+        """Make the first of the prompts that were marked the shot's own; another is an error."""
+        name, prompt = found[0]
+        at = prompt.key or prompt.where
+        for _, other in found[1:]:
+            self.reader.marks.twice("prompt", at, other.key or other.where)
+        fields["prompt"] = prompt
+        if name != "prompt":
+            fields.setdefault("type", Placed(name.removesuffix("_prompt"), at))
 
     def _settle_model(self, body: Body, kind: str) -> None:
         """Make `Image model` the model of a shot that is, or may be, a picture."""
@@ -176,28 +183,20 @@ class Assembly:
         return _Asked(self._values(whole))
 
     def _picture_and_clip(self, body: Body) -> _Asked:
-        visual, video = body.parts.get("visual"), body.parts.get("video")
-        shared = Body(body.where, params=body.params)
-        image = Body(visual.where if visual else body.where)
-        clip = Body(video.where if video else body.where)
-        for key, value in body.fields.items():
-            if key in _OF_PICTURE:
-                image.fields[key] = value
-            elif key in _OF_CLIP:
-                clip.fields[key] = value
-            elif key in _LENGTHS:
-                shared.fields[key] = value
-                if video is None:
-                    clip.fields[key] = Placed(value.value, value.where, value.key)
-            elif key in _SHARED or key in _BOARD:
-                shared.fields[key] = value
-            elif key in _ONE_OR_OTHER:
-                self.problems.error(
-                    value.key or value.where,
-                    f"there is a picture and a clip here: which of them has this `{key.replace('_', ' ')}`?",
-                    hint="put each prompt with what belongs to it below `### Visual` and `### Video`, or in shots",
-                    code="ambiguous",
-                )
+        fields, visual, video = body.fields, body.parts.get("visual"), body.parts.get("video")
+        shared = Body(body.where, fields=_only(fields, (*_LENGTHS, *_SHARED, *_BOARD)), params=body.params)
+        image = Body((visual or body).where, fields=_only(fields, _OF_PICTURE))
+        clip = Body((video or body).where, fields=_only(fields, _OF_CLIP))
+        if video is None:
+            lengths = _only(fields, _LENGTHS)
+            clip.fields |= {key: replace(value) for key, value in lengths.items()}
+        for key, value in _only(fields, _ONE_OR_OTHER).items():
+            self.problems.error(
+                value.key or value.where,
+                f"there is a picture and a clip here: which of them has this `{key.replace('_', ' ')}`?",
+                hint="put each prompt with what belongs to it below `### Visual` and `### Video`, or in shots",
+                code="ambiguous",
+            )
         image, clip = self._merged(image, visual), self._merged(clip, video)
         for kind, one in (("image", image), ("video", clip)):
             self._settle_prompts(one)

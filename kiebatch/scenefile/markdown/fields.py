@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kiebatch.errors import Invalid, Where
@@ -50,6 +50,7 @@ class _Said:
     """What comes after and below a key: texts with their places.  `literal` texts mean themselves."""
 
     entry: Entry
+    body: Body  # where the key stands
     pieces: list[tuple[str, Where]] = field(default_factory=list)
     literal: bool = False
 
@@ -60,6 +61,10 @@ class _Said:
     def take_literal(self, words: Placed | None) -> None:
         if words is not None:
             self.pieces, self.literal = [(str(words.value), words.where)], True
+
+    @property
+    def key(self) -> str:
+        return self.entry.key
 
     @property
     def where(self) -> Where:
@@ -81,6 +86,15 @@ class Fields:
         self.page = marks.page
         self.keys = marks.keys
         self.read_list = read_list
+        self._readers: Mapping[str, Callable[[_Said], Placed | None]] = {
+            **dict.fromkeys(ROLES, self._media),
+            **dict.fromkeys(("duration", "head", "tail"), self._length),
+            **dict.fromkeys(_NAMES, self._names),
+            "takes": self._count,
+            "seed": _seed,
+            "type": self._type,
+            "skip": _skip,
+        }
 
     def close(self, entry: Entry, body: Body) -> None:
         """Take a key whose value did not follow."""
@@ -152,11 +166,10 @@ class Fields:
         if block.kind == "quote":
             return [line for child in block.children for line in self._spoken(child)]
         if block.kind == "list":
-            paragraphs = [child for item in block.children for child in item.children[:1]]
-            return [tidy(inline(" ".join(child.text.split()))[0]) for child in paragraphs]
+            return [tidy(inline(" ".join(child.text.split()))[0]) for child in block.firsts]
         if block.kind == "fence":
-            return [line.strip() for line in block.text.splitlines() if line.strip()]
-        return [tidy(inline(line)[0]) for line in block.text.split("\n") if line.strip()]
+            return _filled(block.text.splitlines())
+        return [tidy(inline(line)[0]) for line in _filled(block.text.split("\n"))]
 
     def _yaml_keys(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
         """Read keys and values, from a YAML fence below the key, or behind it."""
@@ -199,7 +212,23 @@ class Fields:
         return None
 
     def _words(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
-        """A prompt or the words of a sound: on the line, or in the quote, fence or list below it."""
+        words = self._words_of(entry, children, body)
+        if words is None or not str(words.value).strip():
+            self._warn_empty(entry, body)
+            return
+        words.key = entry.at
+        if entry.key == "audio":
+            body.note(f"Audio: {words.value}", entry.at, tight=True)
+        else:
+            self.marks.enter(body, entry.key, words)
+
+    def _warn_empty(self, entry: Entry, body: Body) -> None:
+        if entry.key in ("prompt", "image_prompt", "video_prompt") and entry.key not in body.fields:
+            message = f"`{entry.label}` is empty; nothing is sent for it"
+            self.marks.problems.warning(entry.at, message, code="empty-prompt")
+
+    def _words_of(self, entry: Entry, children: Sequence[Block], body: Body) -> Placed | None:
+        """Return a prompt or the words of a sound: on the line, or in the quote, fence or list below it."""
         words = self._words_behind(entry, body)
         left: list[Block] = []
         for child in children:
@@ -210,19 +239,7 @@ class Fields:
             else:
                 left.append(child)
         inner = self._inner(entry, left, body, takes_items=words is None)
-        words = inner if words is None else words
-        if words is not None and str(words.value).strip():
-            words.key = entry.at
-            if entry.key == "audio":
-                body.note(f"Audio: {words.value}", entry.at, tight=True)
-            else:
-                self.marks.enter(body, entry.key, words)
-        elif entry.key in ("prompt", "image_prompt", "video_prompt") and entry.key not in body.fields:
-            self.marks.problems.warning(
-                entry.at,
-                f"`{entry.label}` is empty; nothing is sent for it",
-                code="empty-prompt",
-            )
+        return words or inner
 
     def _words_behind(self, entry: Entry, body: Body) -> Placed | None:
         """Return the words on the line of a key; quotes around `none` make words of it."""
@@ -253,19 +270,25 @@ class Fields:
         """Read the bullets below a key: fields of its own for a sound or part, else words, else notes."""
         items: list[Block] = []
         for block in blocks:
-            if block.kind == "list" and any(self._is_field(paragraph) for paragraph in block.led):
-                target = self._target(entry, body)
-                waiting = self.read_list(block, target)
-                if waiting:
-                    self.close(waiting, target)
+            if block.kind == "list" and any(map(self._is_field, block.led)):
+                self._read_fields(block, self._target(entry, body))
             elif block.kind == "list" and takes_items and block.led:
                 items += block.led
             else:
-                body.note(self.page.source(block.first, block.last), self.page.start(block))
+                self._note(block, body)
         if not items:
             return None
         words = (tidy(inline(" ".join(item.text.split()))[0]) for item in items)
         return Placed(", ".join(words), self.page.start(items[0]))
+
+    def _note(self, block: Block, body: Body) -> None:
+        body.note(self.page.source(block.first, block.last), self.page.start(block))
+
+    def _read_fields(self, block: Block, body: Body) -> None:
+        """Read a list of fields; the last one takes no value from what follows the list."""
+        waiting = self.read_list(block, body)
+        if waiting:
+            self.close(waiting, body)
 
     def _is_field(self, paragraph: Block) -> bool:
         found = self.keys.entry(paragraph.text, True)
@@ -279,22 +302,26 @@ class Fields:
         return body
 
     def _plain_field(self, entry: Entry, children: Sequence[Block], body: Body) -> None:
-        said = _Said(entry)
+        said = _Said(entry, body)
         for child in children:
-            is_yaml = child.kind == "fence" and child.info in ("yaml", "yml")
-            if is_yaml and not said.pieces and entry.key in LISTS:
+            if entry.key in LISTS and not said.pieces and _is_yaml_fence(child):
                 self._yaml_list(entry, child, body)
                 return
-            self._gather(said, child, body)
+            self._gather(said, child)
         if entry.key == "notes":
-            _take_notes(said, body)
-            return
+            _take_notes(said)
+        else:
+            self._enter_value(said)
+
+    def _enter_value(self, said: _Said) -> None:
         if not said.literal:
             said.pieces = [(text, where) for text, where in said.pieces if not is_nothing(text)]
-        placed = self._value(said, body) if said.pieces else None
+        if not said.pieces:
+            return
+        placed = self._value(said)
         if placed is not None:
-            placed.key = entry.at
-            self.marks.enter(body, entry.key, placed, add=entry.key in _ADDING)
+            placed.key = said.entry.at
+            self.marks.enter(said.body, said.key, placed, add=said.key in _ADDING)
 
     def _yaml_list(self, entry: Entry, fence: Block, body: Body) -> None:
         """Take a list from a YAML fence, in which every text means itself."""
@@ -304,59 +331,55 @@ class Fields:
             self.marks.problems.found.extend(invalid.problems)
             return
         for one in listed.each:
-            one.value = Literal(one.value) if isinstance(one.value, str) else one.value
+            if isinstance(one.value, str):
+                one.value = Literal(one.value)
         listed.key = entry.at
         self.marks.enter(body, entry.key, listed, add=entry.key in _ADDING)
 
-    def _gather(self, said: _Said, child: Block, body: Body) -> None:
+    def _gather(self, said: _Said, child: Block) -> None:
         """Take a block below a key for its value where it can be, else for a note."""
-        key = said.entry.key
-        if child.kind == "list":
-            if key in (*LISTS, "notes"):
-                self._items(said, child, body)
-            elif waiting := self.read_list(child, body):
-                self.close(waiting, body)
+        if child.kind == "list" and said.key in (*LISTS, "notes"):
+            self._items(said, child)
+        elif child.kind == "list":
+            self._read_fields(child, said.body)
         elif child.kind in ("fence", "quote") and not said.pieces:
             said.take_literal(self._words_in(child, None))
-        elif child.kind == "para" and key == "notes" and not said.literal:
-            said.pieces.append((self.page.source(child.first, child.last), self.page.start(child)))
-        elif child.kind == "para" and "![" in child.text and key in ROLES:
-            said.pieces.append((child.text, self.page.start(child)))
+        elif child.kind == "para" and (text := self._text_below(said, child)):
+            said.pieces.append((text, self.page.start(child)))
         else:
-            body.note(self.page.source(child.first, child.last), self.page.start(child))
+            self._note(child, said.body)
 
-    def _items(self, said: _Said, block: Block, body: Body) -> None:
+    def _text_below(self, said: _Said, paragraph: Block) -> str:
+        """Return what a paragraph below a key adds to its value; nothing where it is a note of its own."""
+        if said.key == "notes" and not said.literal:
+            return self.page.source(paragraph.first, paragraph.last)
+        return paragraph.text if "![" in paragraph.text and said.key in ROLES else ""
+
+    def _items(self, said: _Said, block: Block) -> None:
         for item in block.children:
             if item.children and item.children[0].kind == "para":
                 paragraph = item.children[0]
                 where = self.page.content(paragraph)[0][1]
                 said.pieces.append((" ".join(paragraph.text.split()), where))
             else:
-                body.note(self.page.source(item.first, item.last), self.page.start(item), tight=True)
+                said.body.note(self.page.source(item.first, item.last), self.page.start(item), tight=True)
 
     # -- values by their key
 
-    def _value(self, said: _Said, body: Body) -> Placed | None:
-        key, where = said.entry.key, said.where
-        if key in ROLES:
-            media = [m for text, at in said.pieces for m in self._media_of(text, at, key)]
-            return self.marks.media(media, key) if media else None
-        if key in ("duration", "head", "tail"):
-            return self._length(said)
-        if key == "takes":
-            return self._count(said)
-        if key == "seed":
-            return scalar(said.words, where)
-        if key == "type":
-            return self._type(said.words, where, said.entry, body)
-        if key == "skip":
-            return _skip(said.words, where)
-        if key in _NAMES:
-            return self._names(said)
+    def _value(self, said: _Said) -> Placed | None:
+        read = self._readers.get(said.key)
+        if read is not None:
+            return read(said)
         if len(said.pieces) > 1:
-            return Placed([Placed(said.words_of(text), at) for text, at in said.pieces], where)
+            return Placed([Placed(said.words_of(text), at) for text, at in said.pieces], said.where)
         text = said.words
-        return Placed(Literal(text) if said.literal else text, where) if text else None
+        if not text:
+            return None
+        return Placed(Literal(text) if said.literal else text, said.where)
+
+    def _media(self, said: _Said) -> Placed | None:
+        media = [m for text, at in said.pieces for m in self._media_of(text, at, said.key)]
+        return self.marks.media(media, said.key) if media else None
 
     def _length(self, said: _Said) -> Placed | None:
         if said.entry.key == "duration" and said.words.strip().lower() in VOICES:
@@ -396,7 +419,8 @@ class Fields:
         found = self.page.lines[where.line - 1].find(part, max(0, where.column - 1))
         return Where(self.page.file, where.line, found + 1 if found >= 0 else where.column)
 
-    def _type(self, text: str, where: Where, entry: Entry, body: Body) -> Placed | None:
+    def _type(self, said: _Said) -> Placed | None:
+        text, where = said.words, said.where
         found = labels.TYPES.get(labels.canonical(text))
         if found:
             return Placed(found, where)
@@ -411,7 +435,7 @@ class Fields:
             f"`{text}` is neither image, video nor audio; the line is a note",
             code="unknown-type",
         )
-        body.note(f"{entry.label}: {text}", entry.at, tight=True)
+        said.body.note(f"{said.entry.label}: {text}", said.entry.at, tight=True)
         return None
 
     def _media_of(self, text: str, where: Where, key: str) -> list[Placed]:
@@ -432,16 +456,33 @@ class Fields:
         return found
 
 
-def _take_notes(said: _Said, body: Body) -> None:
+def _take_notes(said: _Said) -> None:
     joined = "\n".join(text for text, _ in said.pieces)
     if joined.strip():
-        body.note(joined if said.literal else tidy(inline(joined)[0]), said.where)
+        said.body.note(joined if said.literal else tidy(inline(joined)[0]), said.where)
 
 
-def _skip(text: str, where: Where) -> Placed | None:
-    if text.casefold() in ("no", "false"):
-        return None
-    return Placed(True if text.casefold() in ("yes", "true") else text, where)
+def _seed(said: _Said) -> Placed:
+    return scalar(said.words, said.where)
+
+
+def _skip(said: _Said) -> Placed | None:
+    text = said.words
+    match text.casefold():
+        case "no" | "false":
+            return None
+        case "yes" | "true":
+            return Placed(True, said.where)
+    return Placed(text, said.where)
+
+
+def _filled(lines: Iterable[str]) -> list[str]:
+    """Return the lines that are not blank, without white space around them."""
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _is_yaml_fence(block: Block) -> bool:
+    return block.kind == "fence" and block.info in ("yaml", "yml")
 
 
 def _has_words(key: str) -> bool:

@@ -82,17 +82,22 @@ class _Join:
         self.one_prompt(mine, theirs, name)
         self.one_prompt(theirs, mine, name)
         for key, value in theirs.items():
-            if key == "id" or (key == "title" and key in mine):
-                continue
-            if key == "shots" and key in mine:
-                self.shots(mine[key].each, value.each, name)
-            elif key == "prompt" and key in mine and mine[key].value != value.value:
-                self.prompt(mine, value, name)
-            elif key in SOUNDS and key in mine:
-                self.sound(mine, key, value, name)
+            if key in mine:
+                self.both(mine, key, value, name)
             else:
-                self.enter(mine, key, value, f"{name}: `{key.replace('_', ' ')}`")
+                mine[key] = value
         old.value = in_order(mine, SCENE)
+
+    def both(self, mine: dict[str, Placed], key: str, value: Placed, name: str) -> None:
+        """Enter what both files say of a scene or shot; of two titles the first file's stays."""
+        if key == "shots":
+            self.shots(mine[key].each, value.each, name)
+        elif key == "prompt" and mine[key].value != value.value:
+            self.prompt(mine, value, name)
+        elif key in SOUNDS:
+            self.sound(mine, key, value, name)
+        elif key not in ("id", "title"):
+            self.enter(mine, key, value, f"{name}: `{key.replace('_', ' ')}`")
 
     def one_prompt(self, one: dict[str, Placed], other: dict[str, Placed], name: str) -> None:
         """A scene's Visual is what its shots are about; a Prompt beside shots would be one shot too many."""

@@ -57,8 +57,7 @@ class Marks:
             return Placed(block.text.removesuffix("\n"), self.page.start_of(block.first + 1))
         text = ""
         if block.kind == "list":
-            firsts = (child for item in block.children for child in item.children[:1])
-            text = "\n".join(inline(" ".join(child.text.split()))[0] for child in firsts)
+            text = "\n".join(inline(" ".join(child.text.split()))[0] for child in block.firsts)
         elif block.kind == "heading":
             text = inline(block.text)[0]
         return Placed(text, self.page.start(block))

@@ -192,13 +192,14 @@ class Block:
         return first.text if first and first.kind == "para" else ""
 
     @property
+    def firsts(self) -> list[Block]:
+        """The blocks that the items of a list begin with."""
+        return [item.children[0] for item in self.children if item.children]
+
+    @property
     def led(self) -> list[Block]:
         """The paragraphs that the items of a list begin with; items that begin otherwise have none."""
-        return [
-            item.children[0]
-            for item in self.children
-            if item.children[:1] and item.children[0].kind == "para"
-        ]
+        return [first for first in self.firsts if first.kind == "para"]
 
 
 class _Parser(MarkdownIt):

@@ -119,18 +119,10 @@ class Reader:
     @property
     def title_line(self) -> int | None:
         """The line of a level-1 heading that reads like a scene and is the title of the deeper scenes below it."""
-        first = self.scenes[0] if self.scenes else None
-        if (
-            first is None
-            or "title" in self.top
-            or first.level > 1
-            or first.table_row
-            or first.of_shots
-            or first.shots
-        ):
+        first, others = next(iter(self.scenes), None), self.scenes[1:]
+        if first is None or "title" in self.top or not _may_be_title(first):
             return None
-        others = self.scenes[1:]
-        if not others or any(scene.level == 1 for scene in others) or not _is_empty(first.body):
+        if not others or any(scene.level == 1 for scene in others):
             return None
         return first.where.line - 1
 
@@ -149,6 +141,12 @@ class Reader:
             for one in (scene, *scene.shots):
                 for body in (one.body, *one.body.parts.values()):
                     yield from (v for k, v in body.fields.items() if k in PROMPTS or is_tool_prompt(k))
+
+
+def _may_be_title(scene: SceneDraft) -> bool:
+    """Whether what opened a scene is a heading of level 1, and nothing could be made of what is below it."""
+    opened = scene.level <= 1 and not scene.table_row and not scene.of_shots
+    return opened and not scene.shots and _is_empty(scene.body)
 
 
 def _is_empty(body: Body) -> bool:

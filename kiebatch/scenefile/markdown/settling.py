@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from kiebatch.model import SceneId, Slot
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
-from kiebatch.scenefile.markdown.prose import Literal, Placed, group_of, identity
+from kiebatch.scenefile.markdown.prose import Literal, Placed, Value, group_of, identity
 
 _MEDIA_ENDING = re.compile(
     r"(?i)\.(png|jpe?g|jfif|webp|gif|avif|bmp|tiff?|heic|svg|mp4|mov|webm|mkv|avi|m4v|mp3|wav|m4a|ogg|flac|aac)$"
 )
+_SCHEME = re.compile(r"(?i)^[a-z][a-z0-9+.-]*:")
+_LIKE_A_SHOT = re.compile(r"\d+[A-Za-z]?|\d+\.\w{1,20}")
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}")
 _SCENE = r"(?:scene|szene|scène|escena|cena)"
 _SHOT = r"(?:shot|einstellung|plan|plano)"
@@ -75,19 +78,19 @@ class _Settling:
     def _media(self, placed: Placed, scene: SceneId) -> None:
         for medium in placed.each:
             text = medium.value
-            if not isinstance(text, str) or isinstance(text, Literal) or text in self.media:
+            if not _means_more(text) or text in self.media:
                 continue
             found = shot_output(text, self.slots, scene)
             if found:
                 medium.value = {key: Placed(value, medium.where) for key, value in found.items()}
 
     def _named(self, placed: Placed, *, may_be_several: bool) -> None:
-        if may_be_several and type(placed.value) is str:
+        if may_be_several and _means_more(placed.value):
             parts = [part.strip() for part in placed.value.split(",")]
             if len(parts) > 1 and all(labels.canonical(part) in self.names for part in parts):
                 placed.value = [Placed(part, placed.where) for part in parts]
         for name in placed.each:
-            if isinstance(name.value, str) and not isinstance(name.value, Literal):
+            if _means_more(name.value):
                 name.value = self._name(name.value) or name.value
 
     def _name(self, text: str) -> str:
@@ -103,6 +106,11 @@ class _Settling:
             return f"{{{found}}}" if found else match.group(0)
 
         return _PLACEHOLDER.sub(one, text) if "{" in text else text
+
+
+def _means_more(value: Value) -> TypeGuard[str]:
+    """Whether a value is a text that may name something, and does not just mean itself."""
+    return isinstance(value, str) and not isinstance(value, Literal)
 
 
 def _scenes(root: Placed) -> list[Placed]:
@@ -131,19 +139,16 @@ def shot_output(
     `slots` gives the written names of the file's shots by their casefolded form; `scene` is where the text is.
     """
     text = text.strip()
-    if re.match(r"(?i)^[a-z][a-z0-9+.-]*:", text):
-        return None
-    if _MEDIA_ENDING.search(text) and text.casefold() not in slots:
+    if _SCHEME.match(text) or (_MEDIA_ENDING.search(text) and text.casefold() not in slots):
         return None
     rest, details = _cut_details(text)
     rest = _without_words(" ".join(rest.replace(",", " ").split()))
     if " " in rest or "/" in rest or not rest:
         return None
     name = _slot_of(rest, slots, scene)
-    looks_like_one = bool(details) or bool(re.fullmatch(r"\d+[A-Za-z]?|\d+\.\w{1,20}", rest))
-    if not name and not looks_like_one:
-        return None
-    return {"shot": name or rest, **details}
+    if name or details or _LIKE_A_SHOT.fullmatch(rest):
+        return {"shot": name or rest, **details}
+    return None
 
 
 def _cut_details(text: str) -> tuple[str, dict[str, int | str]]:

@@ -98,16 +98,17 @@ class Sounds:
         if text is not None:
             sound.words.append(text)
         self._own_keys(part, sound.own)
-        if part.params:
-            first = next(iter(part.params.values()))
-            whole = sound.own.setdefault("params", Placed({}, first.where, part.where))
-            for key, value in part.params.items():
-                put(self.marks, whole.group, key, value)
+        self._own_params(part, sound.own)
         if part.notes and not sound.words:
             self.marks.unmarked(f"`{name.replace('_', ' ')}`", part.where)
         if part.notes and not part.parts:
             put(self.marks, sound.own, "notes", Placed(part.notes_text, part.noted or part.where))
             part.notes = []
+
+    def _own_params(self, part: Body, own: dict[str, Placed]) -> None:
+        for key, value in part.params.items():
+            whole = own.setdefault("params", Placed({}, value.where, part.where))
+            put(self.marks, whole.group, key, value)
 
     def _own_keys(self, part: Body, own: dict[str, Placed]) -> None:
         """Take the keys that a sound has; the others are notes, but its type, which is known."""
