@@ -55,15 +55,23 @@ class Bodies:
             return
         state = _State(flat=not aside)
         if label:
-            at = self.page.start_of(max(0, blocks[0].first - 1))
-            state.waiting = Entry("bold", label, label, at, [], blocks[0].first, blocks[0].first)
+            state.waiting = self._key_of_heading(label, blocks[0].first)
         for block in blocks:
             if not self._is_value(block, body, state, label=label, aside=aside):
                 self._block(block, body, state, scene=scene, aside=aside)
-        if state.waiting is not None and not label:
-            self.fields.close(state.waiting, body)
-        elif state.waiting is not None and label in PROMPTS and not any(p in body.fields for p in PROMPTS):
-            self.marks.unmarked(f"`{label}`", state.waiting.at)
+        if state.waiting is not None:
+            self._end(state.waiting, body, label)
+
+    def _key_of_heading(self, label: str, first: int) -> Entry:
+        """Return the key that a heading is, whose value begins on the line `first`."""
+        return Entry("bold", label, label, self.page.start_of(max(0, first - 1)), [], first, first)
+
+    def _end(self, waiting: Entry, body: Body, label: str) -> None:
+        """Take a key whose value did not follow before the next heading."""
+        if not label:
+            self.fields.close(waiting, body)
+        elif label in PROMPTS and not any(p in body.fields for p in PROMPTS):
+            self.marks.unmarked(f"`{label}`", waiting.at)
 
     def _is_value(self, block: Block, body: Body, state: _State, *, label: str, aside: bool) -> bool:
         """Give a block to the key that waits for its value; False when it is not that value, or none waits."""
@@ -112,24 +120,32 @@ class Bodies:
         lines = self.page.content(block)
         plain = flat and self._is_flat(lines)
         entries, loose = self._entries(lines, block.first, flat=plain, indent=None)
-        if entries:
-            self._loose(block, loose, body)
-            for entry in entries[:-1]:
-                self.fields.apply(entry, [], body)
-            last = entries[-1]
-            if not last.raw and (last.key or last.style != "plain"):
-                return last, True
-            self.fields.apply(last, [], body)
-            return None, True
+        if not entries:
+            return self._prose(block, lines, body), False
+        self._loose(block, loose, body)
+        last = self._apply_but_last(entries, body)
+        if not last.raw and (last.key or last.style != "plain"):
+            return last, True
+        self.fields.apply(last, [], body)
+        return None, True
+
+    def _apply_but_last(self, entries: Sequence[Entry], body: Body) -> Entry:
+        """Apply the fields of a paragraph, and return the last of them, whose value may follow below."""
+        for entry in entries[:-1]:
+            self.fields.apply(entry, [], body)
+        return entries[-1]
+
+    def _prose(self, block: Block, lines: Sequence[tuple[str, Where]], body: Body) -> Entry | None:
+        """Read a paragraph without fields; return the key in its last line, whose value may follow below."""
         images = self.take_images(block, body)
         text, where = lines[-1]
         found = self.keys.entry(text, True)
         if found and found.key and not found.rest.strip():  # prose that ends in a line that says `Prompt:`
             body.note(self.page.source(block.first, block.last - 1), self.page.start(block))
-            return Entry("plain", found.label, found.key, where, [], block.last - 1, block.last), False
+            return Entry("plain", found.label, found.key, where, [], block.last - 1, block.last)
         if not images:
             self._note(block, body)
-        return None, False
+        return None
 
     def _loose(self, block: Block, loose: Sequence[int], body: Body) -> None:
         if loose:
@@ -172,19 +188,21 @@ class Bodies:
         indent = self.page.indent(item.first)
         entries, loose = self._entries(lines, paragraph.first, flat=False, indent=indent)
         if not entries or not self._is_ours(entries[0]):
-            if entries and labels.NEAR_PROMPT.search(entries[0].label.strip()):
-                self.fields.warn_near_prompt(entries[0].label, entries[0].at)
+            self._warn_near_prompt(entries)
             if rest or not self.take_images(paragraph, body):
                 self._tight_note(item, body)
             return None
         self._loose(paragraph, loose, body)
-        for entry in entries[:-1]:
-            self.fields.apply(entry, [], body)
-        last = entries[-1]
+        last = self._apply_but_last(entries, body)
         if is_last and not last.raw and not rest:
             return last
         self.fields.apply(last, rest, body)
         return None
+
+    def _warn_near_prompt(self, entries: Sequence[Entry]) -> None:
+        for entry in entries[:1]:
+            if labels.NEAR_PROMPT.search(entry.label.strip()):
+                self.fields.warn_near_prompt(entry.label, entry.at)
 
     def _is_ours(self, entry: Entry) -> bool:
         """Whether a key is marked as one, or its plain label is known or nearly so."""

@@ -241,20 +241,28 @@ _KINDS = {
 }
 
 
+_LEAVES = {"fence": "fence", "html_block": "html", "hr": "hr", "front_matter": "front"}
+
+
+def _opened(token: Token, first: int, last: int) -> Block:
+    """Return the block that a token opens."""
+    kind = _KINDS[token.type]
+    if kind != "heading":
+        return Block(kind, first, last)
+    return Block(kind, first, last, level=int(token.tag[1]), setext=token.markup in ("-", "="))
+
+
 def blocks_of(tokens: Sequence[Token]) -> list[Block]:
     root = Block("root", 0, 0)
     stack = [root]
     for token in tokens:
         first, last = token.map or (stack[-1].first, stack[-1].last)
         if token.type in _KINDS:
-            block = Block(_KINDS[token.type], first, last)
-            if block.kind == "heading":
-                block.level = int(token.tag[1])
-                block.setext = token.markup in ("-", "=")
+            block = _opened(token, first, last)
             stack[-1].children.append(block)
             stack.append(block)
-        elif token.type in ("fence", "html_block", "hr", "front_matter"):
-            kind = {"fence": "fence", "html_block": "html", "hr": "hr", "front_matter": "front"}[token.type]
+        elif token.type in _LEAVES:
+            kind = _LEAVES[token.type]
             stack[-1].children.append(Block(kind, first, last, text=token.content, info=token.info.strip()))
         elif token.type == "tr_open":
             stack[-1].rows.append([])

@@ -220,22 +220,28 @@ class Sections:
 
     def _section_negative_prompt(self, top: dict[str, Placed], at: Where, blocks: Sequence[Block]) -> None:
         """Quotes are the words; where there are none a fence is, else the bullets of a list are."""
-        inside = [block for block in blocks if block.kind != "heading"]
-        kinds = {b.kind for b in inside if not (b.kind == "quote" and self.marks.is_callout(b))}
+        found = self._all_avoided([block for block in blocks if block.kind != "heading"])
+        if not found:
+            if blocks:
+                self.marks.unmarked("the negative prompt", at)
+            return
+        if "negative_prompt" in top:
+            found = [*top["negative_prompt"].each, *found]
+        whole = Placed(found, found[0].where) if len(found) > 1 else found[0]
+        whole.key = at
+        top["negative_prompt"] = whole
+
+    def _all_avoided(self, blocks: Sequence[Block]) -> list[Placed]:
+        """Return what the blocks of such a section say to avoid; what says nothing of it is a note."""
+        kinds = {b.kind for b in blocks if not (b.kind == "quote" and self.marks.is_callout(b))}
         found: list[Placed] = []
-        for block in inside:
+        for block in blocks:
             words = self._avoided(block, kinds)
             if words is None:
                 self._note(block)
             else:
                 found += words
-        if found:
-            if "negative_prompt" in top:
-                found = [*top["negative_prompt"].each, *found]
-            top["negative_prompt"] = Placed(found, found[0].where) if len(found) > 1 else found[0]
-            top["negative_prompt"].key = at
-        elif blocks:
-            self.marks.unmarked("the negative prompt", at)
+        return found
 
     def _avoided(self, block: Block, kinds: Set[str]) -> list[Placed] | None:
         """Return what a block of such a section says to avoid; None for a note.  `kinds`: what the section holds."""

@@ -209,14 +209,10 @@ def _with_ids(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[
     The names that came later than 0.1 (`Slot`, `Ref`, `Clip`, `Key`) count only where every cell is an id, and where
     no column of the older names holds them.
     """
-    found: list[Column] = []
-    meant: dict[str, int] = {}  # the first column of each meaning
-    for i, column in enumerate(columns):
-        again = column.meaning in ("id", "scene", "time") and column.meaning in meant
-        found.append(Column("", column.label) if again else column)
-        meant.setdefault(column.meaning, i)
-    scene = meant.get("scene")
-    if "id" in meant or (scene is not None and _all_ids(rows, scene)):
+    found = _without_repeats(columns)
+    meanings = {column.meaning: i for i, column in enumerate(found)}
+    scene = meanings.get("scene")
+    if "id" in meanings or (scene is not None and _all_ids(rows, scene)):
         return found
     later = (i for i, c in enumerate(found) if labels.canonical(c.label) in labels.LATER_ID_COLUMNS)
     ids = next((i for i in later if _all_ids(rows, i)), None)
@@ -224,6 +220,17 @@ def _with_ids(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[
         found[ids] = Column("id", found[ids].label)
         if scene is not None:
             found[scene] = Column("", found[scene].label)
+    return found
+
+
+def _without_repeats(columns: Sequence[Column]) -> list[Column]:
+    """Return columns of which only the first of ids, of scenes and of times counts; others are notes."""
+    found: list[Column] = []
+    seen: set[str] = set()
+    for column in columns:
+        again = column.meaning in ("id", "scene", "time") and column.meaning in seen
+        found.append(Column("", column.label) if again else column)
+        seen.add(column.meaning)
     return found
 
 
