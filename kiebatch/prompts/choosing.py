@@ -78,15 +78,15 @@ def pattern_of(model: Model, media: Sequence[Media | RoleMedia]) -> InputPattern
     roles = {medium.role for medium in media}
     images, videos, _ = counts(media)
     moves_a_picture = bool(videos and images and "source" in roles)
-    if moves_a_picture or "motion" in model.id or "motion" in model.task:
-        return InputPattern.MOTION_CONTROL
-    if {"start_frame", "end_frame"} <= roles:
-        return InputPattern.FIRST_LAST_FRAMES
-    if model.modality == "image" and roles & {"source", "mask"}:
-        return InputPattern.IMAGE_EDIT
-    if images > 1 or videos:
-        return InputPattern.MULTI_REFERENCE
-    return InputPattern.SINGLE_IMAGE if images else InputPattern.PROMPT_ONLY
+    edits = model.modality == "image" and bool(roles & {"source", "mask"})
+    ways = (
+        (moves_a_picture or "motion" in model.id or "motion" in model.task, InputPattern.MOTION_CONTROL),
+        ({"start_frame", "end_frame"} <= roles, InputPattern.FIRST_LAST_FRAMES),
+        (edits, InputPattern.IMAGE_EDIT),
+        (images > 1 or videos > 0, InputPattern.MULTI_REFERENCE),
+        (images == 1, InputPattern.SINGLE_IMAGE),
+    )
+    return next((pattern for applies, pattern in ways if applies), InputPattern.PROMPT_ONLY)
 
 
 def counts(media: Sequence[Media | RoleMedia]) -> tuple[int, int, int]:

@@ -53,9 +53,7 @@ class Jobs:
         return tuple(found)
 
     def _can_make(self, spec: ShotSpec) -> bool:
-        if spec.kind != "shot" and "text" in spec.raw and "prompt" in spec.raw:
-            message = f"`{spec.name}` has both `text` and `prompt`"
-            self.source.error((*spec.path, "text"), message, hint="they mean the same")
+        self._refuse_two_texts(spec)
         if spec.raw.get("file") or not self._prompts_are_whole(spec):
             return False
         if spec.models:
@@ -63,6 +61,11 @@ class Jobs:
         if spec.kind == "shot" and spec.has_words and not spec.skip:
             self._needs_model(spec)
         return False
+
+    def _refuse_two_texts(self, spec: ShotSpec) -> None:
+        if spec.kind != "shot" and "text" in spec.raw and "prompt" in spec.raw:
+            message = f"`{spec.name}` has both `text` and `prompt`"
+            self.source.error((*spec.path, "text"), message, hint="they mean the same")
 
     def _needs_model(self, spec: ShotSpec) -> None:
         """Report a prompt without a model; a name that means none is reported where it stands."""
@@ -219,19 +222,26 @@ class _Maker:
         source, spec, model = self.source, self.spec, self.model
         mode = source.setting(spec, model.modality, "enhance")[0] or "off"
         preset, place = source.setting(spec, model.modality, "preset")
-        if source.options.enhanced is None or not raw or (mode == "off" and not preset):
+        if not raw or (mode == "off" and not preset):
             return raw
-        asked = RawPrompt(text=raw, model=model, media=media, preset=preset or "")
-        try:
-            text = source.options.enhanced(asked)
-        except Invalid as unknown:
-            source.error(place, f"shot `{spec.name}`: {unknown.message}", hint=unknown.hint, code="preset")
-            return raw
+        text = self._enhanced(RawPrompt(text=raw, model=model, media=media, preset=preset or ""), place)
         if mode == "off":
             return raw
         if text is None:
             self._not_enhanced(required=mode == "required")
         return text or raw
+
+    def _enhanced(self, asked: RawPrompt, place: Path) -> str | None:
+        """Return the pinned text of a prompt, None for none; itself, with an error, where its preset is not there."""
+        source, enhanced = self.source, self.source.options.enhanced
+        if enhanced is None:
+            return asked.text
+        try:
+            return enhanced(asked)
+        except Invalid as unknown:
+            message = f"shot `{self.spec.name}`: {unknown.message}"
+            source.error(place, message, hint=unknown.hint, code="preset")
+            return asked.text
 
     def _not_enhanced(self, *, required: bool) -> None:
         source, spec = self.source, self.spec
@@ -271,9 +281,13 @@ class _Maker:
         job = self._job(replace(ask, duration_s=probable), take)
         if job is None or (led.slot is None and not self._own_sound()):
             return job
+        return open_job(job, led, self._at_lengths(ask, take, possible))
+
+    def _at_lengths(self, ask: Ask, take: int, possible: Sequence[float]) -> list[tuple[float, Job]]:
+        """Return the job of a take at each length, without a word about what is wrong with it there."""
         quiet = replace(self, source=self.source.apart())
-        others = [(n, quiet._job(replace(ask, duration_s=n), take)) for n in possible]
-        return open_job(job, led, [(n, other) for n, other in others if other])
+        made = ((length, quiet._job(replace(ask, duration_s=length), take)) for length in possible)
+        return [(length, job) for length, job in made if job]
 
     def _own_sound(self) -> bool:
         voice = self.references.shots.get(Slot(self.spec.scene, "vo").shot_name)

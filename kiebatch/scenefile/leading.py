@@ -45,9 +45,7 @@ class Leading:
             return None
         if spec.raw.get("duration") == VOICE:
             return self._led(spec.scene, spec.raw)
-        if spec.shot is None or spec.scene_raw.get("duration") != VOICE or spec.raw.get("duration"):
-            return None
-        led = self._led(spec.scene, spec.scene_raw)
+        led = self._led(spec.scene, spec.scene_raw) if _follows_scene(spec) else None
         if led is None:
             return None
         others = self._pictures(spec)
@@ -107,6 +105,12 @@ class Leading:
         return round(rates.seconds(text, model.id if model else "", name, language), 2)
 
 
+def _follows_scene(spec: ShotSpec) -> bool:
+    """Whether a shot without a length is in a scene whose length follows its voice."""
+    is_open = spec.shot is not None and not spec.raw.get("duration")
+    return is_open and spec.scene_raw.get("duration") == VOICE
+
+
 def possible_s(model: Model, ask: Ask) -> Sequence[float]:
     """Return the lengths that a clip can have: one where the author chose it, none where nobody can choose."""
     field = model.fields.get("duration")
@@ -126,9 +130,7 @@ def open_job(job: Job, led: Led, found: Sequence[tuple[float, Job]]) -> Job:
 
 def bound(led: Led, forms: Sequence[tuple[float, Job]]) -> Price:
     """Return the most that a job costs whose voice takes as long as it may; unknown where one of the prices is."""
-    least = led.seconds(led.most_s)
-    enough = next((length for length, _ in forms if length >= least), forms[-1][0])
-    prices = [job.price for length, job in forms if length <= enough]
+    prices = _prices_within(led, forms)
     amounts = [price.amount for price in prices]
     if None in amounts:
         return prices[amounts.index(None)]
@@ -139,6 +141,13 @@ def bound(led: Led, forms: Sequence[tuple[float, Job]]) -> Price:
         kind=top.kind if len(set(amounts)) == 1 else "bound",
         reserve=reserve if reserve > (top.amount or 0.0) else None,
     )
+
+
+def _prices_within(led: Led, forms: Sequence[tuple[float, Job]]) -> list[Price]:
+    """Return the prices of the lengths up to the first that has room for the slowest voice."""
+    least = led.seconds(led.most_s)
+    enough = next((length for length, _ in forms if length >= least), forms[-1][0])
+    return [job.price for length, job in forms if length <= enough]
 
 
 def too_long(led: Led, longest: float) -> str:

@@ -26,11 +26,10 @@ def lengths(
     (`None`), as long as it says or as its words take.
     """
     scene = _led(scene, voices_s)
-    there = [shot for shot in scene.shots if not shot.skip]
-    shots = [shot for shot in there if shot.kind == "shot"]
+    shots = [shot for shot in scene.shots if shot.kind == "shot" and not shot.skip]
     spoken = _spoken_s(scene, voices_s)
     if not shots:
-        return {None: _exact(scene.duration_s or max(STILL_S, spoken))} if there else {}
+        return _card(scene, spoken)
     share = _share_s(scene, shots)
     found: dict[ShotId, Fraction] = {}
     for shot in shots:
@@ -38,6 +37,13 @@ def lengths(
         talk = _talk_s(scene, shot, first=shot is shots[0])
         found[shot.id] = _exact(seconds or max(STILL_S, spoken / len(shots), talk))
     return found
+
+
+def _card(scene: Scene, spoken_s: float) -> dict[ShotId, Fraction]:
+    """Return the length of a scene of sounds alone; nothing where it has none of them either."""
+    if all(shot.skip for shot in scene.shots):
+        return {}
+    return {None: _exact(scene.duration_s or max(STILL_S, spoken_s))}
 
 
 def _led(scene: Scene, voices_s: Mapping[ShotId, float]) -> Scene:

@@ -189,17 +189,18 @@ class Source:
         """Return where the person wrote what a finding is about: `prompt`, `params.seed`, `references`."""
         if name == "prompt" and spec.prompt_path:
             return spec.prompt_path
-        if name == "negative_prompt":
-            found = self.negatives(spec, modality)
-            if found:
-                return found[0][1]
         head, _, rest = name.partition(".")
-        if head == "params" and rest:
-            for base in self._params_paths(spec, modality):
-                if (*base, rest) in self.document.places:
-                    return (*base, rest)
-        given = (path for values, path in self._levels(spec, modality, head) if values.get(head) is not None)
-        return next(((*path, head) for path in given), spec.path)
+        found: Path | None = None
+        if name == "negative_prompt":
+            found = next((path for _, path in self.negatives(spec, modality)), None)
+        elif head == "params" and rest:
+            written = ((*base, rest) for base in self._params_paths(spec, modality))
+            found = next((path for path in written if path in self.document.places), None)
+        return found or self._place(spec, modality, head)
+
+    def _place(self, spec: ShotSpec, modality: Modality, key: str) -> Path:
+        given = (path for values, path in self._levels(spec, modality, key) if values.get(key) is not None)
+        return next(((*path, key) for path in given), spec.path)
 
     def _params_paths(self, spec: ShotSpec, modality: Modality) -> tuple[Path, ...]:
         return (
