@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Literal, NotRequired, TypedDict, Unpack
 
 import pytest
 from hypothesis import given
@@ -16,10 +16,12 @@ from kiebatch.catalogue.media_limits import check_media
 from kiebatch.catalogue.naming import Names, names_of
 from kiebatch.errors import Finding, Where
 from kiebatch.model import (
+    JSON,
     Ask,
     LocalFile,
     Media,
     MediaFacts,
+    Modality,
     Ref,
     RoleMedia,
     ShotOutput,
@@ -31,15 +33,32 @@ from kiebatch.model import (
 from kiebatch.testing.fixtures import raw_requests
 
 CATALOGUE = catalogue.load()
+MediaKind = Literal["image", "video", "audio"] | None
 MODELS = {f"{m.modality}:{m.id}": m for m in CATALOGUE.all()}
 
 
-def medium(role: str, ref: str | Ref, kind: Any = None) -> RoleMedia:
+class Asked(TypedDict, total=False):
+    """Fields of an `Ask` besides its media, as keywords."""
+
+    prompt: str
+    negative: tuple[str, ...]
+    params: Mapping[str, JSON]
+    default_params: Mapping[str, JSON]
+    duration_s: float | None
+    whole_scene: bool
+    seed: int | None
+    voice: str | None
+    takes: int
+    fold_negative: bool
+    extra_params: Mapping[str, JSON]
+
+
+def medium(role: str, ref: str | Ref, kind: MediaKind = None) -> RoleMedia:
     return RoleMedia(role=role, ref=LocalFile(ref) if isinstance(ref, str) else ref, where=Where(), kind=kind)
 
 
-def ask_of(model: str, *media: RoleMedia, **wish: Any) -> Built:
-    return build(CATALOGUE.resolve(model), Ask(media=media, **wish))
+def ask_of(model: str, *media: RoleMedia, **asked: Unpack[Asked]) -> Built:
+    return build(CATALOGUE.resolve(model), Ask(media=media, **asked))
 
 
 def errors(built: Built) -> list[Finding]:
@@ -53,20 +72,32 @@ def warnings(built: Built) -> list[Finding]:
 # --- every model: one job that passes, and one that fails for each rule
 
 
-JOBS: dict[str, Any] = raw_requests()
+class Wrong(TypedDict):
+    """A job against a rule: where it is `filled`, it is what is sent and not what an author writes."""
+
+    rule: str
+    input: dict[str, JSON]
+    about: list[str]
+    filled: NotRequired[bool]
+    warning: NotRequired[bool]
+
+
+Jobs = TypedDict("Jobs", {"pass": dict[str, JSON], "fail": NotRequired[list[Wrong]]})
+
+JOBS: dict[str, Jobs] = raw_requests()
 FAILING = [(key, i) for key, job in JOBS.items() for i in range(len(job.get("fail", ())))]
 
 
-def as_written(model: Model, sent: Mapping[str, Any]) -> Ask:
+def as_written(model: Model, sent: Mapping[str, JSON]) -> Ask:
     """Return the wish of a person who writes the model's own fields, and the prompt as a prompt."""
-    sent, prompt = dict(sent), ""
     own = model.fields.get("prompt")
-    if own and own.wrap is None and isinstance(sent.get(own.name), str):
-        prompt = sent.pop(own.name)
-    return Ask(prompt=prompt, params=sent)
+    prompt = sent.get(own.name) if own and own.wrap is None else None
+    if own is None or not isinstance(prompt, str):
+        return Ask(params=sent)
+    return Ask(prompt=prompt, params={name: value for name, value in sent.items() if name != own.name})
 
 
-def said(model: Model, sent: Mapping[str, Any]) -> Names:
+def said(model: Model, sent: Mapping[str, JSON]) -> Names:
     return names_of(model, {name: f"params.{name}" for name in sent})
 
 
@@ -340,7 +371,7 @@ def test_a_role_and_the_raw_field_for_it_are_said_twice() -> None:
     ],
 )  # fmt: skip
 def test_the_friendly_and_the_raw_spelling_are_one_wish(
-    model: str, friendly: dict[str, Any], raw: dict[str, Any]
+    model: str, friendly: dict[str, JSON], raw: dict[str, JSON]
 ) -> None:
     first = ask_of(model, prompt="Waves break on the rocks", params=friendly)
     second = ask_of(model, prompt="Waves break on the rocks", params=raw)
@@ -426,7 +457,7 @@ def test_the_name_and_the_id_of_a_voice_are_one_wish() -> None:
         ("runway", 6, 10),
     ],
 )
-def test_a_shots_length_takes_the_smallest_that_is_not_shorter(model: str, lasts: float, sent: Any) -> None:
+def test_a_shots_length_takes_the_smallest_that_is_not_shorter(model: str, lasts: float, sent: JSON) -> None:
     built = ask_of(
         model, prompt="Waves break on the rocks", duration_s=lasts, params={"aspect_ratio": "16:9"}
     )
@@ -472,7 +503,7 @@ def test_required_fields_with_a_default_are_filled_named_and_not_fingerprinted()
 
 
 def test_defaults_go_only_to_models_that_have_the_field() -> None:
-    defaults = {"aspect_ratio": "16:9", "output_format": "png", "sound": True}
+    defaults: dict[str, JSON] = {"aspect_ratio": "16:9", "output_format": "png", "sound": True}
 
     assert ask_of("nano-banana-pro", prompt="a boat", default_params=defaults).input == {
         "prompt": "a boat",
@@ -513,7 +544,7 @@ def test_a_default_that_this_model_does_not_take_is_said_and_not_sent() -> None:
     ],
 )
 def test_a_default_that_breaks_a_rule_between_fields_is_said_and_not_sent(
-    model: str, defaults: dict[str, Any], media: list[str], dropped: bool, sent: dict[str, Any]
+    model: str, defaults: dict[str, JSON], media: list[str], dropped: bool, sent: dict[str, JSON]
 ) -> None:
     built = ask_of(
         model, *(medium(role, "a.png") for role in media), prompt="Waves break", default_params=defaults
@@ -587,7 +618,7 @@ def test_takes_on_a_model_with_a_fixed_seed_are_warned_about() -> None:
     ],
 )  # fmt: skip
 def test_messages_name_the_field_as_written_what_is_allowed_and_the_nearest_fit(
-    model: str, params: dict[str, Any], field: str, message: str, hint: str
+    model: str, params: dict[str, JSON], field: str, message: str, hint: str
 ) -> None:
     found = errors(ask_of(model, prompt="Waves break on the rocks", params=params))
 
@@ -659,7 +690,7 @@ def test_a_model_that_makes_many_pictures_unless_told_otherwise_is_warned_about(
     ],
 )
 def test_an_option_that_multiplies_the_price_is_warned_about(
-    model: str, params: dict[str, Any], message: str
+    model: str, params: dict[str, JSON], message: str
 ) -> None:
     found = [
         f
@@ -691,7 +722,7 @@ def test_a_model_that_nobody_knows_gets_its_params_as_they_are() -> None:
     st.text(max_size=40),
 )  # fmt: skip
 def test_nothing_that_a_person_can_write_breaks_the_builder(
-    key: str, params: dict[str, Any], prompt: str
+    key: str, params: dict[str, JSON], prompt: str
 ) -> None:
     built = build(MODELS[key], Ask(prompt=prompt, params=params, duration_s=5, seed=3, takes=2))
 
@@ -702,14 +733,21 @@ def test_nothing_that_a_person_can_write_breaks_the_builder(
 # --- files
 
 
-def facts(kind: Any = "image", extension: str = ".png", **known: Any) -> MediaFacts:
+class Known(TypedDict, total=False):
+    size_bytes: int
+    width: int
+    height: int
+    duration_s: float
+
+
+def facts(kind: Modality = "image", extension: str = ".png", **known: Unpack[Known]) -> MediaFacts:
     media_type = {".png": "image/png", ".gif": "image/gif", ".mp4": "video/mp4", ".mp3": "audio/mpeg"}[
         extension
     ]
     return MediaFacts(kind=kind, media_type=media_type, extension=extension, **known)
 
 
-def checked(model: str, role: str, file: MediaFacts, **sent: Any) -> list[Finding]:
+def checked(model: str, role: str, file: MediaFacts, **sent: JSON) -> list[Finding]:
     found = CATALOGUE.resolve(model)
     kind = "video" if file.kind == "video" else "audio" if file.kind == "audio" else "image"
     field = found.roles[role][kind] if kind in found.roles[role] else next(iter(found.roles[role].values()))
@@ -780,7 +818,7 @@ def test_a_mask_must_have_the_size_of_its_picture(model: str) -> None:
     ],
 )
 def test_how_long_a_driving_clip_may_be_depends_on_the_orientation(
-    model: str, sent: dict[str, Any], seconds: float, refused: bool
+    model: str, sent: dict[str, JSON], seconds: float, refused: bool
 ) -> None:
     found = checked(
         model, "source", facts("video", ".mp4", duration_s=seconds, width=800, height=800), **sent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
@@ -14,11 +14,13 @@ from kiebatch.model import Ask, LocalFile, RoleMedia
 CATALOGUE = catalogue.load()
 
 
-def codes(model: str, prompt: str, *roles: str, shot: float | None = None, **wish: Any) -> list[str]:
+def codes(
+    model: str, prompt: str, *roles: str, shot: float | None = None, ask: Ask | None = None
+) -> list[str]:
+    """Return the codes of what is warned about; `ask` has what the shot says besides prompt and pictures."""
     media = tuple(RoleMedia(role=role, ref=LocalFile("a.png"), where=Where()) for role in roles)
-    return [
-        f.code for f in lint.check(CATALOGUE.resolve(model), Ask(prompt=prompt, media=media, **wish), shot)
-    ]
+    asked = replace(ask or Ask(), prompt=prompt, media=media)
+    return [f.code for f in lint.check(CATALOGUE.resolve(model), asked, shot)]
 
 
 @pytest.mark.parametrize(
@@ -78,21 +80,29 @@ def test_a_surgical_model_may_do_three_changes() -> None:
 def test_negative_lists_are_short_plain_and_do_not_contradict(
     negative: tuple[str, ...], code: str | None
 ) -> None:
-    found = codes("google/imagen4", "A small boat near the lighthouse at dusk", negative=negative)
+    found = codes("google/imagen4", "A small boat near the lighthouse at dusk", ask=Ask(negative=negative))
 
     assert found == ([code] if code else [])
 
 
 def test_a_list_that_is_not_sent_is_not_looked_at() -> None:
-    assert codes("nano-banana-2", "A small boat near the lighthouse at dusk", negative=("no boat",)) == []
+    assert (
+        codes("nano-banana-2", "A small boat near the lighthouse at dusk", ask=Ask(negative=("no boat",)))
+        == []
+    )
     folded = codes(
-        "nano-banana-2", "A small boat near the lighthouse at dusk", negative=("no boat",), fold_negative=True
+        "nano-banana-2",
+        "A small boat near the lighthouse at dusk",
+        ask=Ask(negative=("no boat",), fold_negative=True),
     )
     assert folded == ["negative-phrase", "negative-contradicts"]
 
 
 def test_what_the_prompt_rules_out_itself_is_no_contradiction() -> None:
-    assert codes("google/imagen4", "An empty beach at dawn with no people on it", negative=("people",)) == []
+    assert (
+        codes("google/imagen4", "An empty beach at dawn with no people on it", ask=Ask(negative=("people",)))
+        == []
+    )
 
 
 def test_a_prompt_for_a_start_frame_should_say_what_moves_not_what_is_seen() -> None:
@@ -107,7 +117,7 @@ def test_more_actions_than_seconds_are_counted_by_the_length_of_the_clip() -> No
 
     assert codes("veo-3-1", prompt, shot=4) == ["many-actions"]
     assert codes("veo-3-1", prompt, shot=8) == []
-    assert codes("veo-3-1", prompt, params={"duration": 4}, shot=8) == ["many-actions"]
+    assert codes("veo-3-1", prompt, shot=8, ask=Ask(params={"duration": 4})) == ["many-actions"]
 
 
 def test_a_model_without_16_9_says_how_to_get_it() -> None:

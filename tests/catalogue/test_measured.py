@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import pytest
 
 from kiebatch import catalogue
 from kiebatch.catalogue import Measured
 from kiebatch.catalogue.measured import Bill, learnt
+from kiebatch.model import JSON
 
 DAY = "2026-11-27"
 PARAMS = {"resolution": "2K"}
@@ -18,7 +19,7 @@ def bill(credits: float, *, agreed: bool = True, bound: bool = False) -> Bill:
     return Bill(model="m", params=PARAMS, listed=8.0, bound=bound, credits=credits, agreed=agreed)
 
 
-def row(credits: float, kind: Any = "exact", jobs: int = 3) -> Measured:
+def row(credits: float, kind: Literal["exact", "estimate"] = "exact", jobs: int = 3) -> Measured:
     return Measured(model="m", params=PARAMS, listed=8.0, credits=credits, kind=kind, as_of=DAY, jobs=jobs)
 
 
@@ -70,7 +71,7 @@ def test_a_price_is_exact_no_longer_once_charges_differ() -> None:
 
 
 def test_only_jobs_with_the_same_parameters_and_listed_price_go_by_the_bill() -> None:
-    given: dict[str, Any] = {"prompt": "a", "aspect_ratio": "16:9", "resolution": "2K"}
+    given: dict[str, JSON] = {"prompt": "a", "aspect_ratio": "16:9", "resolution": "2K"}
     listed = catalogue.price(_model(()), given)
     assert listed.amount is not None
     params = {"resolution": "2K"}
@@ -97,7 +98,7 @@ def test_only_jobs_with_the_same_parameters_and_listed_price_go_by_the_bill() ->
 
 
 def test_a_cap_goes_on_reserving_the_listed_price_where_the_bill_is_lower() -> None:
-    given: dict[str, Any] = {"prompt": "a", "resolution": "1K"}
+    given: dict[str, JSON] = {"prompt": "a", "resolution": "1K"}
     listed = catalogue.price(_model(()), given).amount
     assert listed is not None
     seen = Measured(

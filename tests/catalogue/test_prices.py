@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import yaml
@@ -25,7 +25,7 @@ def clip(seconds: float) -> MediaFacts:
     return MediaFacts(kind="video", media_type="video/mp4", extension=".mp4", duration_s=seconds)
 
 
-def priced(*rows: dict[str, Any]) -> Model:
+def priced(*rows: Mapping[str, JSON]) -> Model:
     """Return a model that costs what the rows say."""
     return Model(
         id="m",
@@ -126,7 +126,7 @@ def test_given_seconds_are_rounded_up_and_a_bound_where_the_rounding_is_not_know
 ) -> None:
     found = shipped.resolve(model)
     fields = (found.outputs.get("seconds") or {}).get("media") or []
-    sent: dict[str, Any] = {name: f"{name}.x" for name in fields}
+    sent = {name: f"{name}.x" for name in fields}
 
     broken = catalogue.price(found, sent, media={ref: clip(4.2) for ref in sent.values()})
     whole = catalogue.price(found, sent, media={ref: clip(5) for ref in sent.values()})
@@ -171,7 +171,11 @@ def test_a_tier_that_is_named_sets_the_price(shipped: Catalogue) -> None:
 # --- the golden table
 
 
-GOLDEN_PRICES = yaml.load((GOLDEN / "prices.yaml").read_text(encoding="utf-8"), Loader=formats.yaml_loader())
+# model, input, seconds of media, credits, kind, source
+Row = tuple[str, dict[str, JSON], dict[str, float], float | None, str, str]
+GOLDEN_PRICES: list[Row] = yaml.load(
+    (GOLDEN / "prices.yaml").read_text(encoding="utf-8"), Loader=formats.yaml_loader()
+)
 DAY_OF_THE_TABLE = datetime(2026, 11, 27, tzinfo=UTC)
 
 
@@ -182,7 +186,7 @@ def lasting(seconds: float) -> MediaFacts:
 
 
 @pytest.mark.parametrize("row", GOLDEN_PRICES, ids=lambda row: f"{row[0]} {row[1]}"[:70])
-def test_every_price_is_the_one_of_the_table(shipped: Catalogue, row: list[Any]) -> None:
+def test_every_price_is_the_one_of_the_table(shipped: Catalogue, row: Row) -> None:
     model, sent, seconds, credits, kind, _ = row
     media = {ref: lasting(length) for ref, length in seconds.items()}
 

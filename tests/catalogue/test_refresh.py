@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,10 +13,10 @@ from kiebatch import catalogue
 from kiebatch.catalogue import Catalogue, refresh
 from kiebatch.catalogue.inputs import build
 from kiebatch.catalogue.refresh import Change
-from kiebatch.model import Ask
+from kiebatch.model import JSON, Ask
 from support.film import Film
 
-NEW_INPUT = {
+NEW_INPUT: JSON = {
     "type": "object",
     "required": ["prompt"],
     "properties": {
@@ -28,21 +28,23 @@ NEW_INPUT = {
 }
 
 
-def answer(schema: dict[str, Any], path: str = "/api/v1/jobs/createTask") -> dict[str, Any]:
+def answer(
+    schema: JSON, path: str = "/api/v1/jobs/createTask", more: Mapping[str, JSON] | None = None
+) -> dict[str, JSON]:
     """Return the provider's answer about one model, its input behind a reference with an encoded name."""
-    request = {
+    request: JSON = {
         "type": "object",
         "properties": {"input": {"$ref": "#/components/schemas/New%20Banana%20Input"}},
     }
     return {
         "openapi": {
             "paths": {path: {"post": {"requestBody": request}}},
-            "components": {"schemas": {"New Banana Input": schema}},
+            "components": {"schemas": {"New Banana Input": schema, **(more or {})}},
         }
     }
 
 
-def listed(model: str, task: str = "Text to Image", words: str = "") -> dict[str, Any]:
+def listed(model: str, task: str = "Text to Image", words: str = "") -> dict[str, JSON]:
     return {
         "model": model,
         "title": model.title(),
@@ -52,9 +54,21 @@ def listed(model: str, task: str = "Text to Image", words: str = "") -> dict[str
     }
 
 
-def compared(shipped: Catalogue, *entries: dict[str, Any], **more: Any) -> dict[tuple[str, str], Change]:
+def compared(
+    shipped: Catalogue,
+    *entries: Mapping[str, JSON],
+    schemas: Mapping[str, JSON] | None = None,
+    failed: Mapping[str, str] | None = None,
+    kept_words: Mapping[str, str] | None = None,
+) -> dict[tuple[str, str], Change]:
     found = refresh.compare(
-        shipped, entries, more.pop("schemas", {}), today="2026-11-27", whole=False, **more
+        shipped,
+        entries,
+        schemas or {},
+        today="2026-11-27",
+        whole=False,
+        failed=failed,
+        kept_words=kept_words,
     )
     return {(change.model, change.kind): change for change in found.changes}
 
@@ -77,8 +91,7 @@ def test_chat_models_are_not_drafted(shipped: Catalogue) -> None:
 def test_a_reference_with_an_encoded_name_is_followed(shipped: Catalogue) -> None:
     schema = json.loads(json.dumps(shipped.resolve("z-image").input))
     schema["properties"]["prompt"] = {"$ref": "#/components/schemas/Prompt"}
-    document = answer(schema)
-    document["openapi"]["components"]["schemas"]["Prompt"] = {"type": "string", "maxLength": 5}
+    document = answer(schema, more={"Prompt": {"type": "string", "maxLength": 5}})
 
     found = compared(shipped, listed("z-image"), schemas={"z-image": document})
 

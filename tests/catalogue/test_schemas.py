@@ -5,8 +5,7 @@ The violation is refused naming the author's word for the field, whatever the mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 from hypothesis import given
@@ -42,14 +41,13 @@ def violations(schema: Schema) -> Iterator[JSON]:
         yield {"a": "mapping"}
 
 
-def shot_of(model: Model, sent: dict[str, Any]) -> Ask:
+def shot_of(model: Model, sent: Mapping[str, JSON]) -> Ask:
     """Return a shot as an author writes it: the prompt as a prompt, the rest under `params`."""
-    sent = dict(sent)
     target = model.fields.get("prompt")
-    prompt = ""
-    if target and target.wrap is None and isinstance(sent.get(target.name), str):
-        prompt = sent.pop(target.name)
-    return Ask(prompt=prompt, params=sent)
+    prompt = sent.get(target.name) if target and target.wrap is None else None
+    if target is None or not isinstance(prompt, str):
+        return Ask(params=sent)
+    return Ask(prompt=prompt, params={name: value for name, value in sent.items() if name != target.name})
 
 
 def named(model: Model, name: str) -> set[str]:
