@@ -12,7 +12,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from kiebatch import catalogue, formats
-from kiebatch.catalogue import Catalogue, UnknownModel, generate
+from kiebatch.catalogue import Catalogue, Model, UnknownModel, generate
+from kiebatch.catalogue.conditions import concerned
 from kiebatch.catalogue.media_limits import limits_of
 from kiebatch.catalogue.reading import head, models_in
 from kiebatch.errors import Invalid
@@ -52,19 +53,20 @@ def test_every_model_file_follows_its_schema(path: Path) -> None:
     assert {entry["modality"] for entry in models_in(path)["models"]} == {path.parent.name}
 
 
+def named_by(m: Model) -> set[str]:
+    """Return every field of its own that an entry names."""
+    found = {*m.fill, *m.input.get("required", ()), *(target.name for target in m.fields.values())}
+    found = found.union(*(fields.values() for fields in m.roles.values()), *m.sets.values())
+    found = found.union(*(row.get("when", {}) for row in m.prices))
+    for rule in m.constraints:
+        found = found.union(concerned(rule), *rule.get("groups", ()))
+    return found
+
+
 def test_what_an_entry_names_is_there(shipped: Catalogue) -> None:
     ids = {m.id for m in shipped.all()}
     for m in shipped.all():
-        named = {f for fields in m.roles.values() for f in fields.values()}
-        named |= (
-            {f for sets in m.sets.values() for f in sets} | {f.name for f in m.fields.values()} | set(m.fill)
-        )
-        named |= {f for row in m.prices for f in row.get("when", {})} | set(m.input.get("required", ()))
-        for rule in m.constraints:
-            named |= set(rule.get("fields") or ()) | {f for g in rule.get("groups") or () for f in g}
-            for part in (rule.get("if") or {}, rule.get("then") or {}):
-                named |= set(part.get("required") or ()) | set(part.get("properties") or ())
-        assert named - set(m.properties) == set(), m.id
+        assert named_by(m) - set(m.properties) == set(), m.id
         assert {m.superseded_by or m.id, *m.follows} <= ids, m.id
 
 
