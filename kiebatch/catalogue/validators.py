@@ -7,6 +7,7 @@ schema with a keyword that is not in the tables below.
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -136,9 +137,7 @@ class _Whole:
         tests = [
             _keyword(keyword)(self, given, said) for keyword, given in said.items() if keyword not in _SILENT
         ]
-        if len(tests) == 1:
-            return tests[0]
-        return lambda value: all(test(value) for test in tests)
+        return _all(tests)
 
     def part(self, name: str) -> Test:
         """Return the function of `#/$defs/NAME`; a part may hold itself."""
@@ -160,6 +159,27 @@ def _keyword(name: str) -> Keyword:
     if found is None:
         raise _CannotTell(name)
     return found
+
+
+# Functions in one another: `all` and `any` over a generator, for each value, took a third of the time.
+
+
+def _all(tests: Sequence[Test]) -> Test:
+    """Return a function that says whether a value passes all tests."""
+    return functools.reduce(_both, tests) if tests else lambda value: True
+
+
+def _both(first: Test, second: Test) -> Test:
+    return lambda value: first(value) and second(value)
+
+
+def _any(tests: Sequence[Test]) -> Test:
+    """Return a function that says whether a value passes any of some tests."""
+    return functools.reduce(_either, tests) if tests else lambda value: False
+
+
+def _either(first: Test, second: Test) -> Test:
+    return lambda value: first(value) or second(value)
 
 
 def _is_number(value: JSON) -> TypeGuard[float]:
@@ -193,8 +213,7 @@ def _of_type(name: object) -> Test:
 def _type(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
     if isinstance(given, str):
         return _of_type(given)
-    kinds = [_of_type(kind) for kind in _list(given)]
-    return lambda value: any(fits(value) for fits in kinds)
+    return _any([_of_type(kind) for kind in _list(given)])
 
 
 def _same(value: object) -> Hashable:
@@ -263,17 +282,17 @@ def _additional(whole: _Whole, given: object, schema: Mapping[str, object]) -> T
 
 def _names(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
     test = whole.test(given)
-    return lambda value: not isinstance(value, dict) or all(test(name) for name in value)
+    return lambda value: not isinstance(value, dict) or all(map(test, value))
 
 
 def _required(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
-    names = [_text(name) for name in _list(given)]
-    return lambda value: not isinstance(value, dict) or all(name in value for name in names)
+    names = {_text(name) for name in _list(given)}
+    return lambda value: not isinstance(value, dict) or names <= value.keys()
 
 
 def _items(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
     test = whole.test(given)
-    return lambda value: not isinstance(value, list) or all(test(one) for one in value)
+    return lambda value: not isinstance(value, list) or all(map(test, value))
 
 
 def _unique(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
@@ -283,13 +302,11 @@ def _unique(_whole: _Whole, given: object, _schema: Mapping[str, object]) -> Tes
 
 
 def _any_of(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
-    tests = [whole.test(one) for one in _list(given)]
-    return lambda value: any(test(value) for test in tests)
+    return _any([whole.test(one) for one in _list(given)])
 
 
 def _all_of(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:
-    tests = [whole.test(one) for one in _list(given)]
-    return lambda value: all(test(value) for test in tests)
+    return _all([whole.test(one) for one in _list(given)])
 
 
 def _not(whole: _Whole, given: object, _schema: Mapping[str, object]) -> Test:

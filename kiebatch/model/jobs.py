@@ -175,5 +175,7 @@ class Job:
     @property
     def needs(self) -> tuple[Slot, ...]:
         """The slots whose outputs this job starts from, each once, in order."""
+        if not self.media:
+            return self.after
         sent = (m.ref.slot for m in self.media if isinstance(m.ref, ShotOutput))
         return tuple(dict.fromkeys((*sent, *self.after)))

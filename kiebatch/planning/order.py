@@ -35,6 +35,8 @@ def upstream_first(jobs: Sequence[Job]) -> list[Job]:
 
 def levels(jobs: Sequence[Job]) -> list[list[Job]]:
     """Return jobs in groups, each after those it starts from; in file order within a group."""
+    if not any(job.needs for job in jobs):
+        return [list(jobs)] if jobs else []
     depth: dict[Slot, int] = {}
     for job in upstream_first(jobs):
         depth[job.slot] = 1 + max((depth[s] for s in job.needs if s in depth), default=-1)

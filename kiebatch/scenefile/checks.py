@@ -71,6 +71,8 @@ def _check_sound(
 
 def check_cycles(project: Project, problems: Problems) -> None:
     """Report shots that start from one another in a circle."""
+    if not any(job.needs for job in project.jobs):
+        return
     by_slot = {job.slot: job for job in project.jobs}
     graph = TopologicalSorter({slot: [n for n in job.needs if n in by_slot] for slot, job in by_slot.items()})
     try:

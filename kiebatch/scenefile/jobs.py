@@ -195,7 +195,8 @@ class _Maker:
         words = words_of(source, spec, model, take)
         if words is None:
             return None
-        self.said[words.text] = words
+        text = words.text
+        self.said[text] = words
         defaults = source.defaults_for(model.modality)
         folds = source.options.fold_negative
         unwanted = negatives_of(source, spec, model)
@@ -203,8 +204,8 @@ class _Maker:
             unwanted = ()
         media = tuple(self.references.media(spec, model, words.characters))
         return Ask(
-            prompt=words.text if words.is_json else self._sent(words.text, media),
-            prompt_raw=words.text,
+            prompt=text if words.is_json else self._sent(text, media),
+            prompt_raw=text,
             negative=unwanted,
             params=spec.raw.get("params", {}),
             default_params=_over("params", source.defaults, defaults, spec.inherited),
@@ -311,7 +312,8 @@ class _Maker:
         source, spec, model = self.source, self.spec, self.model
         slot = spec.slot(model, take)
         wanted_seed = source.setting(spec, model.modality, "seed")[0]
-        ask = replace(ask, seed=_seed(wanted_seed, slot))
+        if wanted_seed is not None:
+            ask = replace(ask, seed=_seed(wanted_seed, slot))
         priced = source.inputs.build(model, ask)
         built = priced.built
         warnings = self._report(built)

@@ -22,7 +22,7 @@ def check(document: Document) -> None:
     if isinstance(scenes, list):
         refuse_long_list(len(scenes), document.where(("scenes",)))
     problems = []
-    for path, text in _long_texts(value):
+    for path, text in _long_texts(value) if _has_long_text(value) else ():
         name = next((step for step in reversed(path) if isinstance(step, str)), "text")
         size = len(text.encode("utf-8", "replace"))
         message = f"`{name}` has {size:,} bytes, and a text may have at most {MAX_TEXT:,}"
@@ -39,13 +39,32 @@ def refuse_long_list(count: int, where: Where) -> None:
         raise Invalid([Problem(where=where, message=message, hint=hint, code="too-large")])
 
 
+def _is_long(text: str) -> bool:
+    # A character has 4 bytes at most, so most texts need no encoding to be seen as short.
+    return len(text) > MAX_TEXT // 4 and len(text.encode("utf-8", "replace")) > MAX_TEXT
+
+
+def _has_long_text(root: JSON) -> bool:
+    """Whether any text is too long; to say where it is takes longer, and hardly ever has to be done."""
+    waiting: list[JSON] = [root]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            if _is_long(value):
+                return True
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return False
+
+
 def _long_texts(root: JSON) -> Iterator[tuple[Path, str]]:
     waiting: list[tuple[Path, JSON]] = [((), root)]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, str):
-            # A character has 4 bytes at most, so most texts need no encoding to be seen as short.
-            if len(value) > MAX_TEXT // 4 and len(value.encode("utf-8", "replace")) > MAX_TEXT:
+            if _is_long(value):
                 yield path, value
         elif isinstance(value, dict):
             waiting += [((*path, key), inner) for key, inner in value.items()]

@@ -15,16 +15,16 @@ _TEMPLATE_WORDS = (
     "insert|your|enter|fill|replace|placeholder|name|subject|character|hero|object|product|brand|place|location"
     "|setting|style|mood|action|topic|theme|adjective|colou?r|prompt|description|describe|tbd|todo"
 )
-# Texts, which `re` compiles for the first prompt that has a bracket.
+# Texts, which `re` compiles for the first prompt that holds the sign before it: without that nothing of its shape is there.
 _SHAPES = (
-    r"\{\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}\}",
-    r"\$\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}",
-    r"(?<!\{)\{\s*(?P<inner>[^\W\d][^{}\n\":]{0,60}[\s$.][^{}\n\":]{0,60}?|\$[^{}\n\":]{1,60}?)\s*\}",
-    r"\[(?P<inner>[A-Z][A-Z0-9]*(?:[ _/-][A-Z0-9]+)*)\](?!\()",
-    rf"(?i)\[(?P<inner>(?:[\w' -]+ )?(?:{_TEMPLATE_WORDS})(?: [\w' -]+)?|\w+_\w+)\](?!\()",
-    r"<(?P<inner>[A-Za-z][\w -]{1,40})>",
-    r"%(?P<inner>[A-Za-z]\w{1,30})%",
-    r"(?<![\w_])__(?P<inner>[A-Z][A-Z0-9_]{0,30}?)__(?![\w_])",
+    ("{{", r"\{\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}\}"),
+    ("${", r"\$\{\s*(?P<inner>[^{}\n]{1,80}?)\s*\}"),
+    ("{", r"(?<!\{)\{\s*(?P<inner>[^\W\d][^{}\n\":]{0,60}[\s$.][^{}\n\":]{0,60}?|\$[^{}\n\":]{1,60}?)\s*\}"),
+    ("[", r"\[(?P<inner>[A-Z][A-Z0-9]*(?:[ _/-][A-Z0-9]+)*)\](?!\()"),
+    ("[", rf"(?i)\[(?P<inner>(?:[\w' -]+ )?(?:{_TEMPLATE_WORDS})(?: [\w' -]+)?|\w+_\w+)\](?!\()"),
+    ("<", r"<(?P<inner>[A-Za-z][\w -]{1,40})>"),
+    ("%", r"%(?P<inner>[A-Za-z]\w{1,30})%"),
+    ("__", r"(?<![\w_])__(?P<inner>[A-Z][A-Z0-9_]{0,30}?)__(?![\w_])"),
 )
 _KNOWN_IN_BRACKETS = r"\[(?P<inner>[^\[\]\n]{1,60})\]|(?<![\w.])@(?P<at>[^\W\d][\w-]*)"
 _MARKUP = frozenset(["b", "i", "u", "em", "strong", "br", "p", "sup", "sub"])
@@ -47,17 +47,20 @@ def unfilled(prompt: str, known: Collection[str], notes: Sequence[str]) -> list[
     """
     if not any(c in prompt for c in "{[<%_@"):
         return []
+    written = list(_found(prompt, known))
+    if not written:
+        return []
     said = {
         _form(text) for note in notes for text in re.findall(r"[\[<@][^\s\]>,.;:]*(?:[^\]>@]*[\]>])?", note)
     }
-    found = {u.written: u for u in _found(prompt, known) if not _is_said(u.written, said)}
+    found = {u.written: u for u in written if not _is_said(u.written, said)}
     return sorted(found.values(), key=lambda u: prompt.index(u.written))
 
 
 def _found(prompt: str, known: Collection[str]) -> Iterator[Unfilled]:
     taken = ""
-    for shape in _SHAPES:
-        for match in re.finditer(shape, prompt):
+    for sign, shape in _SHAPES:
+        for match in re.finditer(shape, prompt) if sign in prompt else ():
             inner = match["inner"].strip()
             written = match.group(0)
             if written in taken or inner.lower() in _MARKUP:
@@ -65,6 +68,8 @@ def _found(prompt: str, known: Collection[str]) -> Iterator[Unfilled]:
             taken += written
             sent = written.replace("{{", "{").replace("}}", "}")
             yield Unfilled(written, sent, _name(inner))
+    if "[" not in prompt and "@" not in prompt:
+        return
     for match in re.finditer(_KNOWN_IN_BRACKETS, prompt):
         inner = (match["inner"] or match["at"]).strip()
         if inner in known and match.group(0) not in taken:

@@ -91,7 +91,8 @@ class _Prompt:
         in_front = self._in_front()
         if self.unknown or in_front is None:
             return None
-        parts = _stripped([*in_front, *own])  # a full stop stays behind a character, the blank does not
+        # A full stop stays behind a character, the blank does not.
+        parts = _stripped([*in_front, *own]) if in_front else own
         for style in self._styles():
             if parts:
                 parts.append(Part(", ", Origin.JOINT))
@@ -162,8 +163,8 @@ class _Prompt:
         return self._own(written)
 
     def _report_unknown(self) -> None:
-        known = [*self.source.styles, *self.source.characters, *self.source.variables]
         for name in self.unknown:
+            known = [*self.source.styles, *self.source.characters, *self.source.variables]
             near = nearest(name, known)
             hint = (
                 f"did you mean `{{{near}}}`?"
@@ -292,7 +293,7 @@ def _warn_placeholders(source: Source, spec: ShotSpec, model: Model, written: st
     """Warn about `{{subject}}`, `[STYLE]` and `<hero>`: templates that nothing filled in."""
     if model.modality not in ("image", "video") or is_json_object(written):
         return
-    known = {*source.styles, *source.characters, *source.variables}
+    known = source.names
     for found in unfilled(written, known, model.prompting):
         message = (
             f"shot `{spec.name}`: `{found.written}` looks like a placeholder, and is sent as `{found.sent}`"

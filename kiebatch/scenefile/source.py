@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import field, replace
 from typing import Literal, overload
 
@@ -76,6 +76,17 @@ class Options:
     speech: Rates = field(default_factory=Rates)  # how fast the voices of this project have spoken
 
 
+_Level = tuple[ShotValues | DefaultValues, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What a file says for all shots of a kind: where settings are looked for, and what to avoid."""
+
+    levels: tuple[_Level, ...]
+    negatives: tuple[tuple[JSON, Path], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A scene file that passed the schema, without the parts that it refused, and the book of its problems."""
@@ -87,7 +98,10 @@ class Source:
     value: FileValues
     characters: Mapping[str, CharacterValues]
     problems: Problems
+    variables: Mapping[str, str]  # the file's `vars` and those of the command line, which beat them, as text
+    names: Set[str]  # of styles, characters and variables
     inputs: Builder = field(default_factory=Builder)  # of all jobs of the file
+    _shared: dict[Modality, _Shared] = field(default_factory=dict)
 
     @classmethod
     def read(cls, document: Document, catalogue: models.Catalogue, options: Options) -> Source:
@@ -96,6 +110,7 @@ class Source:
         plain = validation.check_scenes(document, problems)
         value = as_form(FileValues, plain)
         characters = {name: _character(given) for name, given in value.get("characters", {}).items()}
+        variables = {**_as_text(value.get("vars", {})), **options.variables}
         return cls(
             document=document,
             catalogue=catalogue,
@@ -104,6 +119,8 @@ class Source:
             value=value,
             characters=characters,
             problems=problems,
+            variables=variables,
+            names={*value.get("styles", {}), *characters, *variables},
         )
 
     @property
@@ -113,12 +130,6 @@ class Source:
     @property
     def references(self) -> Mapping[str, MediaValue]:
         return self.value.get("references", {})
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """The file's `vars` and those of the command line, which beat them, as text."""
-        written = {name: _text(value) for name, value in self.value.get("vars", {}).items()}
-        return {**written, **self.options.variables}
 
     @property
     def defaults(self) -> Defaults:
@@ -174,16 +185,29 @@ class Source:
                 return value, (*path, key)
         return None, spec.path
 
-    def _levels(
-        self, spec: ShotSpec, modality: Modality, key: str
-    ) -> Iterator[tuple[ShotValues | DefaultValues, Path]]:
-        """Yield what may give a shot the value of a key, the nearest first."""
-        yield spec.raw, spec.path
-        yield spec.inherited, spec.inherited_path
-        yield self.defaults_for(modality), ("defaults", modality)
+    def _levels(self, spec: ShotSpec, modality: Modality, key: str) -> Sequence[_Level]:
+        """Return what may give a shot the value of a key, the nearest first."""
+        own = ((spec.raw, spec.path), (spec.inherited, spec.inherited_path))
+        if key == "params" and modality not in PICTURED:
+            return (*own, *self._for_all(modality).levels, (self.defaults, ("defaults",)))
+        return (*own, *self._for_all(modality).levels)
+
+    def _for_all(self, modality: Modality) -> _Shared:
+        """Return what the file says for all shots of a kind, which is gathered once."""
+        found = self._shared.get(modality)
+        if found is None:
+            found = self._shared[modality] = self._said_for_all(modality)
+        return found
+
+    def _said_for_all(self, modality: Modality) -> _Shared:
+        levels: list[_Level] = [(self.defaults_for(modality), ("defaults", modality))]
+        whole: list[tuple[FileValues, Path]] = []
         # Words and seeds for pictures are not meant for voices.
-        if modality in PICTURED or key == "params":
-            yield self.defaults, ("defaults",)
+        if modality in PICTURED:
+            levels.append((self.defaults, ("defaults",)))
+            whole.append((self.value, ()))
+        negatives = [one for values, path in (*levels, *whole) for one in _negatives_in(values, path)]
+        return _Shared(tuple(levels), tuple(negatives))
 
     def origin(self, spec: ShotSpec, modality: Modality, name: str) -> Path:
         """Return where the person wrote what a finding is about: `prompt`, `params.seed`, `references`."""
@@ -215,25 +239,24 @@ class Source:
 
     def negatives(self, spec: ShotSpec, modality: Modality) -> list[tuple[JSON, Path]]:
         """Return every negative prompt that adds up for a shot, with its place, the nearest first."""
-        found: list[tuple[JSON, Path]] = []
-        for values, path in self._negative_places(spec, modality):
-            found.append((values.get("negative_prompt"), (*path, "negative_prompt")))
-            found.append((terms_of(values.get("negative")), (*path, "negative")))
-        return [(value, path) for value, path in found if value]
-
-    def _negative_places(
-        self, spec: ShotSpec, modality: Modality
-    ) -> Iterator[tuple[ShotValues | DefaultValues | FileValues, Path]]:
-        yield spec.raw, spec.path
-        yield spec.inherited, spec.inherited_path
-        yield self.defaults_for(modality), ("defaults", modality)
-        if modality in PICTURED:
-            yield self.defaults, ("defaults",)
-            yield self.value, ()
+        return [
+            *_negatives_in(spec.raw, spec.path),
+            *_negatives_in(spec.inherited, spec.inherited_path),
+            *self._for_all(modality).negatives,
+        ]
 
     def tags(self, spec: ShotSpec) -> tuple[str, ...]:
         found = [values.get("tags") for values in (self.value, spec.inherited, spec.raw)]
         return tuple(dict.fromkeys(tag for value in found for tag in listed(value)))
+
+
+def _negatives_in(values: ShotValues | DefaultValues | FileValues, path: Path) -> Iterator[tuple[JSON, Path]]:
+    if values.get("negative_prompt"):
+        yield values["negative_prompt"], (*path, "negative_prompt")
+    if values.get("negative"):
+        terms = terms_of(values["negative"])
+        if terms:
+            yield terms, (*path, "negative")
 
 
 def _character(given: str | CharacterValues) -> CharacterValues:
@@ -247,6 +270,9 @@ def listed(value: JSON) -> list[str]:
     return [str(v) for v in value if v is not None] if isinstance(value, list) else [str(value)]
 
 
-def _text(value: JSON) -> str:
-    """Return a variable as it is sent: `true` and `5` as they were written."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _as_text(variables: Mapping[str, JSON]) -> dict[str, str]:
+    """Return variables as they are sent: `true` and `5` as they were written."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in variables.items()
+    }

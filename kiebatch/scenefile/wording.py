@@ -85,8 +85,9 @@ def _looks(source: Source, name: str) -> str:
 
 def _tidy(text: str) -> str:
     """Close the gaps that a style left behind, and keep the author's line breaks."""
-    lines = (re.sub(r"(?:\s*,)+\s*(?=,|$)", "", " ".join(line.split())) for line in text.split("\n"))
-    return "\n".join(lines).strip().strip(",").strip()
+    lines = [" ".join(line.split()) for line in text.split("\n")]
+    whole = "\n".join(re.sub(r"(?:\s*,)+\s*(?=,|$)", "", line) if "," in line else line for line in lines)
+    return whole.strip().strip(",").strip()
 
 
 # --- the cast ------------------------------------------------------------------------------------------

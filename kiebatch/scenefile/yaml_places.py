@@ -117,12 +117,17 @@ class Places(Mapping[Path, Where]):
         self._marks = marks
         self._mark = mark
         self._box = box
+        self._last: tuple[Path, Where] | None = None  # a scene, its shot and its job begin at one place
 
     def __getitem__(self, path: Path) -> Where:
+        if self._last is not None and self._last[0] is path:
+            return self._last[1]
         mark = self._mark_of(path)
         if mark is None:
             raise KeyError(path)
-        return self._marks.where(mark)
+        where = self._marks.where(mark)
+        self._last = (path, where)
+        return where
 
     def __iter__(self) -> Iterator[Path]:
         yield ()
