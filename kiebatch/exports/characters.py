@@ -56,15 +56,14 @@ def _sheet(
 ) -> list[Path]:
     cells: list[Draw] = [partial(_reference, called, path) for called, path in references]
     for shot in film.shots:
-        takes = shot.takes if options.all_takes and shot.takes else (shot.shown,)
-        cells += [partial(_shot, shot, take) for take in takes]
+        cells += [partial(_shot, shot, take) for take in shot.told(all_takes=options.all_takes)]
     per_page = options.columns * options.rows
     groups = [cells[n : n + per_page] for n in range(0, len(cells), per_page)]
     first = options.output.with_name(f"{options.output.stem}-{cut.file_name(name.lower())}.png")
     written = cut.pages(first, len(groups))
     for number, (path, group) in enumerate(zip(written, groups, strict=True), 1):
         page = Page(film, options, workspace, rows=-(-len(group) // options.columns))
-        page.head(f"{number} / {len(groups)}" if len(groups) > 1 else "", title=f"{film.title}: {name}")
+        page.head(cut.page_number(number, len(groups)), title=f"{film.title}: {name}")
         for place, cell in enumerate(group):
             cell(page, place)
         out = io.BytesIO()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +66,7 @@ def export(
     for number, shot in enumerate(
         sorted((*film.shots, *film.sounds), key=lambda c: (c.start, c.kind != "shot")), 1
     ):
-        takes: Sequence[Take | None] = shot.takes if options.all_takes and shot.takes else (shot.shown,)
-        for take in takes:
+        for take in shot.told(all_takes=options.all_takes):
             writer.writerow([_safe(cell) for cell in _row(film, shot, take)])
         options.progress(number, len(film.shots) + len(film.sounds))
     files.replace(options.output, "\ufeff" + out.getvalue())

@@ -125,6 +125,10 @@ class Cut:
     def end(self) -> int:
         return self.start + self.frames
 
+    def told(self, *, all_takes: bool) -> Sequence[Take | None]:
+        """Return the takes that a list tells of: every one of them, or the one that is shown; None where there is none."""
+        return self.takes if all_takes and self.takes else (self.shown,)
+
     @property
     def slugline(self) -> str:
         """Where and when the scene is, as a screenplay writes it: `INT. BUS - NIGHT`."""
@@ -334,6 +338,7 @@ class _Builder:
 
     def _sound(self, scene: Scene, shot: Shot, start: int) -> Cut:
         """Return a sound of a scene that ends where the clock is now."""
+        words = {shot.kind: shot.prompt}
         return Cut(
             name=Slot(scene.id, shot.id).shot_name,
             scene=scene.id,
@@ -344,9 +349,9 @@ class _Builder:
             scene_title=scene.title,
             title=shot.title,
             prompt=shot.prompt,
-            voice_over=shot.prompt if shot.kind == "vo" else "",
-            sfx=shot.prompt if shot.kind == "sfx" else "",
-            music=shot.prompt if shot.kind == "music" else "",
+            voice_over=words.get("vo", ""),
+            sfx=words.get("sfx", ""),
+            music=words.get("music", ""),
             models=shot.models,
             through=shot.through,
         )
@@ -482,6 +487,11 @@ def _first_frame(take: Take, clip: Path, state: Path) -> Path | None:
 def file_name(text: str) -> str:
     """Return a name of ours as part of a file's name: letters and digits of any script, `-` for all else."""
     return re.sub(r"[^\w.]+", "-", text).strip("-.") or "x"
+
+
+def page_number(number: int, pages: int) -> str:
+    """Return what a page shows as its number, `2 / 3`; nothing where it is the only one."""
+    return f"{number} / {pages}" if pages > 1 else ""
 
 
 def pages(first: Path, count: int) -> list[Path]:

@@ -37,17 +37,14 @@ def export(
     film = cut.chosen(project, manifest, picks, workspace, options)
     cells: list[Cell] = []
     for shot in film.shots:
-        if options.all_takes and shot.takes:
-            cells += [(shot, take) for take in shot.takes]
-        else:
-            cells.append((shot, shot.shown))
+        cells += [(shot, take) for take in shot.told(all_takes=options.all_takes)]
     per_page = options.columns * options.rows
     groups = [cells[n : n + per_page] for n in range(0, len(cells), per_page)]
     written = cut.pages(options.output, len(groups))
     done = 0
     for number, (path, group) in enumerate(zip(written, groups, strict=True), 1):
         page = Page(film, options, workspace, rows=-(-len(group) // options.columns))
-        page.head(f"{number} / {len(groups)}" if len(groups) > 1 else "")
+        page.head(cut.page_number(number, len(groups)))
         for place, cell in enumerate(group):
             page.cell(place, cell)
             done += 1
