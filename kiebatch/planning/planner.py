@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from kiebatch.model import Asset, Attempt, Job, LocalFile, Project, Ref, ShotOutput, Slot
+from kiebatch.model import Asset, Attempt, Job, LocalFile, Project, Ref, ShotOutput, Slot, under
 from kiebatch.planning import expected
 from kiebatch.planning import selection as selecting
 from kiebatch.planning.contents import NotMade, Wanted, outlasts, wanted
@@ -275,7 +275,7 @@ class Planner:
         sent = [a.parameters.get("input") for a in self._assignment.line(job)]
         sent += [a.job.get("input") for a in reversed(self._assignment.attempts(job.slot)) if a.job]
         for values in sent:
-            seed = values.get(name) if isinstance(values, dict) else None
+            seed = under(values, name)
             if isinstance(seed, int) and not isinstance(seed, bool):
                 return replace(job, input={**job.input, name: seed}, authored={**job.authored, name: seed})
         return job

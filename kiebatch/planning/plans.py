@@ -18,7 +18,6 @@ from kiebatch.model import (
     Asset,
     Attempt,
     Job,
-    Led,
     Price,
     Slot,
 )
@@ -208,29 +207,29 @@ class Entry:
 
     def as_json(self) -> dict[str, JSON]:
         """Return the keys of contract section 8, `plan`."""
-        job = self.job
-        return {
+        found: dict[str, JSON] = {
             "slot": str(self.slot),
             "scene_id": self.slot.scene,
             "shot": self.slot.shot,
             "take": self.slot.take,
             "model": self.model or None,
-            "endpoint": job.endpoint if job else None,
+            "endpoint": None,
             "action": self.action.value,
             "reason": self.reason,
             "fingerprint": self.fingerprint,
-            "input": dict(job.input) if job else {},
-            "needs": [str(s) for s in job.needs] if job else [],
+            "input": {},
+            "needs": [],
             "credits": self._credits(),
             "state": self._state(),
-            "defaulted": list(job.defaulted) if job else [],
-            **({"follows": self._follows(job.led)} if job and job.led else {}),
-            "warnings": [*(job.warnings if job else ()), *([self.note] if self.note else [])],
-            "remote": self.remote,
+            "defaulted": [],
         }
-
-    def _follows(self, led: Led) -> dict[str, JSON]:
-        return {"voice": str(led.slot), "about_s": round(led.seconds(), 2)}
+        warnings: list[JSON] = []
+        if self.job:  # its keys keep their places
+            found |= _asked(self.job)
+            warnings += self.job.warnings
+        if self.note:
+            warnings.append(self.note)
+        return found | {"warnings": warnings, "remote": self.remote}
 
     def _credits(self) -> dict[str, JSON]:
         if self.job and self.action is Action.GENERATE:
@@ -351,9 +350,30 @@ class Plan:
         return hashlib.sha256(rfc8785.dumps(decided)).hexdigest()
 
 
+def _asked(job: Job) -> dict[str, JSON]:
+    """Return what a plan says of a job."""
+    found: dict[str, JSON] = {
+        "endpoint": job.endpoint,
+        "input": dict(job.input),
+        "needs": [str(slot) for slot in job.needs],
+        "defaulted": list(job.defaulted),
+    }
+    if job.led:
+        found["follows"] = {"voice": str(job.led.slot), "about_s": round(job.led.seconds(), 2)}
+    return found
+
+
+_NOTHING = Price(amount=0.0, kind="exact")
+
+
+def _spare_price(job: Job) -> Price:
+    """Return the price of a job's fallback; nothing where it has none."""
+    return job.fallback.price if job.fallback else _NOTHING
+
+
 def most(job: Job) -> float | None:
     """Return the most credits a job can cost, its fallback considered; None when that is not known."""
-    return _dearest(job.price.reserved, job.fallback.price.reserved if job.fallback else 0.0)
+    return _dearest(job.price.reserved, _spare_price(job).reserved)
 
 
 def _dearest(*amounts: float | None) -> float | None:
@@ -362,7 +382,7 @@ def _dearest(*amounts: float | None) -> float | None:
 
 def price_of(job: Job) -> Price:
     """Return what a job costs; a bound where its fallback is dearer, unknown where either is."""
-    amount = _dearest(job.price.amount, job.fallback.price.amount if job.fallback else 0.0)
+    amount = _dearest(job.price.amount, _spare_price(job).amount)
     if amount is None:
         return Price(amount=None, kind="unknown", as_of=job.price.as_of)
     return (
