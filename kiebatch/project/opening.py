@@ -16,7 +16,19 @@ from kiebatch import files
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Measured
 from kiebatch.errors import Invalid, Problem, Where
-from kiebatch.model import JSON, Asset, Attempt, Document, MediaFacts, Modality, Project, SceneId, ShotId
+from kiebatch.model import (
+    JSON,
+    Asset,
+    Attempt,
+    Document,
+    MediaFacts,
+    Modality,
+    Project,
+    SceneId,
+    ShotId,
+    as_text,
+    under,
+)
 from kiebatch.project import billed, config, finding, foreign
 from kiebatch.project.digests import Digests
 from kiebatch.project.finding import local_path, read_manifest, read_picks
@@ -56,7 +68,7 @@ def load(
     chosen = settings or Settings()
     workspace = _found(path, project, assets, state, draft=draft)
     read: tuple[Document, list[Problem]] | None = None
-    own_folder = (Path(project) if project else Path.cwd()).resolve()
+    own_folder = Path(project or Path.cwd()).resolve()
     if workspace.scene_file is not None:
         read = read_document(workspace.scene_file)
         workspace = _with_own_assets(workspace, read[0], given=assets is not None)
@@ -117,24 +129,20 @@ def _found(
     *,
     draft: bool,
 ) -> Workspace:
-    return finding.find(
-        Path(path) if path is not None else None,
-        project=Path(project) if project else None,
-        assets=Path(assets) if assets else None,
-        state=Path(state) if state else None,
-        draft=draft,
-    )
+    project, assets, state = (Path(folder) if folder else None for folder in (project, assets, state))
+    scene_file = None if path is None else Path(path)
+    return finding.find(scene_file, project=project, assets=assets, state=state, draft=draft)
 
 
 def _with_own_assets(workspace: Workspace, read: Document, *, given: bool) -> Workspace:
     """Return the workspace with the assets folder that the scene file names, unless another one was `given`."""
-    named = read.value.get("assets") if isinstance(read.value, dict) else None
     if workspace.draft:
         return workspace
-    own = _inside(workspace.root, named, read) if isinstance(named, str) else workspace.root / "assets"
+    named = as_text(under(read.value, "assets"))
+    own = workspace.root / "assets" if named is None else _inside(workspace.root, named, read)
     if given:
         return replace(workspace, default=workspace.assets == own)
-    return replace(workspace, assets=own) if isinstance(named, str) else workspace
+    return workspace if named is None else replace(workspace, assets=own)
 
 
 def read_again(opened: Opened, *, moved_on: bool) -> Opened:

@@ -13,6 +13,7 @@ from pathlib import Path
 from kiebatch import files
 from kiebatch.errors import Invalid
 from kiebatch.git import Repository
+from kiebatch.model import as_text, under
 from kiebatch.project import finding, opening
 from kiebatch.record import manifest, picks
 from kiebatch.record.manifest import Manifest
@@ -63,8 +64,8 @@ def project(
         value = opening.read_document(workspace.scene_file)[0].value
     except Invalid:
         return workspace
-    named = value.get("assets") if isinstance(value, dict) else None
-    if not isinstance(named, str):
+    named = as_text(under(value, "assets"))
+    if named is None:
         return workspace
     path = Path(os.path.normpath(workspace.root / named))
     inside = path.is_relative_to(workspace.root) and path != workspace.root

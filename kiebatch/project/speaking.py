@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kiebatch.catalogue import Catalogue
-from kiebatch.model import JSON, Asset
+from kiebatch.model import JSON, Asset, under
 from kiebatch.record.manifest import Manifest
 from kiebatch.scenefile import speech
 from kiebatch.scenefile.leading import leads
@@ -29,5 +29,5 @@ def _spoken(asset: Asset, catalogue: Catalogue) -> Spoken | None:
         return None
     field = model.fields.get("voice")
     sent = asset.parameters.get("input")
-    voice = sent.get(field.name) if field and isinstance(sent, dict) else None
+    voice = under(sent, field.name) if field else None
     return Spoken(model.id, str(voice or ""), asset.prompt, asset.duration)

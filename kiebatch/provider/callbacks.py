@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from kiebatch import formats
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON
+from kiebatch.model import JSON, under
 
 if TYPE_CHECKING:
     import uvicorn
@@ -71,7 +71,7 @@ def task_ids(body: bytes) -> tuple[str, ...]:
         found: JSON = formats.lenient_json(body)
     except ValueError:
         return ()
-    data = found.get("data") if isinstance(found, Mapping) else None
+    data = under(found, "data")
     named = [
         place.get(key)
         for place, key in ((data, "task_id"), (data, "taskId"), (found, "taskId"), (found, "task_id"))

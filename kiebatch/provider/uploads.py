@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
 from kiebatch.errors import CallFailed
+from kiebatch.model import as_text, under
 from kiebatch.provider.policy import Answer
 from kiebatch.provider.wire import Wire
 
@@ -69,8 +70,8 @@ class Uploads:
         async with self._turns:
             reply = await self._wire.repeat("upload", once)
         for key in ("downloadUrl", "fileUrl"):
-            url = reply.data.get(key) if isinstance(reply.data, Mapping) else None
-            if isinstance(url, str) and is_web(url):
+            url = as_text(under(reply.data, key))
+            if url is not None and is_web(url):
                 return url
         raise CallFailed("no-url", "the upload was accepted without a URL", retryable=True)
 

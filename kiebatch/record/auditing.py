@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from kiebatch.model import JSON, Attempt, Slot, stamp
+from kiebatch.model import JSON, Attempt, Slot, as_list, stamp, under
 from kiebatch.record.notebook import Reading
 
 ROUNDING = 0.01  # credits: what two sums may differ by and still agree
@@ -230,14 +230,13 @@ def _line(charge: _Charge, said: Mapping[int, float], window: int | None) -> Lin
 
 def price_of(attempt: Attempt) -> float | None:
     """Return what an attempt was expected to cost when it was sent."""
-    price = attempt.job.get("price") if attempt.job else None
-    amount = price[0] if isinstance(price, list) and price else None
+    amount = next(iter(as_list(under(attempt.job, "price"))), None)
     return float(amount) if isinstance(amount, int | float) else None
 
 
 def listed_price(attempt: Attempt) -> float | None:
     """Return what the catalogue said, where bills of earlier jobs had taken the place of its price."""
-    listed = attempt.job.get("listed") if attempt.job else None
+    listed = under(attempt.job, "listed")
     return float(listed) if isinstance(listed, int | float) else price_of(attempt)
 
 

@@ -76,7 +76,7 @@ def _block(asset: Asset, slot: Slot) -> list[str]:
 def _flat(value: JSON) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return plain(value if isinstance(value, str) else str(value), limit=2000)
+    return plain(str(value), limit=2000)
 
 
 def merge(base: Path, ours: Path, theirs: Path, name: str) -> list[Conflict] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import yaml
@@ -37,6 +37,11 @@ class Entry:
         """Return a key's value where it is plain text or a number; None where it is absent."""
         node = self.values.get(key)
         return str(node.value) if isinstance(node, yaml.ScalarNode) else None
+
+
+def pairs(node: yaml.Node) -> Sequence[tuple[yaml.Node, yaml.Node]]:
+    """Return the keys and values of a mapping; nothing for another node."""
+    return node.value if isinstance(node, yaml.MappingNode) else ()
 
 
 # --- text to entries -----------------------------------------------------------------------------------

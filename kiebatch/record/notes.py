@@ -259,7 +259,7 @@ def _lines_of(node: yaml.Node, file: str, problems: Problems) -> list[yaml.Node]
     """
     found: list[yaml.Node] = []
     versions: list[str] = []
-    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+    for key, value in line_file.pairs(node):
         if key.value == "kiebatch-notes" and isinstance(value, yaml.ScalarNode):
             versions.append(value.value)
         elif key.value == "notes" and isinstance(value, yaml.SequenceNode):
@@ -351,7 +351,7 @@ def _region(node: yaml.Node | None, file: str, problems: Problems) -> Region | N
     """Return the place that `at` names: `{x: 0.4, y: 0.2}`, with `w` and `h` where it is a region."""
     if node is None:
         return None
-    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    pairs = line_file.pairs(node)
     found = {key.value: _number(value.value) for key, value in pairs if isinstance(value, yaml.ScalarNode)}
     region = region_of(found)
     if region is None:

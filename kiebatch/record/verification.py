@@ -151,7 +151,7 @@ def _of_record(recorded: Manifest) -> list[Damage]:
 
 
 def _quoted(value: JSON) -> str:
-    text = plain(value if isinstance(value, str) else str(value), limit=120)
+    text = plain(str(value), limit=120)
     return f"“{text}”"
 
 

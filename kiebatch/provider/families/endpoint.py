@@ -13,7 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from kiebatch import formats
-from kiebatch.model import JSON, Absent, Done, Output, Reply, Request, Running, Status, TaskFailed, as_number
+from kiebatch.model import (
+    JSON,
+    Absent,
+    Done,
+    Output,
+    Reply,
+    Request,
+    Running,
+    Status,
+    TaskFailed,
+    as_number,
+    under,
+)
 from kiebatch.provider import sentences
 from kiebatch.provider.families import local_paths
 
@@ -375,9 +387,8 @@ def credits_of(record: Record) -> float | None:
 
 def prompt_in(record: JSON) -> str:
     """Return the prompt that a record repeats of its request; nothing where it repeats none (protocol 3.2)."""
-    asked = record.get("param") or record.get("paramJson") if isinstance(record, Mapping) else None
-    request = _decoded(asked)
-    inner = _decoded(request.get("input")) if isinstance(request, Mapping) else None
+    request = _decoded(under(record, "param") or under(record, "paramJson"))
+    inner = _decoded(under(request, "input"))
     return first_text(inner if isinstance(inner, Mapping) else request, "prompt", "text") or ""
 
 

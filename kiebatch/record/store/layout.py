@@ -45,17 +45,21 @@ def shard(key: Key) -> str:
 
 def entry_name(key: Key) -> str:
     """Return the name of a key's entry inside its shard."""
-    twin = f"-w{key.twin}" if key.twin > 1 else ""
     edition = f"-e{key.edition}" if key.edition else ""
-    return f"{content_of(key)}-t{key.take}{twin}{edition}.json"
+    return f"{_stem(key)}{edition}.json"
 
 
 def editions(key: Key, names: Sequence[str]) -> list[str]:
     """Return which of the names in a shard are entries of a key, the newest edition first."""
-    twin = f"-w{key.twin}" if key.twin > 1 else ""
-    wanted = re.compile(rf"{content_of(key)}-t{key.take}{twin}(?:-e(\d{{1,9}}))?\.json")
+    wanted = re.compile(rf"{_stem(key)}(?:-e(\d{{1,9}}))?\.json")
     found = [(int(match[1] or 0), name) for name in names if (match := wanted.fullmatch(name))]
     return [name for _, name in sorted(found, reverse=True)]
+
+
+def _stem(key: Key) -> str:
+    """Return what the names of all editions of a key begin with."""
+    twin = f"-w{key.twin}" if key.twin > 1 else ""
+    return f"{content_of(key)}-t{key.take}{twin}"
 
 
 def content_of(key: Key) -> str:
