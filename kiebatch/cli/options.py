@@ -65,9 +65,8 @@ DRAFT_STALL_S = 120.0
 
 def read_settings(opened_root: Path | None, run: dict[str, Any] | None = None, **flags: Any) -> Settings:
     """Return the settings of a command from its flags, the environment and the project."""
-    return settings(
-        flags, os.environ, run or {}, env_file=opened_root / ".env" if opened_root is not None else None
-    )
+    env_file = opened_root / ".env" if opened_root is not None else None
+    return settings(flags, os.environ, run or {}, env_file=env_file)
 
 
 def check_callbacks(given: Given) -> None:
@@ -144,8 +143,11 @@ def simulator(chosen: Settings, opened: Opened | None = None, todo: Iterable[Job
     from kiebatch.simulator import Settings as SimulatorSettings
     from kiebatch.simulator.server import background
 
-    captions = labels(opened.project, todo) if opened else {}
-    own = (str(opened.workspace.root / "models"),) if opened else ()
+    captions: Mapping[str, str | Sequence[str]] = {}
+    own: tuple[str, ...] = ()
+    if opened:
+        captions = labels(opened.project, todo)
+        own = (str(opened.workspace.root / "models"),)
     with background.start(SimulatorSettings.quick(model_files=own), captions=captions) as running:
         yield draft_settings(chosen, running.url, running.key)
 

@@ -63,7 +63,9 @@ def is_loopback(host: str) -> bool:
 
 
 def names(host: str, port: int) -> frozenset[str]:
-    names = {shown(host)} | ({"localhost", "127.0.0.1", "[::1]"} if is_loopback(host) else set())
+    names = {shown(host)}
+    if is_loopback(host):
+        names |= {"localhost", "127.0.0.1", "[::1]"}
     return frozenset(f"{name}:{port}" for name in names)
 
 

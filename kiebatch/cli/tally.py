@@ -82,7 +82,9 @@ class Tally:
     def _over(self, slot: str, how: str) -> None:
         self._flying.pop(slot, None)
         job = self.jobs.get(slot)
-        counts = [self.all, self.models[job.model]] if job else [self.all]
+        counts = [self.all]
+        if job:
+            counts.append(self.models[job.model])
         for count in counts:
             setattr(count, how, getattr(count, how) + 1)
 
@@ -109,16 +111,14 @@ class Tally:
     def line(self, now: float) -> str:
         """Return all of it in one line."""
         parts = [f"{self.all.over}/{self.all.total} jobs", f"{self.flying} in flight"]
-        if self.all.failed:
-            parts.append(f"{self.all.failed} failed")
-        if self.all.held:
-            parts.append(f"{self.all.held} held")
-        return ", ".join([*parts, *self._pace(now)])
+        return ", ".join([*parts, *_trouble(self.all), *self._pace(now)])
 
     def brief(self, now: float) -> str:
         """Return what a bar does not show by itself."""
-        failed = f"{self.all.failed} failed, " if self.all.failed else ""
-        return f"{failed}{self.flying} in flight, {', '.join(self._pace(now))}"
+        parts = [f"{self.flying} in flight", *self._pace(now)]
+        if self.all.failed:
+            parts.insert(0, f"{self.all.failed} failed")
+        return ", ".join(parts)
 
     def model_lines(self) -> list[str]:
         """Return a line for each model."""
@@ -128,13 +128,18 @@ class Tally:
         dollars = self.credits * USD_PER_CREDIT
         parts = [f"{self.credits:,.4g} credits (${dollars:.2f})", f"{self.per_minute(now):.1f} a minute"]
         left_s = self.left_s(now)
-        return parts if left_s is None else [*parts, f"about {duration(left_s)} left"]
+        if left_s is not None:
+            parts.append(f"about {duration(left_s)} left")
+        return parts
 
 
 def _model(count: Count) -> str:
-    failed = f", {count.failed} failed" if count.failed else ""
-    held = f", {count.held} held" if count.held else ""
-    return f"{count.over}/{count.total}{failed}{held}"
+    return ", ".join([f"{count.over}/{count.total}", *_trouble(count)])
+
+
+def _trouble(count: Count) -> list[str]:
+    counts = {"failed": count.failed, "held": count.held}
+    return [f"{number} {how}" for how, number in counts.items() if number]
 
 
 def duration(seconds: float) -> str:
@@ -142,7 +147,9 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def median(seconds: Iterable[float]) -> float | None:

@@ -160,5 +160,7 @@ def _differs(difference: Difference) -> str:
 
 
 def _failure(line: Line) -> str:
-    sure = "" if line.sure else ", or given back: nobody says"
-    return f"billed although it failed: {line.slot}, {console.number(line.credits)} credits{sure} (task {plain(line.task_id)})"
+    credits = f"{console.number(line.credits)} credits"
+    if not line.sure:
+        credits += ", or given back: nobody says"
+    return f"billed although it failed: {line.slot}, {credits} (task {plain(line.task_id)})"

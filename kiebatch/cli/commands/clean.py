@@ -37,25 +37,20 @@ def clean(
     workspace = finding.find(project=project, draft=draft, assets=assets, state=state)
     before = queries.moment(older, dt.datetime.now().astimezone()).timestamp() if older else None
     found = cleaning.clean(workspace, before, dry_run=dry_run)
-    value = {
-        "status": "would-free" if dry_run else "success",
-        "bytes": sum(one.bytes for one in found),
-        "removed": [one.as_json() for one in found],
-    }
-
-    def text() -> str:
-        rows = [[one.what, str(one.files), _size(one.bytes)] for one in found]
-        total = _size(sum(one.bytes for one in found))
-        verb = "would free" if dry_run else "freed"
-        return "\n".join([console.table(rows, ["what", "files", "size"], right=(1, 2)), f"{verb} {total}"])
-
-    console.answer(value, text, as_json=as_json)
+    total = sum(one.bytes for one in found)
+    status, verb = ("would-free", "would free") if dry_run else ("success", "freed")
+    value = {"status": status, "bytes": total, "removed": [one.as_json() for one in found]}
+    rows = [[one.what, str(one.files), _size(one.bytes)] for one in found]
+    table = console.table(rows, ["what", "files", "size"], right=(1, 2))
+    console.answer(value, f"{table}\n{verb} {_size(total)}", as_json=as_json)
 
 
 def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
+    if count < 1000:
+        return f"{count} B"
+    size = count / 1000
+    for unit in ("kB", "MB"):
         if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+            return f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"

@@ -42,8 +42,8 @@ def doctor(
         found += _provider(chosen, root, typed=api_key is not None)
         found += filter(None, (shared_checks.store(chosen), shared_checks.team(chosen, root)))
     bad = any(check.level is Level.PROBLEM for check in found)
-    value = {"status": "problems" if bad else "ok", "checks": [check.as_json() for check in found]}
-    code = Exit.DIFFERS if bad else Exit.OK
+    status, code = ("problems", Exit.DIFFERS) if bad else ("ok", Exit.OK)
+    value = {"status": status, "checks": [check.as_json() for check in found]}
     console.answer(value, lambda: "\n".join(map(_line, found)), as_json=as_json, code=code)
     console.leave(code)
 

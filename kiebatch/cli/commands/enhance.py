@@ -146,7 +146,7 @@ def _credits(found: Sequence[Enhanced], state: State) -> float:
 def _block(one: Enhanced) -> str:
     wanted = one.wanted
     head = f"{', '.join(wanted.slots)}  {wanted.key.model}  preset {wanted.preset.key}: {wanted.why}"
-    text = plain(one.text, limit=20_000) if one.text else one.message or "(not asked yet)"
+    text = plain(one.text, limit=20_000) or one.message or "(not asked yet)"
     left = textwrap.wrap(plain(wanted.raw, limit=20_000), 52)
     right = textwrap.wrap(text, 52)
     rows = [f"  {a:<52}  | {b}".rstrip() for a, b in itertools.zip_longest(left, right, fillvalue="")]

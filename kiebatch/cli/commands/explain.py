@@ -141,9 +141,11 @@ def _job(entry: Entry) -> Job:
 
 def _changed_by(job: Job) -> list[str]:
     """Return what would make a new version of a slot, in the words of the scene file."""
-    roles = list(dict.fromkeys(medium.role for medium in job.media))
-    fields = [name for name, value in job.authored.items() if value != job.prompt and name != "prompt"]
-    return ["model", *(["prompt"] if job.prompt else []), *fields, *roles]
+    found = ["model"]
+    if job.prompt:
+        found.append("prompt")
+    found += [name for name, value in job.authored.items() if value != job.prompt and name != "prompt"]
+    return [*found, *dict.fromkeys(medium.role for medium in job.media)]
 
 
 # --- text ----------------------------------------------------------------------------------------------
@@ -164,11 +166,17 @@ def _text(
 
 
 def _said_of(line: Line) -> str:
-    place = [f"scene {line.scene}"] if line.scene is not None else []
-    place += [f"shot {line.shot}"] if line.shot is not None else []
-    named = f"`{line.key}`" if line.key else ""
-    inside = " of ".join(filter(None, (named, ", ".join(place))))
-    return f"{inside}: {_SAID[line.became]}" if inside else _SAID[line.became]
+    place = []
+    if line.scene is not None:
+        place.append(f"scene {line.scene}")
+    if line.shot is not None:
+        place.append(f"shot {line.shot}")
+    parts = [f"`{line.key}`"] if line.key else []
+    if place:
+        parts.append(", ".join(place))
+    if not parts:
+        return _SAID[line.became]
+    return f"{' of '.join(parts)}: {_SAID[line.became]}"
 
 
 def _job_text(entry: Entry, parts: Sequence[PromptPart]) -> list[str]:

@@ -286,14 +286,15 @@ def _away(opened: Opened, chosen: cut.Options, copy: Derivative | None) -> list[
     film = cut.chosen(opened.project, opened.manifest, opened.picks, opened.workspace, chosen)
     small = chosen.derivatives if copy and not (chosen.web_side or chosen.thumb_side) else None
     away = cut.away(film, lambda asset: bool(small and copy and small.kept(asset, copy)))
-    if away:
-        few = len(away) <= _NAMED
-        whose = ", ".join(away) if few else f"{len(away)} shots"
-        pull = " ".join(["kiebatch pull", *away]) if few else "kiebatch pull"
-        console.say(
-            f"the files of {whose} are in the store and not here: {plain(opened.manifest.store, 200)}\n"
-            f"hint: with KIEBATCH_STORE set to it `{pull}` brings them; then export again"
-        )
+    if not away:
+        return []
+    whose, pull = f"{len(away)} shots", "kiebatch pull"
+    if len(away) <= _NAMED:
+        whose, pull = ", ".join(away), " ".join(["kiebatch pull", *away])
+    console.say(
+        f"the files of {whose} are in the store and not here: {plain(opened.manifest.store, 200)}\n"
+        f"hint: with KIEBATCH_STORE set to it `{pull}` brings them; then export again"
+    )
     return away
 
 
@@ -330,8 +331,10 @@ def _grid(text: str, *, portrait: bool) -> tuple[int, int]:
 def _commit(opened: Opened) -> str:
     """Return git's short name of the commit that the project is at; empty outside of git."""
     repository = git.Repository.around(opened.workspace.root)
-    commit = repository.commit("HEAD") if repository else None
-    return repository.describe(commit) if repository and commit else ""
+    if repository is None:
+        return ""
+    commit = repository.commit("HEAD")
+    return repository.describe(commit) if commit else ""
 
 
 def _fps(text: str) -> Fraction:
@@ -343,7 +346,9 @@ def _fps(text: str) -> Fraction:
         raise Invalid(f"--fps is between 1 and 240, found `{plain(text)}`")
     # Broadcast rates are written with three digits and mean thousandths of 1001.
     near = Fraction(round(value * 1001 / 1000) * 1000, 1001)
-    return near if value.denominator not in (1, 1001) and abs(near - value) < Fraction(1, 1000) else value
+    if value.denominator not in (1, 1001) and abs(near - value) < Fraction(1, 1000):
+        return near
+    return value
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -449,7 +454,9 @@ def _bundle(workspace: Workspace, run: str, output: Path | None, *, as_zip: bool
     if not run and not known:
         raise Invalid("no run has left a record here", hint="`kiebatch run` leaves one")
     record = runs.read(folder, run or known[-1].id)
-    name = f"run-{record.run.started_at[:10]}-{record.run.id}{'.zip' if as_zip else ''}"
+    name = f"run-{record.run.started_at[:10]}-{record.run.id}"
+    if as_zip:
+        name += ".zip"
     target = (output or workspace.root / "export" / name).absolute()
     files.check_writable(target.parent)
     workspace = _of_run(workspace, record.run)

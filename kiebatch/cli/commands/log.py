@@ -38,8 +38,8 @@ def log(
 
     def decided(slot: Slot) -> str:
         standing = picks.decision(slot)
-        note = f": {standing.note}" if standing.note else ""
-        return {"pick": "picked", "reject": "rejected", "none": ""}[standing.choice] + note
+        word = {"pick": "picked", "reject": "rejected", "none": ""}[standing.choice]
+        return f"{word}: {standing.note}" if standing.note else word
 
     value: JSON = {
         "slots": [

@@ -276,9 +276,10 @@ def _suggest(found: Catalogue, wanted: str, *, as_json: bool) -> None:
 def _check_derived(*, as_json: bool) -> None:
     stale = [files.shown(path) for path in generate.drifted()]
     text = "\n".join(f"{path} has drifted; run python -m kiebatch.catalogue.generate" for path in stale)
-    code = Exit.DIFFERS if stale else Exit.OK
-    value = {"status": "drifted" if stale else "ok", "files": stale}
-    console.answer(value, text or "nothing has drifted", as_json=as_json, code=code)
+    status, code = ("drifted", Exit.DIFFERS) if stale else ("ok", Exit.OK)
+    console.answer(
+        {"status": status, "files": stale}, text or "nothing has drifted", as_json=as_json, code=code
+    )
     console.leave(code)
 
 

@@ -21,6 +21,7 @@ from kiebatch.model import JSON, Job, Project, Slot
 from kiebatch.planning import (
     Action,
     Assessment,
+    Effects,
     Entry,
     Plan,
     Reason,
@@ -104,7 +105,7 @@ def plan(
                     *_on_the_board_alone(opened.project),
                     *_unmet(judged),
                     *_rules(verdict),
-                    *([f"`run --approved {buys.digest}` buys exactly this"] if buys.purchases else []),
+                    *_approval(buys),
                 ]
             ),
             as_json=given.as_json,
@@ -155,14 +156,18 @@ def _on_the_board_alone(project: Project) -> list[str]:
         for shot in scene.shots
         if shot.kind != "shot" and shot.prompt and not (shot.jobs or shot.skip or shot.file)
     ]
-    return [f"on the board and made by no model: {', '.join(names)}"] if names else []
+    if not names:
+        return []
+    return [f"on the board and made by no model: {', '.join(names)}"]
 
 
 def _unmet(judged: Sequence[expected.Judged]) -> list[str]:
     """Return which slots are not as expected; it changes nothing of what a run does."""
     names = [str(slot) for slot in expected.unmet(judged)]
-    shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-    return [f"not as expected: {shown} (`kiebatch status` says why)"] if names else []
+    if not names:
+        return []
+    shown = ", ".join([*names[:NAMED], "..."] if len(names) > NAMED else names)
+    return [f"not as expected: {shown} (`kiebatch status` says why)"]
 
 
 def _elsewhere(entries: Sequence[Entry]) -> list[str]:
@@ -172,6 +177,13 @@ def _elsewhere(entries: Sequence[Entry]) -> list[str]:
         if entry.action == "restore" and entry.attempt and entry.attempt.elsewhere:
             slots.setdefault(entry.note, []).append(str(entry.slot))
     return [f"{', '.join(names)}: {plain(note)}" for note, names in slots.items()]
+
+
+def _approval(buys: Effects) -> list[str]:
+    """Say how a run is bound to what the plan buys."""
+    if not buys.purchases:
+        return []
+    return [f"`run --approved {buys.digest}` buys exactly this"]
 
 
 def _rules(verdict: Assessment) -> list[str]:

@@ -60,15 +60,20 @@ def _row(preset: Preset) -> list[str]:
     media = ", ".join(preset.modalities) or "all"
     models = ", ".join(preset.models)
     patterns = ", ".join(preset.input_patterns) or "any"
-    origin = preset.origin if preset.status == "current" else f"{preset.origin}, {preset.status}"
+    origin = preset.origin
+    if preset.status != "current":
+        origin += f", {preset.status}"
     return [preset.key, str(preset.version), models or media, patterns, origin, preset.label]
 
 
 def _whole(preset: Preset) -> str:
     head = console.table([_row(preset)], ["preset", "version", "for", "input", "from", "label"])
-    rules = "".join(f"\n- {rule}" for rule in preset.rules)
-    notes = f"\n\n{preset.notes}" if preset.notes else ""
-    return f"{head}\n\n{preset.template}{f'{chr(10)}{chr(10)}Rules:{rules}' if rules else ''}{notes}"
+    parts = [head, preset.template]
+    if preset.rules:
+        parts.append("\n- ".join(["Rules:", *preset.rules]))
+    if preset.notes:
+        parts.append(preset.notes)
+    return "\n\n".join(parts)
 
 
 def _show_choices(known: Presets, model: Model, key: str | None, *, as_json: bool) -> None:

@@ -99,9 +99,9 @@ def drain(
     connection = Connection(_there())
     at_work = drained(connection, on=not resume)
     connection.close()
-    text = (
-        "the workers take units again" if resume else f"the workers take no more units; {at_work} are at work"
-    )
+    text = f"the workers take no more units; {at_work} are at work"
+    if resume:
+        text = "the workers take units again"
     console.answer({"drained": not resume, "at_work": at_work}, text, as_json=as_json)
 
 
@@ -124,8 +124,11 @@ def cap(
     where = _there()
     name = _account(account, where)
     accounts.set_cap(where, name, amount, monthly=per == "month")
-    limit = "has no cap" if amount is None else f"may spend {console.number(amount)} credits"
-    text = f"`{name}` {limit}{' a month' if per else ''}"
+    text = f"`{name}` has no cap"
+    if amount is not None:
+        text = f"`{name}` may spend {console.number(amount)} credits"
+    if per:
+        text += " a month"
     console.answer({"account": name, "cap": amount, "per": per}, text, as_json=as_json)
 
 
@@ -169,9 +172,10 @@ def _credits(text: str) -> float | None:
 
 def _shown(found: accounts.Status) -> str:
     limit = "no cap" if found.cap is None else f"cap {console.number(found.cap)}"
+    if found.per:
+        limit += " a month"
     lines = [
-        f"{found.account}: spent {console.number(found.spent)}, reserved {console.number(found.reserved)}, {limit}"
-        f"{' a month' if found.per else ''}",
+        f"{found.account}: spent {console.number(found.spent)}, reserved {console.number(found.reserved)}, {limit}",
         f"{found.window} starts in the last 10 s; {found.open_tasks} tasks are open",
     ]
     if found.not_stored:

@@ -36,8 +36,12 @@ def draw(pen: ImageDraw.ImageDraw, wanted: Wanted, said: Framing, top: int, high
 
 
 def _facts(wanted: Wanted, said: Framing) -> str:
-    facts = [f"take {wanted.take_number}" if wanted.take_number > 1 else "", wanted.model, wanted.part]
-    facts.append(f"output {wanted.number}" if wanted.number > 1 else "")
-    facts.append(f"{wanted.seconds:g} s" if wanted.kind == "video" else "")
+    facts = [wanted.model, wanted.part]
+    if wanted.take_number > 1:
+        facts.insert(0, f"take {wanted.take_number}")
+    if wanted.number > 1:
+        facts.append(f"output {wanted.number}")
+    if wanted.kind == "video":
+        facts.append(f"{wanted.seconds:g} s")
     facts += [said.size or "", said.move or ""]
     return "   ".join(fact for fact in facts if fact)
