@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import yaml
 
@@ -136,22 +136,26 @@ def with_value(value: JSON, path: Path, new: JSON) -> JSON:
     return {**known, part: with_value(known.get(part), rest, new)}
 
 
-def _node(text: str, path: Path) -> Any:
+def _node(text: str, path: Path) -> yaml.Node:
     """Return the node at a path; keys that came by `<<` are written elsewhere and are not found."""
-    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)  # its marks count characters
+    node = yaml.compose(text, Loader=yaml.SafeLoader)  # its marks count characters
+    assert node is not None
     for part in path:
-        if isinstance(part, int):
-            node = node.value[part]
-            continue
-        found = [v for k, v in node.value if isinstance(k, yaml.ScalarNode) and k.value == part]
-        if not found:
-            raise Invalid(f"`{part}` is shared with other shots by `<<`", hint=_BY_HAND)
-        node = found[-1]
+        node = node.value[part] if isinstance(part, int) else _value_of(node, part)
     return node
 
 
-def _scalar(text: str, node: Any, new: str) -> str:
+def _value_of(node: yaml.Node, key: str) -> yaml.Node:
+    pairs: Sequence[tuple[yaml.Node, yaml.Node]] = node.value
+    for known, value in reversed(pairs):
+        if isinstance(known, yaml.ScalarNode) and known.value == key:
+            return value
+    raise Invalid(f"`{key}` is shared with other shots by `<<`", hint=_BY_HAND)
+
+
+def _scalar(text: str, node: yaml.Node, new: str) -> str:
     """Return a text as YAML, in the style that stood there where that can hold it."""
+    assert isinstance(node, yaml.ScalarNode)
     if node.style in ("|", ">"):
         return _block(text, node, new)
     if node.style == "'" and "\n" not in new:
@@ -171,7 +175,7 @@ def _plain(new: str) -> bool:
         return False
 
 
-def _block(text: str, node: Any, new: str) -> str:
+def _block(text: str, node: yaml.Node, new: str) -> str:
     """Return a text as the block scalar that stood there: its header, its indentation, its blank lines after."""
     old = text[node.start_mark.index : node.end_mark.index]
     header, _, body = old.partition("\n")
@@ -187,22 +191,24 @@ def _block(text: str, node: Any, new: str) -> str:
     return header + "\n" + "\n".join(indent + line if line else "" for line in lines) + after
 
 
-def _added(text: str, node: Any, entry: str) -> str:
+def _added(text: str, node: yaml.Node, entry: str) -> str:
     """Return the text with one more key in a mapping, behind its first."""
+    assert isinstance(node, yaml.MappingNode)
     key, value = node.value[0]
     if node.flow_style:
         at = value.end_mark.index
         return f"{text[:at]}, {entry}{text[at:]}"
     # A new line behind the first key's, so that a comment there keeps its place.
-    at = text.find("\n", value.end_mark.index - (1 if value.style in ("|", ">") else 0))
+    at = text.find("\n", _last_sign(value))
     indent = " " * key.start_mark.column
     if at < 0:
         return f"{text}\n{indent}{entry}\n"
     return f"{text[: at + 1]}{indent}{entry}\n{text[at + 1 :]}"
 
 
-def _appended(text: str, node: Any, entry: str) -> str:
+def _appended(text: str, node: yaml.Node, entry: str) -> str:
     """Return the text with one more entry at the end of a list."""
+    assert isinstance(node, yaml.SequenceNode)
     if not node.value:
         return text[: node.start_mark.index] + f"[{entry}]" + text[node.end_mark.index :]
     last = node.value[-1]
@@ -217,15 +223,17 @@ def _appended(text: str, node: Any, entry: str) -> str:
     return f"{text[: end + 1]}{indent}- {entry}\n{text[end + 1 :]}"
 
 
-def _last_sign(node: Any) -> int:
+def _last_sign(node: yaml.Node) -> int:
     """Return where a node's own text ends: a block's mark is behind the white space after it."""
+    end = int(node.end_mark.index)
     if isinstance(node, yaml.ScalarNode):
-        in_block = node.style in ("|", ">")
-        return int(node.end_mark.index) - 1 if in_block else int(node.end_mark.index)
+        return end - 1 if node.style in ("|", ">") else end
+    assert isinstance(node, yaml.CollectionNode)
     if node.flow_style or not node.value:
-        return int(node.end_mark.index)
-    last = node.value[-1]
-    return _last_sign(last[1] if isinstance(last, tuple) else last)
+        return end
+    if isinstance(node, yaml.MappingNode):
+        return _last_sign(node.value[-1][1])
+    return _last_sign(node.value[-1])
 
 
 def _flow(value: JSON) -> str:

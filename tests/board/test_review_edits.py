@@ -97,6 +97,17 @@ def test_a_number_of_takes_is_changed_or_added_and_comments_stay() -> None:
     assert "- {id: b, takes: 2, prompt: He listens}" in flow
 
 
+@pytest.mark.parametrize(
+    "first", ["references: [a.png]", "references:\n    - a.png\n    - b.png", "params: {seed: 5}"]
+)
+def test_a_number_of_takes_comes_behind_a_first_key_that_is_no_text(first: str) -> None:
+    film = f"scenes:\n- id: 1\n  shots:\n  - {first}\n    id: a\n    prompt: A boat\n"
+
+    changed = edits.with_take(film, "f.yaml", 1, "a", 1)
+
+    assert changed == film.replace("    id: a\n", "    takes: 2\n    id: a\n")
+
+
 def test_a_value_that_others_share_is_not_touched() -> None:
     with pytest.raises(Invalid, match="without touching something else"):
         edits.with_prompt(FILM, "f.yaml", 4, None, "A boat")
