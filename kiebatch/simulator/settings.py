@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, Self
+from dataclasses import asdict, dataclass
+from typing import Literal, Self
 
 from kiebatch.model import JSON
 
@@ -73,10 +73,10 @@ class Settings:
     instance: str = ""
 
     @classmethod
-    def quick(cls, **changes: Any) -> Self:
+    def quick(cls, **changes: JSON) -> Self:
         """Return settings for drafts: clips in a fraction of a second, no account limits, credits without end."""
         quick = cls(speed=400.0, starts=0, balance=1_000_000.0, unknown_models=True)
-        return replace(quick, **changes)
+        return quick.changed(changes)
 
     @classmethod
     def from_json(cls, values: Mapping[str, JSON]) -> Self:

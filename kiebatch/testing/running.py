@@ -8,11 +8,12 @@ from typing import Any
 
 import httpx
 
+from kiebatch.model import JSON
 from kiebatch.simulator import Settings
 from kiebatch.simulator.server import background
 
 # Stills in 3 to 28 ms, clips in 14 to 78 ms; pictures an eighth as wide; no limits unless a test sets some.
-FAST: Mapping[str, Any] = {
+FAST: Mapping[str, JSON] = {
     "speed": 4000.0,
     "starts": 0,
     "balance": 10_000.0,
@@ -42,7 +43,7 @@ class Sim:
         """Return counters: requests and refusals by kind, charged, key_leaks, unknown_fields, struck faults."""
         return dict(self._get("stats"))
 
-    def fault(self, text: str | None = None, **fault: Any) -> None:
+    def fault(self, text: str | None = None, **fault: JSON) -> None:
         """Set a fault: `sim.fault("submit@3=html:502+after")`, or by the fields of `simulator.Fault`."""
         self._post("faults", text if text is not None else fault)
 
@@ -52,11 +53,11 @@ class Sim:
     def clear_faults(self) -> None:
         self._post("faults/clear", {})
 
-    def change(self, **settings: Any) -> None:
+    def change(self, **settings: JSON) -> None:
         """Change settings of the running simulator, see `simulator.Settings`."""
         self._post("settings", settings)
 
-    def reset(self, **settings: Any) -> None:
+    def reset(self, **settings: JSON) -> None:
         """Forget everything; with other settings if given."""
         self._post("reset", settings)
 
@@ -88,13 +89,13 @@ class Sim:
         reply.raise_for_status()
         return reply.json()
 
-    def _post(self, what: str, body: Any) -> Any:
+    def _post(self, what: str, body: JSON) -> Any:
         reply = self._http.post(f"/_sim/{what}", json=body)
         assert reply.status_code == 200, reply.text
         return reply.json()
 
 
-def start(**settings: Any) -> background.Background:
+def start(**settings: JSON) -> background.Background:
     """Start a simulator with fast settings on a free loopback port; see `simulator.Settings` for what can be set."""
     return background.start(Settings.quick(**{**FAST, **settings}))
 

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageOps
 from kiebatch import files, media
 from kiebatch.errors import Invalid
 from kiebatch.media import clean_art, lettering
+from kiebatch.model import JSON
 from kiebatch.units.context import Context
 from kiebatch.units.unit import Ended, Failed, Made, Order, Unit
 
@@ -94,7 +95,7 @@ class Source:
 def segment(piece: Piece, source: Source) -> Unit:
     """Return the unit that encodes a piece."""
     inputs = {"source": piece.source, "before": piece.before}
-    params: dict[str, Any] = {"piece": json.loads(json.dumps(asdict(piece))), "source": asdict(source)}
+    params: dict[str, JSON] = {"piece": json.loads(json.dumps(asdict(piece))), "source": asdict(source)}
     return Unit.of(
         "segment", inputs, params, recipe=piece.recipe, needs=("ffmpeg",), timeout_s=2 * _TIMEOUT_S
     )

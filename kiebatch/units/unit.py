@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import rfc8785
 
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_list
 
 Kind = Literal["download", "upload", "thumb", "poster", "web", "peaks", "segment"]
 # In the order in which they are taken: a link dies, a reference is waited for by a job, the rest can wait.
@@ -62,8 +62,10 @@ class Unit:
         return json.dumps(told, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Self:
-        return cls(**{**told, "needs": tuple(told["needs"])})
+    def from_json(cls, told: Mapping[str, JSON]) -> Self:
+        """Return the unit that `to_json` made this of; TypeError for a key that none has."""
+        make: Callable[..., Self] = cls
+        return make(**{**told, "needs": tuple(as_list(told["needs"]))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
