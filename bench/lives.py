@@ -27,7 +27,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import httpx
 
@@ -46,6 +46,9 @@ from kiebatch.simulator.server.inprocess import Transport
 from kiebatch.simulator.state import Charge
 from kiebatch.team import Team
 from kiebatch.workspace import Workspace
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 EPOCH = 1_790_000_000.0
 RATE = Rate(starts=8, window_s=10.0)  # less than the film has jobs, so that the window is met all the time
@@ -347,7 +350,7 @@ class Life:
                 transit_s=lambda: lot.uniform(0.005, 0.1),
                 before=lambda request: self._leaves(request),
             ),
-            offload=_in_place,
+            offload=in_place,
             hook=killer,
             gate_path=self.folder / "gate.sqlite3",
             team=self.team,
@@ -630,8 +633,9 @@ class _Killer:
             self.life.stall(self.life.lot.uniform(0.0, 3.0))
 
 
-async def _in_place(work: Callable[..., Any], /, *args: Any) -> Any:
-    return work(*args)
+async def in_place(work: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> T:
+    """Do work on the loop that other programs do beside it: threads know no simulated time."""
+    return work(*args, **named)
 
 
 class _NoIntents(SqliteJournal):

@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from bench.lives import EPOCH, VirtualLoop
+from bench.lives import EPOCH, VirtualLoop, in_place
 from kiebatch import api
 from kiebatch.model import Rate
 from kiebatch.running import Outcome
@@ -106,7 +106,7 @@ class Account:
             transport=Transport(
                 self.sim, transit_s=lambda: lot.uniform(*self.transit_s), before=self._leaves
             ),
-            offload=_in_place,
+            offload=in_place,
             gate_path=self.folder / "gate.sqlite3",
         )
         return await api.run_async(api.load(path), settings=settings, edges=edges)
@@ -124,10 +124,6 @@ class Account:
         ]
         spans = [t.ends_at - t.made_at for t in tasks]
         return mean(len(self.reads[t.id]) for t in tasks), mean(late), mean(late) / mean(spans)
-
-
-async def _in_place(work: Any, /, *args: Any) -> Any:
-    return work(*args)
 
 
 def batch(

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from bench.lives import VirtualLoop
 from bench.memory_ledger import MemoryJournal, MemoryLedger
@@ -30,10 +30,11 @@ from kiebatch.model import Done, Rate, Reply, Request, Slot
 from kiebatch.provider import BookedGate, Booking, Page, families
 from kiebatch.provider.booking import Row
 from kiebatch.provider.share import Share
-from kiebatch.record import Claimed, Intent, Journal, Key, Ledger, open_journal
+from kiebatch.record import Claimed, Intent, Journal, Key, Ledger, Offload, open_journal
 from kiebatch.running.watching import Patience, Watch
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 RATE = Rate(starts=20, window_s=10.0)
 READS = Rate(starts=8, window_s=1.0)
@@ -276,10 +277,10 @@ class Account:
                 runs.create_task(Coordinator(self, gate, journal).run())
                 await asyncio.sleep(self.lot.uniform(0.0, 1.0))
 
-    async def offload(self, work: Callable[..., Any], /, *args: Any) -> Any:
+    async def offload(self, work: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> T:
         """Do some work in the ledger, which is far away."""
         await asyncio.sleep(self.lot.uniform(*WRITE_S))
-        return work(*args)
+        return work(*args, **named)
 
     def takes_s(self) -> float:
         return max(5.0, self.lot.gauss(TAKES_S, TAKES_S / 4))
@@ -312,13 +313,12 @@ class Account:
 class _Far:
     """A book that is far away."""
 
-    def __init__(self, book: MemoryBook, offload: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(self, book: MemoryBook, offload: Offload) -> None:
         self._book = book
         self._offload = offload
 
     async def transact(self, work: Callable[[Page], T]) -> T:
-        done: T = await self._offload(self._book.transact_now, work)
-        return done
+        return await self._offload(self._book.transact_now, work)
 
     def close(self) -> None:
         self._book.close()

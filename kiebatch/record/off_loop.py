@@ -23,7 +23,7 @@ P = ParamSpec("P")
 class Offload(Protocol):
     """Runs work away from the loop; in simulated time it runs it in place."""
 
-    async def __call__(self, work: Callable[..., Any], /, *args: Any) -> Any: ...
+    async def __call__(self, work: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> T: ...
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import httpx
 
@@ -22,9 +22,12 @@ from kiebatch.record import Hook, Offload, SqliteJournal, open_journal
 from kiebatch.running.checking import Measure
 from kiebatch.team import Team
 
+T = TypeVar("T")
+P = ParamSpec("P")
 
-async def _in_a_thread(work: Callable[..., Any], /, *args: Any) -> Any:
-    return await asyncio.to_thread(work, *args)
+
+async def _in_a_thread(work: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> T:
+    return await asyncio.to_thread(work, *args, **named)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -231,7 +231,7 @@ class Restorer:
             return []
         want = self._wanted(job, entry)
         spare = self._context.workspace.state / "parts"
-        return await self._context.offload(_found, results, want, entry.key, spare)  # type: ignore[no-any-return]
+        return await self._context.offload(_found, results, want, entry.key, spare)
 
     def _wanted(self, job: Job, entry: Entry) -> Wanted:
         return wanted(job, self._digest).as_planned(entry.fingerprint)

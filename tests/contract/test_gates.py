@@ -6,10 +6,10 @@ import asyncio
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from bench.lives import in_place
 from bench.windows import MemoryBook, memory_gate
 from kiebatch.model import Rate
 from kiebatch.provider import BookedGate, Booking, SqliteGate
@@ -20,10 +20,6 @@ from support.clocks import Clock, spans
 RATE = Rate(starts=3, window_s=10.0)
 
 Opener = Callable[[Clock], BookedGate]
-
-
-async def in_place(work: Callable[..., Any], /, *args: Any) -> Any:
-    return work(*args)
 
 
 @pytest.fixture(params=["sqlite", "memory", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import pytest
 
@@ -14,6 +14,8 @@ from kiebatch.team import Connection, Team, open_gate, schema
 
 pytestmark = pytest.mark.needs("postgres")
 
+T = TypeVar("T")
+P = ParamSpec("P")
 RATE = Rate(starts=3, window_s=0.4)
 
 
@@ -49,8 +51,8 @@ def test_an_accepted_start_is_noted_soon_though_nothing_more_is_booked(book: Con
     async def work() -> list[bool]:
         written = asyncio.Event()
 
-        async def offload(work: Callable[..., Any], /, *args: Any) -> Any:
-            done = await asyncio.to_thread(work, *args)
+        async def offload(work: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> T:
+            done = await asyncio.to_thread(work, *args, **named)
             written.set()
             return done
 
