@@ -27,7 +27,9 @@ def is_english(text: str) -> bool | None:
         return False
     if len(found) > 2 and not _COMMON.isdisjoint(found):
         return True
-    return None if len(found) < _TELLING else False
+    if len(found) >= _TELLING:
+        return False
+    return None
 
 
 def may_be_english(text: str) -> bool:

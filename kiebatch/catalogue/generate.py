@@ -118,12 +118,13 @@ def _definitions(base: Mapping[str, JSON]) -> dict[str, JSON]:
 
 def _sound(base: Mapping[str, JSON]) -> JSON:
     """Return the definition of a sound, with parameters by its model where it is more than a text."""
-    forms = [as_mapping(form) for form in as_list(base.get("anyOf"))]
-    return {**base, "anyOf": [{**form, **_if_object(form)} for form in forms]}
+    return {**base, "anyOf": [_sound_form(as_mapping(form)) for form in as_list(base.get("anyOf"))]}
 
 
-def _if_object(form: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {"allOf": [_BY_MODEL]} if form.get("type") == "object" else {}
+def _sound_form(form: Mapping[str, JSON]) -> JSON:
+    if form.get("type") != "object":
+        return form
+    return {**form, "allOf": [_BY_MODEL]}
 
 
 def _params_if(m: Model) -> JSON:
@@ -258,7 +259,9 @@ def derived() -> dict[Path, str]:
         formats.path("scenes.base").with_name("scenes.schema.json"): editor_schema(),
     }
     docs = ROOT / "docs"
-    return {**found, docs / "models.md": guide.page()} if (docs / "architecture.md").is_file() else found
+    if (docs / "architecture.md").is_file():
+        found[docs / "models.md"] = guide.page()
+    return found
 
 
 def drifted() -> list[Path]:

@@ -104,7 +104,9 @@ def _pictures_in(m: Model) -> str:
 
 def _most_media(schema: Schema) -> float:
     """Return how many media a field takes; infinity where it has no limit."""
-    return schema.get("maxItems", math.inf) if schema.get("type") == "array" else 1
+    if schema.get("type") != "array":
+        return 1
+    return schema.get("maxItems", math.inf)
 
 
 def _yes(word: str) -> Callable[[Model], str]:
@@ -149,14 +151,16 @@ def _sound(m: Model) -> str:
         schema = m.properties.get(name)
         if schema and schema.get("type") == "boolean":
             return "on" if schema.get("default") else "option"
-    return "always" if m.id.startswith("veo") and "prompt" in m.fields else ""
+    if m.id.startswith("veo") and "prompt" in m.fields:
+        return "always"
+    return ""
 
 
 def _outputs(m: Model) -> str:
     said = m.outputs.get("count", 1)
     if isinstance(said, dict):
-        said = said["default"]
-    return "?" if said is None else str(said)
+        return str(said["default"])
+    return str(said or "?")
 
 
 def _name(m: Model) -> str:

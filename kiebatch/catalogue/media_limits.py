@@ -71,9 +71,10 @@ def _mask_of_another_size(given: Sequence[tuple[Media, MediaFacts]]) -> Iterable
     """Refuse a mask whose size is not that of the picture it belongs to: no service stretches one sensibly."""
     masks = [pair for pair in given if pair[0].role == "mask"]
     pictures = [pair for pair in given if pair[1].kind == "image" and pair[0].role != "mask"]
-    by_rank = sorted(pictures, key=lambda pair: pair[0].role != "source")
-    for mask in masks if by_rank else ():
-        yield from size_differs(by_rank[0], mask)
+    if pictures:
+        first = min(pictures, key=lambda pair: pair[0].role != "source")
+        for mask in masks:
+            yield from size_differs(first, mask)
 
 
 _SAME_FORMAT = {

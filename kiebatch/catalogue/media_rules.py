@@ -53,7 +53,8 @@ def max_seconds_total(
     for name in rule["fields"]:
         for medium, fact in given.get(name, ()):
             total, last = total + (fact.duration_s or 0), medium.role
-        total += max(0.0, as_number(sent.get(name)) or 0) if name not in given else 0
+        if name not in given:
+            total += max(0.0, as_number(sent.get(name)) or 0)
     if total > rule["max"] + 0.05 and last != "params":
         yield Finding(
             field=last,

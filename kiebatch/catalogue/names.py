@@ -198,7 +198,7 @@ class Catalogue:
 
     def _today(self, model_id: str) -> str:
         found = self.get(model_id)
-        return found.superseded_by if found and found.superseded_by else model_id
+        return (found and found.superseded_by) or model_id
 
     def _like(self, name: str) -> list[Model]:
         """Return the models whose id or display name reads like `name`: what begins so, holds it, or looks like it."""
@@ -219,14 +219,12 @@ class Catalogue:
 
     def _instead(self, gone: Model) -> list[Model]:
         """Return current models that do what a withdrawn one did, the best known first."""
-        if gone.superseded_by:
-            found = self.get(gone.superseded_by)
-            return [found] if found else []
+        like = (gone.modality, "current", gone.task)
         ids = [
-            m[0]
-            for m in self._index["models"]
-            if m[1] == gone.modality and m[3] == "current" and m[4] == gone.task
+            i for i, modality, _, status, task in self._index["models"] if (modality, status, task) == like
         ]
+        if gone.superseded_by:
+            ids = [gone.superseded_by]
         return [m for m in (self.get(i) for i in ids[:4]) if m is not None]
 
 

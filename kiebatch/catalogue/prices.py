@@ -256,7 +256,9 @@ def _times(job: _Job, row: PriceRow) -> _Amount:
         "output side": lambda: _by_side(job, row),
     }
     measure = measures.get(row["per"])
-    return measure() if measure else _UNKNOWN
+    if measure is None:
+        return _UNKNOWN
+    return measure()
 
 
 def _row_seconds(job: _Job, row: PriceRow) -> _Amount:

@@ -106,7 +106,9 @@ def broken(rule: Rule, sent: Mapping[str, JSON], names: Names) -> list[Finding]:
     if "then" in rule:
         return list(unmet(rule, sent, names))
     check = KINDS[rule["kind"]].check
-    return list(check(rule, sent, names)) if check else []
+    if check is None:
+        return []
+    return list(check(rule, sent, names))
 
 
 def broken_by_media(model: Model, given: GivenMedia, sent: Mapping[str, JSON]) -> Iterable[Finding]:

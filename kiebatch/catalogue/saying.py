@@ -9,6 +9,8 @@ from difflib import get_close_matches
 
 from kiebatch.model import JSON
 
+_MOST_OPTIONS = 24  # in one hint
+
 
 def say(value: JSON) -> str:
     """Return a value as a scene file would have it."""
@@ -41,11 +43,15 @@ def options_hint(options: Sequence[JSON], found: JSON = None) -> str:
     """Say what is allowed, and which of it is nearest to what was found."""
     if not options:
         return ""
-    listed = (
-        "it takes " + any_of(f"`{say(v)}`" for v in options[:24]) + (" and more" if len(options) > 24 else "")
-    )
-    near = nearest(options, found) if found is not None and len(options) > 1 else None
-    return f"{listed}; the nearest is `{say(near)}`" if near is not None else listed
+    listed = "it takes " + any_of(f"`{say(option)}`" for option in options[:_MOST_OPTIONS])
+    if len(options) > _MOST_OPTIONS:
+        listed += " and more"
+    if found is None or len(options) == 1:
+        return listed
+    near = nearest(options, found)
+    if near is None:
+        return listed
+    return f"{listed}; the nearest is `{say(near)}`"
 
 
 def nearest(options: Sequence[JSON], found: JSON) -> JSON:

@@ -147,7 +147,7 @@ class JobRecord(TypedDict):
 
 def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
     """Return what the journal keeps of a job: enough to collect its task and write its assets."""
-    return {
+    found: dict[str, JSON] = {
         "slot": [job.slot.scene, job.slot.shot, job.slot.model, job.slot.take],
         "model": job.model,
         "family": job.family,
@@ -160,10 +160,14 @@ def job_record(job: Job, made_from: Sequence[str] = ()) -> dict[str, JSON]:
         "fallback_for": job.fallback_for,
         "price": [job.price.amount, job.price.kind, job.price.as_of],
         "made_from": list(made_from),
-        **({"listed": job.price.listed} if job.price.listed is not None else {}),
-        **({"tags": list(job.tags)} if job.tags else {}),
-        **({"prompt_raw": job.prompt_raw} if job.enhanced else {}),
     }
+    if job.price.listed is not None:
+        found["listed"] = job.price.listed
+    if job.tags:
+        found["tags"] = list(job.tags)
+    if job.enhanced:
+        found["prompt_raw"] = job.prompt_raw
+    return found
 
 
 def job_of(record: Mapping[str, JSON]) -> Job:

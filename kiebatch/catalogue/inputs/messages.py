@@ -9,7 +9,7 @@ from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import lengths
 from kiebatch.catalogue.saying import A_KIND, any_of, around, bare, options_hint, quoted, say, size_of
-from kiebatch.catalogue.shapes import Schema
+from kiebatch.catalogue.shapes import MediaNote, Schema
 from kiebatch.errors import Finding
 from kiebatch.model import JSON, as_form, json_of
 
@@ -84,11 +84,15 @@ def _thing(draft: Draft, name: str, word: str) -> str:
     return f"`{bare(word)}`"
 
 
+def _spellings(draft: Draft, name: str) -> Mapping[str, JSON] | None:
+    """Return the friendly spellings of a field's values; None where it has none."""
+    return next((t.values for t in draft.model.fields.values() if t.name == name and t.values), None)
+
+
 def _need_hint(draft: Draft, name: str, word: str) -> str:
     schema = draft.schema(name)
     if word.startswith("params.") and "enum" in schema:
-        target = next((t for t in draft.model.fields.values() if t.name == name), None)
-        return allowed_hint(schema, target.values if target else None)
+        return allowed_hint(schema, _spellings(draft, name))
     if any(fields.get("task") == name for fields in draft.model.roles.values()):
         return "write `{shot: 2a, as: task}`"
     return ""
@@ -118,12 +122,14 @@ def _wrong_count(broken: _Broken) -> Finding:
     noun = _noun(broken.draft.schema(broken.top), is_media)
     if broken.limit == 1:
         noun = noun.removesuffix("s")
-    most = broken.problem.validator == "maxItems"
+    takes, code = _COUNTS[str(broken.problem.validator)]
     return broken.finding(
-        f"`{broken.model}` takes {'at most' if most else 'at least'} {broken.limit} {noun} as `{broken.name}`, "
-        f"found {size_of(broken.value)}",
-        code="too-many" if most else "too-few",
+        f"`{broken.model}` takes {takes} {broken.limit} {noun} as `{broken.name}`, found {size_of(broken.value)}",
+        code=code,
     )
+
+
+_COUNTS = {"maxItems": ("at most", "too-many"), "minItems": ("at least", "too-few")}
 
 
 def _lacks(broken: _Broken) -> Finding:
@@ -152,8 +158,8 @@ def _hint_about(broken: _Broken) -> str:
     if not broken.is_field:
         leaf = broken.problem.schema
         return allowed_hint(as_form(Schema, leaf), None, broken.value) if isinstance(leaf, Mapping) else ""
-    target = next((t for t in broken.draft.model.fields.values() if t.name == broken.top and t.values), None)
-    return allowed_hint(broken.draft.schema(broken.top), target.values if target else None, broken.value)
+    spellings = _spellings(broken.draft, broken.top)
+    return allowed_hint(broken.draft.schema(broken.top), spellings, broken.value)
 
 
 _SAYS: Mapping[str, Callable[[_Broken], Finding]] = {
@@ -198,5 +204,7 @@ def _type(wanted: JSON) -> str:
 
 
 def _noun(schema: Schema, is_media: bool) -> str:
-    kind = str((schema.get("media") or {}).get("kind")) if is_media else ""
+    if not is_media:
+        return "items"
+    kind = str(schema.get("media", MediaNote()).get("kind"))
     return {"image": "pictures", "video": "clips", "audio": "sounds"}.get(kind, "items")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import kind_of
 from kiebatch.catalogue.saying import A_KIND, any_of, listing
+from kiebatch.catalogue.shapes import Schema
 from kiebatch.model import Media, RoleMedia, ShotOutput
 
 # Where a model has one list for all its pictures, this is their order in it.
@@ -22,14 +23,20 @@ def place_media(draft: Draft) -> None:
             own = _field_for(draft, medium)
             if own:
                 by_field.setdefault(own, []).append(medium)
-        for name, value in draft.model.sets.get(role, {}).items() if given else ():
-            if name not in draft.input:
-                draft.input[name] = value
-                draft.words[name] = role
-                draft.implied.add(name)
+        if given:
+            _set_besides(draft, role)
     for name, given in by_field.items():
         _place(draft, name, given)
     _name_output(draft)
+
+
+def _set_besides(draft: Draft, role: str) -> None:
+    """Set what naming a role sets besides its media."""
+    for name, value in draft.model.sets.get(role, {}).items():
+        if name not in draft.input:
+            draft.input[name] = value
+            draft.words[name] = role
+            draft.implied.add(name)
 
 
 def _field_for(draft: Draft, medium: RoleMedia) -> str | None:
@@ -69,8 +76,10 @@ def _roles_hint(draft: Draft, kind: str | None = None) -> str:
     roles = [role for role, fields in draft.model.roles.items() if kind is None or kind in fields]
     if roles:
         return "it takes " + listing(roles)
-    noun = {"video": "clips", "audio": "sound"}.get(str(kind), "pictures")
-    return f"it takes no {noun}" if kind else "it works from words alone"
+    if kind is None:
+        return "it works from words alone"
+    noun = {"video": "clips", "audio": "sound"}.get(kind, "pictures")
+    return f"it takes no {noun}"
 
 
 def _place(draft: Draft, name: str, given: Sequence[RoleMedia]) -> None:
@@ -95,7 +104,7 @@ def _place_one(draft: Draft, name: str, given: Sequence[RoleMedia]) -> None:
 
 def _place_list(draft: Draft, name: str, given: Sequence[RoleMedia]) -> None:
     _check_together(draft, {medium.role for medium in given})
-    inside = (draft.schema(name).get("items") or {}).get("properties") or {}
+    inside = draft.schema(name).get("items", Schema()).get("properties", {})
     key = next((k for k, p in inside.items() if "media" in p), None)
     refs = [str(medium.ref) for medium in given]
     draft.words[name] = given[0].role

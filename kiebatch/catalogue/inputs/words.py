@@ -7,18 +7,24 @@ from difflib import get_close_matches
 from kiebatch.catalogue.inputs.draft import Draft
 from kiebatch.catalogue.inputs.values import coerced
 from kiebatch.catalogue.models import Field, Model
-from kiebatch.model import JSON, Ask
+from kiebatch.model import JSON, Ask, as_text
 
 _SENTENCE_ENDS = tuple(".!?:;…。！？")
 
 
 def voice_id(model: Model, ask: Ask) -> str:
     """Return the asked voice as the service calls it: the id of a known name, else as it is written."""
-    target = model.fields.get("voice")
-    raw = ask.params.get("voice") if target and target.wrap is None else None
-    voice = (ask.voice or (raw if isinstance(raw, str) else "") or "").strip()
+    voice = (ask.voice or _raw_voice(model, ask)).strip()
     by_name = {name.lower(): id for name, id in model.voices.items()}
     return by_name.get(voice.lower(), voice)
+
+
+def _raw_voice(model: Model, ask: Ask) -> str:
+    """Return the voice under `params`, where the model has a field for it alone."""
+    target = model.fields.get("voice")
+    if target is None or target.wrap is not None:
+        return ""
+    return as_text(ask.params.get("voice")) or ""
 
 
 def put_prompt(draft: Draft) -> None:
