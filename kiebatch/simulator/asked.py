@@ -108,9 +108,9 @@ def kind_of(known: Model) -> Modality:
 def format_of(known: Model, given: Mapping[str, JSON]) -> str:
     """Return the format of an output by the provider's name of it (`jpeg`, never `jpg`)."""
     kind = kind_of(known)
-    formats = known.outputs.get("formats") or []
+    formats = known.outputs.get("formats") or [""]
     asked = str(given.get("output_format") or given.get("outputFormat") or given.get("format") or "").lower()
-    asked = asked.split("_")[0] or (formats[0] if formats else "")
+    asked = asked.split("_")[0] or formats[0]
     asked = {"jpg": "jpeg", "pcm": "wav"}.get(asked, asked)
     drawn = {"image": ("png", "jpeg", "webp"), "video": ("mp4",), "audio": ("mp3", "wav"), "text": ("",)}[
         kind

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kiebatch.cli import console, options
+from kiebatch.model import JSON
 from kiebatch.project import finding
 from kiebatch.record import queries
 from kiebatch.running import cleaning
@@ -39,7 +40,7 @@ def clean(
     found = cleaning.clean(workspace, before, dry_run=dry_run)
     total = sum(one.bytes for one in found)
     status, verb = ("would-free", "would free") if dry_run else ("success", "freed")
-    value = {"status": status, "bytes": total, "removed": [one.as_json() for one in found]}
+    value: JSON = {"status": status, "bytes": total, "removed": [one.as_json() for one in found]}
     rows = [[one.what, str(one.files), _size(one.bytes)] for one in found]
     table = console.table(rows, ["what", "files", "size"], right=(1, 2))
     console.answer(value, f"{table}\n{verb} {_size(total)}", as_json=as_json)

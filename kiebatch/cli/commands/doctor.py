@@ -11,6 +11,7 @@ import typer
 from kiebatch.cli import checks, console, options, shared_checks
 from kiebatch.cli.checks import Check, Level
 from kiebatch.errors import Exit, Invalid
+from kiebatch.model import JSON
 from kiebatch.settings import Settings
 
 app = typer.Typer()
@@ -43,7 +44,7 @@ def doctor(
         found += filter(None, (shared_checks.store(chosen), shared_checks.team(chosen, root)))
     bad = any(check.level is Level.PROBLEM for check in found)
     status, code = ("problems", Exit.DIFFERS) if bad else ("ok", Exit.OK)
-    value = {"status": status, "checks": [check.as_json() for check in found]}
+    value: JSON = {"status": status, "checks": [check.as_json() for check in found]}
     console.answer(value, lambda: "\n".join(map(_line, found)), as_json=as_json, code=code)
     console.leave(code)
 

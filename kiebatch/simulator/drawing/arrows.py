@@ -61,9 +61,9 @@ def _zoom(layer: _Layer, *, inward: bool) -> None:
     margin_x, margin_y = 0.05 * layer.unit / wide, 0.05 * layer.unit / high
     for x in (0, 1):
         for y in (0, 1):
-            outer = (margin_x if x == 0 else 1 - margin_x, margin_y if y == 0 else 1 - margin_y)
+            outer = (abs(x - margin_x), abs(y - margin_y))
             inner = (0.24 + 0.52 * x, 0.24 + 0.52 * y)
-            layer.arrow(*((outer, inner) if inward else (inner, outer)))
+            layer.arrow(*_turned(outer, inner, inward))
 
 
 def _pan(layer: _Layer, *, right: bool) -> None:
@@ -106,7 +106,7 @@ def _held(layer: _Layer) -> None:
     long_x, long_y = 0.09 * layer.unit / wide, 0.09 * layer.unit / high
     for x in (0.06, 0.94):
         for y in (0.08, 0.92):
-            dx, dy = (long_x if x < 0.5 else -long_x), (long_y if y < 0.5 else -long_y)
+            dx, dy = math.copysign(long_x, 0.5 - x), math.copysign(long_y, 0.5 - y)
             layer.line((x + dx, y), (x, y), (x, y + dy), thin=True)
 
 

@@ -28,10 +28,12 @@ def draw(wanted: Wanted) -> bytes:
         return _swatch(wanted) if pixels <= _SWATCH else panels.still(wanted)
     if wanted.format == "wav":
         return _wav(wanted)
+    if pixels <= _SMALL:
+        return _shipped(wanted)
     if wanted.kind == "video":
-        return (panels.clip(wanted) if pixels > _SMALL else None) or _shipped_clip(wanted)
+        return panels.clip(wanted) or _shipped(wanted)
     make = sound.music if _is_music(wanted) else sound.speech
-    return (make(wanted) if pixels > _SMALL else None) or _shipped_sound(wanted)
+    return make(wanted) or _shipped(wanted)
 
 
 def _is_music(wanted: Wanted) -> bool:
@@ -44,6 +46,10 @@ def _shape(wanted: Wanted) -> str:
     return "16x9" if wanted.width > wanted.height else "9x16"
 
 
+def _shipped(wanted: Wanted) -> bytes:
+    return _shipped_clip(wanted) if wanted.kind == "video" else _shipped_sound(wanted)
+
+
 def _shipped_clip(wanted: Wanted) -> bytes:
     shape = _shape(wanted)
     length = "10s" if wanted.seconds > 7 and shape == "16x9" else "5s"
@@ -51,9 +57,8 @@ def _shipped_clip(wanted: Wanted) -> bytes:
 
 
 def _shipped_sound(wanted: Wanted) -> bytes:
-    length = "20s"
-    if wanted.seconds < 12:
-        length = "2s" if wanted.seconds < 3.5 else "5s"
+    lengths = ((3.5, "2s"), (12.0, "5s"))
+    length = next((name for below, name in lengths if wanted.seconds < below), "20s")
     return _stamped_mp3((_MEDIA / f"sound-{length}.mp3").read_bytes(), wanted)
 
 

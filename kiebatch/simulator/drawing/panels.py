@@ -201,7 +201,8 @@ def _stage(s: Sheet) -> None:
     tall = _HEIGHTS[size]
     near = tall > 1
     drawn = tuple(name for name in said.things if name != "bench" or not _somebody_sits(said))[:3]
-    drawn = () if near and said.people else drawn
+    if near and said.people:
+        drawn = ()
     card = _card_of(said, drawn)
     spots = _spots(s, len(said.people) + len(drawn) + bool(card))
     for name, x in zip(drawn, spots, strict=False):

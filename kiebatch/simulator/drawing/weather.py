@@ -59,8 +59,9 @@ _WEATHERS = {"rain": _rain, "storm": _storm, "snow": _snow, "fog": _fog}
 def pencil(s: Sheet) -> None:
     """Hatch two corners, as a hand would, and frame the picture."""
     for corner in s.chance.sample(range(4), 2):
-        ox, oy = (0.0 if corner % 2 == 0 else s.ratio), (0.0 if corner < 2 else 1.0)
-        sx, sy = (1 if ox == 0 else -1), (1 if oy == 0 else -1)
+        right, below = corner % 2, corner // 2
+        ox, oy = right * s.ratio, float(below)
+        sx, sy = 1 - 2 * right, 1 - 2 * below
         reach = s.chance.uniform(0.16, 0.3)
         for n in range(1, 15):
             d = reach * n / 14 + s.chance.uniform(-0.006, 0.006)
