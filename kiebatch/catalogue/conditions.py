@@ -76,13 +76,17 @@ def _limit(shown: str, own: Schema | Literal[False]) -> str:
     if "not" in own:
         barred = own["not"].get("enum") or [own["not"].get("const")]
         return f"{shown} not {any_of(f'`{say(v)}`' for v in barred)}"
-    if "maxItems" in own:
-        return f"at most {say(own['maxItems'])} as {shown}"
-    if "maxLength" in own:
-        return f"at most {say(own['maxLength'])} characters of {shown}"
-    if "maximum" in own:
-        return f"at most {say(own['maximum'])} for {shown}"
+    for keyword, what in _AT_MOST.items():
+        if keyword in own:
+            return f"at most {say(own[keyword])} {what} {shown}"
     return shown
+
+
+_AT_MOST: Mapping[Literal["maxItems", "maxLength", "maximum"], str] = {
+    "maxItems": "as",
+    "maxLength": "characters of",
+    "maximum": "for",
+}
 
 
 def unmet(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
