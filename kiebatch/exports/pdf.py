@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
@@ -25,6 +25,9 @@ from kiebatch.model import Project
 from kiebatch.record.manifest import Manifest
 from kiebatch.record.picks import Picks
 from kiebatch.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 MOST_PANELS = 12
 # How a number of panels is laid out in landscape, columns and rows; portrait turns it.
@@ -86,7 +89,7 @@ def export(
     return [options.output]
 
 
-def _describe(pdf: Any, film: Film, options: Options) -> None:
+def _describe(pdf: FPDF, film: Film, options: Options) -> None:
     pdf.set_title(film.title)
     pdf.set_subject("Storyboard")
     pdf.set_creator("kiebatch")
@@ -122,7 +125,7 @@ class _Text:
 
 class _Book:
     def __init__(
-        self, pdf: Any, film: Film, project: Project, workspace: Workspace, options: Options, fonts: Path
+        self, pdf: FPDF, film: Film, project: Project, workspace: Workspace, options: Options, fonts: Path
     ) -> None:
         self.pdf = pdf
         self.film = film

@@ -6,10 +6,14 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kiebatch.exports import outlines
 from kiebatch.media import lettering
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
+    from fpdf.fonts import TTFFont
 
 Colour = tuple[int, int, int]
 
@@ -21,7 +25,7 @@ class Typesetter:
     converted, and is needed until the file is written.
     """
 
-    def __init__(self, pdf: Any, texts: Iterable[str], folder: Path) -> None:
+    def __init__(self, pdf: FPDF, texts: Iterable[str], folder: Path) -> None:
         self.pdf = pdf
         self._widths: dict[tuple[str, float], float] = {}
         self._colours = _Colours(pdf)
@@ -108,9 +112,9 @@ class _Colours:
 
     name = "colours"
 
-    def __init__(self, pdf: Any) -> None:
+    def __init__(self, pdf: FPDF) -> None:
         self.pdf = pdf
-        self.font: Any = None
+        self.font: TTFFont | None = None
         self.looked = False
 
     def has(self, character: str) -> bool:
@@ -123,9 +127,14 @@ class _Colours:
 
     def _load(self) -> None:
         path = next((face for face in lettering.faces() if "coloremoji" in Path(face).stem.lower()), None)
-        if path is not None:
-            self.pdf.add_font(self.name, "", path)
-            self.font = self.pdf.fonts[self.name]
+        if path is None:
+            return
+        from fpdf.fonts import TTFFont  # loaded with the page that is written on
+
+        self.pdf.add_font(self.name, "", path)
+        found = self.pdf.fonts[self.name]
+        if isinstance(found, TTFFont):
+            self.font = found
 
 
 @cache

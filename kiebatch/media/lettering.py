@@ -41,7 +41,8 @@ _PACKAGES = (
 )  # the extra `fonts`: most scripts and emoji; Chinese, Japanese, Korean
 _MOST_FONTS = 600  # files that are looked at for a rare character
 _PROBE = 32  # pixels at which a glyph is compared with the empty box
-Font = Any  # ImageFont.FreeTypeFont, or Pillow's own where no font file is installed
+# The second one is Pillow's own, where no font file is installed.
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 class Piece(NamedTuple):
@@ -264,7 +265,10 @@ def _box(face: str | None) -> tuple[object, ...] | None:
 
 
 def _shape(face: str | None, character: str) -> tuple[object, ...]:
-    mask, offset = _probe(face).getmask2(character, mode="L")
+    probe = _probe(face)
+    if not isinstance(probe, ImageFont.FreeTypeFont):
+        raise ValueError("Pillow's own font without FreeType has the letters of English alone")
+    mask, offset = probe.getmask2(character, mode="L")
     return (mask.size, offset, bytes(mask))
 
 

@@ -15,16 +15,26 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from types import MappingProxyType, ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypedDict, Unpack
 
 import httpx
 
+from kiebatch.model import JSON
 from kiebatch.provider import network
 
 if TYPE_CHECKING:
     import aiohttp
 
 Trace = Callable[[str, Mapping[str, object]], Awaitable[None]]
+
+
+class Content(TypedDict, total=False):
+    """What a request carries, as httpx takes it."""
+
+    params: Mapping[str, str]
+    json: Mapping[str, JSON]
+    files: Mapping[str, tuple[str, IO[bytes] | bytes, str]]  # name, bytes, media type
+    data: Mapping[str, str]
 
 
 class Connections:
@@ -41,8 +51,10 @@ class Connections:
         self._timeout = timeout.as_dict()
         self._headers = headers
 
-    def request(self, method: str, url: str, *, headers: Mapping[str, str], **content: Any) -> httpx.Request:
-        """Return a request, not yet sent.  `content` is what httpx takes for it: `json`, `params`, `files` or `data`."""
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], **content: Unpack[Content]
+    ) -> httpx.Request:
+        """Return a request, not yet sent."""
         return httpx.Request(
             method,
             url,

@@ -7,12 +7,13 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Unpack
 from urllib.parse import urlsplit
 
 from kiebatch.errors import CallFailed
 from kiebatch.model import as_text, under
 from kiebatch.provider.policy import Answer
+from kiebatch.provider.transport import Content
 from kiebatch.provider.wire import Wire
 
 _AT_ONCE = 4
@@ -61,7 +62,7 @@ class Uploads:
         body = {"fileUrl": url, "uploadPath": self._folder, "fileName": stored}
         return await self._uploaded(lambda: self._once("/api/file-url-upload", json=body))
 
-    async def _once(self, path: str, **content: Any) -> Answer:
+    async def _once(self, path: str, **content: Unpack[Content]) -> Answer:
         return await self._wire.send(
             "POST", self._url + path, content, timeout_s=10 * self._wire.times.call_s
         )

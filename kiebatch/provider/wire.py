@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,7 +17,7 @@ from kiebatch.provider.conduct import Conduct, traced
 from kiebatch.provider.latency import Latency
 from kiebatch.provider.policy import Answer, NoReply, Operation
 from kiebatch.provider.reply import read_reply
-from kiebatch.provider.transport import Connections, connect
+from kiebatch.provider.transport import Connections, Content, connect
 
 _REUSE = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30)
 # A submission never takes up an idle connection: when the server closes that in the same moment, nobody can tell
@@ -66,7 +65,7 @@ class Wire:
 
     async def once(self, request: Request, *, paid: bool = False, limit_s: float | None = None) -> Answer:
         """Make one attempt of an API call.  A `paid` one waits for no turn and takes up no idle connection."""
-        content: dict[str, Any] = {}
+        content: Content = {}
         if request.query:
             content["params"] = dict(request.query)
         if request.body is not None:
@@ -115,7 +114,7 @@ class Wire:
         self,
         method: str,
         url: str,
-        content: dict[str, Any],
+        content: Content,
         *,
         paid: bool = False,
         timeout_s: float | None = None,
