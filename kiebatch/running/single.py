@@ -278,9 +278,8 @@ def collect(
     catalogue = opening.load_catalogue(place)
     model = catalogue.resolve(model_name)
     mark = hashlib.sha256(task_id.encode()).hexdigest()[:8]
-    slot = Slot(f"task-{mark}")
     job = Job(
-        slot=slot,
+        slot=Slot(f"task-{mark}"),
         model=model.id,
         asked=model_name,
         family=model.family,
@@ -293,29 +292,34 @@ def collect(
         expected_s=model.expected_s,
     )
     with _journal(place, settings) as journal:
-        known = [a for a in journal.attempts() if a.task_id == task_id]
-        if not known:
-            claimed = journal.claim(
-                Intent(
-                    run_id="collect",
-                    slot=slot,
-                    key=Key("sha256:" + hashlib.sha256(f"task {task_id}".encode()).hexdigest()),
-                    model=model.id,
-                    family=model.family,
-                    job=job_record(job),
-                    credits=None,
-                )
-            )
-            if isinstance(claimed, Claimed):
-                journal.submitted(claimed.attempt, task_id)
-        else:
-            slot = known[-1].slot
-            if known[-1].state in ("failed", "held", "forgotten"):
-                journal.decide(known[-1].id, "task-id", task_id)
+        slot = _taken_in(journal, job, task_id)
     empty = Document(value={"kiebatch": 1, "scenes": [{"id": f"task-{mark}"}]}, places={}, file="")
     opened = opening.open_project(place, document_read=(empty, []))
     outcome = session.run(opened, settings=settings, emit=emit, edges=edges)
     return _result(place, model.id, outcome, slot, task_id)
+
+
+def _taken_in(journal: Journal, job: Job, task_id: str) -> Slot:
+    """Let the next run collect a task; return its slot, which is that of `job` where the task was not known."""
+    known = [a for a in journal.attempts() if a.task_id == task_id]
+    if known:
+        if known[-1].state in ("failed", "held", "forgotten"):
+            journal.decide(known[-1].id, "task-id", task_id)
+        return known[-1].slot
+    claimed = journal.claim(
+        Intent(
+            run_id="collect",
+            slot=job.slot,
+            key=Key("sha256:" + hashlib.sha256(f"task {task_id}".encode()).hexdigest()),
+            model=job.model,
+            family=job.family,
+            job=job_record(job),
+            credits=None,
+        )
+    )
+    if isinstance(claimed, Claimed):
+        journal.submitted(claimed.attempt, task_id)
+    return job.slot
 
 
 def _journal(place: Workspace, settings: Settings) -> Journal:
