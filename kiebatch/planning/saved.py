@@ -46,19 +46,7 @@ def check_bound(bound: Mapping[str, JSON], todo: Plan, journal: Journal) -> Plan
     """
     then = {line.slot: line for line in map(_line, as_list(bound.get("jobs")))}
     now = {str(entry.slot): entry for entry in todo.entries}
-    made = [slot for slot, line in then.items() if slot in now and _made_since(line, now[slot])]
-    if made:
-        raise Invalid(
-            f"{', '.join(made[:5])}: made since the plan was saved, so nothing was sent",
-            hint="make a new one with `kiebatch plan --out`",
-        )
-    moved = [slot for slot, line in then.items() if slot not in now or _moved(line, now[slot])]
-    if moved:
-        raise Invalid(
-            "the plan no longer fits: the scene file, a reference or the manifest has moved on"
-            f" ({', '.join(moved[:5])})",
-            hint="make a new one with `kiebatch plan --out`",
-        )
+    _check_slots(then, now)
     _check_prices(then, todo)
     if not journal.notebook.spend_plan(f"{bound.get('digest')}:{bound.get('nonce')}"):
         raise Invalid("this plan was carried out already", hint="make a new one with `kiebatch plan --out`")
@@ -88,6 +76,23 @@ def _line(job: JSON) -> _Line:
         current=row.get("current"),
         amount=as_number(under(row, "credits", "amount")),
     )
+
+
+def _check_slots(then: Mapping[str, _Line], now: Mapping[str, Entry]) -> None:
+    """Refuse a plan one of whose slots was made since, or asks for something else today."""
+    made = [slot for slot, line in then.items() if slot in now and _made_since(line, now[slot])]
+    if made:
+        raise Invalid(
+            f"{', '.join(made[:5])}: made since the plan was saved, so nothing was sent",
+            hint="make a new one with `kiebatch plan --out`",
+        )
+    moved = [slot for slot, line in then.items() if slot not in now or _moved(line, now[slot])]
+    if moved:
+        raise Invalid(
+            "the plan no longer fits: the scene file, a reference or the manifest has moved on"
+            f" ({', '.join(moved[:5])})",
+            hint="make a new one with `kiebatch plan --out`",
+        )
 
 
 def _made_since(line: _Line, entry: Entry) -> bool:

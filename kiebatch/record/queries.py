@@ -60,22 +60,24 @@ class Filter:
         found = found if found.tzinfo else found.replace(tzinfo=dt.UTC)
         return (self.since is None or found >= self.since) and (self.until is None or found <= self.until)
 
+    def takes(self, run: Run) -> bool:
+        """Whether a run fits in every respect."""
+        return (
+            self.models(run.models)
+            and self.status in ("", run.status)
+            and (not self.tag or self.tag in run.tags)
+            and self.by.casefold() in run.by.casefold()
+            and run.id.startswith(self.run)
+            and self.time(run.started_at)
+        )
+
     def models(self, names: Iterable[str]) -> bool:
         return not self.model or any(fnmatch.fnmatchcase(name, self.model) for name in names)
 
 
 def runs(found: Sequence[Run], wanted: Filter) -> list[Run]:
     """Return the runs that fit, in their order."""
-    return [
-        run
-        for run in found
-        if wanted.models(run.models)
-        and (not wanted.status or run.status == wanted.status)
-        and (not wanted.tag or wanted.tag in run.tags)
-        and (not wanted.by or wanted.by.casefold() in run.by.casefold())
-        and (not wanted.run or run.id.startswith(wanted.run))
-        and wanted.time(run.started_at)
-    ]
+    return [run for run in found if wanted.takes(run)]
 
 
 # --- results -------------------------------------------------------------------------------------------

@@ -26,13 +26,11 @@ def bills(attempts: Sequence[Attempt], found: Audit, run_id: str, catalogue: Cat
         return []
     agreed = bool(found.windows) and all(line.sure and line.kind is not Kind.FOREIGN for line in found.lines)
     of_run = [line for line in found.lines if line.kind is Kind.SLOT and line.run_id == run_id]
-    return [
-        bill
+    found_bills = (
+        _bill(line, by_number[line.attempt], catalogue, agreed=agreed and line.window is not None)
         for line in of_run
-        if (
-            bill := _bill(line, by_number[line.attempt], catalogue, agreed=agreed and line.window is not None)
-        )
-    ]
+    )
+    return [bill for bill in found_bills if bill is not None]
 
 
 def _bill(line: Line, attempt: Attempt, catalogue: Catalogue, *, agreed: bool) -> Bill | None:
