@@ -25,6 +25,10 @@ class Exit(IntEnum):
     BUG = 70
     INTERRUPTED = 130
 
+    def when(self, happened: object) -> Exit:
+        """Return this code where something is true, else `OK`."""
+        return self if happened else Exit.OK
+
 
 _PRECEDENCE = (Exit.INVALID, Exit.BUG, Exit.INTERRUPTED, Exit.REFUSED, Exit.HELD, Exit.FAILED, Exit.DIFFERS)
 

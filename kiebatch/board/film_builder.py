@@ -124,7 +124,7 @@ class _Builder:
             name=Slot(scene.id, shot.id).shot_name,
             scene=str(scene.id),
             kind=shot.kind,
-            modality=shot.jobs[0].modality if shot.jobs else "",
+            modality=next((job.modality for job in shot.jobs), ""),
             title=own.title,
             notes=own.notes,
             prompt=shot.prompt,

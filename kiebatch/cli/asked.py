@@ -25,12 +25,20 @@ Until = Annotated[str | None, Option("--until", help="not after: likewise", show
 
 def wanted(since: str | None, until: str | None, **words: str) -> Filter:
     """Return the filter that options say."""
-    now = dt.datetime.now().astimezone()
-    return Filter(
-        since=queries.moment(since, now) if since else None,
-        until=queries.moment(until, now) if until else None,
-        **words,
-    )
+    return Filter(since=moment(since), until=moment(until), **words)
+
+
+def moment(typed: str | None) -> dt.datetime | None:
+    """Return the moment that an option names, None where it was not given."""
+    if not typed:
+        return None
+    return queries.moment(typed, dt.datetime.now().astimezone())
+
+
+def seconds(typed: str | None) -> float | None:
+    """Return the moment that an option names, in seconds since the epoch."""
+    found = moment(typed)
+    return None if found is None else found.timestamp()
 
 
 def results(workspace: Workspace) -> list[Result]:

@@ -23,7 +23,7 @@ def answer(found: Transfer, moved: str, *, as_json: bool) -> None:
     """Print what came of it, and leave with 1 where a file is missing."""
     for note in found.notes:
         console.say(note)
-    code = Exit.OK if found.complete else Exit.FAILED
+    code = Exit.FAILED.when(not found.complete)
     console.answer(found.as_json(moved), lambda: _text(found, moved), as_json=as_json, code=code)
     console.leave(code)
 

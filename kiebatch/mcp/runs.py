@@ -46,6 +46,11 @@ class Runs:
         self._current: Run | None = None
         self._group: anyio.abc.TaskGroup | None = None
 
+    @property
+    def left_of_cap(self) -> float:
+        """The credits that runs may still reserve: none where the person gave no cap."""
+        return self.purse.left if self.purse else 0
+
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Let runs begin in the block; at its end the one in progress is stopped, and collects by itself."""
@@ -145,7 +150,6 @@ class Runs:
         async with receive:
             async for item in receive:
                 if isinstance(item, Ended):
-                    cap = {"left_of_cap": self.purse.left} if self.purse else {"left_of_cap": 0}
-                    return {**item.answer, "exit_code": item.code, **cap}
+                    return {**item.answer, "exit_code": item.code, "left_of_cap": self.left_of_cap}
                 await happened(item)
         raise RuntimeError("the run ended without an answer")

@@ -117,7 +117,7 @@ def _add_free_tools(server: FastMCP[None], service: Service) -> None:
         """Say what a run would do, why, and what it would cost.  Free; sends nothing."""
         chosen = service.chosen(scene_file, only=only, draft=draft)
         answer = await service.command(lambda: arguments.plan(chosen))
-        return {**answer, "left_of_cap": service.runs.purse.left if service.runs.purse else 0}
+        return {**answer, "left_of_cap": service.runs.left_of_cap}
 
     @server.tool(annotations=_READS)
     async def status(scene_file: SceneFile, draft: Draft = False) -> Answer:

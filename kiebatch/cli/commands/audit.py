@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from kiebatch.cli import asked, claim, console, options
 from kiebatch.errors import Invalid, counted, plain
 from kiebatch.model import JSON, Attempt, as_mapping, stamp
 from kiebatch.project import finding, load_catalogue, peek
-from kiebatch.record import auditing, queries
+from kiebatch.record import auditing
 from kiebatch.record.auditing import Audit, Difference, Kind, Line
 from kiebatch.workspace import Workspace
 
@@ -59,7 +58,7 @@ def audit(
         raise Invalid("--with-prompts belongs to --claim FILE")
     workspace = finding.find(project=project, assets=assets, state=state)
     attempts, whole = _audited(workspace)
-    found = whole.after(_moment(since))
+    found = whole.after(asked.seconds(since))
     by_number = {attempt.id: attempt for attempt in attempts}
     catalogue = load_catalogue(workspace)
     differing = auditing.differences(found.lines, lambda line: _params(catalogue, by_number[line.attempt]))
@@ -84,12 +83,6 @@ def _audited(workspace: Workspace) -> tuple[Sequence[Attempt], Audit]:
             return (), Audit()
         attempts, notebook = journal.of_every_film(), journal.notebook
         return attempts, auditing.audit(attempts, notebook.balances(), notebook.said_costs())
-
-
-def _moment(since: str | None) -> float | None:
-    if not since:
-        return None
-    return queries.moment(since, dt.datetime.now().astimezone()).timestamp()
 
 
 def _params(catalogue: Catalogue, attempt: Attempt) -> Mapping[str, JSON]:

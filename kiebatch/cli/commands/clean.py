@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated
 
 import typer
 
-from kiebatch.cli import console, options
+from kiebatch.cli import asked, console, options
 from kiebatch.model import JSON
 from kiebatch.project import finding
-from kiebatch.record import queries
 from kiebatch.running import cleaning
 
 app = typer.Typer()
@@ -36,8 +34,7 @@ def clean(
     Example: kiebatch clean --older 30d --dry-run
     """
     workspace = finding.find(project=project, draft=draft, assets=assets, state=state)
-    before = queries.moment(older, dt.datetime.now().astimezone()).timestamp() if older else None
-    found = cleaning.clean(workspace, before, dry_run=dry_run)
+    found = cleaning.clean(workspace, asked.seconds(older), dry_run=dry_run)
     total = sum(one.bytes for one in found)
     status, verb = ("would-free", "would free") if dry_run else ("success", "freed")
     value: JSON = {"status": status, "bytes": total, "removed": [one.as_json() for one in found]}

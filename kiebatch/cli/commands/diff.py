@@ -52,7 +52,7 @@ def diff(
         cost = f", {console.number(counts['credits'])} credits" if counts["credits"] else ""
         return "\n".join([*lines, f"{slots} between {before.label} and {after.label}{cost}"])
 
-    code = Exit.DIFFERS if check and changes else Exit.OK
+    code = Exit.DIFFERS.when(check and changes)
     value: dict[str, JSON] = {"slots": [c.as_json() for c in changes], "totals": counts}
     console.answer(value, text, as_json=as_json, code=code)
     console.leave(code)

@@ -68,8 +68,8 @@ def enhance(
     if not dry_run:
         found = _ask(opened, found, whom, chosen, again=again)
     value = _value(found, whom)
-    failed = not dry_run and any(one.state in (State.FAILED, State.LOST) for one in found)
-    code = Exit.FAILED if failed else Exit.OK
+    failed = any(one.state in (State.FAILED, State.LOST) for one in found)
+    code = Exit.FAILED.when(failed and not dry_run)
     console.answer(value, lambda: _text(found, whom, draft=given.draft), as_json=given.as_json, code=code)
     console.leave(code)
 

@@ -70,7 +70,7 @@ def migrate(
     kept: Sequence[str] = ()
     if found.changes and not check:
         kept = _write(scene_file, text, found, project)
-    code = Exit.DIFFERS if check and found.changes else Exit.OK
+    code = Exit.DIFFERS.when(check and found.changes)
     _answer(ways, found.changes, kept, code=code, written=not check, as_json=as_json)
     console.leave(code)
 

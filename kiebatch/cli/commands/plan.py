@@ -118,7 +118,7 @@ def _code(todo: Plan) -> Exit:
     """Return how `--check` leaves."""
     if any(e.root is Reason.HELD for e in todo.blocked):
         return Exit.HELD
-    return Exit.DIFFERS if todo.status == "work" else Exit.OK
+    return Exit.DIFFERS.when(todo.status == "work")
 
 
 def _value(opened: Opened, todo: Plan, verdict: Assessment) -> dict[str, JSON]:

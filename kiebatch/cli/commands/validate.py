@@ -31,7 +31,7 @@ def validate(
     """
     found = checking.validate(*scene_files, settings=settings(given.flags, {}, {}), allow=())
     console.warn(found.problems)
-    code = Exit.OK if found.valid else Exit.INVALID
+    code = Exit.INVALID.when(not found.valid)
     console.answer(found.as_json(), _said(found), as_json=given.as_json, code=code)
     console.leave(code)
 
