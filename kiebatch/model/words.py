@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, TypeAlias, TypeVar, cast
 
 from kiebatch._dataclass import dataclass
 
-JSON = Any  # null, bool, int, float, str, list or dict with text keys: what `json.loads` gives
+# What `json.loads` gives.  Where a shape is known it has a type of its own; this one is for what is only carried.
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 Path = tuple[str | int, ...]
 
