@@ -87,7 +87,7 @@ class _Builder:
             characters=self._characters(),
             scenes=scenes,
             orphans=self._orphans(),
-            spent=sum(asset.credits or 0.0 for asset in assets if not asset.draft),
+            spent=_spent(assets),
             to_spend=sum(take.price or 0.0 for take in todo),
             unpriced=sum(take.price is None for take in todo),
             draft=bool(assets) and all(asset.draft for asset in assets),
@@ -229,6 +229,10 @@ def _panel_of_orphan(name: str, asset: Asset) -> Panel:
         words=asset.prompt,
         models=(asset.model,) if asset.model else (),
     )
+
+
+def _spent(assets: Iterable[Asset]) -> float:
+    return sum(asset.credits or 0.0 for asset in assets if not asset.draft)
 
 
 def _to_make(scenes: Iterable[BoardScene]) -> list[Take]:

@@ -133,7 +133,7 @@ def _shown(
     without = 0
     for asset, path, away in places:
         thumb, web = small.get((asset.id, "thumb")), small.get((asset.id, "web"))
-        without += asset.type in ("image", "video") and path is not None and thumb is None
+        without += _lacks_preview(asset, path, thumb)
         found[asset.id] = Shown(
             thumb=_inside(thumb, asset),
             # What ffmpeg could not reduce goes in as it is: the page must show it wherever it is mailed.
@@ -143,6 +143,11 @@ def _shown(
             away=away,
         )
     return found, without
+
+
+def _lacks_preview(asset: Asset, path: Path | None, thumb: Path | None) -> bool:
+    """Whether there is a picture or a clip here, and no small copy of it."""
+    return asset.type in ("image", "video") and path is not None and thumb is None
 
 
 def _needs(place: Place, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Wanted]]:

@@ -61,7 +61,10 @@ def draft() -> list[str]:
 
 def within(allowance: float, *, partial: bool) -> list[str]:
     """Return the options of a run that may reserve so many credits."""
-    return [f"--max-credits={allowance!r}", *(["--partial"] if partial else [])]
+    words = [f"--max-credits={allowance!r}"]
+    if partial:
+        words.append("--partial")
+    return words
 
 
 def status(chosen: Chosen) -> list[str]:
@@ -73,20 +76,18 @@ def board(chosen: Chosen) -> list[str]:
 
 
 def pick(chosen: Chosen, slot: str, choice: Choice, note: str | None) -> list[str]:
-    words = [] if note is None else [f"--note={note}"]
-    return [
-        "pick",
-        "--json",
-        *_CHOICES[choice],
-        *words,
-        f"--file={chosen.path}",
-        *chosen.folder,
-        "--",
-        slot,
-    ]
+    words = ["pick", "--json", *_CHOICES[choice]]
+    if note is not None:
+        words.append(f"--note={note}")
+    return [*words, f"--file={chosen.path}", *chosen.folder, "--", slot]
 
 
 def models(model: str | None, *, task: str | None, modality: str | None) -> list[str]:
-    filters = [f"--task={task}"] if task else []
-    filters += [f"--modality={modality}"] if modality else []
-    return ["models", "--json", *filters, *(["--", model] if model else [])]
+    words = ["models", "--json"]
+    if task:
+        words.append(f"--task={task}")
+    if modality:
+        words.append(f"--modality={modality}")
+    if model:
+        words += ["--", model]
+    return words
