@@ -11,7 +11,7 @@ from itertools import filterfalse
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue.measured import as_measured
 from kiebatch.catalogue.models import Model
-from kiebatch.catalogue.saying import as_number, values_at
+from kiebatch.catalogue.saying import as_number, is_given, values_at
 from kiebatch.catalogue.shapes import CountRule, MegapixelRule, PriceRow, Schema
 from kiebatch.model import JSON, USD_PER_CREDIT, MediaFacts, Price, PriceKind, one_or_more, tidy
 
@@ -205,17 +205,13 @@ def _holds(when: Mapping[str, JSON], job: _Job) -> bool | None:
     open_ = False
     for name, wanted in when.items():
         if wanted in ("given", "absent"):
-            if _is_given(job, name) is not (wanted == "given"):
+            if is_given(job.input.get(name)) is not (wanted == "given"):
                 return False
         elif name not in job.sent:
             open_ = True
         elif not _is_one_of(job.sent[name], wanted):
             return False
     return None if open_ else True
-
-
-def _is_given(job: _Job, name: str) -> bool:
-    return job.input.get(name) not in (None, "", [], {})
 
 
 def _is_one_of(value: JSON, wanted: JSON) -> bool:

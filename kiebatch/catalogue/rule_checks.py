@@ -8,14 +8,10 @@ from collections.abc import Iterable, Mapping
 
 from kiebatch.catalogue.conditions import spoken
 from kiebatch.catalogue.naming import Names
-from kiebatch.catalogue.saying import around, as_number, bare, options_hint, say, top, values_at
+from kiebatch.catalogue.saying import around, as_number, bare, is_given, options_hint, say, top, values_at
 from kiebatch.catalogue.shapes import Condition, Rule
 from kiebatch.errors import Finding
 from kiebatch.model import JSON, as_list
-
-
-def _given(sent: Mapping[str, JSON], name: str) -> bool:
-    return sent.get(name) not in (None, "", [], {})
 
 
 def _because(rule: Rule) -> str:
@@ -28,7 +24,7 @@ def _when(rule: Rule, names: Names) -> str:
 
 def at_least_one(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
     fields = rule["fields"]
-    if not any(_given(sent, name) for name in fields):
+    if not any(is_given(sent.get(name)) for name in fields):
         ways = list(dict.fromkeys(names.shown(n) for n in fields))
         least = "at least one of " if len(ways) > 1 else ""
         yield Finding(
@@ -40,11 +36,11 @@ def at_least_one(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable
 
 def exactly_one(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
     groups = rule["groups"]
-    full = [group for group in groups if all(_given(sent, name) for name in group)]
+    full = [group for group in groups if all(is_given(sent.get(name)) for name in group)]
     ways = " or ".join(" with ".join(map(names.shown, group)) for group in groups)
     if not full:
         fields = [name for group in groups for name in group]
-        started = next((name for name in fields if _given(sent, name)), fields[0])
+        started = next((name for name in fields if is_given(sent.get(name))), fields[0])
         yield Finding(
             field=names.place(started),
             message=f"`{names.model}` needs {ways}{_because(rule)}",
@@ -59,7 +55,7 @@ def exactly_one(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[
 
 
 def exclusive(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
-    used = [given for given in ([n for n in g if _given(sent, n)] for g in rule["groups"]) if given]
+    used = [given for given in ([n for n in g if is_given(sent.get(n))] for g in rule["groups"]) if given]
     if len(used) > 1:
         first, second = used[0][0], used[1][0]
         yield Finding(
@@ -83,7 +79,7 @@ def ignored(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Find
 
 def max_total(rule: Rule, sent: Mapping[str, JSON], names: Names) -> Iterable[Finding]:
     weights = rule.get("weights") or {}
-    given = [n for n in rule["fields"] if _given(sent, n)]
+    given = [n for n in rule["fields"] if is_given(sent.get(n))]
     total = sum(_pieces(sent[n]) * weights.get(n, 1) for n in given)
     if total > rule["max"]:
         heavy = "".join(

@@ -88,6 +88,11 @@ def as_number(value: JSON) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def is_given(value: JSON) -> bool:
+    """Whether a field was given anything: not null, and neither an empty text, list nor mapping."""
+    return value not in (None, "", [], {})
+
+
 def size_of(value: JSON) -> int:
     """Return how many characters a text or how many parts a list has; 0 for what has no size."""
     return len(value) if isinstance(value, str | list | dict) else 0
