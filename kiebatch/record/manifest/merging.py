@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -214,17 +214,26 @@ def _merged_ids(things: Sequence[_Thing]) -> dict[int, str]:
         else:
             names[index] = id
             taken.add(id)
-    numbers: dict[str, int] = {}
+    ids = _FreeIds(taken)
     for index in renumbered:
         merged = things[index].merged
-        prefix = id_prefix(merged.type if merged else "")
-        number = numbers.get(prefix, 1)
-        while f"{prefix}-{number:03d}" in taken:
-            number += 1
-        numbers[prefix] = number
-        names[index] = f"{prefix}-{number:03d}"
-        taken.add(names[index])
+        names[index] = ids.next(id_prefix(merged.type if merged else ""))
     return names
+
+
+class _FreeIds:
+    """Gives ids that nothing has, ascending for each prefix."""
+
+    def __init__(self, taken: Container[str]) -> None:
+        self._taken = taken
+        self._numbers: dict[str, int] = {}
+
+    def next(self, prefix: str) -> str:
+        number = self._numbers.get(prefix, 0) + 1
+        while f"{prefix}-{number:03d}" in self._taken:
+            number += 1
+        self._numbers[prefix] = number
+        return f"{prefix}-{number:03d}"
 
 
 def _merge_links(things: Sequence[_Thing], ids: Sequence[Mapping[str, int]]) -> None:

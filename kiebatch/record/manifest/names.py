@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from kiebatch.model import (
-    ASSET_FOLDERS,
-    Job,
-    Modality,
-)
+from kiebatch.model import ASSET_FOLDERS, Job, Modality, Slot
 
 _VERSION = re.compile(r"\.v\d+-[0-9a-f]{8}(?=(\.[^./]*)?$)")
 
@@ -31,6 +27,12 @@ def first_name(filename: str) -> str:
 # --- names of files ------------------------------------------------------------------------------------
 
 
+def _shot_stem(slot: Slot) -> str:
+    """Return what the files of a shot are called where the author gives no name: `scene-02-a`."""
+    scene = f"{slot.scene:02d}" if isinstance(slot.scene, int) else _word(slot.scene)
+    return f"scene-{scene}" if slot.shot is None else f"scene-{scene}-{_word(slot.shot)}"
+
+
 def asset_name(
     job: Job,
     *,
@@ -47,15 +49,8 @@ def asset_name(
     whose plain name is taken.  `kind` is what the bytes are, where that is not what the model makes.
     """
     slot = job.slot
-    if job.output:
-        folder, _, stem = job.output.rpartition("/")
-        folder = folder or ASSET_FOLDERS[kind or job.modality]
-    else:
-        folder = ASSET_FOLDERS[kind or job.modality]
-        scene = f"{slot.scene:02d}" if isinstance(slot.scene, int) else _word(slot.scene)
-        stem = f"scene-{scene}"
-        if slot.shot is not None:
-            stem += f"-{_word(slot.shot)}"
+    folder, _, stem = (job.output or _shot_stem(slot)).rpartition("/")
+    folder = folder or ASSET_FOLDERS[kind or job.modality]
     if slot.model:
         stem += f"-{_word(slot.model)}"
     if slot.take > 1:

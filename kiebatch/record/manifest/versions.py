@@ -56,17 +56,23 @@ def slots(assets: Sequence[Asset]) -> dict[Slot, tuple[Asset, ...]]:
         else:
             takes.setdefault(place(asset), []).append(asset)
     for found in takes.values():
-        first = found[0]
-        slot = Slot(first.scene_id if first.scene_id is not None else "", first.shot, None, first.take)
-        if len(found) == 1 or len({asset.model for asset in found if asset.current}) <= 1:
-            result[slot] = tuple(found) if len(found) == 1 else _oldest_first(found)
-            continue
-        by_model: dict[str, list[Asset]] = {}
-        for line in lines(found):
-            by_model.setdefault(line[-1].model, []).extend(line)
-        for model, versions in by_model.items():
-            result[replace(slot, model=model)] = _oldest_first(versions)
+        result |= _of_take(found)
     return result
+
+
+def _of_take(found: Sequence[Asset]) -> dict[Slot, tuple[Asset, ...]]:
+    """Return the slots of all versions of one take."""
+    first = found[0]
+    assert first.scene_id is not None
+    slot = Slot(first.scene_id, first.shot, None, first.take)
+    if len(found) == 1:
+        return {slot: tuple(found)}
+    if len({asset.model for asset in found if asset.current}) <= 1:
+        return {slot: _oldest_first(found)}
+    by_model: dict[str, list[Asset]] = {}
+    for line in lines(found):
+        by_model.setdefault(line[-1].model, []).extend(line)
+    return {replace(slot, model=model): _oldest_first(versions) for model, versions in by_model.items()}
 
 
 def _oldest_first(assets: Iterable[Asset]) -> tuple[Asset, ...]:
