@@ -288,13 +288,7 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
     """Read a scene file of either form, known by its content.  `Invalid` when it is none."""
     shown = files.shown(path)
     if path.suffix.lower() not in (*_MARKDOWN, ".yaml", ".yml", ".json", ".txt", "") and path.exists():
-        from kiebatch.scenefile.screenplay import ENDINGS  # who reads a scene file needs no script's reader
-
-        hint = f"`kiebatch convert {shown} --to yaml -o scenes.yaml` makes one of it"
-        is_script = path.suffix.lower() in ENDINGS
-        raise Invalid(
-            f"{shown} is not a scene file: those are YAML or Markdown", hint=hint if is_script else ""
-        )
+        raise _not_a_scene_file(path, shown)
     text = files.read_text(path, longest=MAX_SCENE_FILE)
     named_markdown = path.suffix.lower() in _MARKDOWN
     # In a Markdown file the line `kiebatch: 1` may be part of the front matter.
@@ -306,15 +300,20 @@ def read_document(path: Path) -> tuple[Document, list[Problem]]:
     if not named_markdown and not markdown.looks_like(text):
         return document.read(text, shown), []
     joined = joined_files(path)
-    if len(joined) > 1:
-        found = markdown.join(
-            [markdown.read(files.read_text(p, longest=MAX_SCENE_FILE), files.shown(p)) for p in joined]
-        )
-    else:
-        found = markdown.read(text, shown)
+    texts = {p: text if p == path else files.read_text(p, longest=MAX_SCENE_FILE) for p in joined}
+    parts = [markdown.read(texts[p], files.shown(p)) for p in joined]
+    found = markdown.join(parts) if len(parts) > 1 else parts[0]
     if any(p.code == "no-prompt" for p in found[1]):
         raise Invalid(found[1])
     return found
+
+
+def _not_a_scene_file(path: Path, shown: str) -> Invalid:
+    from kiebatch.scenefile.screenplay import ENDINGS  # who reads a scene file needs no script's reader
+
+    is_script = path.suffix.lower() in ENDINGS
+    hint = f"`kiebatch convert {shown} --to yaml -o scenes.yaml` makes one of it" if is_script else ""
+    return Invalid(f"{shown} is not a scene file: those are YAML or Markdown", hint=hint)
 
 
 def read_any(path: Path, text_form: TextForm | None = None) -> Taken:
