@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kiebatch.catalogue.chat_models import LONGEST_ANSWER, Api, ChatModel
-from kiebatch.model import JSON, Request, under
+from kiebatch.model import JSON, Request, as_list, under
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +74,7 @@ def _counted(usage: JSON, name: str) -> int | None:
 
 def _listed(value: JSON, *names: str) -> list[Mapping[str, JSON]]:
     """Return the mappings of a list that lies under some keys; nothing where the shape is another."""
-    found = under(value, *names)
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    return [one for one in as_list(under(value, *names)) if isinstance(one, Mapping)]
 
 
 def _texts_of_responses(body: Mapping[str, JSON]) -> list[str]:
@@ -120,15 +119,20 @@ _USAGE = {
 
 def _clean(text: str) -> str:
     """Return a prompt without the fence or the quotes that chat models like to put around one."""
-    found = text.strip()
-    if found.startswith("```") and found.endswith("```") and len(found) > 6:
-        first, _, rest = found[3:-3].partition("\n")
-        found = (rest if rest.strip() and " " not in first.strip() else f"{first}\n{rest}").strip()
+    found = _without_fence(text.strip())
     for opening, closing in (('"', '"'), ("“", "”")):
         inner = found[1:-1]
-        if len(found) > 1 and found[0] == opening and found[-1] == closing and opening not in inner:
+        if len(found) > 1 and (found[0], found[-1]) == (opening, closing) and opening not in inner:
             found = inner.strip()
     return found
+
+
+def _without_fence(text: str) -> str:
+    if len(text) <= 6 or not (text.startswith("```") and text.endswith("```")):
+        return text
+    first, _, rest = text[3:-3].partition("\n")
+    is_language = rest.strip() and " " not in first.strip()
+    return (rest if is_language else f"{first}\n{rest}").strip()
 
 
 def cleaned(text: str) -> str:

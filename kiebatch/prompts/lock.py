@@ -103,7 +103,7 @@ def parse(text: str, file: str = NAME) -> Lock:
     if node is None:
         return Lock()
     problems = Problems()
-    parts = {str(key.value): value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+    parts = _parts(node)
     version = parts.pop("kiebatch-prompts", None)
     if not isinstance(version, yaml.ScalarNode) or version.value != str(FORMAT):
         where = line_file.place(version or node, file)
@@ -115,6 +115,12 @@ def parse(text: str, file: str = NAME) -> Lock:
     problems.raise_if_errors()
     head = tuple((name, line_file.flow(value)) for name, value in parts.items())
     return Lock(entries=tuple(entries), head=head, problems=tuple(problems.warnings))
+
+
+def _parts(node: yaml.Node) -> dict[str, yaml.Node]:
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    return {str(key.value): value for key, value in node.value}
 
 
 def _entry(read: line_file.Entry, problems: Problems) -> Entry | None:

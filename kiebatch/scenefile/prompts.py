@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 from enum import StrEnum
 
@@ -104,13 +104,8 @@ class _Prompt:
         named = self._characters_named()
         if named is None:
             return None
-        left_out = [f"the style `{part.name or part.text}`" for part in self._styles()]
-        left_out += [
-            f"the words of `{name}`" for name, _ in named if self.source.characters[name].get("text")
-        ]
-        folds = self.source.options.fold_negative and "negative_prompt" not in self.model.fields
-        if folds and self.source.negatives(self.spec, self.model.modality):
-            left_out.append("the negative prompt")
+        names = tuple(name for name, _ in named)
+        left_out = list(self._left_out_of_json(names))
         if left_out:
             message = (
                 f"shot `{self.spec.name}`: the prompt is a JSON object, so {_and(left_out)} cannot be added"
@@ -118,7 +113,18 @@ class _Prompt:
             hint = "write them into the JSON"
             self.source.warning(self.spec, self.path, message, hint=hint, code="json-prompt")
         parts = (Part(written.strip(), Origin.PROMPT, path=self.path),)
-        return Words(parts, tuple(name for name, _ in named), is_json=True)
+        return Words(parts, names, is_json=True)
+
+    def _left_out_of_json(self, characters: Sequence[str]) -> Iterator[str]:
+        """Yield what would be put around another prompt, in words."""
+        for part in self._styles():
+            yield f"the style `{part.name or part.text}`"
+        for name in characters:
+            if self.source.characters[name].get("text"):
+                yield f"the words of `{name}`"
+        folds = self.source.options.fold_negative and "negative_prompt" not in self.model.fields
+        if folds and self.source.negatives(self.spec, self.model.modality):
+            yield "the negative prompt"
 
     # -- names in the text
 

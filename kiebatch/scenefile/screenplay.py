@@ -109,6 +109,11 @@ def heading(text: str) -> tuple[str, str]:
     return " - ".join(parts[: times[0]]), " - ".join(parts[times[0] :])
 
 
+def scene_id(number: str) -> SceneId:
+    """Return what a script calls a scene as its id: `12` is a number, `12A` a word."""
+    return int(number) if re.fullmatch(r"[1-9]\d*", number) else number
+
+
 def _title(location: str) -> str:
     """Return a place as a title: `INT. KITCHEN TABLE` is `Kitchen table`."""
     bare = _SETTING.sub("", location).strip(" .")
@@ -139,7 +144,7 @@ def ids(script: Script) -> list[SceneId]:
     numbers = [scene.number for scene in script.scenes]
     usable = all(_ID.fullmatch(number) for number in numbers)
     if usable and len({number.lower() for number in numbers}) == len(numbers):
-        return [int(number) if re.fullmatch(r"[1-9]\d*", number) else number for number in numbers]
+        return list(map(scene_id, numbers))
     return list(range(1, len(numbers) + 1))
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from kiebatch.errors import Invalid
 from kiebatch.model import JSON, Document, SceneId, as_list, as_mapping, under
 from kiebatch.scenefile import document, yaml_text
-from kiebatch.scenefile.screenplay import Script, ScriptScene, scene_value
+from kiebatch.scenefile.screenplay import Script, ScriptScene, scene_id, scene_value
 
 GONE = "no longer in the script"
 _ORDER = (
@@ -234,11 +234,12 @@ class _Editor:
         mine = raw.get(key) or ""
         if not isinstance(mine, str) or mine.strip() == text.strip():
             return
-        if old is None and key in ("title", "notes", "transition"):
-            return  # nobody knows whether the script or a person said it
-        if old is not None and old.strip() == text.strip():
+        if old is None:
+            if key in ("title", "notes", "transition"):
+                return  # nobody knows whether the script or a person said it
+        elif old.strip() == text.strip():
             return
-        if old is not None and old.strip() != mine.strip():
+        elif old.strip() != mine.strip():
             self.changes.append(Change(what=What.KEPT, scene=_ident(raw), key=key))
             return
         if text:
@@ -261,15 +262,13 @@ class _Editor:
     def _new_id(self, scene: ScriptScene, before: SceneId | None) -> SceneId:
         taken = {str(raw["id"]).lower() for raw in self.scenes}
         if scene.number and scene.number.lower() not in taken:
-            return int(scene.number) if re.fullmatch(r"[1-9]\d*", scene.number) else scene.number
-        base = "0" if before is None else str(before)
-        last = str(self.scenes[self.places[-1]]["id"]) if self.places else ""
-        if base == last and base.isdecimal() and before is not None:
-            following = str(int(base) + 1)
-            if following not in taken:
-                return int(following)
-        # As a production office numbers what comes in between: 3A, 3B, 3AA.
-        return next(f"{base}{suffix}" for suffix in _suffixes() if f"{base}{suffix}".lower() not in taken)
+            return scene_id(scene.number)
+        if before is None:
+            return _between("0", taken)
+        base, last = str(before), str(_ident(self.scenes[self.places[-1]]))
+        if base == last and base.isdecimal() and str(int(base) + 1) not in taken:
+            return int(base) + 1
+        return _between(base, taken)
 
     def drop(self, at: int) -> None:
         self._set(at, "skip", GONE)
@@ -318,6 +317,11 @@ class _Editor:
 def _ident(raw: Mapping[str, JSON]) -> SceneId:
     found = raw["id"]
     return found if isinstance(found, int) else str(found)
+
+
+def _between(base: str, taken: Collection[str]) -> str:
+    """Return an id as a production office numbers what comes in between: 3A, 3B, 3AA."""
+    return next(f"{base}{suffix}" for suffix in _suffixes() if f"{base}{suffix}".lower() not in taken)
 
 
 def _suffixes() -> Iterator[str]:

@@ -43,11 +43,15 @@ class Trouble:
         return self.lines[line][:_LONGEST_LINE] if 0 <= line < len(self.lines) else ""
 
     @property
+    def first(self) -> int:
+        """The line on which the thing began that it was reading."""
+        return self.begun[0] if self.begun else self.line
+
+    @property
     def suspects(self) -> list[int]:
         """The lines that may hold the slip, the likeliest first."""
         above = next((n for n in range(self.line - 1, -1, -1) if self.text(n).strip()), self.line)
-        begun = self.begun[0] if self.begun else self.line
-        return list(dict.fromkeys(n for n in (begun, self.line, above) if n < len(self.lines)))
+        return list(dict.fromkeys(n for n in (self.first, self.line, above) if n < len(self.lines)))
 
 
 def find(trouble: Trouble) -> Slip | None:
@@ -170,22 +174,32 @@ def _two_pairs(trouble: Trouble) -> Slip | None:
 def _colon_in_text(trouble: Trouble) -> Slip | None:
     if "mapping values" not in trouble.problem:
         return None
-    for n in (trouble.line, *(m for m in trouble.suspects if m < trouble.line)):
-        match = re.match(r"^(\s*(?:-\s+)*)(\w+):\s+(\S.*)$", trouble.text(n))
-        if not match or not _is_plain(match.group(3)):
-            continue
-        if n == trouble.line and not re.search(r":(\s|$)", match.group(3)):
-            continue
-        value = match.group(3)
-        message = "a text that holds `: ` needs quotes around it"
-        hint = f"write `{match.group(2)}: {_quoted(value)}`"
-        if n < trouble.line:
-            hint = f"put the whole text of `{match.group(2)}` in quotes, from its first line to its last"
-        if value[0] in "“”„«‘’":
-            hint = f"typographic quotes are letters to YAML; write `{match.group(2)}: {_quoted(value.strip('“”„«»‘’'))}`"
-        # At the colon that ends the key, as YAML sees it; for a text of several lines, where it begins.
-        return Slip(n, trouble.column if n == trouble.line else match.start(3), message, hint)
+    message = "a text that holds `: ` needs quotes around it"
+    if match := _plain_text(trouble.text(trouble.line), holding=r":(\s|$)"):
+        # At the colon that ends the key, as YAML sees it.
+        hint = _typographic(match) or f"write `{match.group(2)}: {_quoted(match.group(3))}`"
+        return Slip(trouble.line, trouble.column, message, hint)
+    for n in (m for m in trouble.suspects if m < trouble.line):
+        if match := _plain_text(trouble.text(n)):
+            whole = f"put the whole text of `{match.group(2)}` in quotes, from its first line to its last"
+            return Slip(n, match.start(3), message, _typographic(match) or whole)
     return None
+
+
+def _plain_text(line: str, holding: str = "") -> re.Match[str] | None:
+    """Return a line's key (the second group) and its text without quotes (the third), which holds a pattern."""
+    match = re.match(r"^(\s*(?:-\s+)*)(\w+):\s+(\S.*)$", line)
+    if match and _is_plain(match.group(3)) and re.search(holding, match.group(3)):
+        return match
+    return None
+
+
+def _typographic(match: re.Match[str]) -> str:
+    """Return the hint for a text that begins with a quote of print; nothing for another."""
+    if match.group(3)[0] not in "“”„«‘’":
+        return ""
+    text = _quoted(match.group(3).strip("“”„«»‘’"))
+    return f"typographic quotes are letters to YAML; write `{match.group(2)}: {text}`"
 
 
 def _deeper_key(trouble: Trouble) -> Slip | None:
@@ -199,7 +213,7 @@ def _deeper_key(trouble: Trouble) -> Slip | None:
 def _loose_line(trouble: Trouble) -> Slip | None:
     if "could not find expected ':'" not in trouble.problem:
         return None
-    line = trouble.begun[0] if trouble.begun else trouble.line
+    line = trouble.first
     text = trouble.text(line)
     if ":" in text or not text.strip():
         return None
@@ -247,11 +261,9 @@ def _sign(trouble: Trouble) -> Slip | None:
         "keys are not allowed",
         "expected",
     )
-    return (
-        _begins_with(trouble, trouble.line, match.start(1), match.group(1))
-        if any(kind in trouble.problem for kind in kinds)
-        else None
-    )
+    if not any(kind in trouble.problem for kind in kinds):
+        return None
+    return _begins_with(trouble, trouble.line, match.start(1), match.group(1))
 
 
 def _undefined_alias(trouble: Trouble) -> Slip | None:
@@ -367,8 +379,7 @@ def _closed_below(trouble: Trouble, line: int, sign: str) -> bool:
 
 def _comment(trouble: Trouble) -> Slip | None:
     """A `#` that was meant as a letter, and took the rest of the line away."""
-    first = trouble.begun[0] if trouble.begun else trouble.line
-    for n in sorted({first, trouble.line, trouble.line - 1}):
+    for n in sorted({trouble.first, trouble.line, trouble.line - 1}):
         text = trouble.text(n)
         match = re.search(r"\s(#\S)", text)
         if match and not text.lstrip().startswith("#") and text[: match.start()].count('"') % 2 == 0:

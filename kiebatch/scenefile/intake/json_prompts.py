@@ -109,8 +109,7 @@ class _Reader:
         scenes: list[dict[str, JSON]] = []
         for n, (key, row) in enumerate(rows):
             if not self._take_shot(scenes, row, (*path, key), n):
-                scene = self._row(row, (*path, key), len(scenes))
-                scenes += [scene] if scene is not None else []
+                scenes += self._row(row, (*path, key), len(scenes))
         top["scenes"] = scenes
         if not rows and not self.problems:
             self._refuse((), "this JSON holds no list of prompts", 'for instance `["a boat", "a quay"]`')
@@ -133,9 +132,7 @@ class _Reader:
     def _rows_of_object(
         self, value: Mapping[str, JSON], top: dict[str, JSON]
     ) -> tuple[list[tuple[str | int, JSON]], Path]:
-        lists = [
-            key for key in value if labels.canonical(key) in _LISTS and isinstance(value[key], list | dict)
-        ]
+        lists = _lists_in(value)
         if len(lists) > 1:
             names = ", ".join(f"`{key}`" for key in lists)
             self._refuse((lists[1],), f"several lists may hold the prompts: {names}", "keep one of them")
@@ -179,9 +176,7 @@ class _Reader:
         """Put an entry that names a scene and a shot into that scene; False for any other entry."""
         if not isinstance(row, dict):
             return False
-        ids = [name for name in row if _fits(row[name])]
-        scene = next((name for name in ids if labels.canonical(name) in _SCENE), None)
-        shot = next((name for name in ids if labels.canonical(name) in _SHOT), None)
+        scene, shot = _id_named(row, _SCENE), _id_named(row, _SHOT)
         if scene is None or shot is None:
             return False
         self.taken |= {scene: "the scene", shot: "the shot"}
@@ -204,20 +199,20 @@ class _Reader:
 
     # -- one entry
 
-    def _row(self, row: JSON, path: Path, n: int) -> dict[str, JSON] | None:
+    def _row(self, row: JSON, path: Path, n: int) -> list[dict[str, JSON]]:
+        """Return the scene that an entry of the list is; nothing, with an error, for what is none."""
         where = self.written.get(path, Where(self.file))
-        mapped = isinstance(path[-1], str) if path else False
+        named = path[-1] if path and isinstance(path[-1], str) else None
         if isinstance(row, str):
-            scene: dict[str, JSON] = {"id": _id(path[-1]) if mapped else n + 1, "prompt": row}
-            self.numbered = self.numbered or not mapped
-            self._place(("scenes", n), where, scene)
-            return scene
-        if not isinstance(row, dict):
+            scene: dict[str, JSON] = {"id": n + 1 if named is None else _id(named), "prompt": row}
+            self.numbered = self.numbered or named is None
+        elif isinstance(row, dict):
+            scene = self._entry(row, path, ident=named, n=n)
+        else:
             self._refuse(path, f"entry {n + 1} is neither a text nor an object", "give it a `prompt`")
-            return None
-        scene = self._entry(row, path, ident=path[-1] if mapped else None, n=n)
+            return []
         self._place(("scenes", n), where, scene)
-        return scene
+        return [scene]
 
     def _entry(
         self, row: Mapping[str, JSON], path: Path, *, ident: str | int | None, n: int
@@ -226,9 +221,8 @@ class _Reader:
         shots = next((k for k in row if labels.canonical(k) in _LISTS and isinstance(row[k], list)), None)
         prompt, id_key = self._prompt_key(row), self._id_key(row)
         notes: list[str] = []
-        for name, value in row.items():
-            if value in (None, "") or name == id_key:
-                continue
+        said = {name: value for name, value in row.items() if value not in (None, "") and name != id_key}
+        for name, value in said.items():
             if name == prompt:
                 self._take_prompt(scene, name, value)
             elif not self._take(scene, name, value) and name != shots:
@@ -249,7 +243,7 @@ class _Reader:
 
     def _take_prompt(self, scene: dict[str, JSON], name: str, value: JSON) -> None:
         # A prompt that is an object is sent as it is.
-        scene["prompt"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        scene["prompt"] = _shown(value)
         self.taken[name] = "the prompt"
         kind = _key(name).removesuffix("_prompt")
         if kind in _TYPES:
@@ -305,6 +299,17 @@ class _Reader:
     def _refuse(self, path: Path, message: str, hint: str) -> None:
         where = self.written.get(path, Where(self.file))
         self.problems.append(Problem(where=where, message=message, hint=hint, code="ambiguous"))
+
+
+def _lists_in(value: Mapping[str, JSON]) -> list[str]:
+    """Return the keys of an object that may hold the prompts."""
+    return [key for key in value if labels.canonical(key) in _LISTS and isinstance(value[key], list | dict)]
+
+
+def _id_named(row: Mapping[str, JSON], names: Sequence[str]) -> str | None:
+    """Return the first key of a row that goes by one of the names and holds what can be an id."""
+    fitting = (name for name, value in row.items() if _fits(value))
+    return next((name for name in fitting if labels.canonical(name) in names), None)
 
 
 def _key(name: str) -> str:

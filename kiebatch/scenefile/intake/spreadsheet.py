@@ -40,11 +40,7 @@ def read(text: str, file: str) -> Taken:
     rows, row_lines = _rows(text, file)
     head = [name.strip() for name in rows[0]]
     meanings = [_meaning(name) for name in rows[0]]
-    problems = list(_wide_rows(rows, row_lines, file))
-    if not any(meaning in _PROMPTS for meaning in meanings):
-        named = ", ".join(f"`{name}`" for name in head)
-        hint = "call it Prompt, Visual, Image prompt or Video prompt"
-        problems.append(_problem(file, 0, f"no column holds prompts; the columns are {named}", hint))
+    problems = [*_wide_rows(rows, row_lines, file), *_without_prompts(head, meanings, file)]
     if problems:
         empty = Document(value={"kiebatch": 1, "scenes": []}, places={}, file=file)
         return Taken(document=empty, problems=tuple(problems))
@@ -69,6 +65,13 @@ def _wide_rows(rows: Sequence[Sequence[str]], row_lines: Sequence[int], file: st
         if any(cell.strip() for cell in row[width:]):
             message = f"this row has {len(row)} cells, and the first has {width}"
             yield _problem(file, line, message, "check its quotes")
+
+
+def _without_prompts(head: Sequence[str], meanings: Sequence[str], file: str) -> Iterator[Problem]:
+    if not any(meaning in _PROMPTS for meaning in meanings):
+        named = ", ".join(f"`{name}`" for name in head)
+        hint = "call it Prompt, Visual, Image prompt or Video prompt"
+        yield _problem(file, 0, f"no column holds prompts; the columns are {named}", hint)
 
 
 def _meaning(name: str) -> str:
