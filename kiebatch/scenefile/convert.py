@@ -7,6 +7,7 @@ survive one, else in a fence.  What no heading or bullet can hold goes into the 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -92,7 +93,7 @@ def entry(scene: JSON, column: int) -> str:
     text = _yaml([_scene_in_order(scene)])
     inner = len(text) - len(text.lstrip(" "))
     lines = (line[inner:] if line.strip() else line for line in text.splitlines(keepends=True))
-    return "".join(f"{' ' * column}{line}" if line.strip() else line for line in lines)
+    return textwrap.indent("".join(lines), " " * column)
 
 
 def _yaml(value: JSON) -> str:
@@ -239,8 +240,8 @@ class _Writer:
             return ""
         parts = ["## Characters"]
         for name, given in characters.items():
-            one = {"text": given} if isinstance(given, str) else given
-            written = _character(name, one) if isinstance(one, dict) and _name_fits(name) else []
+            one = {"text": given} if isinstance(given, str) else as_mapping(given)
+            written = _character(name, one)
             if not written:
                 return ""
             parts += written
@@ -264,8 +265,10 @@ class _Writer:
 
     def _opens_group(self, name: str) -> bool:
         """Whether a heading with a group's name is read as that group."""
-        read = self.headings.read(_heading(_headline(name)), "top") if name else None
-        return read is not None and read.kind == "group" and read.text == name
+        if not name:
+            return False
+        read = self.headings.read(_heading(_headline(name)), "top")
+        return (read.kind, read.text) == ("group", name)
 
     def _scene(self, scene: Mapping[str, JSON], level: int, *, field_group: str = "") -> None:
         fields = dict(scene)
@@ -273,12 +276,10 @@ class _Writer:
         if field_group:
             fields["group"] = field_group
         shots, sounds = fields.pop("shots", None), {k: fields.pop(k) for k in SOUNDS if k in fields}
-        apart = None
-        if "voice" in fields and "voiceover" in sounds:
-            apart = fields.pop("voice")  # in the open it would be the speaker's
+        spoken = [fields.pop("voice")] if {"voice", "voiceover"} <= {*fields, *sounds} else []
         self._shot("Scene", fields, level, sounds={k: v for k, v in sounds.items() if isinstance(v, str)})
-        if apart is not None:
-            self.out += [f"{'#' * (level + 1)} Visual", *_bullets([_field("Voice", apart)])]
+        for voice in spoken:  # above, it would be that of the voice-over
+            self.out += [f"{'#' * (level + 1)} Visual", *_bullets([_field("Voice", voice)])]
         for shot in map(as_mapping, as_list(shots)):
             self._shot("Shot", shot, level + 1)
         for key, sound in sounds.items():
@@ -292,11 +293,9 @@ class _Writer:
         visual, notes = _visual_and_notes(shot)
         heading, titled = self._heading(word, shot["id"], title)
         self.out.append(f"{'#' * level} {heading}")
-        loose = []
-        if notes and _note_survives(notes):
+        as_they_are = _note_survives(notes)
+        if as_they_are:
             self.out.append(notes)
-        elif notes:
-            loose = [_fenced_notes(notes)]
         if shot.get("prompt"):
             self.out.append(_words(str(shot["prompt"]), "prompt"))
         items: list[str] = []
@@ -307,7 +306,9 @@ class _Writer:
             items.append(_field("Visual", visual))
         items += _shot_fields(shot)
         items += [_field(_title(key), text) for key, text in (sounds or {}).items() if text.strip()]
-        self.out += _bullets([*items, *loose])
+        if notes and not as_they_are:
+            items.append(_fenced_notes(notes))
+        self.out += _bullets(items)
 
     def _heading(self, word: str, ident: JSON, title: JSON) -> tuple[str, bool]:
         """Return the heading of a scene or shot, and whether it holds the title."""
@@ -364,9 +365,8 @@ def _stands_bare(word: str, ident: JSON) -> bool:
 def _character(name: str, one: Mapping[str, JSON]) -> list[str]:
     """Return a character as a heading with what belongs to it; nothing where Markdown cannot hold it."""
     words, notes = as_text(one.get("text")) or "", as_text(one.get("notes"))
-    given = one.get("references")
-    pictures = given if isinstance(given, list) else [one for one in (given,) if one is not None]
-    if not words.strip() or not all(map(_is_plain_address, pictures)):
+    pictures = _one_or_several(one.get("references"))
+    if not _name_fits(name) or not words.strip() or not all(map(_is_plain_address, pictures)):
         return []
     parts = [f"### {escaped(name)}\n{_words(words, 'text')}"]
     if notes:
@@ -376,6 +376,12 @@ def _character(name: str, one: Mapping[str, JSON]) -> list[str]:
     if pictures:
         parts.append("\n".join(f"![reference]({picture})" for picture in pictures))
     return parts
+
+
+def _one_or_several(value: JSON) -> Sequence[JSON]:
+    if value is None or isinstance(value, list):
+        return value or ()
+    return [value]
 
 
 def _is_plain_address(value: JSON) -> bool:
@@ -450,9 +456,12 @@ def _takes(value: JSON) -> list[str]:
 def _dialogue_text(value: JSON) -> str:
     if not isinstance(value, list):
         return str(value)
-    return "\n".join(
-        f"{one['speaker']}: {one['line']}" if one.get("speaker") else one["line"] for one in value
-    )
+    return "\n".join(_spoken_line(as_mapping(one)) for one in value)
+
+
+def _spoken_line(said: Mapping[str, JSON]) -> str:
+    speaker = said.get("speaker")
+    return f"{speaker}: {said['line']}" if speaker else str(said["line"])
 
 
 def _in_yaml(shot: Mapping[str, JSON]) -> list[str]:
@@ -512,8 +521,14 @@ def _on_a_line(text: str) -> str | None:
 
 
 def _field(label: str, value: JSON) -> str:
-    line = _on_a_line(str(value))
-    return f"- **{label}**: {line}" if line is not None else f"**{label}**:\n\n{_fence(str(value), 'text')}"
+    return _labelled(label, _on_a_line(str(value)), value)
+
+
+def _labelled(label: str, line: str | None, value: JSON) -> str:
+    """Return a field on one line; with a fence below its key where no line can hold the value."""
+    if line is None:
+        return f"**{label}**:\n\n{_fence(str(value), 'text')}"
+    return f"- **{label}**: {line}"
 
 
 def _fence(text: str, info: str) -> str:
@@ -560,6 +575,13 @@ def _item(text: str) -> str | None:
     return f'"{line}"' if unquoted(f'"{text}"') == text else None
 
 
+def _items(values: Sequence[JSON]) -> list[str | None]:
+    """Return texts as the items of a list; None for one alone, which would be read as the value itself."""
+    if len(values) == 1:
+        return [None]
+    return [_item(str(value)) for value in values]
+
+
 def _listed(label: str, values: Sequence[JSON], items: Sequence[str | None]) -> str:
     if values and all(item is not None for item in items):
         return f"- **{label}**:\n" + "\n".join(f"  - {item}" for item in items)
@@ -567,15 +589,15 @@ def _listed(label: str, values: Sequence[JSON], items: Sequence[str | None]) -> 
 
 
 def _names(label: str, value: JSON) -> str:
-    names = [str(v) for v in value] if isinstance(value, list) else [str(value)]
+    names = list(map(str, _one_or_several(value)))
     if all(_on_a_line(n) == n and not re.search(r"[,，、;]", n) for n in names):
         return f"- **{label}**: {', '.join(names)}"
-    return _listed(label, names, [_item(n) if len(names) > 1 else None for n in names])
+    return _listed(label, names, _items(names))
 
 
 def _style_or_negative(label: str, value: JSON) -> str:
     if isinstance(value, list):
-        return _listed(label, value, [_item(str(v)) if len(value) > 1 else None for v in value])
+        return _listed(label, value, _items(value))
     text = str(value)
     if label == "Style" and "," in text:  # words, and no list of names
         return f"**{label}**:\n\n{_fence(text, 'text')}"
@@ -586,8 +608,7 @@ def _media(role: str, value: JSON) -> str:
     label = _title(role)
     if isinstance(value, list):
         return _listed(label, value, [_medium(v) for v in value])
-    line = _medium(value)
-    return f"- **{label}**: {line}" if line is not None else f"**{label}**:\n\n{_fence(str(value), 'text')}"
+    return _labelled(label, _medium(value), value)
 
 
 def _medium(value: JSON) -> str | None:
@@ -596,29 +617,43 @@ def _medium(value: JSON) -> str | None:
         text = str(value)
         whole = text == text.strip() and text.isprintable() and "`" not in text and "  " not in text
         return f"`{text}`" if whole else None
-    text = str(value["shot"])
-    for key in ("take", "output"):
-        if value.get(key) is not None:
-            text += f" {key} {value[key]}"
-    if value.get("frame"):
-        text += f" {value['frame']} frame"
-    if value.get("as"):
-        text += " as task"
-    return f"{text} model {value['model']}" if value.get("model") else text
+    details = (form.format(value[key]) for key, form in _DETAILS if value.get(key))
+    return " ".join([str(value["shot"]), *details])
+
+
+_DETAILS = (
+    ("take", "take {}"),
+    ("output", "output {}"),
+    ("frame", "{} frame"),
+    ("as", "as task"),
+    ("model", "model {}"),
+)
 
 
 def _param(name: str, value: JSON) -> str:
-    line = value if isinstance(value, str) else _yaml(value).strip().removesuffix("...").strip()
-    for text in (line, f'"{line}"'):
-        if isinstance(value, (dict, list)) or "\n" in text or not text.isprintable() or text != text.strip():
-            break
-        try:
-            read = scalar(text, Where("", 1, 1)).plain
-        except Invalid:
-            continue
-        if "`" not in text and text and (type(read), read) == (type(value), value):
+    for text in _as_lines(value):
+        if _reads_back(text, value):
             return f"- `{name}`: {text}"
     return f"- `{name}`:\n\n" + _indented(_fence(_yaml(value).rstrip("\n"), "yaml"))
+
+
+def _as_lines(value: JSON) -> Sequence[str]:
+    """Return how a value may be written behind its key, without quotes and with; nothing where no line holds it."""
+    if isinstance(value, (dict, list)):
+        return ()
+    line = value if isinstance(value, str) else _yaml(value).strip().removesuffix("...").strip()
+    if not line.isprintable() or line != line.strip() or "`" in line:
+        return ()
+    return (line, f'"{line}"')
+
+
+def _reads_back(text: str, value: JSON) -> bool:
+    """Whether a text behind a key is read as exactly this value."""
+    try:
+        read = scalar(text, Where("", 1, 1)).plain
+    except Invalid:
+        return False
+    return bool(text) and (type(read), read) == (type(value), value)
 
 
 def _indented(text: str) -> str:

@@ -7,6 +7,7 @@ else (a list in one line, an anchor that others use), `Invalid` names the place.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 from kiebatch._dataclass import dataclass
@@ -175,10 +176,7 @@ def _span(lines: Sequence[str], key: Where) -> tuple[int, int]:
 def _indented(key: str, value: JSON, column: int) -> str:
     from kiebatch.scenefile import convert
 
-    block = convert.fragment({key: value})
-    return "".join(
-        f"{' ' * column}{line}" if line.strip() else line for line in block.splitlines(keepends=True)
-    )
+    return textwrap.indent(convert.fragment({key: value}), " " * column)
 
 
 # --- text ----------------------------------------------------------------------------------------------
