@@ -258,5 +258,9 @@ def shortened(text: str, most: int) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the hint for a misspelt word: "did you mean `prompt`?", or nothing where no known word is near."""
-    near = nearest(word, known)
-    return f"did you mean `{near}`?" if near else ""
+    return suggested(nearest(word, known))
+
+
+def suggested(word: str) -> str:
+    """Return the hint that names the word that was meant; nothing where there is none."""
+    return f"did you mean `{word}`?" if word else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
-from kiebatch.errors import Invalid, nearest
+from kiebatch.errors import Invalid, did_you_mean
 from kiebatch.model import LocalFile, Media, RoleMedia, ShotOutput
 from kiebatch.prompts.presets import InputPattern, Preset, Status
 
@@ -36,11 +36,8 @@ class Presets:
         for preset in self.all:
             if preset.key == key:
                 return preset
-        near = nearest(key, [preset.key for preset in self.all])
-        raise Invalid(
-            f"there is no preset `{key}`",
-            hint=f"did you mean `{near}`?" if near else "`kiebatch presets` lists them",
-        )
+        near = did_you_mean(key, [preset.key for preset in self.all])
+        raise Invalid(f"there is no preset `{key}`", hint=near or "`kiebatch presets` lists them")
 
     def choose(self, model: Model, pattern: InputPattern, key: str = "") -> Choice:
         """Return the preset that a job gets: the one that is named, else the model's for such an input, else the model's.

@@ -216,12 +216,13 @@ def _shot(source: Source, spec: ShotSpec, maker: Jobs) -> Shot:
     raw = spec.raw
     jobs = maker.of(spec)
     said = wording(source, spec)
-    is_scene = spec.shot is None  # then title, notes and dialogue are the scene's
+    # Where a scene is its own shot, title, notes and dialogue are the scene's.
+    own: ShotValues = {} if spec.shot is None else raw
     return Shot(
         id=spec.shot,
         kind=spec.kind,
-        title="" if is_scene else raw.get("title", ""),
-        notes="" if is_scene else _notes(raw),
+        title=own.get("title", ""),
+        notes=_notes(own),
         prompt=jobs[0].prompt if jobs else spec.prompt,
         words=said.words,
         described=said.described,
@@ -230,7 +231,7 @@ def _shot(source: Source, spec: ShotSpec, maker: Jobs) -> Shot:
         duration_s=spec.seconds,
         led=maker.leading.of(spec) if raw.get("duration") == VOICE else None,
         **_picture_text(raw),
-        lines=() if is_scene else _lines(raw),
+        lines=_lines(own),
         skip=spec.skip,
         takes=spec.takes,
         file=str(raw.get("file") or ""),

@@ -451,5 +451,7 @@ def _words(model: Model, ask: Ask, built: Built) -> tuple[str, ...]:
 
 
 def _stable_seed(model: Model, built: Built) -> str:
-    name = model.fields["seed"].name if "seed" in model.fields else ""
-    return name if name in built.authored else ""
+    field = model.fields.get("seed")
+    if field is None or field.name not in built.authored:
+        return ""
+    return field.name

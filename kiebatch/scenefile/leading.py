@@ -98,11 +98,13 @@ class Leading:
 
     def _estimate(self, voice: ShotSpec, rates: Rates) -> float:
         text = with_variables(self.source, voice.prompt)
-        model = voice.models[0][1] if voice.models else None
         params = voice.raw.get("params", {})
         language = str(voice.raw.get("language") or params.get("language_code") or "")
-        name = voice_id(model, Ask(voice=voice.raw.get("voice"), params=params)) if model else ""
-        return round(rates.seconds(text, model.id if model else "", name, language), 2)
+        if not voice.models:
+            return round(rates.seconds(text, "", "", language), 2)
+        model = voice.models[0][1]
+        name = voice_id(model, Ask(voice=voice.raw.get("voice"), params=params))
+        return round(rates.seconds(text, model.id, name, language), 2)
 
 
 def _follows_scene(spec: ShotSpec) -> bool:
@@ -118,7 +120,9 @@ def possible_s(model: Model, ask: Ask) -> Sequence[float]:
         return ()
     said = {**ask.default_params, **ask.params}
     chosen = seconds(str(said.get(field.name) or said.get("duration") or ""))
-    return (chosen,) if chosen else lengths(model.properties.get(field.name) or {})
+    if chosen:
+        return (chosen,)
+    return lengths(model.properties.get(field.name) or {})
 
 
 def open_job(job: Job, led: Led, found: Sequence[tuple[float, Job]]) -> Job:

@@ -115,13 +115,15 @@ class _Walk:
         params = _child(node, "params")
         given = _values(params)
         moved = way.moved(given)
-        # What the way sets for every job goes to the model's own line, not to each part below it.
-        spared = set() if own else set(_set(way)) - set(given)
-        wanted = {name: value for name, value in moved.params.items() if name not in spared}
+        wanted = dict(moved.params)
+        if not own:
+            # What the way sets for every job goes to the model's own line, not to each part below it.
+            for name in set(_set(way)) - set(given):
+                wanted.pop(name, None)
         if moved.lost:
             line = (params or node).start_mark.line + 1
             self.changes.append(Change(line, way.old.id, way.new.id, moved.lost))
-        if params is not None and dict(wanted) != given:
+        if params is not None and wanted != given:
             self._replace(params, _flow(wanted))
         elif params is None and own and wanted and model is not None:
             self._insert_params(node, model, wanted)

@@ -17,7 +17,7 @@ from kiebatch.errors import did_you_mean, nearest
 from kiebatch.model import Path
 from kiebatch.scenefile.placeholders import unfilled
 from kiebatch.scenefile.shots import ShotSpec
-from kiebatch.scenefile.source import Source, listed
+from kiebatch.scenefile.source import Source, listed, placed_names
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}|[{}]")
 # What may be a key of `styles`, `characters` or `vars`; `{2}`, `{a b}` and `{"a"` are braces.
@@ -188,8 +188,7 @@ class _Prompt:
             return []
         names, path = self.source.setting(self.spec, self.model.modality, "characters")
         found: list[tuple[str, Path]] = []
-        for i, name in enumerate(listed(names)):
-            place = (*path, i) if isinstance(names, list) else path
+        for name, place in placed_names(names, path):
             if name not in self.source.characters:
                 message = f"shot `{self.spec.name}`: there is no character `{name}`"
                 hint = did_you_mean(name, self.source.characters)
@@ -217,8 +216,7 @@ class _Prompt:
         source, spec = self.source, self.spec
         style, path = source.setting(spec, self.model.modality, "style")
         found: list[Part] = []
-        for i, name in enumerate(listed(style)):
-            place = (*path, i) if isinstance(style, list) else path
+        for name, place in placed_names(style, path):
             if name in source.styles:
                 text = with_variables(source, source.styles[name]).strip()
                 found.append(Part(text, Origin.STYLE, name, ("styles", name)))

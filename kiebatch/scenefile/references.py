@@ -11,7 +11,7 @@ from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
 from kiebatch.errors import counted, did_you_mean
 from kiebatch.model import ROLES, LocalFile, Modality, Path, Ref, Role, RoleMedia, ShotOutput, WebURL
-from kiebatch.scenefile.shape import MediaValue, Medium, ShotRef
+from kiebatch.scenefile.shape import MediaValue, Medium, ShotRef, media_of
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import Source
 
@@ -80,8 +80,7 @@ class References:
         """Return the shots that a shot starts from without naming a take, and that nobody has picked."""
         found = []
         for role in ROLES:
-            value = spec.raw.get(role)
-            for one in value if isinstance(value, list) else [value]:
+            for one in media_of(spec.raw.get(role)):
                 if one is None or isinstance(one, str) or one.get("take") or "#" in str(one.get("shot", "")):
                     continue
                 base = str(one["shot"]).partition("@")[0]
@@ -90,9 +89,8 @@ class References:
         return tuple(dict.fromkeys(found))
 
     def _of_role(self, spec: ShotSpec, role: Role, value: MediaValue, path: Path) -> list[RoleMedia]:
-        values = value if isinstance(value, list) else [value]
         found: list[RoleMedia] = []
-        for i, one in enumerate(values):
+        for i, one in enumerate(media_of(value)):
             if one is None:
                 continue
             place = (*path, i) if isinstance(value, list) else path

@@ -6,7 +6,7 @@ missing then, and an item of a list is None, so that the places of the others st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypedDict
 
 from kiebatch.model import JSON, Enhance, SceneId, as_form
@@ -150,6 +150,11 @@ class FileValues(TypedDict, total=False):
     tags: Names
     ignore_warnings: list[str | None]
     scenes: list[SceneValues | None]
+
+
+def media_of(value: MediaValue | None) -> Sequence[Medium | None]:
+    """Return the one medium that a value is, or those of its list."""
+    return value if isinstance(value, list) else [value]
 
 
 def picked(values: ShotValues, keys: Collection[str]) -> ShotValues:

@@ -218,13 +218,16 @@ class Source:
         if name == "negative_prompt":
             found = next((path for _, path in self.negatives(spec, modality)), None)
         elif head == "params" and rest:
-            written = ((*base, rest) for base in self._params_paths(spec, modality))
-            found = next((path for path in written if path in self.document.places), None)
+            found = self._place_of_param(spec, modality, rest)
         return found or self._place(spec, modality, head)
 
     def _place(self, spec: ShotSpec, modality: Modality, key: str) -> Path:
         given = (path for values, path in self._levels(spec, modality, key) if values.get(key) is not None)
         return next(((*path, key) for path in given), spec.path)
+
+    def _place_of_param(self, spec: ShotSpec, modality: Modality, name: str) -> Path | None:
+        written = ((*base, name) for base in self._params_paths(spec, modality))
+        return next((path for path in written if path in self.document.places), None)
 
     def _params_paths(self, spec: ShotSpec, modality: Modality) -> tuple[Path, ...]:
         return (
@@ -268,6 +271,13 @@ def listed(value: JSON) -> list[str]:
     if value is None:
         return []
     return [str(v) for v in value if v is not None] if isinstance(value, list) else [str(value)]
+
+
+def placed_names(value: JSON, path: Path) -> list[tuple[str, Path]]:
+    """Return the one name that a value is, or each of its list, with its place."""
+    if isinstance(value, list):
+        return [(name, (*path, i)) for i, name in enumerate(listed(value))]
+    return [(name, path) for name in listed(value)]
 
 
 def _as_text(variables: Mapping[str, JSON]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import re
 from kiebatch._dataclass import dataclass
 from kiebatch.model import Character, LocalFile, Modality, Ref, ShotOutput, Slot, WebURL
 from kiebatch.scenefile.prompts import is_json_object, with_variables
-from kiebatch.scenefile.shape import MediaValue, ShotRef
+from kiebatch.scenefile.shape import MediaValue, ShotRef, media_of
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import PICTURED, Source, listed
 
@@ -105,7 +105,7 @@ def characters(source: Source) -> dict[str, Character]:
 
 def _pictures(source: Source, value: MediaValue) -> list[Ref]:
     found: list[Ref] = []
-    for one in value if isinstance(value, list) else [value]:
+    for one in media_of(value):
         if isinstance(one, str) and one in source.references:
             found += _pictures(source, source.references[one])
         elif isinstance(one, str):

@@ -220,19 +220,26 @@ class _Reader:
         scene: dict[str, JSON] = {"id": self._ident(row, ident, n)}
         shots = next((k for k in row if labels.canonical(k) in _LISTS and isinstance(row[k], list)), None)
         prompt, id_key = self._prompt_key(row), self._id_key(row)
-        notes: list[str] = []
         said = {name: value for name, value in row.items() if value not in (None, "") and name != id_key}
-        for name, value in said.items():
-            if name == prompt:
-                self._take_prompt(scene, name, value)
-            elif not self._take(scene, name, value) and name != shots:
-                self.noted[name] = None
-                notes.append(f"{name}: {_shown(value)}")
+        notes = [f"{name}: {_shown(said[name])}" for name in self._take_all(scene, said, prompt, shots)]
         if shots is not None:
             scene["shots"] = self._shots(as_list(row[shots]), (*path, shots))
         if notes:
             scene["notes"] = "\n".join(filter(None, (as_text(scene.get("notes")), *notes)))
         return scene
+
+    def _take_all(
+        self, scene: dict[str, JSON], said: Mapping[str, JSON], prompt: str, shots: str | None
+    ) -> list[str]:
+        """Take the values of an entry, and return the names of those that no key can hold."""
+        left: list[str] = []
+        for name, value in said.items():
+            if name == prompt:
+                self._take_prompt(scene, name, value)
+            elif not self._take(scene, name, value) and name != shots:
+                left.append(name)
+        self.noted |= dict.fromkeys(left)
+        return left
 
     def _shots(self, rows: Sequence[JSON], path: Path) -> list[JSON]:
         found: list[JSON] = []

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kiebatch.errors import Invalid, Where
+from kiebatch.errors import Invalid, Where, suggested
 from kiebatch.scenefile.durations import seconds
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.drafts import PROMPTS, ROLES, SOUNDS, Body, Entry
@@ -121,7 +121,7 @@ class Fields:
         near = self.keys.misspelt(entry.label, 0 if entry.style == "bold" else 5)
         if near and not self.marks.aside and self.keys.key(near) not in labels.NEVER_SENT:
             self.marks.problems.error(
-                entry.at, f"unknown key `{entry.label}`", hint=f"did you mean `{near}`?", code="unknown-key"
+                entry.at, f"unknown key `{entry.label}`", hint=suggested(near), code="unknown-key"
             )
         elif labels.NEAR_PROMPT.search(entry.label.strip()):
             self.warn_near_prompt(entry.label, entry.at)
@@ -129,7 +129,7 @@ class Fields:
             self.marks.problems.warning(
                 entry.at,
                 f"`{entry.label}` is not a key kiebatch knows; it is kept as a note and not sent",
-                hint=f"did you mean `{near}`?" if near else "",
+                hint=suggested(near),
                 code="unknown-key",
             )
         body.note(self._noted(entry, children), self.page.start_of(entry.first), tight=True)
@@ -428,7 +428,7 @@ class Fields:
             text, {"image": "image", "video": "video", "videoclip": "video_clip", "audio": "audio"}
         )
         if near:
-            self.marks.problems.error(where, f"unknown type `{text}`", hint=f"did you mean `{near}`?")
+            self.marks.problems.error(where, f"unknown type `{text}`", hint=suggested(near))
             return None
         self.marks.problems.warning(
             where,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kiebatch.errors import Invalid, Where
+from kiebatch.errors import Invalid, Where, suggested
 from kiebatch.scenefile import comments
 from kiebatch.scenefile import document as yaml_document
 from kiebatch.scenefile.markdown import labels
@@ -57,8 +57,7 @@ class FrontMatter:
         elif key in _FLAT:
             self._default(key, value, at)
         elif near := labels.misspelt(name, _OLD_TOP):
-            hint = f"did you mean `{near}`?"
-            self.problems.error(at, f"unknown key `{name}`", hint=hint, code="unknown-key")
+            self.problems.error(at, f"unknown key `{name}`", hint=suggested(near), code="unknown-key")
         else:
             self._note(name, value, at)
 

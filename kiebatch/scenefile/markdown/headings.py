@@ -57,11 +57,14 @@ def _begins(words: Sequence[str]) -> re.Pattern[str]:
 def _of_a_word(text: str, clean: str, depth: str) -> Heading | None:
     """Return the heading that is one known word: a part or key of a scene, or a section of the file."""
     name = labels.canonical(clean)
-    if depth != "scene":
-        return Heading("section", text, name=labels.SECTIONS[name]) if name in labels.SECTIONS else None
-    if name in labels.PARTS:
-        return Heading("part", text, name=labels.PARTS[name])
-    return Heading("label", text, name=labels.KEYS[name]) if name in labels.KEYS else None
+    for kind, known in _INSIDE if depth == "scene" else _OUTSIDE:
+        if name in known:
+            return Heading(kind, text, name=known[name])
+    return None
+
+
+_INSIDE = (("part", labels.PARTS), ("label", labels.KEYS))
+_OUTSIDE = (("section", labels.SECTIONS),)
 
 
 class Headings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from kiebatch.errors import Problems
+from kiebatch.errors import Problems, suggested
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.prose import Placed, without_marks
 
@@ -106,7 +106,7 @@ class Keys:
                 self.problems.error(
                     target.where,
                     f"`labels` names `{target.value}`, which is not a key",
-                    hint=f"did you mean `{near}`?" if near else "",
+                    hint=suggested(near),
                     code="unknown-key",
                 )
 

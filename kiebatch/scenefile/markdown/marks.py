@@ -69,8 +69,8 @@ class Marks:
         return text.startswith("[!") or (found is not None and found.key == "notes")
 
     def fence_key(self, block: Block) -> str:
-        word = block.info.split()[0] if block.info.split() else ""
-        key = self.keys.keys.get(labels.canonical(word.strip("{}.")), "") if word else ""
+        word = next(iter(block.info.split()), "")
+        key = self.keys.keys.get(labels.canonical(word.strip("{}.")), "")
         return key if key in _FENCES else ""
 
     def fenced(self, block: Block) -> Placed:

@@ -23,11 +23,14 @@ class Page:
         return self.start_of(block.first)
 
     def start_of(self, line: int) -> Where:
-        text = self.lines[line] if line < len(self.lines) else ""
+        text = self._line(line)
         return self.place(line, len(text) - len(text.lstrip()))
 
+    def _line(self, line: int) -> str:
+        return self.lines[line] if line < len(self.lines) else ""
+
     def indent(self, line: int) -> int:
-        text = self.lines[line].expandtabs(4) if line < len(self.lines) else ""
+        text = self._line(line).expandtabs(4)
         return len(text) - len(text.lstrip())
 
     def source(self, first: int, last: int) -> str:

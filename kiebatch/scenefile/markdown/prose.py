@@ -89,8 +89,7 @@ class Placed:
     @property
     def shots(self) -> list[Placed]:
         """The shots of a scene."""
-        shots = self.group.get("shots")
-        return shots.each if shots is not None else []
+        return items_of(self.group.get("shots"))
 
     @property
     def id(self) -> SceneId:
@@ -111,6 +110,11 @@ class Placed:
 def group_of(placed: Placed | None) -> dict[str, Placed]:
     """Return what a mapping holds; nothing where it is not there, or is something else."""
     return placed.value if placed is not None and isinstance(placed.value, dict) else {}
+
+
+def items_of(placed: Placed | None) -> list[Placed]:
+    """Return the items of a list, or the one value; nothing where it is not there."""
+    return placed.each if placed is not None else []
 
 
 class Literal(str):
@@ -188,7 +192,7 @@ class Block:
     @property
     def lead(self) -> str:
         """The text of the paragraph that a quote or list item begins with; nothing where it begins otherwise."""
-        first = self.children[0] if self.children else None
+        first = next(iter(self.children), None)
         return first.text if first and first.kind == "para" else ""
 
     @property
@@ -399,13 +403,15 @@ def chinese_number(text: str) -> str:
     tens, found, ones = text.partition("十")
     if not found:
         return "".join(str(_CJK_DIGITS[c]) for c in text)
-    return str((_CJK_DIGITS.get(tens, 1) if tens else 1) * 10 + (_CJK_DIGITS.get(ones, 0) if ones else 0))
+    return str(_CJK_DIGITS.get(tens, 1) * 10 + _CJK_DIGITS.get(ones, 0))
 
 
 def identity(text: str) -> int | str:
     """Return an id: a whole number where it is one (`01` is scene 1), else a word."""
-    number = numbers.whole(text) if text.isascii() and text.isdecimal() else None
-    return text if number is None else number
+    if text.isascii() and text.isdecimal():
+        number = numbers.whole(text)
+        return text if number is None else number
+    return text
 
 
 def one_line(lines: Iterable[str]) -> str:
@@ -425,7 +431,9 @@ def code_span(text: str) -> str:
 
 
 def flow(value: JSON) -> str:
-    return str(value) if not isinstance(value, list) else ", ".join(str(v) for v in value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
 
 
 def without_marks(text: str) -> str:

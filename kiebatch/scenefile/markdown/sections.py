@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from kiebatch.errors import Where
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.drafts import PROMPTS, Body
-from kiebatch.scenefile.markdown.prose import Block, Placed, flow, group_of, inline, tidy, unquoted
+from kiebatch.scenefile.markdown.prose import Block, Placed, flow, group_of, inline, items_of, tidy, unquoted
 from kiebatch.scenefile.markdown.reader import Reader
 from kiebatch.scenefile.markdown.values import name_of, params_of, put
 
@@ -343,7 +343,7 @@ class Sections:
             self.marks.aside = False
             self.reader.bodies.take_images(block, body)
             found = body.fields.get("references")
-            entry.media += found.each if found is not None else []
+            entry.media += items_of(found)
         else:
             return False
         return True

@@ -10,7 +10,7 @@ from typing import TypeGuard
 from kiebatch.model import SceneId, Slot
 from kiebatch.scenefile.markdown import labels
 from kiebatch.scenefile.markdown.drafts import ROLES, SOUNDS
-from kiebatch.scenefile.markdown.prose import Literal, Placed, Value, group_of, identity
+from kiebatch.scenefile.markdown.prose import Literal, Placed, Value, group_of, identity, items_of
 
 _MEDIA_ENDING = re.compile(
     r"(?i)\.(png|jpe?g|jfif|webp|gif|avif|bmp|tiff?|heic|svg|mp4|mov|webm|mkv|avi|m4v|mp3|wav|m4a|ogg|flac|aac)$"
@@ -86,12 +86,16 @@ class _Settling:
 
     def _named(self, placed: Placed, *, may_be_several: bool) -> None:
         if may_be_several and _means_more(placed.value):
-            parts = [part.strip() for part in placed.value.split(",")]
-            if len(parts) > 1 and all(labels.canonical(part) in self.names for part in parts):
-                placed.value = [Placed(part, placed.where) for part in parts]
+            self._split(placed, placed.value)
         for name in placed.each:
             if _means_more(name.value):
                 name.value = self._name(name.value) or name.value
+
+    def _split(self, placed: Placed, text: str) -> None:
+        """Make a list of `storm, calm` where every part of it is a name."""
+        parts = [part.strip() for part in text.split(",")]
+        if len(parts) > 1 and all(labels.canonical(part) in self.names for part in parts):
+            placed.value = [Placed(part, placed.where) for part in parts]
 
     def _name(self, text: str) -> str:
         return self.names.get(text) or self.names.get(labels.canonical(text), "")
@@ -114,8 +118,7 @@ def _means_more(value: Value) -> TypeGuard[str]:
 
 
 def _scenes(root: Placed) -> list[Placed]:
-    scenes = root.group.get("scenes")
-    return scenes.each if scenes is not None else []
+    return items_of(root.group.get("scenes"))
 
 
 def _slots(scene: Placed) -> Iterator[str]:
@@ -139,7 +142,7 @@ def shot_output(
     `slots` gives the written names of the file's shots by their casefolded form; `scene` is where the text is.
     """
     text = text.strip()
-    if _SCHEME.match(text) or (_MEDIA_ENDING.search(text) and text.casefold() not in slots):
+    if _is_address(text, slots):
         return None
     rest, details = _cut_details(text)
     rest = _without_words(" ".join(rest.replace(",", " ").split()))
@@ -149,6 +152,12 @@ def shot_output(
     if name or details or _LIKE_A_SHOT.fullmatch(rest):
         return {"shot": name or rest, **details}
     return None
+
+
+def _is_address(text: str, slots: Mapping[str, str]) -> bool:
+    if _SCHEME.match(text):
+        return True
+    return bool(_MEDIA_ENDING.search(text)) and text.casefold() not in slots
 
 
 def _cut_details(text: str) -> tuple[str, dict[str, int | str]]:

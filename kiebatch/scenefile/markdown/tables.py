@@ -214,8 +214,7 @@ def _with_ids(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[
     scene = meanings.get("scene")
     if "id" in meanings or (scene is not None and _all_ids(rows, scene)):
         return found
-    later = (i for i, c in enumerate(found) if labels.canonical(c.label) in labels.LATER_ID_COLUMNS)
-    ids = next((i for i in later if _all_ids(rows, i)), None)
+    ids = _later_ids(found, rows)
     if ids is not None:
         found[ids] = Column("id", found[ids].label)
         if scene is not None:
@@ -232,6 +231,11 @@ def _without_repeats(columns: Sequence[Column]) -> list[Column]:
         found.append(Column("", column.label) if again else column)
         seen.add(column.meaning)
     return found
+
+
+def _later_ids(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int | None:
+    later = (i for i, c in enumerate(columns) if labels.canonical(c.label) in labels.LATER_ID_COLUMNS)
+    return next((i for i in later if _all_ids(rows, i)), None)
 
 
 def _all_ids(rows: Sequence[Sequence[str]], column: int) -> bool:
