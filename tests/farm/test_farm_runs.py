@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from bench.farm import Farm
 from bench.waiting import until
+from kiebatch.running import Outcome
 from kiebatch.team import accounts
 from support.film import TWO_SHOTS, Film
 from support.ledgers import ACCOUNT
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.needs("postgres")
 
 
 @pytest.fixture
-def farm(film: Film, team_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def farm(film: Film, team_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
     accounts.init(team_url, ACCOUNT, cap=100, lease_s=30)
     found = Farm(team_url, tmp_path, film.sim.url, "image", scale=0.05)
     found.store.mkdir()
@@ -29,7 +31,7 @@ def farm(film: Film, team_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found.stop()
 
 
-def run(film: Film, farm: Farm) -> Any:
+def run(film: Film, farm: Farm) -> Outcome:
     return film.run(store=farm.store.as_uri())
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 from bench.farm import Farm
 from kiebatch.farm import Pace
-from kiebatch.farm.database import Database
+from kiebatch.farm.database import Database, Db
 from kiebatch.farm.rows import UnitRows
 from kiebatch.farm.upkeep import Upkeep
-from kiebatch.units import Failed, Made, Order
+from kiebatch.units import Ended, Failed, Made, Order
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -24,10 +26,10 @@ def farm(team_url: str, tmp_path: Path) -> Farm:
     return Farm(team_url, tmp_path, "https://media.example", "image")
 
 
-def kept(farm: Farm, scenario: Callable[[Database, UnitRows, Upkeep], Awaitable[Any]]) -> Any:
+def kept(farm: Farm, scenario: Callable[[Database, UnitRows, Upkeep], Awaitable[T]]) -> T:
     """Run a scenario over a farm's rows; its minute has passed at once."""
 
-    async def run() -> Any:
+    async def run() -> T:
         database = Database(farm.database)
         async with database.opened():
             rows = UnitRows(database)
@@ -91,7 +93,7 @@ def test_the_unit_of_a_dead_worker_is_queued_once_more(farm: Farm) -> None:
 def test_a_unit_that_ended_three_workers_is_parked_and_told_to_who_waits(farm: Farm) -> None:
     (order,) = farm.prepare(1)
 
-    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> Any:
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> tuple[Order | None, Ended]:
         await rows.ask([order])
         for _ in range(3):
             await taken(database, rows, order)
@@ -110,7 +112,9 @@ def test_a_unit_that_ended_three_workers_is_parked_and_told_to_who_waits(farm: F
 def test_a_unit_is_not_blamed_for_the_death_of_a_worker_that_did_others_too(farm: Farm) -> None:
     (order,) = farm.prepare(1)
 
-    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> Any:
+    async def scenario(
+        database: Database, rows: UnitRows, upkeep: Upkeep
+    ) -> tuple[Order | None, bool, Order | None]:
         await rows.ask([order])
         await taken(database, rows, order, alone=False)
         await upkeep.reap()
@@ -129,7 +133,7 @@ def test_a_unit_is_not_blamed_for_the_death_of_a_worker_that_did_others_too(farm
 def test_a_unit_is_not_parked_where_workers_die_whatever_they_do(farm: Farm) -> None:
     order, *others = farm.prepare(5)
 
-    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> Any:
+    async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> Order | None:
         for other in others:
             await rows.ask([other])
             await taken(database, rows, other)
@@ -148,7 +152,7 @@ def test_a_unit_is_queued_with_its_row_or_not_at_all(farm: Farm) -> None:
     (order,) = farm.prepare(1)
 
     async def scenario(database: Database, rows: UnitRows, upkeep: Upkeep) -> None:
-        async def interrupted(db: Any) -> None:
+        async def interrupted(db: Db) -> None:
             await rows.ask_in(db, [order])
             raise KeyError("the program ends before the commit")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,10 +20,10 @@ URL = "https://tempfile.aiquickdraw.com/r/1.mp4"
 OTHER = "https://tempfile.aiquickdraw.com/r/2.mp4"
 ECHO = "https://tempfile.redpandaai.co/kieai/1/input.png"  # what a record repeats of its input
 
-Data = dict[str, Any]
+Data = dict[str, JSON]
 
 
-def reply(data: Any, code: int = 200, message: str = "success") -> Reply:
+def reply(data: JSON, code: int = 200, message: str = "success") -> Reply:
     return Reply(http_status=200, code=code, message=message, data=data, body={"code": code})
 
 
@@ -44,7 +43,7 @@ class Situations:
     job_input: Data = field(default_factory=dict)
 
 
-def market(state: str, result: Any = "", **more: Any) -> Data:
+def market(state: str, result: JSON = "", **more: JSON) -> Data:
     param = json.dumps({"input": json.dumps({"image_url": ECHO}), "model": "m"})
     record = {
         "taskId": "t",
@@ -111,7 +110,7 @@ MARKET = Situations(
 )
 
 
-def flagged(flag: Any, response: Any = None, **more: Any) -> Data:
+def flagged(flag: JSON, response: JSON = None, **more: JSON) -> Data:
     """Return a record of the families that tell their state by a number."""
     record = {"taskId": "t", "paramJson": json.dumps({"inputImage": ECHO}), "response": response}
     return record | {"successFlag": flag, "errorCode": None, "errorMessage": None, "createTime": 1} | more
@@ -197,8 +196,8 @@ VEO_4K = Situations(
 )
 
 
-def runway(state: str, video: Any = None, **more: Any) -> Data:
-    record = {"taskId": "t", "parentTaskId": "", "generateParam": {"prompt": "x", "imageUrl": ECHO}}
+def runway(state: str, video: JSON = None, **more: JSON) -> Data:
+    record: Data = {"taskId": "t", "parentTaskId": "", "generateParam": {"prompt": "x", "imageUrl": ECHO}}
     return record | {"state": state, "videoInfo": video, "failCode": 0, "failMsg": "", "expireFlag": 0} | more
 
 
@@ -238,14 +237,14 @@ ALEPH = Situations(
 )
 
 
-def suno(status: str, *tracks: Data, **more: Any) -> Data:
-    record = {
+def suno(status: str, *tracks: Data, **more: JSON) -> Data:
+    record: Data = {
         "taskId": "t",
         "parentMusicId": "",
         "param": json.dumps({"uploadUrl": ECHO}),
         "type": "GENERATE",
     }
-    response = {"taskId": "t", "sunoData": list(tracks)}
+    response: Data = {"taskId": "t", "sunoData": list(tracks)}
     return record | {"status": status, "response": response, "errorCode": None, "errorMessage": None} | more
 
 
@@ -284,14 +283,10 @@ SUNO = Situations(
 )
 
 
-def lyrics(status: str, *texts: str, **more: Any) -> Data:
+def lyrics(status: str, *texts: str, **more: JSON) -> Data:
     items = [{"text": text, "title": "Sea", "status": "complete", "errorMessage": ""} for text in texts]
-    return {
-        "taskId": "t",
-        "response": {"taskId": "t", "data": items},
-        "status": status,
-        "type": "LYRICS",
-    } | more
+    response: Data = {"taskId": "t", "data": items}
+    return {"taskId": "t", "response": response, "status": status, "type": "LYRICS", **more}
 
 
 LYRICS = Situations(
@@ -307,8 +302,8 @@ LYRICS = Situations(
 )
 
 
-def converted(flag: Any, response: Any = None, **more: Any) -> Data:
-    record = {"taskId": "t", "musicId": "m", "callbackUrl": ECHO, "musicIndex": 0, "successFlag": flag}
+def converted(flag: JSON, response: JSON = None, **more: JSON) -> Data:
+    record: Data = {"taskId": "t", "musicId": "m", "callbackUrl": ECHO, "musicIndex": 0, "successFlag": flag}
     return record | {"response": response, "errorCode": None, "errorMessage": None} | more
 
 
@@ -352,7 +347,10 @@ COVER = Situations(
     failed=[(converted(3, errorCode=500, errorMessage="x"), "500", "x")],
     unknown=lambda word: converted(word),
 )
-NOTES = {"state": "complete", "instruments": [{"name": "Drums", "notes": [{"pitch": 73, "start": "0.2"}]}]}
+NOTES: Data = {
+    "state": "complete",
+    "instruments": [{"name": "Drums", "notes": [{"pitch": 73, "start": "0.2"}]}],
+}
 MIDI = Situations(
     running=[converted(0), converted("0", midiData=None)],
     one=[converted(1, midiData=NOTES), converted("1", midiData=NOTES)],
@@ -630,7 +628,7 @@ GARBAGE = st.recursive(
 
 
 @given(GARBAGE, st.sampled_from([200, 400, 404, 422, 500, 501]))
-def test_garbage_never_breaks_a_family_and_gives_no_output_but_urls_and_texts(data: Any, code: int) -> None:
+def test_garbage_never_breaks_a_family_and_gives_no_output_but_urls_and_texts(data: JSON, code: int) -> None:
     for endpoint in families.all_endpoints():
         status = endpoint.status(reply(data, code))
         endpoint.task(reply(data, code), {"taskId": "t"})
