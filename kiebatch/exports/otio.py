@@ -12,7 +12,7 @@ import math
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -306,8 +306,7 @@ def compare(edited: Edited, film: Film) -> Edit:
     `Invalid` when it shows none of the film's shots.
     """
     known = {shot.name for shot in film.shots}
-    by_file = _shots_by_file(film) | {name: name for name in known}
-    named = [replace(clip, shot=by_file.get(clip.shot, clip.shot)) for clip in edited.clips]
+    named = _named(edited.clips, film)
     clips = [clip for clip in named if clip.shot in known]
     if not clips:
         raise Invalid(
@@ -319,14 +318,24 @@ def compare(edited: Edited, film: Film) -> Edit:
         lengths[clip.shot] = lengths.get(clip.shot, 0.0) + clip.seconds
     order = list(lengths)
     counts = Counter(clip.shot for clip in clips)
-    unknown = dict.fromkeys(clip.shot for clip in named if clip.shot and clip.shot not in known)
     changes = (
         *(Change(what="repeated", shot=name) for name in order if counts[name] > 1),
         *_other_lengths(film, clips, lengths),
         *_moves(film, order),
-        *(Change(what="unknown", shot=name) for name in unknown),
+        *_unknown(named, known),
     )
     return Edit(lengths=lengths, order=tuple(order), changes=changes)
+
+
+def _named(clips: Iterable[Placed], film: Film) -> list[Placed]:
+    """Return clips by the names of their shots; one that is called by a file of the film is that file's shot."""
+    names = _shots_by_file(film) | {shot.name: shot.name for shot in film.shots}
+    return [replace(clip, shot=names.get(clip.shot, clip.shot)) for clip in clips]
+
+
+def _unknown(clips: Iterable[Placed], known: Container[str]) -> Iterator[Change]:
+    names = dict.fromkeys(clip.shot for clip in clips if clip.shot and clip.shot not in known)
+    return (Change(what="unknown", shot=name) for name in names)
 
 
 def _other_lengths(film: Film, clips: Sequence[Placed], lengths: Mapping[str, float]) -> Iterator[Change]:
