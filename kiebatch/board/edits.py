@@ -79,10 +79,12 @@ def with_take(text: str, file: str, scene: SceneId, shot: ShotId, takes: int, pr
 
 def more_takes(old: JSON, takes: int, prompt: str = "") -> JSON:
     """Return the value of `takes` for one more than `takes`: a number, or a list where some take has its own words."""
-    if not prompt and not isinstance(old, list):
+    own: JSON = {"prompt": prompt} if prompt else None
+    if isinstance(old, list):
+        return [*old, own]
+    if not prompt:
         return takes + 1
-    entries = list(old) if isinstance(old, list) else [None] * takes
-    return [*entries, {"prompt": prompt} if prompt else None]
+    return [*[None] * takes, own]
 
 
 def diff(old: str, new: str, name: str) -> str:

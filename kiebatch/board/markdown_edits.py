@@ -106,7 +106,7 @@ def _in_fence(lines: list[str], first: int, text: str) -> Iterator[list[str]]:
     runs = re.findall(rf"{re.escape(ticks[0])}+", text)
     fence = ticks[0] * max(len(ticks), *(len(run) + 1 for run in runs), 3)
     body = _indented(text, indent)
-    end = [] if last == len(lines) else [lines[last].replace(ticks, fence, 1)]
+    end = [line.replace(ticks, fence, 1) for line in lines[last : last + 1]]
     yield [*lines[:first], f"{indent}{fence}{opening['info']}", *body, *end, *lines[last + 1 :]]
 
 

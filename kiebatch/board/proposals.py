@@ -44,7 +44,9 @@ class Proposals:
         opened = self._live.opened
         job = _job(opened, slot)
         found: dict[str, JSON] = {"prompt": Source(opened).prompt(job.slot)}
-        return {**found, "enhanced": job.prompt, "raw": job.prompt_raw} if job.enhanced else found
+        if job.enhanced:
+            found |= {"enhanced": job.prompt, "raw": job.prompt_raw}
+        return found
 
     def propose(self, action: Action) -> Proposal:
         """Return what an action would do and cost; nothing is changed."""
@@ -192,7 +194,9 @@ def _all_takes(opened: Opened, slot: Slot, action: Action) -> _Asked:
 
 def _enhanced(opened: Opened, job: Job, action: Action) -> _Asked:
     """Other words in place of an enhanced prompt, or the author's own: for every take that was made from the same words."""
-    words = action.prompt.strip() if action.kind is Kind.ENHANCED else None
+    words, title = None, f"{job.slot} with the author's own words"
+    if action.kind is Kind.ENHANCED:
+        words, title = action.prompt.strip(), f"{job.slot} with another enhanced prompt"
     if words == "":
         raise Invalid("a prompt cannot be empty")
     if words == job.prompt.strip():
@@ -202,7 +206,6 @@ def _enhanced(opened: Opened, job: Job, action: Action) -> _Asked:
         for other in opened.project.jobs
         if (other.model, other.prompt, other.prompt_raw) == (job.model, job.prompt, job.prompt_raw)
     ]
-    title = f"{job.slot} with another enhanced prompt" if words else f"{job.slot} with the author's own words"
     change = Source(opened).with_enhanced(job, words)
     return _Asked(title=title, only=tuple(map(_selector, line)), change=change, alone=True)
 

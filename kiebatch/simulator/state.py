@@ -342,8 +342,10 @@ class Simulator:
     ) -> str:
         """Let a result be had from the end of its task on, or from another time; return its path."""
         path = self.result_path(task, wanted)
-        available_at = task.ends_at if available_at is None else available_at
-        ttl_s = self.settings.result_ttl_s if ttl_s is None else ttl_s
+        if available_at is None:
+            available_at = task.ends_at
+        if ttl_s is None:
+            ttl_s = self.settings.result_ttl_s
         self.media[path] = Medium(
             media_type=wanted.media_type,
             available_at=available_at,
@@ -385,7 +387,9 @@ class Simulator:
         """Return how a task ends that was given a medium of another kind than its field takes, of ours."""
         for name, value in given.items():
             wanted = (known.properties.get(name, {}).get("media") or {}).get("kind")
-            for url in _urls(value) if wanted else ():
+            if not wanted:
+                continue
+            for url in _urls(value):
                 found = self.medium(self.own_path(origin, url) or "")
                 kind = found.media_type.split("/")[0] if found else wanted
                 if kind in ("image", "video", "audio") and kind != wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -51,14 +51,13 @@ def status(
         _watch(look, workspace, in_place=not given.as_json and options.screen())
     found = look()
     announce.problems([{"severity": "warning", "message": warning} for warning in found.warnings])
-    slots = _told(found, workspace)
-    away = {"ledger_away": True} if found.ledger_away else {}
     value: dict[str, JSON] = {
-        "slots": slots,
+        "slots": _told(found, workspace),
         "counts": found.counts,
         "expectations": found.expectations,
-        **away,
     }
+    if found.ledger_away:
+        value["ledger_away"] = True
     console.answer(value, lambda: _text(found), as_json=given.as_json)
 
 
@@ -69,9 +68,11 @@ def _watch(look: Callable[[], statuses.ProjectStatus], workspace: Workspace, *, 
     def shown() -> watching.Look:
         found = look()
         left_s = statuses.left_s(replace(workspace, ledger_away=found.ledger_away))
-        line = _counts(found) if left_s is None else f"{_counts(found)}; about {tally.duration(left_s)} left"
+        line = _counts(found)
+        if left_s is not None:
+            line += f"; about {tally.duration(left_s)} left"
         rows = [_row(slot) for slot in found.slots if slot.state == "in-flight"][:_MOST_ROWS]
-        text = "\n".join([console.table(rows, _HEAD), line]) if rows else line
+        text = "\n".join([*_table(rows), line])
         return watching.Look(streams.harmless(text), line, found.counts.get("in-flight", 0) > 0)
 
     screen = watching.Screen(streams.write) if in_place else None
@@ -80,9 +81,12 @@ def _watch(look: Callable[[], statuses.ProjectStatus], workspace: Workspace, *, 
 
 def _text(found: statuses.ProjectStatus) -> str:
     rows = [_row(slot) for slot in found.slots if slot.state != "done"]
-    table = [console.table(rows, _HEAD)] if rows else []
     unmet = [f"unmet {slot.slot}: {plain(words)}" for slot in found.slots for words in slot.unmet]
-    return "\n".join([*table, _counts(found), *unmet, *found.warnings])
+    return "\n".join([*_table(rows), _counts(found), *unmet, *found.warnings])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    return [console.table(rows, _HEAD)] if rows else []
 
 
 def _row(slot: statuses.SlotStatus) -> list[str]:
