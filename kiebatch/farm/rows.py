@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, LiteralString
+from typing import LiteralString, TypedDict
 
 from kiebatch.farm.database import Database, Db
 from kiebatch.media import Kind as Derivative
+from kiebatch.model import JSON, Row, as_form
 from kiebatch.units import Ended, Failed, Made, Order, Unit, derive
 
 _DERIVED: tuple[Derivative, ...] = ("thumb", "poster", "peaks", "web")
@@ -176,7 +177,41 @@ async def kinds_served(database: Database, dead_s: float) -> Collection[str]:
     return {row["kind"] for row in rows}
 
 
-def _columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
+class _OrderRow(TypedDict):
+    """What `_TAKE` returns of a unit."""
+
+    unit: Mapping[str, JSON]
+    attempt: int | None
+    number: int | None
+    address: str
+    dies_at: float | None
+
+
+class _EndedRow(TypedDict):
+    """How a unit ended: what was made of it, or why it failed."""
+
+    state: str
+    ended: Mapping[str, JSON]
+
+
+class _Told(TypedDict):
+    """The state in which a unit ended, and the JSON that its row gets."""
+
+    state: str
+    ended: str
+
+
+class _Stored(TypedDict):
+    """What the row of an output gets once its bytes are stored."""
+
+    sha256: str
+    bytes: int
+    facts: str
+    attempt: int
+    number: int
+
+
+def _columns(orders: Sequence[Order]) -> dict[str, Sequence[object]]:
     outputs = [order.output or (None, None) for order in orders]
     return {
         "keys": [order.unit.key for order in orders],
@@ -190,34 +225,38 @@ def _columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
     }
 
 
-def _order(row: Mapping[str, Any]) -> Order:
-    output = None if row["attempt"] is None else (int(row["attempt"]), int(row["number"]))
-    unit = Unit.from_json(row["unit"])
-    return Order(unit=unit, address=row["address"], dies_at=row["dies_at"], output=output)
+def _order(row: Mapping[str, object]) -> Order:
+    taken = as_form(_OrderRow, row)
+    attempt, number = taken["attempt"], taken["number"]
+    output = None if attempt is None or number is None else (attempt, number)
+    unit = Unit.from_json(taken["unit"])
+    return Order(unit=unit, address=taken["address"], dies_at=taken["dies_at"], output=output)
 
 
-def _told(ended: Ended) -> dict[str, Any]:
+def _told(ended: Ended) -> _Told:
     if isinstance(ended, Made):
         return {"state": "made", "ended": json.dumps(dict(ended.value))}
     told = {"code": ended.code, "message": ended.message, "retryable": ended.retryable}
     return {"state": "failed", "ended": json.dumps(told)}
 
 
-def _output(output: tuple[int, int], made: Mapping[str, Any]) -> dict[str, Any]:
+def _output(output: tuple[int, int], made: Mapping[str, JSON]) -> _Stored:
     attempt, number = output
-    facts = made["facts"]
+    facts = Row(made).mapping("facts")
     return {
-        "sha256": made["sha256"],
-        "bytes": facts["size_bytes"],
+        "sha256": Row(made).text("sha256"),
+        "bytes": Row(facts).whole("size_bytes"),
         "facts": json.dumps(facts),
         "attempt": attempt,
         "number": number,
     }
 
 
-def _ended(row: Mapping[str, Any]) -> Ended:
-    if row["state"] == "parked":
+def _ended(row: Mapping[str, object]) -> Ended:
+    found = as_form(_EndedRow, row)
+    if found["state"] == "parked":
         return _PARKED
-    if row["state"] == "made":
-        return Made(row["ended"])
-    return Failed(**row["ended"])
+    if found["state"] == "made":
+        return Made(found["ended"])
+    told = Row(found["ended"])
+    return Failed(code=told.text("code"), message=told.text("message"), retryable=told.flag("retryable"))

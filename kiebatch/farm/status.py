@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
-from kiebatch.model import JSON
+from kiebatch.model import JSON, as_form
 from kiebatch.team import Connection, Cursor
 from kiebatch.units import KINDS
 
@@ -53,7 +53,29 @@ class FarmStatus:
         return told
 
 
-def _worker_line(worker: Mapping[str, Any]) -> str:
+class _Worker(TypedDict):
+    """What `_WORKERS` returns of a worker, with `silent_s` as `_numbers` gives it."""
+
+    host: str
+    pid: int
+    kinds: list[str]
+    jobs: int
+    silent_s: float
+    dead: bool
+
+
+class _Counts(TypedDict):
+    """What `_UNITS` returns of the units of a kind, with `oldest_s` as `_numbers` gives it."""
+
+    open: int
+    at_work: int
+    failed: int
+    parked: int
+    oldest_s: float | None
+
+
+def _worker_line(row: Mapping[str, object]) -> str:
+    worker = as_form(_Worker, row)
     name = (
         f"worker {worker['pid']} on {worker['host']}, {worker['jobs']} at once ({', '.join(worker['kinds'])})"
     )
@@ -62,7 +84,8 @@ def _worker_line(worker: Mapping[str, Any]) -> str:
     return name
 
 
-def _unit_line(kind: str, counts: Mapping[str, Any]) -> str:
+def _unit_line(kind: str, row: Mapping[str, object]) -> str:
+    counts = as_form(_Counts, row)
     told = f"{kind}: {counts['open']} queued, {counts['at_work']} of them at work"
     if counts["failed"]:
         told += f", {counts['failed']} failed"

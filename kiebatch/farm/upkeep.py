@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import TypedDict
 
 from procrastinate import exceptions as queue_errors
 
 from kiebatch.farm.database import AT_ONCE, Database, Db
 from kiebatch.farm.pace import Pace
 from kiebatch.farm.rows import UnitRows
-from kiebatch.model import Output
+from kiebatch.model import Modality, Output, as_form
 from kiebatch.provider import lifetimes
 from kiebatch.units import Order, download
 
@@ -126,8 +127,22 @@ class Upkeep:
         return len(orders)
 
 
-def _order(row: Mapping[str, Any]) -> Order:
-    output = Output(number=row["number"], url=row["url"], label=row["label"])
-    unit = download(str(row["attempt"]), row["task_id"], output, row["modality"], timeout_s=_DOWNLOAD_S)
-    dies_at = float(row["seen_at"]) + lifetimes.RESULT_LINK.kept_s
-    return Order(unit=unit, address=row["url"], dies_at=dies_at, output=(row["attempt"], row["number"]))
+class _Forgotten(TypedDict):
+    """What `_FORGOTTEN` returns of an output."""
+
+    attempt: int
+    number: int
+    url: str
+    label: str
+    task_id: str
+    modality: Modality
+    seen_at: Decimal
+
+
+def _order(row: Mapping[str, object]) -> Order:
+    found = as_form(_Forgotten, row)
+    attempt, number = found["attempt"], found["number"]
+    output = Output(number=number, url=found["url"], label=found["label"])
+    unit = download(str(attempt), found["task_id"], output, found["modality"], timeout_s=_DOWNLOAD_S)
+    dies_at = float(found["seen_at"]) + lifetimes.RESULT_LINK.kept_s
+    return Order(unit=unit, address=found["url"], dies_at=dies_at, output=(attempt, number))
