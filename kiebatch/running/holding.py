@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kiebatch import files
@@ -157,15 +157,16 @@ def _only(slot: str, able: Sequence[Waiting]) -> Waiting:
     chosen = [one for one in able if one.slot in parse_slot(slot, names)]
     chosen = [one for one in chosen if one.held] or chosen
     if not chosen:
-        listed = ", ".join(str(s) for s in names)
-        raise Invalid(
-            f"nothing is held for `{slot}`",
-            hint=f"held are {listed}" if listed else "nothing is held at all",
-        )
+        hint = f"held are {_listed(names)}" if names else "nothing is held at all"
+        raise Invalid(f"nothing is held for `{slot}`", hint=hint)
     if len({one.slot for one in chosen}) > 1:
-        listed = ", ".join(str(one.slot) for one in chosen)
-        raise Invalid(f"`{slot}` means several held jobs: {listed}", hint="name one")
+        several = _listed(one.slot for one in chosen)
+        raise Invalid(f"`{slot}` means several held jobs: {several}", hint="name one")
     return chosen[0]
+
+
+def _listed(slots: Iterable[Slot]) -> str:
+    return ", ".join(map(str, slots))
 
 
 def _journal(workspace: Workspace) -> Journal:

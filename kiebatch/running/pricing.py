@@ -24,13 +24,18 @@ def bills(attempts: Sequence[Attempt], found: Audit, run_id: str, catalogue: Cat
     by_number = {attempt.id: attempt for attempt in attempts}
     if any(line.kind is Kind.ADDED for line in found.lines):
         return []
-    agreed = bool(found.windows) and all(line.sure and line.kind is not Kind.FOREIGN for line in found.lines)
-    of_run = [line for line in found.lines if line.kind is Kind.SLOT and line.run_id == run_id]
-    found_bills = (
+    agreed = _agrees(found)
+    bills = (
         _bill(line, by_number[line.attempt], catalogue, agreed=agreed and line.window is not None)
-        for line in of_run
+        for line in found.lines
+        if line.kind is Kind.SLOT and line.run_id == run_id
     )
-    return [bill for bill in found_bills if bill is not None]
+    return [bill for bill in bills if bill is not None]
+
+
+def _agrees(found: Audit) -> bool:
+    """Whether the balance confirms every charge, and shows nothing beside them."""
+    return bool(found.windows) and all(line.sure and line.kind is not Kind.FOREIGN for line in found.lines)
 
 
 def _bill(line: Line, attempt: Attempt, catalogue: Catalogue, *, agreed: bool) -> Bill | None:

@@ -335,11 +335,7 @@ def _orphaned(
 def _picked(old: Mapping[str, str], new: Mapping[str, str]) -> list[_Row]:
     """Return one row for each decision that changed.  A pick that moved to another take of its shot is one row."""
     changed = [slot for slot in sorted({*old, *new}, key=natural) if old.get(slot) != new.get(slot)]
-    gained = {_shot_of(slot): slot for slot in changed if _is_pick(new.get(slot))}
-    lost = {
-        _shot_of(slot): slot for slot in changed if _is_pick(old.get(slot)) and not _is_pick(new.get(slot))
-    }
-    moved = {gained[shot]: lost[shot] for shot in gained if shot in lost}
+    moved = _moved_picks(changed, old, new)
     rows: list[_Row] = []
     for slot in changed:
         if slot in moved.values() and not new.get(slot):
@@ -350,6 +346,18 @@ def _picked(old: Mapping[str, str], new: Mapping[str, str]) -> list[_Row]:
             words = now.replace("picked", f"picked instead of {moved[slot]}", 1)
         rows.append((_pick_key(slot), SlotChange(slot=slot, change="picked", what=("pick",), words=(words,))))
     return rows
+
+
+def _moved_picks(changed: Iterable[str], old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Return the takes that are picked now in place of another take of their shot, and that one."""
+    gained: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    for slot in changed:
+        if _is_pick(new.get(slot)):
+            gained[_shot_of(slot)] = slot
+        elif _is_pick(old.get(slot)):
+            lost[_shot_of(slot)] = slot
+    return {gained[shot]: lost[shot] for shot in gained if shot in lost}
 
 
 def _is_pick(decision: str | None) -> bool:
