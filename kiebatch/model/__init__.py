@@ -5,6 +5,7 @@ The words are those of the contract, section 1.  Nothing here does I/O or reads 
 
 from __future__ import annotations
 
+from kiebatch.model.canonical import canonical as canonical
 from kiebatch.model.expectations import Alike as Alike
 from kiebatch.model.expectations import Expectation as Expectation
 from kiebatch.model.expectations import Passes as Passes

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import rfc8785
-
+from kiebatch.model.canonical import canonical
 from kiebatch.model.jobs import Job
 from kiebatch.model.refs import Ref, ShotOutput, WebURL, canonical_url
 from kiebatch.model.words import JSON
@@ -71,7 +71,11 @@ def _hashed(job: Job, digest: Callable[[Ref], str], texts: Mapping[str, str]) ->
                 named += f" frame:{ref.frame}"
         roles.setdefault(medium.role, []).append(named)
     wanted = {**job.authored, **texts, "model": job.model, "roles": roles}
-    return "sha256:" + hashlib.sha256(rfc8785.dumps(wanted)).hexdigest()
+    return "sha256:" + hashlib.sha256(canonical(wanted)).hexdigest()
+
+
+# What an ASCII text that is in normal form already does not have.
+_UNEVEN = re.compile(r"[\r\t]|  |\n | \n|\A[ \n]|[ \n]\Z")
 
 
 def normal(text: str) -> str:
@@ -80,6 +84,8 @@ def normal(text: str) -> str:
     Unicode NFC; a no-break space and a tab are a blank, a run of blanks is one; blanks at the ends of lines
     and empty lines at either end of the text go.  Line breaks inside stay.
     """
+    if text.isascii() and _UNEVEN.search(text) is None:
+        return text
     plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\u00a0", " ").replace("\t", " "))
     lines = [" ".join(part for part in line.split(" ") if part) for line in plain.split("\n")]
     while lines and not lines[0]:

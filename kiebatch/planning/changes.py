@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import rfc8785
-
-from kiebatch.model import JSON, Asset, Job, Slot, as_number, same_words
+from kiebatch.model import JSON, Asset, Job, Slot, as_number, canonical, same_words
 from kiebatch.planning.plans import Reason
 
 
@@ -41,7 +39,7 @@ def _other_params(job: Job, sent: Mapping[str, JSON]) -> bool:
 
 
 def _plain(value: JSON) -> bytes | None:
-    return rfc8785.dumps(value) if value is not None else None
+    return canonical(value) if value is not None else None
 
 
 def _is_media(value: JSON) -> bool:

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-import rfc8785
-
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
 from kiebatch.model import (
@@ -21,6 +19,7 @@ from kiebatch.model import (
     ShotOutput,
     Slot,
     as_mapping,
+    canonical,
     fingerprint,
     row_of,
     stamp,
@@ -82,7 +81,7 @@ class Effects:
     def digest(self) -> str:
         """Return the effect digest, `sha256:...` over the canonical JSON of the purchases and the cap."""
         lines = [self.purchases[slot].as_json() for slot in sorted(self.purchases)]
-        text = rfc8785.dumps({"effects": 1, "cap": self.cap, "purchases": lines})
+        text = canonical({"effects": 1, "cap": self.cap, "purchases": lines})
         return "sha256:" + hashlib.sha256(text).hexdigest()
 
     def as_json(self) -> dict[str, JSON]:
@@ -317,7 +316,7 @@ def _content(job: Job, naming: _Naming) -> str:
         return fingerprint(job, naming)
     pauses = [job.led.head_s, job.led.tail_s, job.led.others_s, job.led.among]
     forms = [fingerprint(one, naming) for _, one in job.lengths]
-    text = rfc8785.dumps({"voice": naming(ShotOutput(job.led.slot)), "pauses": pauses, "lengths": forms})
+    text = canonical({"voice": naming(ShotOutput(job.led.slot)), "pauses": pauses, "lengths": forms})
     return "sha256:" + hashlib.sha256(text).hexdigest()
 
 

@@ -128,7 +128,9 @@ class Planner:
 
     def _elsewhere(self, job: Job, want: Wanted) -> Found | None:
         """Return the result of another name that a job may take: whole files first, else a task that brings them."""
-        if want.content is None or self._forced(job) or self._own_result(job, want):
+        if want.content is None or self._assignment.is_empty:
+            return None
+        if self._forced(job) or self._own_result(job, want):
             return None
         for found in self._assignment.elsewhere(job.slot, want.contents):
             if self._usable(found):

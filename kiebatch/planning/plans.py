@@ -9,8 +9,6 @@ from dataclasses import field, replace
 from enum import StrEnum
 from typing import Literal, Protocol
 
-import rfc8785
-
 from kiebatch._dataclass import dataclass
 from kiebatch.model import (
     JSON,
@@ -20,6 +18,7 @@ from kiebatch.model import (
     Job,
     Price,
     Slot,
+    canonical,
 )
 from kiebatch.project import Assignment
 from kiebatch.record import Key
@@ -347,7 +346,7 @@ class Plan:
     def digest(self) -> str:
         """Return a digest of everything the plan decides, for plans that bind."""
         decided = [[str(e.slot), e.action.value, e.reason, e.fingerprint] for e in self.entries if e.selected]
-        return hashlib.sha256(rfc8785.dumps(decided)).hexdigest()
+        return hashlib.sha256(canonical(decided)).hexdigest()
 
 
 def _asked(job: Job) -> dict[str, JSON]:

@@ -6,8 +6,9 @@ Everything that asks "whose asset is this?" asks here, so that the plan, the run
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from kiebatch._dataclass import dataclass
 from kiebatch.model import Asset, Attempt, Job, Project, SceneId, ShotId, Slot, same_words
@@ -88,10 +89,21 @@ class Assignment:
             moved = self._renames.of(replace(attempt.slot, model=None))
             self._attempts[place_of(moved)].append(attempt)
             self._attempts_by_content[attempt.fingerprint, attempt.take].append(attempt)
-        self._slots: dict[Place, list[Slot]] = defaultdict(list)
-        for job in project.jobs:
-            self._slots[place_of(job.slot)].append(job.slot)
+        self._project = project
         self._lines = self._lines_of(project.jobs)
+
+    @cached_property
+    def _slots(self) -> Mapping[Place, Sequence[Slot]]:
+        """Today's slots by their places, for attempts whose slot is asked for."""
+        found: dict[Place, list[Slot]] = defaultdict(list)
+        for job in self._project.jobs:
+            found[place_of(job.slot)].append(job.slot)
+        return found
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is recorded: neither an asset nor an attempt."""
+        return not self._assets and not self._attempts
 
     def _place_of(self, asset: Asset) -> Place:
         if asset.scene_id is None:
@@ -102,11 +114,12 @@ class Assignment:
 
     def _lines_of(self, jobs: Iterable[Job]) -> dict[Slot, tuple[Asset, ...]]:
         taken: set[str] = set()
-        lines = {}
-        for job in jobs:
+        lines: dict[Slot, tuple[Asset, ...]] = {}
+        for job in jobs if self._assets else ():
             line = self._line_of(job, taken)
             taken.update(a.id for a in line)
-            lines[job.slot] = line
+            if line:
+                lines[job.slot] = line
         return lines
 
     def _line_of(self, job: Job, taken: set[str]) -> tuple[Asset, ...]:

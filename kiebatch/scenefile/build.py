@@ -236,7 +236,7 @@ def _shot(source: Source, spec: ShotSpec, maker: Jobs) -> Shot:
         takes=spec.takes,
         file=str(raw.get("file") or ""),
         through=raw.get("through"),
-        models=() if raw.get("file") else tuple(m.id for _, m in spec.models),
+        models=() if raw.get("file") else source.alike(m.id for _, m in spec.models),
         jobs=() if spec.skip else tuple(jobs),
         where=source.where(spec.path),
     )

@@ -47,7 +47,8 @@ class Expecting:
         if kind not in _KINDS:
             return ()
         asked = self._asked(values)
-        if not any("expect" in said for said, _, _ in self._levels()):
+        levels = (self.spec.raw, self.spec.inherited, self.source.defaults, self.source.defaults_for(kind))
+        if not any("expect" in values for values in levels):
             return _unwritten(kind, asked, self.source.where(()))
         found = []
         for name, said in self._said(checks.by_default(kind, asked)).items():

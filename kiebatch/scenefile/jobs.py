@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Literal
 
@@ -25,6 +25,7 @@ from kiebatch.scenefile.source import RawPrompt, Source
 
 _MAKES = ("image", "video", "audio", "text")
 _LONGEST_STEM = 180  # bytes; of the 255 that a name may have, takes, models and versions need the rest
+_NOTHING: Mapping[str, JSON] = {}  # one for all shots
 _LARGEST = 2**53  # beyond it JSON readers round
 _WHERE_TO_NAME_A_MODEL = {
     "yaml": "here, or for all under `defaults: {model: ...}`",
@@ -334,7 +335,7 @@ class _Maker:
             input=built.input,
             authored=built.authored,
             authored_before=built.authored_before,
-            words=_words(model, ask, built),
+            words=source.alike(_words(model, ask, built)),
             stable_seed=_stable_seed(model, built) if wanted_seed == "stable" else "",
             media=built.media,
             output=self.output,
@@ -403,11 +404,14 @@ class _Maker:
                 )
 
 
-def _over(key: Literal["params", "extra_params"], *levels: Asked) -> dict[str, JSON]:
+def _over(key: Literal["params", "extra_params"], *levels: Asked) -> Mapping[str, JSON]:
     """Return the mapping under a key, the values of a later level over those of an earlier one."""
+    given = [level[key] for level in levels if key in level]
+    if not given:
+        return _NOTHING
     found: dict[str, JSON] = {}
-    for level in levels:
-        found.update(level.get(key, {}))
+    for values in given:
+        found.update(values)
     return found
 
 

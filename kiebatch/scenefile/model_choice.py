@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
 from kiebatch import catalogue as models
 from kiebatch._dataclass import dataclass
@@ -13,6 +13,7 @@ from kiebatch.scenefile import validation
 from kiebatch.scenefile.shots import ShotSpec
 from kiebatch.scenefile.source import PICTURED, Source, listed
 
+_Models = tuple[tuple[str, Model], ...]
 _LookUp = tuple[str, Modality | None, tuple[str, ...], bool, bool]
 
 
@@ -22,6 +23,9 @@ class ModelChoice:
 
     source: Source
     _found: dict[_LookUp, Model | None] = field(default_factory=dict)
+    _chosen: dict[_Models, _Models] = field(
+        default_factory=dict
+    )  # shots with the same models share one tuple
 
     def resolved(self, spec: ShotSpec) -> ShotSpec:
         """Return a shot with its models and its number of takes."""
@@ -37,7 +41,8 @@ class ModelChoice:
                 self.source.error(place, f"shot `{spec.name}` names the model `{model.id}` twice")
                 continue
             found.append((name, model))
-        return replace(spec, models=tuple(found), takes=self._takes(spec, found))
+        chosen = tuple(found)
+        return spec.made_by(self._chosen.setdefault(chosen, chosen), self._takes(spec, found))
 
     def names_one(self, spec: ShotSpec) -> bool:
         """Whether any model is named for a shot, known or not: an unknown name is reported where it is written."""
@@ -56,8 +61,10 @@ class ModelChoice:
 
     def _shows_pictures(self, spec: ShotSpec) -> bool:
         """Whether a shot is given pictures, itself or by a character that it names."""
-        if any(self._given(spec, role) for role in ROLES):
+        if any(values.get(role) for values in (spec.raw, spec.inherited) if values for role in ROLES):
             return True
+        if not any(character.get("references") for character in self.source.characters.values()):
+            return False
         named = {*listed(spec.raw.get("characters")), *listed(spec.inherited.get("characters"))}
         text = str(spec.raw.get("prompt") or "")
         return any(

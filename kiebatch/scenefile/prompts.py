@@ -97,7 +97,7 @@ class _Prompt:
             if parts:
                 parts.append(Part(", ", Origin.JOINT))
             parts.append(style)
-        return Words(tuple(parts), tuple(dict.fromkeys(self.used)))
+        return Words(tuple(parts), self.source.alike(self.used))
 
     def as_json(self, written: str) -> Words | None:
         """Return a JSON prompt as it is; what would have been put around it is named in a warning."""

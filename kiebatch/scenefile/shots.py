@@ -42,7 +42,23 @@ class ShotSpec:
 
     @property
     def name(self) -> str:
-        return Slot(self.scene, self.shot).shot_name
+        return str(self.scene) if self.shot is None else Slot(self.scene, self.shot).shot_name
+
+    def made_by(self, models: tuple[tuple[str, Model], ...], takes: int) -> ShotSpec:
+        """Return the shot with its models and its number of takes."""
+        return ShotSpec(
+            scene=self.scene,
+            shot=self.shot,
+            kind=self.kind,
+            path=self.path,
+            raw=self.raw,
+            inherited=self.inherited,
+            inherited_path=self.inherited_path,
+            scene_raw=self.scene_raw,
+            models=models,
+            takes=takes,
+            skip=self.skip,
+        )
 
     def slot(self, model: Model, take: int) -> Slot:
         return Slot(self.scene, self.shot, model.id if len(self.models) > 1 else None, take)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import field, replace
 from typing import Literal, overload
 
@@ -102,6 +102,7 @@ class Source:
     names: Set[str]  # of styles, characters and variables
     inputs: Builder = field(default_factory=Builder)  # of all jobs of the file
     _shared: dict[Modality, _Shared] = field(default_factory=dict)
+    _alike: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, document: Document, catalogue: models.Catalogue, options: Options) -> Source:
@@ -146,6 +147,11 @@ class Source:
         What is sent from it is the author's own prompt: nobody makes one better that may never be needed.
         """
         return replace(self, problems=Problems(), options=replace(self.options, enhanced=None))
+
+    def alike(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return names, each once; shots that have the same share one tuple."""
+        found = tuple(dict.fromkeys(names))
+        return self._alike.setdefault(found, found)
 
     # -- places and problems
 
@@ -250,7 +256,7 @@ class Source:
 
     def tags(self, spec: ShotSpec) -> tuple[str, ...]:
         found = [values.get("tags") for values in (self.value, spec.inherited, spec.raw)]
-        return tuple(dict.fromkeys(tag for value in found for tag in listed(value)))
+        return self.alike(tag for value in found for tag in listed(value))
 
 
 def _negatives_in(values: ShotValues | DefaultValues | FileValues, path: Path) -> Iterator[tuple[JSON, Path]]:

@@ -42,8 +42,8 @@ def wording(source: Source, spec: ShotSpec) -> Wording:
     return Wording(
         words=_tidy(_NAMED.sub(lambda m: _spoken(source, m), written)),
         described=_tidy(f"{seen} {_NAMED.sub(lambda m: _seen(source, m), written)}"),
-        characters=tuple(dict.fromkeys(characters)),
-        styles=tuple(dict.fromkeys([*(n for n in used if n in source.styles), *styles])),
+        characters=source.alike(characters),
+        styles=source.alike([*(n for n in used if n in source.styles), *styles]),
     )
 
 

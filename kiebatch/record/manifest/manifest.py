@@ -69,6 +69,8 @@ class Manifest:
 
     def of(self, scene: SceneId | None, shot: ShotId = None) -> Iterator[Asset]:
         """Yield the entries of one shot, in order; a scene written `1` and one written `"1"` are the same."""
+        if not self.assets:
+            return
         prefix = (natural_key(scene), natural_key(shot))
         names = (text_or_none(scene), text_or_none(shot))
         for index in range(bisect_left(self._keys, prefix), len(self.assets)):
