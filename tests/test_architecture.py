@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import kiebatch
 from support.places import ROOT
@@ -24,15 +25,15 @@ PUBLIC = {"__init__", "__main__", "api"}
 FACES = {
     "media": {"checks", "clean_art", "derivatives", "framing", "lettering", "subjects"},
     "units": set(),
-    "record": {"auditing", "gitdrivers", "manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "queries", "runs", "store", "store.checking", "verification"},
+    "record": {"auditing", "gitdrivers", "line_file", "manifest", "manifest.differences", "manifest.merging", "notes", "picks", "picks_file", "queries", "runs", "store", "store.checking", "verification"},
     "farm": {"parent"},
-    "provider": {"booking", "callbacks", "families", "lifetimes", "policy", "polling", "share"},
+    "provider": {"booking", "callbacks", "families", "lifetimes", "network", "policy", "polling", "share"},
     "team": {"accounts", "environment", "schema"},
-    "catalogue": {"chat_models", "formula", "generate", "inputs", "lint", "manual", "measured", "media_limits", "migrating", "refresh", "saying", "starters"},
+    "catalogue": {"chat_models", "formula", "generate", "inputs", "lint", "manual", "measured", "media_limits", "migrating", "reading", "refresh", "saying", "starters"},
     "scenefile": {"build", "convert", "document", "editor_names", "explaining", "intake", "leading", "lengths", "markdown", "migration", "moved_lines", "negatives", "screenplay", "screenplay_update", "separated", "speech", "yaml_text"},
     "prompts": {"chat", "choosing", "lock"},
-    "project": {"billed", "finding", "foreign", "opening", "scripts", "snapshots"},
-    "planning": {"expected", "file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
+    "project": {"billed", "config", "finding", "foreign", "opening", "scripts", "snapshots", "validating"},
+    "planning": {"approvals", "expected", "file_warnings", "planner", "planning", "plans", "saved", "statuses", "verdicts"},
     "running": {"cleaning", "decisions", "enhancing", "events", "holding", "previews", "rebuilding", "session", "single", "transfers"},
     "exports": {"bundle", "csv", "cut", "otio", "pdf", "retime"},
     "ci": {"announce", "answers", "facts", "report", "reviewed"},
@@ -144,9 +145,9 @@ def test_folders_are_entered_by_their_faces() -> None:
             continue
         module = found.module.partition(".")[2]
         face = importlib.import_module(f"kiebatch.{found.target}")
-        on_the_face = (
-            not found.module or (not module and found.name in dir(face)) or module in FACES[found.target]
-        )
+        # A module that something else has loaded is an attribute, too, and not for that a part of the face.
+        named = found.name in dir(face) and not isinstance(vars(face).get(found.name), ModuleType)
+        on_the_face = not found.module or (not module and named) or module in FACES[found.target]
         is_a_module = ".".join(filter(None, (module, found.name))) in FACES[found.target]
         if not (on_the_face or is_a_module) or found.name.startswith("_"):
             wrong.append(str(found))
