@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from kiebatch.model import JSON, Asset, SceneId, ShotId, natural
 
-SortKey = tuple[Any, ...]
+NaturalKey = tuple[tuple[int, int, str], ...]
+# Scene, shot, model, take, output, version, time, digest, file name, id.
+SortKey = tuple[NaturalKey, NaturalKey, str, int, int, int, str, str, str, NaturalKey]
 natural_key = lru_cache(maxsize=65536)(natural)
 
 
