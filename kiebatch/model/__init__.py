@@ -35,6 +35,7 @@ from kiebatch.model.refs import WebURL as WebURL
 from kiebatch.model.refs import canonical_url as canonical_url
 from kiebatch.model.results import Asset as Asset
 from kiebatch.model.results import Attempt as Attempt
+from kiebatch.model.results import AttemptState as AttemptState
 from kiebatch.model.results import MediaFacts as MediaFacts
 from kiebatch.model.results import job_of as job_of
 from kiebatch.model.results import job_record as job_record

@@ -64,6 +64,11 @@ class Asset:
         return self.superseded_by is None
 
 
+AttemptState = Literal[
+    "claimed", "intended", "held", "submitted", "refused", "failed", "lost", "saved", "forgotten"
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One submission of one job, as the journal tells it.
@@ -84,9 +89,7 @@ class Attempt:
     model: str
     family: str
     fingerprint: str
-    state: Literal[
-        "claimed", "intended", "held", "submitted", "refused", "failed", "lost", "saved", "forgotten"
-    ]
+    state: AttemptState
     job: Mapping[str, JSON]  # `job_record`: enough to collect and to write the asset
     run_id: str = ""
     task_id: str | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from kiebatch.errors import Invalid, plain
-from kiebatch.model import Attempt, Output, Slot
+from kiebatch.model import JSON, Attempt, AttemptState, Output, Slot, as_form
 from kiebatch.record import SavedOutput, asset_from
 
 # Whatever is selected from attempts `a` and projects `p`.  Times as seconds since the epoch, as the program has them.
@@ -20,27 +20,103 @@ ATTEMPT = """
 """
 
 
-def attempt(row: Mapping[str, Any], project: str, film: str) -> Attempt:
+class _AttemptRow(TypedDict):
+    """What `ATTEMPT` selects."""
+
+    id: int
+    run_id: str
+    slot: str
+    model: str
+    family: str
+    fingerprint: str
+    state: AttemptState
+    job: Mapping[str, JSON]
+    task_id: str | None
+    code: str
+    message: str
+    retryable: bool
+    billed: bool | None
+    credits: float | None
+    balance_before: float | None
+    balance_after: float | None
+    recorded: bool
+    may_resubmit: bool
+    film: str
+    take: int
+    twin: int
+    edition: int
+    seen_state: str
+    project: str
+    project_name: str
+    intended_at: float
+    submitted_at: float | None
+    ended_at: float | None
+    seen_at: float | None
+
+
+class _OutputRow(TypedDict):
+    number: int
+    url: str | None
+    text: str | None
+    label: str
+    output_id: str
+    entry: Mapping[str, JSON] | None
+    seen_at: float
+
+
+def attempt(found: Mapping[str, object], project: str, film: str) -> Attempt:
     """Return a row as an attempt; `elsewhere` says whose it is where it is not this film's."""
+    row = as_form(_AttemptRow, found)
     ours = row["project"] == project and row["film"] == film
+    return Attempt(
+        id=row["id"],
+        run_id=row["run_id"],
+        slot=_slot(row),
+        model=row["model"],
+        family=row["family"],
+        fingerprint=row["fingerprint"],
+        state=row["state"],
+        job=row["job"],
+        task_id=row["task_id"],
+        code=row["code"],
+        message=row["message"],
+        retryable=row["retryable"],
+        billed=row["billed"],
+        credits=row["credits"],
+        intended_at=row["intended_at"],
+        submitted_at=row["submitted_at"],
+        ended_at=row["ended_at"],
+        balance_before=row["balance_before"],
+        balance_after=row["balance_after"],
+        recorded=row["recorded"],
+        may_resubmit=row["may_resubmit"],
+        film=row["film"],
+        take=row["take"],
+        twin=row["twin"],
+        edition=row["edition"],
+        seen_state=row["seen_state"],
+        seen_at=row["seen_at"],
+        elsewhere="" if ours else _name(row),
+    )
+
+
+def _slot(row: _AttemptRow) -> Slot:
     try:
-        slot = Slot(*json.loads(row["slot"]))
+        return Slot(*json.loads(row["slot"]))
     except (TypeError, ValueError, RecursionError) as error:
         raise Invalid(
             f"the ledger's attempt {row['id']} cannot be read: {plain(error, 100)}",
             hint="something else has changed the team's database: look at kie.ai/logs before anything is sent",
         ) from None
-    names = [name for name in Attempt.__dataclass_fields__ if name in row and name != "slot"]
-    elsewhere = "" if ours else _name(row)
-    return Attempt(slot=slot, elsewhere=elsewhere, **{name: row[name] for name in names})
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    name = str(row["project_name"])
+def _name(row: _AttemptRow) -> str:
+    name = row["project_name"]
     return name if row["film"] == "assets" else f"{name}, {row['film']}"
 
 
-def output(row: Mapping[str, Any]) -> SavedOutput:
+def output(found: Mapping[str, object]) -> SavedOutput:
+    row = as_form(_OutputRow, found)
     return SavedOutput(
         output=Output(
             number=row["number"], url=row["url"], text=row["text"], label=row["label"], id=row["output_id"]
