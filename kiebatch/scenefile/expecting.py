@@ -131,12 +131,12 @@ class Expecting:
     def _length(self, values: Mapping[str, JSON]) -> float | None:
         """Return the seconds that are asked of the model, else those on the timeline."""
         field = self.model.fields.get("duration")
-        sent = values.get(field.name) if field else None
-        found = seconds(str(sent)) if isinstance(sent, str | int | float) else None
-        if found is not None:
-            return float(found)
-        timeline = self.spec.raw.get("duration")
-        return float(timeline) if isinstance(timeline, int | float) else None
+        sent = field and values.get(field.name)
+        if isinstance(sent, str | int | float):
+            asked = seconds(str(sent))
+            if asked is not None:
+                return float(asked)
+        return self.spec.seconds
 
 
 @functools.lru_cache(maxsize=1024)

@@ -113,7 +113,9 @@ class ModelChoice:
         if spec.kind in ("music", "sfx"):
             task = "music" if spec.kind == "music" else "sound"
             names = [name for name in names if task in self._known(name, "task")]
-        return (names, path) if names else ([], ())
+        if not names:
+            return [], ()
+        return names, path
 
     def _by_default(self, kind: Modality | None) -> tuple[list[str], Path] | None:
         by_kind = self.source.defaults_for(kind).get("model")

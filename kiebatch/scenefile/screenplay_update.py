@@ -223,11 +223,11 @@ class _Editor:
             self._remove(at, "skip")
             self.changes.append(Change(what=What.BACK, scene=_ident(raw)))
         wanted = scene.fields
-        old = before.fields if before else None
+        old: Mapping[str, str] = before.fields if before else {}
         for key, text in wanted.items():
             if "shots" in raw and key in ("action", "dialogue"):
                 continue  # the scene's beats are its shots' now
-            self._field(at, key, text, old[key] if old else None)
+            self._field(at, key, text, old.get(key))
 
     def _field(self, at: int, key: str, text: str, old: str | None) -> None:
         raw = self.scenes[at]

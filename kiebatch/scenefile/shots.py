@@ -102,9 +102,10 @@ class ShotSpec:
     def words(self, take: int) -> tuple[str, Path]:
         """Return what one take says and where that is written: its own entry under `takes`, else the shot's."""
         entries = self.raw.get("takes")
-        entry = entries[take - 1] if isinstance(entries, list) and take <= len(entries) else None
-        if isinstance(entry, dict) and "prompt" in entry:
-            return str(entry["prompt"] or ""), (*self.path, "takes", take - 1, "prompt")
+        if isinstance(entries, list) and take <= len(entries):
+            entry = entries[take - 1]
+            if entry is not None and "prompt" in entry:
+                return str(entry["prompt"] or ""), (*self.path, "takes", take - 1, "prompt")
         return self.prompt, self.prompt_path
 
 

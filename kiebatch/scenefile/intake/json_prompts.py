@@ -52,10 +52,11 @@ _TEXTS = (
 )
 _LISTED = ("model", "negative_prompt", "characters", "references", "tags")
 # The types of value that a key takes as they are.
-_HELD: Mapping[str, type] = {
+_HELD: Mapping[str, type | tuple[type, ...]] = {
     "params": dict,
     "takes": int,
     "seed": int,
+    "duration": (int, float),
     **dict.fromkeys((*_TEXTS, *_LISTED), str),
     **dict.fromkeys(("voiceover", "music", "sound_effects"), str),
     **dict.fromkeys(("start_frame", "end_frame", "mask", "source"), str),
@@ -258,7 +259,7 @@ class _Reader:
 
     def _take(self, scene: dict[str, JSON], name: str, value: JSON) -> bool:
         """Take a value for the key that its name means; False when no key can hold it."""
-        key = "params" if name == "params" else _key(name)
+        key = _key(name)
         if key == "size" and isinstance(value, str):
             scene["params"] = {**as_mapping(scene.get("params")), "aspect_ratio": ratio(value)}
             self.taken[name] = "the aspect ratio"
@@ -321,13 +322,15 @@ def _id_named(row: Mapping[str, JSON], names: Sequence[str]) -> str | None:
 
 def _key(name: str) -> str:
     """Return the key of a scene file that a name means, or nothing."""
+    if name == "params":
+        return name
     return labels.KEYS.get(labels.canonical(name), "")
 
 
 def _held(key: str, value: JSON) -> JSON:
     """Return a value as a key of a scene file holds it; None where it cannot."""
-    if key == "duration":
-        return value if isinstance(value, int | float) else seconds(str(value))
+    if key == "duration" and not isinstance(value, int | float):
+        return seconds(str(value))
     if key == "type":
         return labels.TYPES.get(labels.canonical(str(value)))
     if key in _LISTED and _all_texts(value):

@@ -248,12 +248,9 @@ _KINDS = {
 _LEAVES = {"fence": "fence", "html_block": "html", "hr": "hr", "front_matter": "front"}
 
 
-def _opened(token: Token, first: int, last: int) -> Block:
-    """Return the block that a token opens."""
-    kind = _KINDS[token.type]
-    if kind != "heading":
-        return Block(kind, first, last)
-    return Block(kind, first, last, level=int(token.tag[1]), setext=token.markup in ("-", "="))
+def _take_level(heading: Block, token: Token) -> None:
+    heading.level = int(token.tag[1])
+    heading.setext = token.markup in ("-", "=")
 
 
 def blocks_of(tokens: Sequence[Token]) -> list[Block]:
@@ -262,7 +259,9 @@ def blocks_of(tokens: Sequence[Token]) -> list[Block]:
     for token in tokens:
         first, last = token.map or (stack[-1].first, stack[-1].last)
         if token.type in _KINDS:
-            block = _opened(token, first, last)
+            block = Block(_KINDS[token.type], first, last)
+            if block.kind == "heading":
+                _take_level(block, token)
             stack[-1].children.append(block)
             stack.append(block)
         elif token.type in _LEAVES:
