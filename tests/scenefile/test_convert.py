@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kiebatch import catalogue
 from kiebatch.cli import app
 from kiebatch.errors import Invalid
-from kiebatch.model import JSON, Document
+from kiebatch.model import JSON, Document, Job
 from kiebatch.scenefile import build, convert, document, markdown
 from support.places import ROOT, TESTS
 from support.scenes import scenes
@@ -200,7 +200,7 @@ def films(draw: st.DrawFn) -> dict[str, Any]:
     return value
 
 
-def jobs(read: Document) -> list[Any]:
+def jobs(read: Document) -> list[Job]:
     return list(build.build(read, CATALOGUE)[0].jobs)
 
 

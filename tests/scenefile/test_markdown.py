@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from textwrap import dedent
-from typing import Any
 
 import pytest
 
@@ -14,26 +13,29 @@ from kiebatch.errors import Problem
 from kiebatch.scenefile import build, markdown
 from kiebatch.scenefile.durations import seconds
 from kiebatch.scenefile.markdown.prose import unquoted
+from kiebatch.scenefile.shape import FileValues, Medium, SceneValues
 from support.places import ROOT
+from support.scenes import scenes_of, shots_of, values
 
 CATALOGUE = catalogue.load()
 
 
-def read(text: str) -> tuple[Any, list[Problem]]:
+def read(text: str) -> tuple[FileValues, list[Problem]]:
     document, problems = markdown.read(dedent(text), "SCENES.md")
-    return document.value, problems
+    return values(document), problems
 
 
-def value(text: str) -> Any:
+def value(text: str) -> FileValues:
     found, problems = read(text)
     assert [str(p) for p in problems if p.severity == "error"] == []
     return found
 
 
-def scene(text: str) -> Any:
+def scene(text: str) -> SceneValues:
     """Return the one scene of a text that is given without its heading."""
-    (found,) = value("## Scene 1\n" + dedent(text))["scenes"]
-    return {k: v for k, v in found.items() if k != "id"}
+    (found,) = scenes_of(value("## Scene 1\n" + dedent(text)))
+    del found["id"]
+    return found
 
 
 def said(text: str) -> list[str]:
@@ -60,7 +62,7 @@ def test_a_misspelt_key_that_is_never_sent_is_a_warning(label: str) -> None:
 def test_an_unknown_bold_key_is_a_note_and_a_warning() -> None:
     found, problems = read("## Scene 1\n- **Prompt**: x\n- **Mood**: calm\n")
 
-    assert found["scenes"][0]["notes"] == "Mood: calm"
+    assert scenes_of(found)[0]["notes"] == "Mood: calm"
     assert [(p.severity, p.code, str(p.where)) for p in problems] == [
         ("warning", "unknown-key", "SCENES.md:3:3")
     ]
@@ -109,8 +111,8 @@ def test_a_length_that_is_none_is_an_error() -> None:
 def test_a_line_that_is_not_indented_does_not_go_on_with_the_value_above() -> None:
     found, problems = read("## Scene 1\n- **Prompt**: a boat\n  at dusk\nHe must look older.\n")
 
-    assert found["scenes"][0]["prompt"] == "a boat at dusk"
-    assert found["scenes"][0]["notes"] == "He must look older."
+    assert scenes_of(found)[0]["prompt"] == "a boat at dusk"
+    assert scenes_of(found)[0]["notes"] == "He must look older."
     assert [p.code for p in problems] == ["not-indented"]
 
 
@@ -155,7 +157,7 @@ def test_words_that_a_writer_struck_are_not_sent() -> None:
 def test_an_empty_prompt_line_is_a_card_and_a_warning() -> None:
     found, problems = read("## Scene 1\n- **Prompt**:\n\n## Scene 2\n> x\n")
 
-    assert "prompt" not in found["scenes"][0]
+    assert "prompt" not in scenes_of(found)[0]
     assert [p.code for p in problems] == ["empty-prompt"]
 
 
@@ -203,7 +205,7 @@ def test_a_fence_keeps_its_lines_and_its_quotes() -> None:
 def test_the_heading_s_length_gives_way_to_the_field_and_says_so() -> None:
     found, problems = read("## Scene 1 (5s)\n- **Duration**: 8s\n- **Prompt**: x\n")
 
-    assert found["scenes"][0]["duration"] == 8
+    assert scenes_of(found)[0]["duration"] == 8
     assert [p.code for p in problems] == ["conflict"]
 
 
@@ -236,10 +238,10 @@ def test_a_size_is_a_ratio_or_a_resolution(text: str, params: dict[str, str]) ->
         ("https://example.com/2a", "https://example.com/2a"), ("![start](2a)", "2a"), ("`2a`", "2a"), ("the_name", "the_name"),
     ],
 )  # fmt: skip
-def test_a_frame_is_another_shot_a_path_or_a_name(text: str, frame: Any) -> None:
+def test_a_frame_is_another_shot_a_path_or_a_name(text: str, frame: Medium) -> None:
     found = value(f"## Scene 2\n### Shot a\n> x\n### Shot b\n> y\n- **Start frame**: {text}\n")
 
-    assert found["scenes"][0]["shots"][1]["start_frame"] == frame
+    assert shots_of(scenes_of(found)[0])[1]["start_frame"] == frame
 
 
 def test_a_path_with_spaces_or_umlauts_stays_what_the_file_is_called() -> None:
@@ -255,8 +257,8 @@ def test_names_are_found_however_they_are_spelt() -> None:
     )
 
     assert found["characters"] == {"Old-keeper": {"text": "a man"}}
-    assert found["scenes"][0]["characters"] == ["Old-keeper"]
-    assert found["scenes"][0]["prompt"] == "{Old-keeper} waits"
+    assert scenes_of(found)[0]["characters"] == ["Old-keeper"]
+    assert scenes_of(found)[0]["prompt"] == "{Old-keeper} waits"
 
 
 def test_a_style_of_the_file_stands_behind_every_prompt_also_one_with_a_style() -> None:
@@ -265,7 +267,7 @@ def test_a_style_of_the_file_stands_behind_every_prompt_also_one_with_a_style() 
     )
 
     assert found["defaults"]["style"] == "heavy grain, dusk"
-    assert found["scenes"][0]["style"] == ["storm", "heavy grain, dusk"]
+    assert scenes_of(found)[0]["style"] == ["storm", "heavy grain, dusk"]
 
 
 def test_words_that_nobody_marked_in_a_style_are_asked_for() -> None:
@@ -290,7 +292,7 @@ def test_words_that_nobody_marked_in_a_style_are_asked_for() -> None:
     ],
 )  # fmt: skip
 def test_ids_are_written_in_the_heading(heading: str, ident: int | str, title: str | None) -> None:
-    (found,) = value(f"## {heading}\n> x\n")["scenes"]
+    (found,) = scenes_of(value(f"## {heading}\n> x\n"))
 
     assert (found["id"], found.get("title")) == (ident, title)
 
@@ -302,13 +304,13 @@ def test_ids_are_written_in_the_heading(heading: str, ident: int | str, title: s
 def test_not_every_heading_with_the_word_is_a_scene(heading: str) -> None:
     found = value(f"## {heading}\n> not this\n\n## Scene 1\n> x\n")
 
-    assert [s["id"] for s in found["scenes"]] == [1]
+    assert [s["id"] for s in scenes_of(found)] == [1]
 
 
 def test_frames_in_a_scene_are_its_shots() -> None:
-    (found,) = value("## Scene 1\n### Frame 1\n> x\n### Frame 2: y\n> y\n")["scenes"]
+    (found,) = scenes_of(value("## Scene 1\n### Frame 1\n> x\n### Frame 2: y\n> y\n"))
 
-    assert [s["id"] for s in found["shots"]] == [1, 2]
+    assert [s["id"] for s in shots_of(found)] == [1, 2]
 
 
 def test_a_heading_that_is_nearly_a_scene_says_why_its_quote_is_not_sent() -> None:
@@ -321,20 +323,20 @@ def test_a_heading_that_is_nearly_a_scene_says_why_its_quote_is_not_sent() -> No
 def test_words_below_a_heading_that_says_prompt_need_their_mark(heading: str) -> None:
     found, problems = read(f"## Scene 1\n> x\n## Scene 2\n### {heading}\nNo one had come.\n")
 
-    assert "No one had come." not in str(found["scenes"][1].get("prompt"))
+    assert "No one had come." not in str(scenes_of(found)[1].get("prompt"))
     assert [p.code for p in problems] == ["unmarked"]
 
 
 def test_an_act_is_a_label_until_the_next_one() -> None:
     found = value("## Act I\n### Scene 1\n> x\n## Act II: End\n### Scene 2\n> y\n## Scene 3\n> z\n")
 
-    assert [s.get("group") for s in found["scenes"]] == ["Act I", "Act II: End", None]
+    assert [s.get("group") for s in scenes_of(found)] == ["Act I", "Act II: End", None]
 
 
 def test_a_bare_dotted_number_below_an_act_is_a_scene() -> None:
     found = value("## ACTE I — Le quai\n### 1.1 La carte (≈ 30 s)\n> x\n### 1.2 Le train\n> y\n")
 
-    assert [(s["id"], s["title"]) for s in found["scenes"]] == [("1.1", "La carte"), ("1.2", "Le train")]
+    assert [(s["id"], s["title"]) for s in scenes_of(found)] == [("1.1", "La carte"), ("1.2", "Le train")]
 
 
 def test_a_shot_of_another_scene_is_an_error() -> None:
@@ -392,17 +394,17 @@ PLAN = """\
 """
 
 
-def joined(*texts: tuple[str, str]) -> tuple[Any, list[Problem]]:
+def joined(*texts: tuple[str, str]) -> tuple[FileValues, list[Problem]]:
     document, problems = markdown.join([markdown.read(text, name) for text, name in texts])
-    return document.value, problems
+    return values(document), problems
 
 
 def test_story_and_plan_are_joined_by_scene_id() -> None:
     found, _ = joined((STORY, "SCENES.md"), (PLAN, "ASSET-PLAN.md"))
 
-    assert [s["id"] for s in found["scenes"]] == [1, 2, "2A", 3]
+    assert [s["id"] for s in scenes_of(found)] == [1, 2, "2A", 3]
     assert found["title"] == "The Lighthouse"
-    assert found["scenes"][0] == {
+    assert scenes_of(found)[0] == {
         "id": 1,
         "title": "Arrival",
         "duration": 5,
@@ -420,7 +422,7 @@ def test_story_and_plan_are_joined_by_scene_id() -> None:
 def test_the_plan_wins_and_a_conflict_shows_both_places() -> None:
     found, problems = joined((PLAN, "ASSET-PLAN.md"), (STORY, "SCENES.md"))
 
-    assert found["scenes"][1]["camera"] == "high"
+    assert scenes_of(found)[1]["camera"] == "high"
     assert [str(p) for p in problems] == [
         "ASSET-PLAN.md:14:15: warning: scene 2: `camera` is `high` here and `low` at SCENES.md:9:15; this one is taken"
     ]
@@ -430,7 +432,7 @@ def test_a_story_without_prompts_is_no_foreign_file_beside_its_plan() -> None:
     found, problems = joined(("## Scene 1: A\nA card.\n", "SCENES.md"), (PLAN, "ASSET-PLAN.md"))
 
     assert [p for p in problems if p.code == "no-prompt"] == []
-    assert found["scenes"][0]["title"] == "A"
+    assert scenes_of(found)[0]["title"] == "A"
 
 
 def test_two_files_without_any_prompt_are_refused_once() -> None:
@@ -497,7 +499,7 @@ def test_a_scene_below_a_section_of_a_higher_level_is_no_character() -> None:
     found = value("# Characters\n## keeper\n> a man\n\n## Scene 1\n> x\n")
 
     assert list(found["characters"]) == ["keeper"]
-    assert [s["id"] for s in found["scenes"]] == [1]
+    assert [s["id"] for s in scenes_of(found)] == [1]
 
 
 def test_a_table_may_have_both_time_codes_and_lengths() -> None:
@@ -509,18 +511,18 @@ def test_a_table_may_have_both_time_codes_and_lengths() -> None:
         | b | 0:05-0:09 | A gull | |
         """
     )
-    assert [shot["duration"] for shot in found["shots"]] == [4, 4]
+    assert [shot["duration"] for shot in shots_of(found)] == [4, 4]
 
 
 def test_joined_files_keep_the_order_of_the_story() -> None:
     story = "## Scene 1\nx\n\n## Scene 2\ny\n\n## Scene 4\nz\n"
     plan = "".join(f"## Scene {n}\n- **Prompt**: p\n\n" for n in ("1", "1B", "3", "4", "5"))
     found, _ = joined((story, "SCENES.md"), (plan, "ASSET-PLAN.md"))
-    assert [str(s["id"]) for s in found["scenes"]] == ["1", "1B", "2", "3", "4", "5"]
+    assert [str(s["id"]) for s in scenes_of(found)] == ["1", "1B", "2", "3", "4", "5"]
 
 
 @pytest.mark.parametrize("title", ["Negativer Prompt", "Negative Prompts", "Negatieve prompt"])
 def test_what_to_avoid_is_known_by_the_names_that_people_use(title: str) -> None:
     found = value(f"## {title}\n- text\n\n## Scene 1\n- **Prompt**: a\n- **{title}**: logo\n")
     assert found["negative_prompt"] == "text"
-    assert found["scenes"][0]["negative_prompt"] == "logo"
+    assert scenes_of(found)[0]["negative_prompt"] == "logo"

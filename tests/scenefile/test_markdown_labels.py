@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from textwrap import dedent
-from typing import Any
 
 import pytest
 
 from kiebatch.errors import Problem
 from kiebatch.scenefile import markdown
-from support.scenes import built_markdown, of_code
+from kiebatch.scenefile.shape import FileValues
+from support.scenes import built_markdown, of_code, scenes_of, shots_of, values
 
 DEFAULTS = "## Defaults\n- **Model**: nano-banana-2\n\n"
 
 
-def read(text: str) -> tuple[Any, list[Problem]]:
+def read(text: str) -> tuple[FileValues, list[Problem]]:
     document, problems = markdown.read(dedent(text), "SCENES.md")
-    return document.value, problems
+    return values(document), problems
 
 
 def prompts(text: str) -> dict[str, str]:
@@ -60,7 +60,7 @@ def test_numbers_and_sluglines_open_scenes_where_no_heading_says_scene(
 def test_they_open_none_beside_a_scene_heading_and_the_quote_below_is_named() -> None:
     found, problems = read("## Scene 1\n> A boat\n\n# 2. The yard\n> A dog\n")
 
-    assert [s["id"] for s in found["scenes"]] == [1]
+    assert [s["id"] for s in scenes_of(found)] == [1]
     assert places(problems, "outside-scene") == ["4:1"]
 
 
@@ -97,13 +97,13 @@ def test_a_heading_at_level_one_above_scenes_is_the_films_title() -> None:
 
     assert found["title"] == "Scene 12 Productions"
     assert list(found["characters"]) == ["ann"]
-    assert [s["id"] for s in found["scenes"]] == [1]
+    assert [s["id"] for s in scenes_of(found)] == [1]
 
 
 def test_a_scene_at_level_one_that_has_a_prompt_stays_a_scene() -> None:
     found, _ = read("# Scene 1\n> A boat\n\n## Scene 2\n> A quay\n")
 
-    assert [s["id"] for s in found["scenes"]] == [1, 2]
+    assert [s["id"] for s in scenes_of(found)] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def test_a_length_reads_alike_wherever_it_is_written(written: str, length: int) 
     in_a_column = read(f"| # | Time | Prompt |\n|---|---|---|\n| 1 | {written} | x |\n")[0]
 
     for found in (in_brackets, behind_a_dash, as_a_field, in_a_column):
-        assert found["scenes"][0]["duration"] == length
+        assert scenes_of(found)[0]["duration"] == length
 
 
 @pytest.mark.parametrize("title", ["Studio 54", "Take 5", "Apollo - 13", "The last 10s"])
 def test_a_number_in_a_title_is_no_length(title: str) -> None:
-    (scene,) = read(f"## Scene 1: {title}\n> x\n")[0]["scenes"]
+    (scene,) = scenes_of(read(f"## Scene 1: {title}\n> x\n")[0])
 
     assert (scene["title"], "duration" in scene) == (title, False)
 
@@ -169,7 +169,7 @@ def test_a_label_that_names_a_tool_is_that_prompt(label: str, kind: str, form: s
 def test_a_picture_and_a_clip_by_their_tools_are_two_shots() -> None:
     found, _ = read("## Scene 1\n- **Midjourney prompt**: a boat\n- **Kling prompt**: it sinks\n")
 
-    assert [(s["id"], s["prompt"]) for s in found["scenes"][0]["shots"]] == [
+    assert [(s["id"], s["prompt"]) for s in shots_of(scenes_of(found)[0])] == [
         ("image", "a boat"),
         ("video", "it sinks"),
     ]
@@ -205,7 +205,7 @@ def test_that_line_makes_it_one() -> None:
     found, problems = read('---\nlabels: {"Old prompt": prompt}\n---\n## Scene 1\n- **Old prompt**: a ship\n')
 
     assert problems == []
-    assert found["scenes"][0]["prompt"] == "a ship"
+    assert scenes_of(found)[0]["prompt"] == "a ship"
 
 
 def test_a_refusal_lists_the_lines_that_nearly_were_prompts() -> None:

@@ -9,7 +9,7 @@ from kiebatch import catalogue
 from kiebatch.errors import Problem
 from kiebatch.model import Document, Job, Project, as_form
 from kiebatch.scenefile import build, document, markdown
-from kiebatch.scenefile.shape import FileValues, SceneValues
+from kiebatch.scenefile.shape import FileValues, SceneValues, ShotValues
 
 CATALOGUE = catalogue.load()
 HEAD = "kiebatch: 1\ndefaults: {model: nano-banana-2}\n"
@@ -42,7 +42,15 @@ def values(read: Document) -> FileValues:
 
 def scenes(read: Document) -> list[SceneValues]:
     """Return the scenes of a document that the schema would let pass."""
-    return [scene for scene in values(read)["scenes"] if scene is not None]
+    return scenes_of(values(read))
+
+
+def scenes_of(film: FileValues) -> list[SceneValues]:
+    return [scene for scene in film["scenes"] if scene is not None]
+
+
+def shots_of(scene: SceneValues) -> list[ShotValues]:
+    return [shot for shot in scene["shots"] if shot is not None]
 
 
 def of_code(problems: list[Problem], code: str) -> list[Problem]:
