@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from kiebatch.model import Asset, Attempt, Job, LocalFile, Project, Ref, ShotOutput, Slot, under
 from kiebatch.planning import expected
@@ -35,11 +36,9 @@ class Planner:
             project, manifest, facts.attempts, same_model=facts.same_model, could_be=facts.could_be
         )
         self._jobs = [self._with_kept_seed(job) for job in project.jobs]
-        self._by_slot = {job.slot: job for job in self._jobs}
+        digest = self._digest
         # What these ask for depends on no other job, so that it is worked out once.
-        self._of_words = {
-            job.slot: wanted(job, self._digest) for job in self._jobs if _starts_from_nothing(job)
-        }
+        self._of_words = {job.slot: wanted(job, digest) for job in self._jobs if _starts_from_nothing(job)}
         self._twins = self._numbered()
         self._entries: dict[Slot, Entry] = {}
 
@@ -88,7 +87,8 @@ class Planner:
             want = self._of_words.get(job.slot) or wanted(replace(job, led=None), named)
             key = (want.content or "", job.slot.take)
             counts[key] += 1
-            found[job.slot] = counts[key]
+            if counts[key] > 1:
+                found[job.slot] = counts[key]
         return found
 
     def _decide_level(self, jobs: Sequence[Job]) -> None:
@@ -109,7 +109,11 @@ class Planner:
                 self._assignment.keep(job.slot, line)
             else:
                 open_jobs.append(job)
-        found = {job.slot: self._elsewhere(job, wants[job.slot]) for job in open_jobs}
+        found: dict[Slot, Found] = {}
+        for job in open_jobs:
+            elsewhere = self._elsewhere(job, wants[job.slot])
+            if elsewhere is not None:
+                found[job.slot] = elsewhere
         for job in jobs:
             self._entries[job.slot] = self._entry(job, wants[job.slot], found.get(job.slot))
 
@@ -120,7 +124,7 @@ class Planner:
         """Let a store of results look for what a level asks for, all together."""
         if self._facts.stored is not None:
             self._facts.stored.expect(
-                Key(content, slot.take, self._twins[slot])
+                Key(content, slot.take, self._twins.get(slot, 1))
                 for slot, want in wants.items()
                 for content in want.contents
                 if not fits(want.job, want, self._assignment.line(want.job), self._facts)
@@ -166,7 +170,7 @@ class Planner:
             blocked=self._blocked_by(job),
             upstream=self._changed_upstream(job, there.line),
         )
-        return decide(job, want, there, self._facts, asked, self._twins[job.slot])
+        return decide(job, want, there, self._facts, asked, self._twins.get(job.slot, 1))
 
     def _forced(self, job: Job) -> bool:
         if not self._selection.force:
@@ -179,6 +183,10 @@ class Planner:
         digest = expected.Digest(self._facts.media, self._line)
         found = expected.judged(job.slot, job.expect, self._assignment.line(job), digest)
         return any(one.unmet for one in found)
+
+    @cached_property
+    def _by_slot(self) -> Mapping[Slot, Job]:
+        return {job.slot: job for job in self._jobs}
 
     def _line(self, slot: Slot) -> tuple[Asset, ...]:
         job = self._by_slot.get(slot)

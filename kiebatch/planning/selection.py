@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from kiebatch._dataclass import dataclass
 from kiebatch.errors import Invalid, Problem, Where
@@ -32,13 +32,13 @@ def chosen(
     entries: Mapping[Slot, Entry],
     scenes: Sequence[SceneId],
     states: States,
-) -> set[Slot]:
+) -> Set[Slot]:
     """Return the slots that are selected, with what they start from where that is not made yet, as make does.
 
     `Invalid` for a selector that names no slot of the file.
     """
     if not selection.only:
-        return set(entries)
+        return entries.keys()
     jobs = {slot: entry.job for slot, entry in entries.items() if entry.job}
     for selector in selection.only:
         known = selector in _STATES or selector.startswith("model:")

@@ -7,11 +7,13 @@ their models, `prompts` and `references` what they ask for, `jobs` makes the job
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 from typing import TypedDict
 
 from kiebatch import catalogue as models
+from kiebatch.catalogue import Model
 from kiebatch.errors import Invalid, Problem, Where, did_you_mean
 from kiebatch.model import JSON, Document, Line, Project, Scene, Shot, as_mapping
 from kiebatch.scenefile import checks, gathering, limits
@@ -76,8 +78,18 @@ def _check_format(document: Document) -> None:
 def _project(source: Source) -> Project:
     _check_names(source)
     warn_cut_texts(source)
+    project, used = _made(source)
+    checks.check_default_params(source, used)
+    checks.check_slots(project, source.problems)
+    checks.check_sounds(source, project)
+    checks.check_cycles(project, source.problems)
+    return project
+
+
+def _made(source: Source) -> tuple[Project, list[Model]]:
+    """Return the project with its jobs, and the models that its shots name, each once."""
     choice = ModelChoice(source)
-    scenes = [_with_models(scene, choice) for scene in gathering.gather(source)]
+    scenes = deque(_with_models(scene, choice) for scene in gathering.gather(source))
     shots = {shot.name: shot for scene in scenes for shot in scene.shots}
     leading = Leading(source, shots)
     for scene in scenes:
@@ -93,13 +105,10 @@ def _project(source: Source) -> Project:
         tags=tuple(dict.fromkeys(listed(source.value.get("tags")))),
         styles={name: with_variables(source, text).strip() for name, text in source.styles.items()},
         characters=characters(source),
-        scenes=tuple(_scene(source, scene, jobs) for scene in scenes),
+        scenes=tuple(_scenes(source, scenes, jobs)),
     )
-    checks.check_default_params(source, shots.values())
-    checks.check_slots(project, source.problems)
-    checks.check_sounds(source, project)
-    checks.check_cycles(project, source.problems)
-    return project
+    used = {model.id: model for shot in shots.values() for _, model in shot.models}
+    return project, list(used.values())
 
 
 def _with_models(scene: SceneSpec, choice: ModelChoice) -> SceneSpec:
@@ -186,6 +195,12 @@ def _notes(raw: ShotValues) -> str:
     if raw.get("visual"):
         parts.append(f"Visual: {raw['visual']}")
     return "\n\n".join(filter(None, parts))
+
+
+def _scenes(source: Source, specs: deque[SceneSpec], jobs: Jobs) -> Iterator[Scene]:
+    """Yield the scenes; what each was made from is let go."""
+    while specs:
+        yield _scene(source, specs.popleft(), jobs)
 
 
 def _scene(source: Source, scene: SceneSpec, jobs: Jobs) -> Scene:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from kiebatch.catalogue import Model, inputs
@@ -23,7 +23,7 @@ from kiebatch.model import (
     under,
 )
 from kiebatch.scenefile.shape import DefaultValues, ShotValues
-from kiebatch.scenefile.shots import SOUNDS, ShotSpec, with_ids
+from kiebatch.scenefile.shots import SOUNDS, with_ids
 from kiebatch.scenefile.source import Source
 
 _MODALITIES: tuple[Modality, ...] = ("image", "video", "audio")
@@ -85,9 +85,8 @@ def check_cycles(project: Project, problems: Problems) -> None:
         problems.error(where, message, code="cycle")
 
 
-def check_default_params(source: Source, shots: Iterable[ShotSpec]) -> None:
+def check_default_params(source: Source, used: Sequence[Model]) -> None:
     """Report each value of `defaults.params` that no model of the file takes, although some have the field."""
-    used = {model.id: model for shot in shots for _, model in shot.models}.values()
     _check_params(source, source.defaults, used, ("defaults", "params"))
     for modality in _MODALITIES:
         meant = [model for model in used if model.modality == modality]

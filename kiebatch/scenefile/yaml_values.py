@@ -52,6 +52,7 @@ class Values:
         self._events = self._parsed
         self._path: list[str | int] = []
         self._anchors: dict[str, list[Event]] = {}
+        self._words: dict[str, str] = {}  # plain texts: thousands of scenes name the same style
         self._repeated = 0  # values that came again through an alias
         self._yields = False  # whether what is built gives way to what its mapping had before
 
@@ -301,7 +302,7 @@ class Values:
             return text
         tag = self._tag(text) if event.tag in (None, "!") else event.tag.removeprefix(_TAG)
         if tag == "str":
-            return text
+            return self._words.setdefault(text, text)
         if tag == "null":
             return None
         if tag == "bool":

@@ -6,7 +6,7 @@ filled in, what is warned about and what it costs is the same, unless a limit or
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime
 
@@ -124,7 +124,30 @@ class _Words:
         )
 
     def _over(self, text: str, authored: Mapping[str, JSON]) -> Mapping[str, JSON]:
-        return {**authored, self.name: lasting(text)} if self.name in authored else authored
+        return _Over(authored, self.name, lasting(text)) if self.name in authored else authored
+
+
+class _Over(Mapping[str, JSON]):
+    """A mapping with another value under one of its keys, in a third of the memory of a copy."""
+
+    __slots__ = ("_base", "_name", "_value")
+
+    def __init__(self, base: Mapping[str, JSON], name: str, value: JSON) -> None:
+        self._base = base
+        self._name = name
+        self._value = value
+
+    def __getitem__(self, name: str) -> JSON:
+        return self._value if name == self._name else self._base[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._base)
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def _weighs(rule: Rule, name: str) -> bool:
