@@ -93,9 +93,8 @@ def counts(media: Sequence[Media | RoleMedia]) -> tuple[int, int, int]:
 
 
 def _kind(medium: Media | RoleMedia) -> str:
-    known = medium.kind if isinstance(medium, RoleMedia) else None
-    if known:
-        return known
+    if isinstance(medium, RoleMedia) and medium.kind:
+        return medium.kind
     ref = medium.ref
     if isinstance(ref, ShotOutput):
         return "image" if ref.frame or not ref.as_task else "task"
