@@ -131,7 +131,7 @@ def note_answer(
         learnt = share.refused(believed, ours, rate, booking.at, now)
         page.keep_share(share.paused(learnt, retry_after_s, now, rng))
         return
-    learnt = share.accepted(believed, page.ours(rate.window_s, pending=False))
+    learnt = share.accepted(believed, page.ours(rate.window_s, pending=False), rate, now)
     if learnt != believed:
         page.keep_share(learnt)
 

@@ -142,7 +142,7 @@ def test_beyond_the_share_one_start_at_a_time_waits_for_the_answer_before(open_g
             assert probe.probe
 
             # Much later it is tried again.
-            clock.time += 25
+            clock.time += 35
             for _ in range(3):
                 await sent_and_answered(gate, rate)
             probe = await gate.start(rate)
@@ -156,7 +156,7 @@ def test_beyond_the_share_one_start_at_a_time_waits_for_the_answer_before(open_g
 
     asyncio.run(clock.run(work()))
 
-    assert answers == [1025.0]
+    assert answers == [1035.0]
 
 
 def test_what_the_provider_asks_for_pauses_everyone(open_gate: Opener) -> None:

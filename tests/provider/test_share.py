@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from kiebatch.model import Rate
 from kiebatch.provider import share
@@ -9,8 +10,8 @@ from kiebatch.provider.share import Share
 RATE = Rate(starts=20, window_s=10.0)
 
 
-def test_of_an_unknown_account_three_quarters_are_taken_and_the_rest_is_probed() -> None:
-    assert share.first(RATE).starts == 15
+def test_of_an_unknown_account_two_thirds_are_taken_and_the_rest_is_probed() -> None:
+    assert share.first(RATE).starts == 13
     assert share.first(Rate(starts=1, window_s=10.0)).starts == 1
 
 
@@ -18,13 +19,24 @@ def test_a_refusal_says_that_what_we_have_in_the_window_is_all_that_is_ours() ->
     assert share.refused(Share(starts=20), 15, RATE, 100.0, 100.2).starts == 15
 
 
-def test_an_accepted_probe_raises_the_share_and_the_next_may_follow_at_once() -> None:
-    refused = share.refused(Share(starts=20), 15, RATE, 100.0, 100.2)
+def test_where_nothing_was_refused_an_accepted_probe_raises_the_share_and_the_next_follows_at_once() -> None:
+    raised = share.accepted(share.first(RATE), 14, RATE, 100.0)
 
-    raised = share.accepted(refused, 16)
+    assert (raised.starts, raised.probe_after) == (14, 100.0)
+    assert share.accepted(raised, 14, RATE, 101.0) == raised
 
-    assert (raised.starts, raised.hold_s) == (16, 0.0)
-    assert share.accepted(refused, 15) == refused
+
+def test_after_a_refusal_accepted_probes_follow_at_pauses_that_halve_until_the_window_is_full() -> None:
+    found = share.refused(Share(starts=17), 16, RATE, 100.0, 100.2)
+    now, pauses = found.probe_after, []
+    for ours in (17, 18, 19):
+        found = share.accepted(found, ours, RATE, now)
+        pauses.append(found.probe_after - now)
+        now = found.probe_after
+
+    assert pauses[0] < found.probe_after - 100.2
+    assert [round(b / a, 6) for a, b in pairwise(pauses)] == [0.5, 0.5]
+    assert share.accepted(found, 20, RATE, now).hold_s == 0.0
 
 
 def test_the_fuller_our_window_was_the_longer_the_next_probe_waits() -> None:
@@ -34,7 +46,7 @@ def test_the_fuller_our_window_was_the_longer_the_next_probe_waits() -> None:
 
     assert holds == sorted(holds)
     assert holds[0] < 101
-    assert 110 < holds[-1] < 130.3
+    assert 110 < holds[-1] < 160.3
 
 
 def test_a_refusal_of_a_window_that_was_all_ours_is_likely_a_moment_so_the_next_probe_follows_at_once() -> (
@@ -76,7 +88,7 @@ def test_with_nothing_of_ours_in_the_window_all_starts_pause_but_never_longer_th
     assert pauses == sorted(pauses)
     assert pauses[0] < 2
     assert 10 < pauses[-1] < 10.5
-    assert share.refused(share.accepted(found, 1), 0, RATE, now, now + 0.2).paused_until - now < 2
+    assert share.refused(share.accepted(found, 1, RATE, now), 0, RATE, now, now + 0.2).paused_until - now < 2
 
 
 def test_what_the_provider_asks_for_is_kept_up_to_two_minutes() -> None:
