@@ -89,14 +89,14 @@ class Engine:
         )
         submitter = Submitter(context, self.stop, self._spending, self._canaries, self._binder)
         parts = Parts(
-            self._binder,
-            submitter,
-            self._watch,
-            concluder,
-            self._restorer,
-            self._undecided,
-            self._late,
-            self._elsewhere,
+            binder=self._binder,
+            submitter=submitter,
+            watch=self._watch,
+            concluder=concluder,
+            restorer=self._restorer,
+            undecided=self._undecided,
+            late=self._late,
+            elsewhere=self._elsewhere,
         )
         self._maker = Maker(context, outcome, self._slots, self._spending, self.stop, self._canaries, parts)
         self._schedule = Schedule(context, self._slots, self.stop, self._canaries, durations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from kiebatch import media
 from kiebatch.errors import plain
@@ -48,28 +49,18 @@ class InFlight:
             self._places.release()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """The parts of a run that making a slot goes through."""
 
-    def __init__(
-        self,
-        binder: Binder,
-        submitter: Submitter,
-        watch: Watch,
-        concluder: Concluder,
-        restorer: Restorer,
-        undecided: Undecided,
-        late: LateDecision,
-        elsewhere: Elsewhere,
-    ) -> None:
-        self.elsewhere = elsewhere
-        self.binder = binder
-        self.submitter = submitter
-        self.watch = watch
-        self.concluder = concluder
-        self.restorer = restorer
-        self.undecided = undecided
-        self.late = late
+    binder: Binder
+    submitter: Submitter
+    watch: Watch
+    concluder: Concluder
+    restorer: Restorer
+    undecided: Undecided
+    late: LateDecision
+    elsewhere: Elsewhere
 
 
 class Maker:
