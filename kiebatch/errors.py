@@ -212,11 +212,8 @@ def plain(text: object, limit: int = 2000) -> str:
     Provider messages, file names and titles reach a terminal through this alone.
     """
     kept = str(text)
-    if not (kept.isascii() and kept.isprintable()):
-        kept = "".join(
-            c if c.isprintable() and not ("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069") else " "
-            for c in kept
-        )
+    if not kept.isprintable():  # to Python, what turns the direction of a text is not printable either
+        kept = "".join(c if c.isprintable() else " " for c in kept)
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 

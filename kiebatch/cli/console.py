@@ -63,7 +63,7 @@ def warn_briefly(problems: Sequence[Problem], scene_file: Path | None) -> None:
     """Say in one line how many warnings a scene file has; those of other files as they are."""
     name = files.shown(scene_file) if scene_file else ""
     own = [problem for problem in problems if name and problem.where.file == name]
-    warn(problem for problem in problems if problem not in own)
+    warn(problem for problem in problems if not name or problem.where.file != name)
     if own:
         them = "it" if len(own) == 1 else "them"
         said = f"{plain(name)}: {counted(len(own), 'warning')}"
@@ -98,8 +98,10 @@ def _width(text: str) -> int:
         return len(text)
     import unicodedata
 
-    bases = [c for c in text if not unicodedata.combining(c)]
-    return len(bases) + sum(unicodedata.east_asian_width(c) in "WF" for c in bases)
+    others = [c for c in text if c > "\x7f"]
+    bases = [c for c in others if not unicodedata.combining(c)]
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in bases)
+    return len(text) - (len(others) - len(bases)) + wide
 
 
 def short(text: str, width: int = 48) -> str:

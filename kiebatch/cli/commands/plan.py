@@ -89,12 +89,14 @@ def plan(
         files.replace(out, json.dumps(saved, ensure_ascii=False, indent=2) + "\n")
     verdict = assess(todo, chosen)
     judged = expected.of_plan(todo)
-    value = _value(opened, todo, verdict) | {
-        "effects": buys.as_json(),
-        "expectations": expected.as_json(judged),
-        "not_enhanced": [str(entry.slot) for entry in _not_enhanced(todo)],
-    }
     code = _code(todo) if check else Exit.OK
+    value: dict[str, JSON] = {}
+    if given.as_json or code or announce.wanted():  # it has every job once more
+        value = _value(opened, todo, verdict) | {
+            "effects": buys.as_json(),
+            "expectations": expected.as_json(judged),
+            "not_enhanced": [str(entry.slot) for entry in _not_enhanced(todo)],
+        }
     announce.outcome(value)
     if not quiet or given.as_json:
         console.answer(
