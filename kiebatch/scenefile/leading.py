@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 
 from kiebatch._dataclass import dataclass
 from kiebatch.catalogue import Model
@@ -38,6 +38,7 @@ class Leading:
 
     source: Source
     shots: Mapping[str, ShotSpec]
+    _pictures: dict[SceneId, list[ShotSpec]] = field(default_factory=dict)
 
     def of(self, spec: ShotSpec) -> Led | None:
         """Return how the length of a shot of the picture follows its scene's voice; None where it does not."""
@@ -48,7 +49,7 @@ class Leading:
         led = self._led(spec.scene, spec.scene_raw) if _follows_scene(spec) else None
         if led is None:
             return None
-        others = self._pictures(spec)
+        others = self._pictures_of(spec.scene)
         own = sum(float(s.seconds or 0.0) for s in others)
         return replace(led, others_s=own, among=sum(1 for s in others if not s.raw.get("duration")))
 
@@ -72,8 +73,13 @@ class Leading:
             message = f"scene {scene}: `duration: voice`, and the scene has no `voiceover`"
             self.source.error((*place, "duration"), message, code="no-voice")
 
-    def _pictures(self, spec: ShotSpec) -> list[ShotSpec]:
-        return [s for s in self.shots.values() if s.scene == spec.scene and s.kind == "shot" and not s.skip]
+    def _pictures_of(self, scene: SceneId) -> Sequence[ShotSpec]:
+        """Return the shots of a scene's picture that are made; all shots are gone through once."""
+        if not self._pictures:
+            for shot in self.shots.values():
+                if shot.kind == "shot" and not shot.skip:
+                    self._pictures.setdefault(shot.scene, []).append(shot)
+        return self._pictures.get(scene, ())
 
     def _led(self, scene: SceneId, raw: ShotValues) -> Led | None:
         voice = self.shots.get(Slot(scene, "vo").shot_name)
