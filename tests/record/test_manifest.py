@@ -203,6 +203,20 @@ def test_two_entries_with_one_id_are_told_apart() -> None:
     assert [repair.code for repair in read.repairs] == ["id"]
 
 
+def test_all_links_of_an_entry_follow_ids_that_were_told_apart() -> None:
+    twice = [
+        manifest.entry(manifest.revised(an_asset(scene, shot), id=id))
+        for shot, id in (("a", "img-001"), ("c", "img-002"))
+        for scene in (1, 2)
+    ]
+    clip = {**manifest.entry(an_asset(2, "b")), "id": "vid-001", "made_from": ["img-001", "img-002"]}
+
+    read = manifest.parse(text([*twice, clip]), "manifest.json")
+
+    sources = [read.by_id[link] for link in read.by_id["vid-001"].made_from]
+    assert [(source.scene_id, source.shot) for source in sources] == [(2, "a"), (2, "c")]
+
+
 def test_an_entry_that_stands_there_twice_is_one() -> None:
     one = manifest.entry(manifest.revised(an_asset(), id="img-001"))
 

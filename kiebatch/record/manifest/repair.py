@@ -116,7 +116,7 @@ def _made_from(asset: Asset, by_old: Mapping[str, Sequence[_Move]]) -> tuple[str
     found = asset.made_from
     for move in (move for link in asset.made_from for move in by_old.get(link, ())):
         if move.loser.scene_id == asset.scene_id != move.holder.scene_id:
-            found = tuple(move.id if link == move.loser.id else link for link in asset.made_from)
+            found = tuple(move.id if link == move.loser.id else link for link in found)
     return found
 
 
