@@ -37,7 +37,7 @@ def test_a_small_command_imports_no_library_that_it_does_not_use(
     film.write(
         "kiebatch: 1\ndefaults: {model: z-image}\nscenes:\n  - {id: 1, prompt: Waves break on rocks}\n"
     )
-    film.command("run", "--yes")
+    film.command("run", "--yes", "--poll-interval", "0.05")
 
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, *command], capture_output=True, text=True, check=True

@@ -314,7 +314,9 @@ def test_two_films_in_a_folder_never_mix(film: Film) -> None:
     (film.folder / "other.yaml").write_text(film.scene_file.read_text().replace("The", "That"))
     killed_in_flight(film, 2)
 
-    said = film.command("run", "other.yaml", "--assets", "others", "--yes", "--rate", "500/1s")
+    said = film.command(
+        "run", "other.yaml", "--assets", "others", "--yes", "--rate", "500/1s", "--poll-interval", "0.05"
+    )
     film.run()
 
     assert said.code == Exit.OK, said.err
@@ -430,7 +432,9 @@ def test_a_planned_job_that_was_not_made_is_a_failure_with_its_reason(film: Film
         """
     )
 
-    said = film.command("run", "scenes.yaml", "--yes", "--json", "--rate", "500/1s")
+    said = film.command(
+        "run", "scenes.yaml", "--yes", "--json", "--rate", "500/1s", "--poll-interval", "0.05"
+    )
 
     assert (said.code, said.json["status"]) == (Exit.FAILED, "failed")
     (failure,) = said.json["failures"]
@@ -467,7 +471,17 @@ def test_a_state_folder_on_another_disk_loses_nothing(film: Film) -> None:
     film.write(TWO)
 
     try:
-        said = film.command("run", "scenes.yaml", "--yes", "--state", str(state), "--rate", "500/1s")
+        said = film.command(
+            "run",
+            "scenes.yaml",
+            "--yes",
+            "--state",
+            str(state),
+            "--rate",
+            "500/1s",
+            "--poll-interval",
+            "0.05",
+        )
     finally:
         shutil.rmtree(state, ignore_errors=True)
 
@@ -516,7 +530,7 @@ def test_pictures_of_a_lost_manifest_can_be_made_again_by_force_and_stay(film: F
     before = {path: path.read_bytes() for path in (film.assets / "images").iterdir()}
 
     refused = film.command("run", "scenes.yaml", "--yes")
-    forced = film.command("run", "scenes.yaml", "--yes", "--force")
+    forced = film.command("run", "scenes.yaml", "--yes", "--force", "--poll-interval", "0.05")
 
     assert refused.code == Exit.INVALID
     assert "--force" in refused.err
@@ -618,7 +632,7 @@ def test_a_saved_plan_goes_on_when_something_else_in_the_file_has_changed(film: 
     film.command("plan", "scenes.yaml", "--only", "1", "--out", "saved.plan")
     film.edit("The lamp", "Another lamp")
 
-    said = film.command("run", "--plan", "saved.plan", "--yes", "--rate", "500/1s")
+    said = film.command("run", "--plan", "saved.plan", "--yes", "--rate", "500/1s", "--poll-interval", "0.05")
 
     assert said.code == Exit.OK, said.err
     assert [c["input"]["prompt"] for c in film.sim.charges()] == ["The boat"]
