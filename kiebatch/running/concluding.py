@@ -9,38 +9,25 @@ from kiebatch.model import Attempt, Done, Job, TaskFailed, same_words
 from kiebatch.provider import policy
 from kiebatch.running.binding import Binder
 from kiebatch.running.boundary import of_this_task
-from kiebatch.running.canaries import Canaries
 from kiebatch.running.collecting import Collector, Lost
-from kiebatch.running.context import RunContext
 from kiebatch.running.events import JobFailed, JobHeld, Noticed
-from kiebatch.running.outcome import Outcome
 from kiebatch.running.paid import PaidTask
-from kiebatch.running.slots import SlotBook
-from kiebatch.running.spending import ROUNDING, Spending, unbelievable
-from kiebatch.running.stop import Stop, StopCause
+from kiebatch.running.spending import ROUNDING, unbelievable
+from kiebatch.running.state import RunState
+from kiebatch.running.stop import StopCause
 from kiebatch.running.watching import Ended, GaveUp
 
 
 class Concluder:
     """The end of every task, asked for today or not."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        outcome: Outcome,
-        slots: SlotBook,
-        spending: Spending,
-        stop: Stop,
-        canaries: Canaries,
-        collector: Collector,
-        binder: Binder,
-    ) -> None:
-        self._context = context
-        self._outcome = outcome
-        self._slots = slots
-        self._spending = spending
-        self._stop = stop
-        self._canaries = canaries
+    def __init__(self, run: RunState, collector: Collector, binder: Binder) -> None:
+        self._context = run.context
+        self._outcome = run.outcome
+        self._slots = run.slots
+        self._spending = run.spending
+        self._stop = run.stop
+        self._canaries = run.canaries
         self.collector = collector
         self._binder = binder
         self.ended_now: set[int] = set()  # attempts that came to nothing in this run

@@ -11,13 +11,10 @@ from kiebatch.planning import Action, Entry, held_elsewhere
 from kiebatch.provider import families
 from kiebatch.running.binding import Binder
 from kiebatch.running.collecting import Lost
-from kiebatch.running.context import RunContext
 from kiebatch.running.events import Noticed
-from kiebatch.running.outcome import Outcome
 from kiebatch.running.paid import job_for, paid_task
 from kiebatch.running.restoring import Restorer
-from kiebatch.running.slots import SlotBook
-from kiebatch.running.stop import Stop
+from kiebatch.running.state import RunState
 from kiebatch.running.undecided import Undecided
 
 _LOOK_S = 2.0  # how often another film's task is looked at in the ledger
@@ -26,20 +23,11 @@ _LOOK_S = 2.0  # how often another film's task is looked at in the ledger
 class Elsewhere:
     """Waits for other films' tasks, adopts those of dead runs, and copies what they have made."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        outcome: Outcome,
-        slots: SlotBook,
-        stop: Stop,
-        binder: Binder,
-        restorer: Restorer,
-        undecided: Undecided,
-    ) -> None:
-        self._context = context
-        self._outcome = outcome
-        self._slots = slots
-        self._stop = stop
+    def __init__(self, run: RunState, binder: Binder, restorer: Restorer, undecided: Undecided) -> None:
+        self._context = run.context
+        self._outcome = run.outcome
+        self._slots = run.slots
+        self._stop = run.stop
         self._binder = binder
         self._restorer = restorer
         self._undecided = undecided

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from kiebatch.errors import Refused, plain
 from kiebatch.model import Attempt, Job, Slot
@@ -32,10 +33,19 @@ from kiebatch.running.restoring import Restorer
 from kiebatch.running.schedule import Schedule
 from kiebatch.running.slots import SlotBook
 from kiebatch.running.spending import ROUNDING, Spending
+from kiebatch.running.state import RunState
 from kiebatch.running.stop import Stop, StopCause, Unsent
 from kiebatch.running.submission import Submitter
 from kiebatch.running.undecided import Undecided
 from kiebatch.running.watching import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What earlier runs know of a model: how long its tasks took in seconds, and whether one has succeeded."""
+
+    durations: Callable[[str], list[float]]
+    has_succeeded: Callable[[str], bool]
 
 
 class Engine:
@@ -47,50 +57,42 @@ class Engine:
         context: RunContext,
         outcome: Outcome,
         references: References,
-        past: Callable[[str], list[float]],
-        known_good: Callable[[str], bool],
+        experience: Experience,
         balance: float | None,
         checking: Tools,
     ) -> None:
         self.plan = plan
         self.outcome = outcome
         self._context = context
-        self._known_good = known_good
+        self._known_good = experience.has_succeeded
         self._slots = SlotBook()
         self._checker = Checker(plan, context, outcome, self._slots, checking)
         self._slots.finished = self._checker.arrived
         self.stop = Stop(self._slots.changed.set)
         self._spending = Spending(outcome, self.stop, cap=context.limits.max_credits, balance=balance)
         self._canaries = Canaries()
-        durations = Durations(past)
+        run = RunState(
+            context=context,
+            outcome=outcome,
+            slots=self._slots,
+            spending=self._spending,
+            stop=self.stop,
+            canaries=self._canaries,
+        )
+        durations = Durations(experience.durations)
+        records = TaskRecords(context)
         self._binder = Binder(context, self._slots, references)
         self._watch = _watch(context, durations)
-        records = TaskRecords(context)
         self._keeper = Keeper(context)
-        concluder = Concluder(
-            context,
-            outcome,
-            self._slots,
-            self._spending,
-            self.stop,
-            self._canaries,
-            Collector(context, self._slots, records, self._keeper),
-            self._binder,
-        )
-        self._restorer = Restorer(
-            context, outcome, self._slots, self._binder, self._watch, concluder, records
-        )
-        self._undecided = Undecided(
-            context, outcome, self._slots, self._spending, self.stop, durations, self._restorer
-        )
-        self._late = LateDecision(context, plan, self._slots, self._binder, concluder)
-        self._elsewhere = Elsewhere(
-            context, outcome, self._slots, self.stop, self._binder, self._restorer, self._undecided
-        )
-        submitter = Submitter(context, self.stop, self._spending, self._canaries, self._binder)
+        collector = Collector(context, self._slots, records, self._keeper)
+        concluder = Concluder(run, collector, self._binder)
+        self._restorer = Restorer(run, self._binder, self._watch, concluder, records)
+        self._undecided = Undecided(run, durations, self._restorer)
+        self._late = LateDecision(run, plan, self._binder, concluder)
+        self._elsewhere = Elsewhere(run, self._binder, self._restorer, self._undecided)
         parts = Parts(
             binder=self._binder,
-            submitter=submitter,
+            submitter=Submitter(run, self._binder),
             watch=self._watch,
             concluder=concluder,
             restorer=self._restorer,
@@ -98,8 +100,8 @@ class Engine:
             late=self._late,
             elsewhere=self._elsewhere,
         )
-        self._maker = Maker(context, outcome, self._slots, self._spending, self.stop, self._canaries, parts)
-        self._schedule = Schedule(context, self._slots, self.stop, self._canaries, durations)
+        self._maker = Maker(run, parts)
+        self._schedule = Schedule(run, durations)
         self._trouble: Exception | None = None
         self._hearing: set[asyncio.Task[None]] = set()
 

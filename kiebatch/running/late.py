@@ -27,9 +27,8 @@ from kiebatch.project import Found
 from kiebatch.record import Key
 from kiebatch.running.binding import Binder
 from kiebatch.running.concluding import Concluder
-from kiebatch.running.context import RunContext
 from kiebatch.running.events import JobFailed, Skipped
-from kiebatch.running.slots import SlotBook
+from kiebatch.running.state import RunState
 from kiebatch.running.stop import Unsent
 from kiebatch.running.undecided import Undecided
 
@@ -40,17 +39,15 @@ class LateDecision:
     A plan cannot tell while something that a job starts from is not made; now it is, and its content is known.
     """
 
-    def __init__(
-        self, context: RunContext, plan: Plan, slots: SlotBook, binder: Binder, concluder: Concluder
-    ) -> None:
-        self._context = context
+    def __init__(self, run: RunState, plan: Plan, binder: Binder, concluder: Concluder) -> None:
+        self._context = run.context
         self._facts = plan.facts
         self._assignment = plan.assignment
         # What the plan restores for a slot is nobody else's.
         self._coming = {e.attempt.id for e in plan.entries if e.attempt}
         # What it only brings home may turn out to be what a slot asks for, whose content was not known then.
         self._unasked = {a.id for a in plan.collect}
-        self._slots = slots
+        self._slots = run.slots
         self._binder = binder
         self._concluder = concluder
 

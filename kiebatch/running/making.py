@@ -13,19 +13,15 @@ from kiebatch.provider import CallFailed, families
 from kiebatch.provider.policy import SubmitVerdict
 from kiebatch.running.binding import Binder, Bound
 from kiebatch.running.boundary import of_this_task
-from kiebatch.running.canaries import Canaries
 from kiebatch.running.concluding import Concluder, failure_of
-from kiebatch.running.context import RunContext
 from kiebatch.running.durations import Durations
 from kiebatch.running.elsewhere import Elsewhere, is_elsewhere
 from kiebatch.running.events import JobFailed, Noticed, Skipped, Submitted
 from kiebatch.running.late import LateDecision
-from kiebatch.running.outcome import Outcome
 from kiebatch.running.paid import PaidTask
 from kiebatch.running.restoring import Restorer
-from kiebatch.running.slots import SlotBook
-from kiebatch.running.spending import Spending
-from kiebatch.running.stop import Lacking, Stop, StopCause, Unsent
+from kiebatch.running.state import RunState
+from kiebatch.running.stop import Lacking, StopCause, Unsent
 from kiebatch.running.submission import Order, Sent, Submitter
 from kiebatch.running.undecided import Undecided
 from kiebatch.running.watching import Ended, GaveUp, Watch
@@ -66,22 +62,13 @@ class Parts:
 class Maker:
     """Sees one slot through; a failure is a value, and ends nobody else's work."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        outcome: Outcome,
-        slots: SlotBook,
-        spending: Spending,
-        stop: Stop,
-        canaries: Canaries,
-        parts: Parts,
-    ) -> None:
-        self._context = context
-        self._outcome = outcome
-        self._slots = slots
-        self._spending = spending
-        self._stop = stop
-        self._canaries = canaries
+    def __init__(self, run: RunState, parts: Parts) -> None:
+        self._context = run.context
+        self._outcome = run.outcome
+        self._slots = run.slots
+        self._spending = run.spending
+        self._stop = run.stop
+        self._canaries = run.canaries
         self._parts = parts
         self.durations: Durations = parts.undecided.durations
 

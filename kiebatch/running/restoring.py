@@ -18,12 +18,10 @@ from kiebatch.running.binding import Binder
 from kiebatch.running.boundary import of_this_task
 from kiebatch.running.collecting import Collector, Lost
 from kiebatch.running.concluding import Concluder
-from kiebatch.running.context import RunContext
 from kiebatch.running.events import Noticed
-from kiebatch.running.outcome import Outcome
 from kiebatch.running.paid import PaidTask, Standing, job_for, paid_task
 from kiebatch.running.records import TaskRecords
-from kiebatch.running.slots import SlotBook
+from kiebatch.running.state import RunState
 from kiebatch.running.stop import Unsent
 from kiebatch.running.watching import Ended, GaveUp, Watch
 
@@ -32,18 +30,11 @@ class Restorer:
     """Everything that a run brings home without a new charge."""
 
     def __init__(
-        self,
-        context: RunContext,
-        outcome: Outcome,
-        slots: SlotBook,
-        binder: Binder,
-        watch: Watch,
-        concluder: Concluder,
-        records: TaskRecords,
+        self, run: RunState, binder: Binder, watch: Watch, concluder: Concluder, records: TaskRecords
     ) -> None:
-        self._context = context
-        self._outcome = outcome
-        self._slots = slots
+        self._context = run.context
+        self._outcome = run.outcome
+        self._slots = run.slots
         self._binder = binder
         self._watch = watch
         self._concluder = concluder

@@ -9,13 +9,10 @@ from typing import Protocol
 
 from kiebatch.model import Slot
 from kiebatch.planning import Action, Entry, Reason, upstream_first
-from kiebatch.running.canaries import Canaries
-from kiebatch.running.context import RunContext
 from kiebatch.running.durations import Durations
 from kiebatch.running.elsewhere import is_elsewhere
 from kiebatch.running.making import InFlight
-from kiebatch.running.slots import SlotBook
-from kiebatch.running.stop import Stop
+from kiebatch.running.state import RunState
 
 Guarded = Callable[..., Awaitable[None]]
 
@@ -33,20 +30,13 @@ class Starts(Protocol):
 class Schedule:
     """The waiting list of one run."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        slots: SlotBook,
-        stop: Stop,
-        canaries: Canaries,
-        durations: Durations,
-    ) -> None:
-        self._context = context
-        self._slots = slots
-        self._stop = stop
-        self._canaries = canaries
+    def __init__(self, run: RunState, durations: Durations) -> None:
+        self._context = run.context
+        self._slots = run.slots
+        self._stop = run.stop
+        self._canaries = run.canaries
         self._durations = durations
-        self._places = asyncio.Semaphore(context.limits.in_flight)
+        self._places = asyncio.Semaphore(run.context.limits.in_flight)
         self._ranks: dict[Slot, int] = {}
 
     def ordered(self, entries: Sequence[Entry]) -> list[Entry]:

@@ -16,11 +16,9 @@ from kiebatch.provider import Booking, callbacks, families, policy
 from kiebatch.provider.policy import SubmitVerdict
 from kiebatch.record import Claimed, Intent, Key, NoRoom, Taken, TaskKnown
 from kiebatch.running.binding import Binder, Bound
-from kiebatch.running.canaries import Canaries
-from kiebatch.running.context import RunContext
 from kiebatch.running.events import Noticed
-from kiebatch.running.spending import Spending
-from kiebatch.running.stop import Stop, StopCause, Unsent
+from kiebatch.running.state import RunState
+from kiebatch.running.stop import StopCause, Unsent
 
 _GRACE_S = 0.5  # grace period for an in-flight reply on the second Ctrl-C
 _AWAKE: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # goes on while the machine sleeps
@@ -105,18 +103,11 @@ def _awake_s() -> float:
 class Submitter:
     """The one place that submits."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        stop: Stop,
-        spending: Spending,
-        canaries: Canaries,
-        binder: Binder,
-    ) -> None:
-        self._context = context
-        self._stop = stop
-        self._spending = spending
-        self._canaries = canaries
+    def __init__(self, run: RunState, binder: Binder) -> None:
+        self._context = run.context
+        self._stop = run.stop
+        self._spending = run.spending
+        self._canaries = run.canaries
         self._binder = binder
         self._turnstile = Turnstile()
         self._refused_since: float | None = None

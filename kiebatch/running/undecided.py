@@ -11,14 +11,11 @@ from kiebatch.model import Attempt, Job, Slot, job_of
 from kiebatch.planning import Entry
 from kiebatch.provider import CallFailed, callbacks
 from kiebatch.provider.policy import SubmitVerdict
-from kiebatch.running.context import RunContext
 from kiebatch.running.durations import Durations
 from kiebatch.running.events import JobHeld, Noticed, Skipped, Submitted
-from kiebatch.running.outcome import Outcome
 from kiebatch.running.restoring import Restorer
-from kiebatch.running.slots import SlotBook
-from kiebatch.running.spending import Spending
-from kiebatch.running.stop import Stop, Unsent
+from kiebatch.running.state import RunState
+from kiebatch.running.stop import Unsent
 
 _MOST_HINTS = 8  # callbacks that are kept for one undecided attempt
 
@@ -26,21 +23,12 @@ _MOST_HINTS = 8  # callbacks that are kept for one undecided attempt
 class Undecided:
     """Holds what is uncertain.  Callbacks are unverified hints: a task id counts once the provider shows it."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        outcome: Outcome,
-        slots: SlotBook,
-        spending: Spending,
-        stop: Stop,
-        durations: Durations,
-        restorer: Restorer,
-    ) -> None:
-        self._context = context
-        self._outcome = outcome
-        self._slots = slots
-        self._spending = spending
-        self._stop = stop
+    def __init__(self, run: RunState, durations: Durations, restorer: Restorer) -> None:
+        self._context = run.context
+        self._outcome = run.outcome
+        self._slots = run.slots
+        self._spending = run.spending
+        self._stop = run.stop
         self.durations = durations
         self._restorer = restorer
         self._hints: dict[int, asyncio.Queue[str]] = {}  # attempt -> task ids that callbacks name

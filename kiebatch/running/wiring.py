@@ -15,7 +15,7 @@ from kiebatch.running.binding import References
 from kiebatch.running.checking import Tools
 from kiebatch.running.context import RunContext
 from kiebatch.running.edges import Edges
-from kiebatch.running.engine import Engine
+from kiebatch.running.engine import Engine, Experience
 from kiebatch.running.events import Event, Noticed
 from kiebatch.running.locking import TakenFilm
 from kiebatch.running.outcome import Limits, Outcome
@@ -90,8 +90,7 @@ class Wiring:
                 path=opened.local_path,
                 digest=lambda path: opened.media[path][0] if path in opened.media else None,
             ),
-            past=journal.notebook.durations,
-            known_good=journal.has_succeeded,
+            experience=Experience(journal.notebook.durations, journal.has_succeeded),
             balance=balance,
             checking=Tools(
                 local_path=opened.local_path,
