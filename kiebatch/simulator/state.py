@@ -60,6 +60,18 @@ class Facts:
         return self._made.setdefault(form, {})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """What a family wants of a task that begins."""
+
+    family: str
+    operation: str
+    outputs: list[Wanted] | None = None  # None means: by the request
+    facts: Facts = field(default_factory=Facts)
+    error: tuple[str, str] | None = None  # how it is going to end
+    at_once: bool = False  # whether it ends now
+
+
 @dataclass(slots=True, kw_only=True)
 class Task:
     """The provider's record of one submission.  Times are seconds of the simulator's clock."""
@@ -207,23 +219,8 @@ class Simulator:
 
     # --- tasks -----------------------------------------------------------------------------------------
 
-    def create(
-        self,
-        call: Call,
-        known: Model,
-        given: Mapping[str, JSON],
-        *,
-        family: str,
-        operation: str,
-        outputs: list[Wanted] | None = None,
-        facts: Facts | None = None,
-        error: tuple[str, str] | None = None,
-        at_once: bool = False,
-    ) -> Task:
-        """Charge for a task and begin it; `Refusal` when there is no money for it or an input cannot be had.
-
-        `outputs` None means: by the request.  `error` is how it is going to end, `at_once` that it ends now.
-        """
+    def create(self, call: Call, known: Model, given: Mapping[str, JSON], new: NewTask) -> Task:
+        """Charge for a task and begin it; `Refusal` when there is no money for it or an input cannot be had."""
         settings, now = self.settings, self.clock()
         unreachable = self.unreachable(call.origin, given)
         if unreachable and settings.unfetchable == "submit":
@@ -233,16 +230,19 @@ class Simulator:
         self._check_funds(credits)
 
         self._made[known.id] += 1
-        lasts_s = 0.0 if at_once else times.generation_s(settings.seed, known.id, kind, self._made[known.id])
+        lasts_s = (
+            0.0 if new.at_once else times.generation_s(settings.seed, known.id, kind, self._made[known.id])
+        )
+        outputs = new.outputs
         if outputs is None:
             outputs = self.drawings(known, given)
         charge = Charge(
-            task_id=self.new_id(), family=family, model=known.id, input=given, credits=credits, time=now
+            task_id=self.new_id(), family=new.family, model=known.id, input=given, credits=credits, time=now
         )
         task = Task(
             id=charge.task_id,
-            family=family,
-            operation=operation,
+            family=new.family,
+            operation=new.operation,
             known=known,
             body=call.fields,
             input=given,
@@ -253,8 +253,8 @@ class Simulator:
             charge=charge,
             outputs=outputs,
             callback=_callback(call.fields),
-            facts=facts or Facts(),
-            error=error or self.unfitting(call.origin, known, given),
+            facts=new.facts,
+            error=new.error or self.unfitting(call.origin, known, given),
         )
         if unreachable:
             task.error = ("451", TEXTS[451])

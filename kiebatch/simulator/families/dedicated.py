@@ -7,26 +7,13 @@ from dataclasses import dataclass
 
 from kiebatch.model import JSON
 from kiebatch.simulator import validation
-from kiebatch.simulator.drawing.wanted import Wanted
-from kiebatch.simulator.state import Facts, Phase, Simulator, Task
+from kiebatch.simulator.state import NewTask, Phase, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, compact, ok
 
 _CALLBACKS = ("callBackUrl", "calBackUrl")
 
 
-def submit(
-    sim: Simulator,
-    call: Call,
-    model: str,
-    *,
-    family: str,
-    operation: str,
-    required: Sequence[str] = (),
-    outputs: list[Wanted] | None = None,
-    facts: Facts | None = None,
-    error: tuple[str, str] | None = None,
-    at_once: bool = False,
-) -> Task:
+def submit(sim: Simulator, call: Call, model: str, new: NewTask, *, required: Sequence[str] = ()) -> Task:
     """Take a submission with a flat body: limits, validation, charge.  `model` is the catalogue's name for it.
 
     A retired model (`paused` in the settings) is refused with 505, as the dedicated endpoints do it.
@@ -41,17 +28,7 @@ def submit(
     validation.check(
         sim, known, {k: v for k, v in given.items() if k != "model" or "model" in known.properties}
     )
-    return sim.create(
-        call,
-        known,
-        given,
-        family=family,
-        operation=operation,
-        outputs=outputs,
-        facts=facts,
-        error=error,
-        at_once=at_once,
-    )
+    return sim.create(call, known, given, new)
 
 
 def read(

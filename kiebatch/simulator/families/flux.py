@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
-from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.state import NewTask, Simulator, Task
 from kiebatch.simulator.wire import TEXTS, Answer, Call, Refusal, iso, ok
 
 FAMILY = "flux-kontext"
@@ -25,15 +25,12 @@ def generate(sim: Simulator, call: Call) -> Answer:
     wrong = not isinstance(tolerance, int) or not 0 <= tolerance <= highest
     if wrong:
         call.body = {name: value for name, value in body.items() if name != "safetyTolerance"}
-    task = dedicated.submit(
-        sim,
-        call,
-        str(model),
+    new = NewTask(
         family=FAMILY,
         operation="generate",
-        required=("prompt",),
         error=("500", TEXTS[500]) if wrong else None,
     )
+    task = dedicated.submit(sim, call, str(model), new, required=("prompt",))
     task.body = body
     if not task.error:
         origin = replace(task.outputs[0], part="origin")

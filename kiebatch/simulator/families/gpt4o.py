@@ -5,7 +5,7 @@ from __future__ import annotations
 from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
 from kiebatch.simulator.families.common import temporary_link
-from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.state import NewTask, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, millis, ok
 
 FAMILY = "gpt4o-image"
@@ -16,7 +16,8 @@ def generate(sim: Simulator, call: Call) -> Answer:
     body = call.fields
     if not (body.get("prompt") or body.get("filesUrl") or body.get("fileUrl")):
         raise Refusal(422, "prompt and filesUrl cannot be empty at the same time")
-    task = dedicated.submit(sim, call, "gpt4o-image", family=FAMILY, operation="generate", required=("size",))
+    new = NewTask(family=FAMILY, operation="generate")
+    task = dedicated.submit(sim, call, "gpt4o-image", new, required=("size",))
     return ok({"taskId": task.id})
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kiebatch.catalogue import Model
 from kiebatch.model import JSON
 from kiebatch.simulator import asked, models, validation
-from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.state import NewTask, Simulator, Task
 from kiebatch.simulator.wire import UNKNOWN_MODEL, Answer, Call, Refusal, compact, millis, ok
 
 # Most models stay in `waiting` until they are done, these in `generating`; none was seen in both (protocol 3.3).
@@ -21,7 +21,7 @@ def create(sim: Simulator, call: Call) -> Answer:
     model, given = _asked(sim, call.fields)
     known = _known(sim, model)
     validation.check(sim, known, given)
-    task = sim.create(call, known, given, family="jobs", operation="createTask")
+    task = sim.create(call, known, given, NewTask(family="jobs", operation="createTask"))
     if asked.kind_of(known) == "text":
         task.facts.result = asked.text_result(known, given)
     if given.get("return_last_frame") and task.outputs and not task.error:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
-from kiebatch.simulator.state import Facts, Simulator, Task
+from kiebatch.simulator.state import Facts, NewTask, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, iso, ok
 
 RUNWAY, ALEPH = "runway", "aleph"
@@ -43,16 +43,13 @@ def _begin(
     parent: Task | None = None,
 ) -> Answer:
     outputs = sim.drawings(parent.known, {**parent.input, **call.fields}) if parent else None
-    task = dedicated.submit(
-        sim,
-        call,
-        model,
+    new = NewTask(
         family=RUNWAY,
         operation=operation,
-        required=required,
         outputs=outputs,
         facts=Facts(parent=parent.id if parent else ""),
     )
+    task = dedicated.submit(sim, call, model, new, required=required)
     _cover(sim, task)
     return ok({"taskId": task.id})
 
@@ -127,9 +124,8 @@ def callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
 
 def edit(sim: Simulator, call: Call) -> Answer:
     sim.admit()
-    task = dedicated.submit(
-        sim, call, "runway/aleph", family=ALEPH, operation="generate", required=("prompt", "videoUrl")
-    )
+    new = NewTask(family=ALEPH, operation="generate")
+    task = dedicated.submit(sim, call, "runway/aleph", new, required=("prompt", "videoUrl"))
     _cover(sim, task)
     return ok({"taskId": task.id})
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from kiebatch.model import JSON
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.families import dedicated
-from kiebatch.simulator.state import Facts, Simulator, Task
+from kiebatch.simulator.state import Facts, NewTask, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, compact, millis, number, ok
 
 MUSIC, LYRICS, WAV, VOCALS, MIDI, VIDEO, COVER = (
@@ -58,16 +58,14 @@ class Song:
         self._check(body)
         given = {name: value for name, value in body.items() if name != "callBackUrl"}
         model = "suno/" + self.operation.replace("_", "-")
-        task = dedicated.submit(
-            sim,
-            call,
-            model,
+        new = NewTask(
             family=MUSIC,
             operation=self.operation,
             outputs=self._tracks(sim, given),
             facts=_from_track(sim, body),
             error=self._error(sim, body),
         )
+        task = dedicated.submit(sim, call, model, new)
         _publish_stages(sim, task)
         return ok({"taskId": task.id})
 
@@ -305,15 +303,13 @@ class Conversion:
                 return ok({"taskId": made[number]})
             raise Refusal(409, "The record already exists")
         first = older.outputs[number - 1]
-        task = dedicated.submit(
-            sim,
-            call,
-            self.model,
+        new = NewTask(
             family=self.family,
             operation=self.model.removeprefix("suno/"),
             outputs=self.outputs(first, body),
             facts=Facts(number=number, seconds=first.seconds),
         )
+        task = dedicated.submit(sim, call, self.model, new)
         made[number] = task.id
         return ok({"taskId": task.id})
 
@@ -498,8 +494,9 @@ def lyrics(sim: Simulator, call: Call) -> Answer:
         raise Refusal(422, "Please enter callBackUrl.")
     if len(str(prompt)) > 200:
         raise Refusal(413, "prompt exceeds range: at most 200 characters")
+    new = NewTask(family=LYRICS, operation="lyrics", outputs=[])
     try:
-        task = dedicated.submit(sim, call, "suno/lyrics", family=LYRICS, operation="lyrics", outputs=[])
+        task = dedicated.submit(sim, call, "suno/lyrics", new)
     except Refusal as refusal:
         if refusal.code == 402:
             raise Refusal(429, refusal.msg) from None
@@ -561,16 +558,13 @@ def lyrics_callback(sim: Simulator, task: Task, stage: str) -> dict[str, JSON]:
 
 def _at_once(sim: Simulator, call: Call, model: str, required: Sequence[str]) -> Task:
     sim.admit()
-    return dedicated.submit(
-        sim,
-        call,
-        model,
+    new = NewTask(
         family="suno-words",
         operation=model.removeprefix("suno/"),
-        required=required,
         outputs=[],
         at_once=True,
     )
+    return dedicated.submit(sim, call, model, new, required=required)
 
 
 def persona(sim: Simulator, call: Call) -> Answer:

@@ -9,7 +9,7 @@ from kiebatch.model import JSON
 from kiebatch.simulator import asked, times
 from kiebatch.simulator.drawing.wanted import Wanted
 from kiebatch.simulator.families import dedicated
-from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.state import NewTask, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, blank_separated, compact, ok
 
 FAMILY = "veo"
@@ -28,7 +28,8 @@ def generate(sim: Simulator, call: Call) -> Answer:
         raise Refusal(422, "REFERENCE_2_VIDEO is not supported by this model")
     if body.get("generationType", "TEXT_2_VIDEO") != "TEXT_2_VIDEO" and not body.get("imageUrls"):
         raise Refusal(422, "imageUrls is required for this generationType")
-    task = dedicated.submit(sim, call, model, family=FAMILY, operation="generate", required=("prompt",))
+    new = NewTask(family=FAMILY, operation="generate")
+    task = dedicated.submit(sim, call, model, new, required=("prompt",))
     return ok({"taskId": task.id})
 
 
@@ -37,15 +38,12 @@ def extend(sim: Simulator, call: Call) -> Answer:
     older = _older(sim, call)
     if older.facts.made("1080p"):
         raise Refusal(422, "A video that was upgraded to 1080P cannot be extended")
-    task = dedicated.submit(
-        sim,
-        call,
-        "veo-dedicated/extend",
+    new = NewTask(
         family=FAMILY,
         operation="extend",
-        required=("prompt",),
         outputs=sim.drawings(older.known, {**older.input, **call.fields}),
     )
+    task = dedicated.submit(sim, call, "veo-dedicated/extend", new, required=("prompt",))
     return ok({"taskId": task.id})
 
 
@@ -61,14 +59,12 @@ def get_1080p(sim: Simulator, call: Call) -> Answer:
     begun = older.facts.made("1080p")
     if index not in begun:
         call.body = {"taskId": older.id, "index": index}
-        task = dedicated.submit(
-            sim,
-            call,
-            "veo-dedicated/get-1080p-video",
+        new = NewTask(
             family="veo-1080p",
             operation="get-1080p-video",
             outputs=_larger(sim, older, index, "1080p"),
         )
+        task = dedicated.submit(sim, call, "veo-dedicated/get-1080p-video", new)
         begun[index] = task.id
         _takes(sim, task, UPGRADE_S)
     task = sim.tasks[begun[index]]
@@ -89,14 +85,12 @@ def get_4k(sim: Simulator, call: Call) -> Answer:
     begun = older.facts.made("4k")
     if index in begun:
         raise _begun_4k(sim, sim.tasks[begun[index]], call.origin)
-    task = dedicated.submit(
-        sim,
-        call,
-        "veo-dedicated/get-4k-video",
+    new = NewTask(
         family=FAMILY,
         operation="get-4k-video",
         outputs=_larger(sim, older, index, "4k"),
     )
+    task = dedicated.submit(sim, call, "veo-dedicated/get-4k-video", new)
     begun[index] = task.id
     return ok({"taskId": task.id, "resultUrls": None, "imageUrls": None})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kiebatch.model import JSON
 from kiebatch.simulator.families import dedicated
-from kiebatch.simulator.state import Simulator, Task
+from kiebatch.simulator.state import NewTask, Simulator, Task
 from kiebatch.simulator.wire import Answer, Call, Refusal, millis, ok
 
 FAMILY = "suno-voice"
@@ -31,9 +31,8 @@ def generate(sim: Simulator, call: Call) -> Answer:
 
 def _begin(sim: Simulator, call: Call, model: str) -> Answer:
     sim.admit()
-    task = dedicated.submit(
-        sim, call, model, family=FAMILY, operation=model.removeprefix("suno/"), outputs=[]
-    )
+    new = NewTask(family=FAMILY, operation=model.removeprefix("suno/"), outputs=[])
+    task = dedicated.submit(sim, call, model, new)
     return ok({"taskId": task.id})
 
 
@@ -81,7 +80,8 @@ def omni_character(sim: Simulator, call: Call) -> Answer:
 
 def _at_once(sim: Simulator, call: Call, model: str, key: str) -> Answer:
     sim.admit()
-    task = dedicated.submit(sim, call, model, family="omni", operation=model, outputs=[], at_once=True)
+    new = NewTask(family="omni", operation=model, outputs=[], at_once=True)
+    task = dedicated.submit(sim, call, model, new)
     return ok({key: f"{key.removesuffix('_id')}_{task.id[:12]}"})
 
 
