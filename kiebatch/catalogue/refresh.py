@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
@@ -29,6 +29,17 @@ _MODALITY: tuple[tuple[Modality, str], ...] = (
     ("audio", r"speech|audio|music|sound|voice|song"),
     ("image", r""),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What the provider answered to the questions of one refresh."""
+
+    listed: Sequence[Mapping[str, JSON]]  # the entries of the model listing
+    schemas: Mapping[str, JSON] = field(default_factory=dict)  # the answers about single models, by id
+    failed: Mapping[str, str] = field(default_factory=dict)  # why there is none about a model, by id
+    prices: Sequence[Mapping[str, JSON]] = ()  # the rows of the price list
+    whole: bool = True  # whether `listed` is all there is, so that what is missing in it is gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,35 +98,25 @@ def _as_file(change: Change) -> str:
 
 
 def compare(
-    catalogue: Catalogue,
-    listed: Sequence[Mapping[str, JSON]],
-    schemas: Mapping[str, JSON],
-    prices: Sequence[Mapping[str, JSON]] = (),
-    *,
-    today: str,
-    whole: bool = True,
-    failed: Mapping[str, str] | None = None,
-    kept_words: Mapping[str, str] | None = None,
+    catalogue: Catalogue, answers: Answers, *, today: str, kept_words: Mapping[str, str] | None = None
 ) -> Candidate:
     """Return what the provider says otherwise than the catalogue.
 
-    `listed` are the entries of the model listing, `schemas` the answers about single models by id, `prices` the rows
-    of the price list.  `whole` says that `listed` is all there is, so that what is missing in it is gone.  `failed`
-    has the calls about single models that failed, by id; `kept_words` the listing's price words of the last time.
+    `kept_words` are the listing's price words of the last time, by model id.
     """
-    failed, kept_words = failed or {}, kept_words or {}
-    credits = _credits_by_model(prices)
+    kept_words = kept_words or {}
+    credits = _credits_by_model(answers.prices)
     changes: list[Change] = []
-    ids = [_id_of(entry) for entry in listed]
-    for model_id, entry in zip(ids, listed, strict=True):
+    ids = [_id_of(entry) for entry in answers.listed]
+    for model_id, entry in zip(ids, answers.listed, strict=True):
         changes += _price_words(model_id, entry, kept_words.get(model_id))
         known = _known(catalogue, model_id)
         if known is None:
-            changes += _unknown(catalogue, model_id, entry, schemas.get(model_id), today)
+            changes += _unknown(catalogue, model_id, entry, answers.schemas.get(model_id), today)
             continue
-        changes += _of_known(known, schemas.get(model_id), failed.get(model_id))
+        changes += _of_known(known, answers.schemas.get(model_id), answers.failed.get(model_id))
         changes += _price_changes(known, credits.get(model_id, set()))
-    if whole:
+    if answers.whole:
         changes += _gone(catalogue, ids)
     return Candidate(changes=tuple(sorted(changes, key=lambda c: (c.model, c.kind))), asked=len(ids))
 

@@ -12,7 +12,7 @@ import yaml
 from kiebatch import catalogue
 from kiebatch.catalogue import Catalogue, refresh
 from kiebatch.catalogue.inputs import build
-from kiebatch.catalogue.refresh import Change
+from kiebatch.catalogue.refresh import Answers, Change
 from kiebatch.model import JSON, Ask
 from support.film import Film
 
@@ -61,15 +61,8 @@ def compared(
     failed: Mapping[str, str] | None = None,
     kept_words: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, str], Change]:
-    found = refresh.compare(
-        shipped,
-        entries,
-        schemas or {},
-        today="2026-11-27",
-        whole=False,
-        failed=failed,
-        kept_words=kept_words,
-    )
+    answers = Answers(listed=entries, schemas=schemas or {}, failed=failed or {}, whole=False)
+    found = refresh.compare(shipped, answers, today="2026-11-27", kept_words=kept_words)
     return {(change.model, change.kind): change for change in found.changes}
 
 
@@ -143,13 +136,12 @@ def test_a_name_of_the_listing_that_is_an_alias_is_known(shipped: Catalogue) -> 
 
 
 def test_a_draft_can_be_pasted_as_it_is(shipped: Catalogue, tmp_path: Path) -> None:
-    found = refresh.compare(
-        shipped,
-        [listed("new-banana-9", "Image to Image", "5 credits")],
-        {"new-banana-9": answer(NEW_INPUT)},
-        today="2026-11-27",
+    answers = Answers(
+        listed=[listed("new-banana-9", "Image to Image", "5 credits")],
+        schemas={"new-banana-9": answer(NEW_INPUT)},
         whole=False,
     )
+    found = refresh.compare(shipped, answers, today="2026-11-27")
     pasted = tmp_path / "mine.yaml"
     pasted.write_text(found.text, encoding="utf-8")
 
@@ -178,9 +170,8 @@ def test_write_puts_what_differs_into_the_persons_own_file(film: Film, name: str
 def test_what_is_written_corrects_the_shipped_model(shipped: Catalogue, tmp_path: Path) -> None:
     schema = json.loads(json.dumps(shipped.resolve("z-image").input))
     schema["properties"]["prompt"]["maxLength"] = 5
-    found = refresh.compare(
-        shipped, [listed("z-image")], {"z-image": answer(schema)}, today="2026-11-27", whole=False
-    )
+    answers = Answers(listed=[listed("z-image")], schemas={"z-image": answer(schema)}, whole=False)
+    found = refresh.compare(shipped, answers, today="2026-11-27")
     file = tmp_path / "refreshed.yaml"
     file.write_text(yaml.safe_dump(found.as_file()), encoding="utf-8")
 

@@ -10,6 +10,7 @@ import pytest
 
 from kiebatch import catalogue
 from kiebatch.catalogue import manual, refresh
+from kiebatch.catalogue.refresh import Answers
 from kiebatch.cli import app
 from kiebatch.errors import Exit
 from support.places import ROOT
@@ -234,7 +235,8 @@ def test_a_refresh_says_what_came_what_went_and_what_changed() -> None:
     ]
     prices = [{"anchor": "https://kie.ai/market?model=z-image", "creditPrice": "0.9"}]
 
-    candidate = refresh.compare(found, listing, {"z-image": provider(**changed)}, prices, today="2026-11-21")
+    answers = Answers(listed=listing, schemas={"z-image": provider(**changed)}, prices=prices)
+    candidate = refresh.compare(found, answers, today="2026-11-21")
 
     by_kind = {(c.model, c.kind): c for c in candidate.changes if c.kind != "gone"}
     assert set(by_kind) == {("z-image", "input"), ("z-image", "price"), ("kling-9/video [31m", "new")}
@@ -250,7 +252,7 @@ def test_a_refresh_says_what_came_what_went_and_what_changed() -> None:
 
 
 def test_a_refresh_of_some_models_calls_nothing_gone() -> None:
-    candidate = refresh.compare(catalogue.load(), [], {}, today="2026-11-21", whole=False)
+    candidate = refresh.compare(catalogue.load(), Answers(listed=[], whole=False), today="2026-11-21")
 
     assert candidate.changes == ()
 

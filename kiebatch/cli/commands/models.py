@@ -343,19 +343,13 @@ async def _ask(settings: Settings, every_s: float, modality: str | None) -> refr
             prices = await _price_rows(client)
         except CallFailed as failure:
             raise Refused(f"the provider cannot be asked: {failure.message}", hint=failure.hint) from None
+    answers = refresh.Answers(
+        listed=listed, schemas=schemas, failed=failed, prices=prices, whole=modality is None
+    )
     today = datetime.now(UTC).date().isoformat()
     kept = _kept_words()
     _keep_words({**kept, **refresh.price_words(listed)})
-    return refresh.compare(
-        shipped,
-        listed,
-        schemas,
-        prices,
-        today=today,
-        whole=modality is None,
-        failed=failed,
-        kept_words=kept,
-    )
+    return refresh.compare(shipped, answers, today=today, kept_words=kept)
 
 
 async def _listing(client: Client) -> list[dict[str, JSON]]:
