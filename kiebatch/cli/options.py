@@ -24,7 +24,7 @@ from kiebatch.settings import Settings, settings
 from kiebatch.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kiebatch.cli.logbook import Logbook
+    from kiebatch.cli.progress import Transcript
     from kiebatch.media import Derivatives
 
 MaybeSceneFile = Annotated[
@@ -216,13 +216,13 @@ def derivatives(workspace: Workspace) -> Derivatives:
     return previews.derivatives(workspace, settings({}, os.environ, {}), console.say)
 
 
-def logbook(given: Given, chosen: Settings) -> Logbook | None:
-    """Return where `--log` writes, or None without it."""
-    if not given["log"]:
-        return None
+def transcript(given: Given, chosen: Settings) -> Transcript:
+    """Return what writes a run into the files of `--events` and `--log`, if they were named."""
     from kiebatch.cli.logbook import Logbook  # with the events of runs
+    from kiebatch.cli.progress import Transcript
 
-    return Logbook(given["log"], chosen.api_key)
+    log = Logbook(given["log"], chosen.api_key) if given["log"] else None
+    return Transcript(given["events_file"], log)
 
 
 def progress_bar(no_progress: bool) -> bool:

@@ -70,6 +70,31 @@ def event_line(event: events.Event) -> dict[str, JSON]:
     return {"event": name, "slot": str(event.slot), "task_id": getattr(event, "task_id", None), **more}
 
 
+class Transcript:
+    """Writes the events of a run into the files that were named: `--events` for programs, `--log` for log collectors."""
+
+    def __init__(self, events_file: Path | None = None, log: Logbook | None = None) -> None:
+        self._stream: TextIO | None = events_file.open("a", encoding="utf-8") if events_file else None
+        self._log = log
+
+    def write(self, event: events.Event) -> None:
+        """Write one event into each of the files, as far as it has a line there."""
+        line = event_line(event)
+        if self._log:
+            self._log.write(event, line)
+        if self._stream and line:
+            moment = datetime.now().astimezone().isoformat(timespec="milliseconds")
+            self._stream.write(json.dumps({"time": moment, **line}, ensure_ascii=False) + "\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._stream:
+            self._stream.close()
+        if self._log:
+            self._log.__exit__()
+
+
 class Progress:
     """Takes the events of a run and shows them."""
 
@@ -80,23 +105,21 @@ class Progress:
         bar: bool,
         by_model: bool = False,
         quiet: bool = False,
-        events_file: Path | None = None,
         folder: Path | None = None,
-        log: Logbook | None = None,
+        transcript: Transcript | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`folder` is where the names of assets begin, so that a person sees a path that opens from here.
 
-        `by_model` shows each model apart; `quiet` shows nothing, and leaves all to `events_file` and `log`.
+        `by_model` shows each model apart; `quiet` shows nothing, and leaves all to `transcript`.
         """
         self._clock = clock
         self.tally = Tally(jobs=jobs, began=clock())
         self._said_at = clock()
-        self._log = log
         self._folder = folder
+        self._transcript = transcript or Transcript()
         self._quiet = quiet
         self._by_model = by_model
-        self._stream: TextIO | None = events_file.open("a", encoding="utf-8") if events_file else None
         self._bars: dict[str, Any] = {}
         if bar and jobs and not quiet:
             self._bars = _bars(self.tally, by_model=by_model)
@@ -107,13 +130,10 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         for bar in self._bars.values():
             bar.close()
-        if self._stream:
-            self._stream.close()
-        if self._log:
-            self._log.__exit__()
+        self._transcript.close()
 
     def __call__(self, event: events.Event) -> None:
-        self._write_down(event)
+        self._transcript.write(event)
         self.tally.note(event, self._clock())
         self._say(event)
         if self._bars:
@@ -122,15 +142,6 @@ class Progress:
             self._said_at = self._clock()
             lines = self.tally.model_lines() if self._by_model else []
             self._print("\n".join([self.tally.line(self._clock()), *lines]))
-
-    def _write_down(self, event: events.Event) -> None:
-        line = event_line(event)
-        if self._log:
-            self._log.write(event, line)
-        if self._stream and line:
-            moment = datetime.now().astimezone().isoformat(timespec="milliseconds")
-            self._stream.write(json.dumps({"time": moment, **line}, ensure_ascii=False) + "\n")
-            self._stream.flush()
 
     def _say(self, event: events.Event) -> None:
         match event:

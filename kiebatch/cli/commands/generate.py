@@ -162,9 +162,8 @@ def _make(opened: Opened, chosen: Settings, given: shared.Given) -> single.Resul
     shown = progress.Progress(
         {str(job.slot): Expected(model=job.model, usual_s=job.expected_s * chosen.expected_scale)},
         bar=bar,
-        events_file=given["events_file"],
         folder=opened.workspace.assets.parent,
-        log=options.logbook(given, chosen),
+        transcript=options.transcript(given, chosen),
     )
     with shown, options.simulator(chosen, opened) as ready:
         return single.generate(

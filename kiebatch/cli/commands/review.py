@@ -213,13 +213,7 @@ def _runner(given: shared.Given) -> Runner:
     ) -> object:
         # The page says who holds the project, instead of hanging.
         chosen = replace(options.settings_for(given, opened), wait=False)
-        shown = progress.Progress(
-            {},
-            bar=False,
-            quiet=True,
-            events_file=given["events_file"],
-            log=options.logbook(given, chosen),
-        )
+        shown = progress.Progress({}, bar=False, quiet=True, transcript=options.transcript(given, chosen))
 
         def both(event: Event) -> None:
             shown(event)

@@ -136,9 +136,8 @@ def _shown(given: shared.Given, opened: Opened, chosen: Settings, todo: Plan) ->
         progress.expected(opened.workspace, todo.work, scale),
         bar=options.progress_bar(given["no_progress"]),
         by_model=given["by_model"],
-        events_file=given["events_file"],
         folder=opened.workspace.assets.parent,
-        log=options.logbook(given, chosen),
+        transcript=options.transcript(given, chosen),
     )
 
 
