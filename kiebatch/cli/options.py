@@ -106,14 +106,14 @@ def open_given(
     With `each` every warning is said, else one line counts them.  `reading` is what a saved plan kept of the settings by which its file was read.
     """
     chosen = settings({**given.flags, **(reading or {})}, {}, {})
-    found = opened(scene_file, **given.where, chosen=chosen, lint=True, quiet=quiet, each=each)
+    found = _opened(given, scene_file, chosen=chosen, lint=True, quiet=quiet, each=each)
     return found, settings_for(given, found)
 
 
 def looked_at(given: Given, scene_file: Path | None) -> Opened:
     """Open a project for a command that sends nothing."""
     chosen = settings(given.flags, {}, {})
-    return opened(scene_file, **given.where, chosen=chosen, quiet=given.as_json, allow=None)
+    return _opened(given, scene_file, chosen=chosen, quiet=given.as_json, allow=None)
 
 
 def with_key(chosen: Settings) -> Settings:
@@ -172,14 +172,11 @@ def draft_settings(chosen: Settings, url: str, key: str) -> Settings:
     )
 
 
-def opened(
+def _opened(
+    given: Given,
     scene_file: Path | None,
     *,
-    project: Path | None = None,
-    assets: Path | None = None,
-    state: Path | None = None,
-    draft: bool = False,
-    chosen: Settings | None = None,
+    chosen: Settings,
     lint: bool = False,
     quiet: bool = False,
     each: bool = False,
@@ -187,18 +184,9 @@ def opened(
 ) -> Opened:
     """Load a project and show its warnings: in one line, or one by one with `each`.  `allow` is that of `opening.load`: None where nothing is sent."""
     try:
-        found = opening.load(
-            scene_file,
-            project=project,
-            assets=assets,
-            state=state,
-            draft=draft,
-            settings=chosen,
-            lint=lint,
-            allow=allow,
-        )
+        found = opening.load(scene_file, **given.where, settings=chosen, lint=lint, allow=allow)
     except Invalid as invalid:
-        place = opening.located(scene_file, project=project, assets=assets, state=state, draft=draft)
+        place = opening.located(scene_file, **given.where)
         raise statuses.with_waiting(invalid, place) from None
     # What a prompt lacks is for who writes: `validate` says it.
     told = [problem for problem in found.problems if problem.code != formula.CODE]
