@@ -19,10 +19,11 @@ import typer
 from typer.core import TyperGroup
 
 from kiebatch import __version__
-from kiebatch.cli import next_steps, streams
+from kiebatch.cli import command_line, streams
 from kiebatch.errors import Exit, KieBatchError
 
 if TYPE_CHECKING:
+    from kiebatch.cli import next_steps
     from kiebatch.model import JSON  # with 26 dataclasses, which `--help` does without
 
 # name: (module in `kiebatch.cli.commands`, first line of its help), in the order that people meet them.
@@ -195,7 +196,7 @@ def main(args: list[str] | None = None) -> None:
 def exit_code(args: list[str]) -> int:
     """Run the program and return its exit code.  Whatever happens, `--json` prints one JSON document."""
     streams.make_tolerant()
-    next_steps.asked.set(functools.partial(_typed, args))
+    command_line.asked.set(functools.partial(_typed, args))
     said = functools.partial(_said, as_json="--json" in args, junit=_path_after("--junit", args))
     try:
         command = typer.main.get_command(app)
@@ -234,6 +235,8 @@ def _typed(args: list[str]) -> next_steps.Typed | None:
     """Return how a command line was read; None where it names no command."""
     if not args or args[0] not in COMMANDS:
         return None
+    from kiebatch.cli import next_steps  # only where something went wrong
+
     return next_steps.typed(Commands(name="kiebatch").get_command(None, args[0]), args[1:])
 
 
@@ -277,6 +280,8 @@ def _said(
     as_json: bool,
     junit: Path | None,
 ) -> int:
+    from kiebatch.cli import next_steps  # only where something went wrong
+
     value: dict[str, JSON] = {"status": status, "problems": problems}
     steps: list[next_steps.Step] = []
     if code != Exit.BUG:  # a program with a bug may not even know its own commands

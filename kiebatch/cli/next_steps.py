@@ -7,7 +7,6 @@ steps alone, person or program, spends no more than that cap in all.
 
 from __future__ import annotations
 
-import contextvars
 import math
 import re
 import shlex
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kiebatch._dataclass import dataclass
+from kiebatch.cli import command_line
 
 if TYPE_CHECKING:
     from kiebatch.ci.answers import Check, Problem, RunAnswer, SlotState
@@ -146,15 +146,9 @@ def _known(answer: Mapping[str, JSON]) -> RunAnswer:
     return answers.of_run(answer)
 
 
-# What the program is asked at the moment; `cli.app` sets it.  Read only where an answer is not success.
-asked: contextvars.ContextVar[Callable[[], Typed | None]] = contextvars.ContextVar(
-    "asked", default=lambda: None
-)
-
-
 def after(answer: Mapping[str, JSON], *, succeeded: bool) -> list[Step] | None:
     """Return the steps after an answer of the command at hand; None after a success that leaves nothing to do."""
-    command = asked.get()()
+    command = command_line.asked.get()()
     if succeeded and (command is None or command.command not in ("plan", "status")):
         return None
     return of(command, answer)
@@ -162,7 +156,7 @@ def after(answer: Mapping[str, JSON], *, succeeded: bool) -> list[Step] | None:
 
 def unsaid(answer: Mapping[str, JSON]) -> list[Step]:
     """Return the steps after an answer that is not success, without those that its own hints name already."""
-    command = asked.get()()
+    command = command_line.asked.get()()
     if command is None:
         return []
     said = "\n".join(_hints(command, _known(answer)))
