@@ -284,16 +284,7 @@ class SqliteJournal:
 
     def outputs_of(self, attempt: int) -> list[SavedOutput]:
         found = self._rows("SELECT * FROM outputs WHERE attempt = ? ORDER BY number", (attempt,))
-        return [
-            SavedOutput(
-                output=Output(
-                    number=r["number"], url=r["url"], text=r["text"], label=r["label"], id=r["output_id"]
-                ),
-                seen_at=r["seen_at"],
-                asset=asset_from(json.loads(r["entry"])) if r["entry"] else None,
-            )
-            for r in found
-        ]
+        return [_saved_output(row) for row in found]
 
     def outputs_of_task(self, task_id: str) -> list[SavedOutput]:
         """Return what is known of a task's outputs, by the provider's id of it."""
@@ -377,6 +368,21 @@ class SqliteJournal:
 def _since(row: sqlite3.Row, intent: Intent) -> bool:
     """Whether a row is newer than what the decision to send knew of."""
     return intent.seen is not None and row["id"] > intent.seen
+
+
+def _saved_output(row: sqlite3.Row) -> SavedOutput:
+    """Return a row as an output.  `Invalid` for one whose entry is not what we write."""
+    try:
+        asset = asset_from(json.loads(row["entry"])) if row["entry"] else None
+    except (TypeError, ValueError, LookupError, RecursionError) as error:
+        raise spoilt(f"output {row['number']} of the journal's attempt {row['attempt']}", error) from None
+    return SavedOutput(
+        output=Output(
+            number=row["number"], url=row["url"], text=row["text"], label=row["label"], id=row["output_id"]
+        ),
+        seen_at=row["seen_at"],
+        asset=asset,
+    )
 
 
 def _attempt(row: sqlite3.Row) -> Attempt:

@@ -233,6 +233,19 @@ def test_an_attempt_whose_job_is_none_is_said_and_not_guessed_about(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    "entry",
+    ["[1]", "{", '{"id": 7}', '{"id": "img-001", "type": "image", "filename": "a.png", "version": "two"}'],
+)
+def test_an_output_whose_entry_is_none_is_said_and_not_guessed_about(tmp_path: Path, entry: str) -> None:
+    with opened(tmp_path / "journal.sqlite") as journal:
+        journal.submitted(intended(journal), "t", [Output(number=1, url="https://media.example/a.png")])
+        journal.database.connection.execute("UPDATE outputs SET entry = ?", (entry,))
+
+        with pytest.raises(Invalid, match="output 1 of the journal's attempt 1 cannot be read"):
+            journal.outputs_of_task("t")
+
+
+@pytest.mark.parametrize(
     "change",
     [
         "UPDATE attempts SET fingerprint = CAST(x'73ff61' AS TEXT)",
