@@ -385,7 +385,8 @@ class Life:
         self.stalled = (began if ended == now else now, self.loop.now_s)
 
     def _event(self, event: Event) -> None:
-        self.log(f"  {self.loop.time():9.2f} {event}")
+        # Without the life's folder: a seed tells the same story each time.
+        self.log(f"  {self.loop.time():9.2f} {event}".replace(f"{self.folder}/", ""))
 
     async def _between(self, lot: random.Random) -> None:
         """What happens while nothing runs: time passes, clocks are set, git and the user do things."""
