@@ -469,7 +469,10 @@ class MemoryJournal:
             row = rows[attempt]
             if not self._adoptable(row):
                 return False
-            rows[attempt] = replace(row.now(slot=slot, film=self._film), film=self._film, holder=self.holder)
+            # Where its files lie is true for the film that had it.
+            outputs = {number: replace(saved, asset=None) for number, saved in row.outputs.items()}
+            adopted = row.now(slot=slot, film=self._film)
+            rows[attempt] = replace(adopted, film=self._film, holder=self.holder, outputs=outputs)
         return True
 
     def _adoptable(self, row: _Row) -> bool:

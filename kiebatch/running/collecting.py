@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from kiebatch.running.paid import PaidTask
 from kiebatch.running.records import TaskRecords
 from kiebatch.running.slots import SlotBook
 from kiebatch.units import Made, Order, Unit
+from kiebatch.workspace import Workspace
 
 _TRIES = 3
 
@@ -54,7 +55,7 @@ class Collector:
     async def collect(self, task: PaidTask, done: Done) -> tuple[Asset, ...] | Lost:
         """Bring a task's outputs home: onto the disk, into the ledger and into the manifest, in that order."""
         known = [] if task.borrowed else await self._known(task, done)
-        kept = {s.output.number: s.asset for s in known if s.asset and self._in_place(s.asset)}
+        kept = {asset.output: asset for asset in await self.in_place(known)}
         seen = {s.output.number: s.seen_at for s in known}
         fetched: list[_Fetched] = []
         for output in done.outputs:
@@ -78,6 +79,11 @@ class Collector:
             self._context.emit(Saved(slot=task.slot, task_id=task.task_id, asset=asset))
         self.keep(task, entered)
         return entered
+
+    async def in_place(self, known: Iterable[SavedOutput]) -> list[Asset]:
+        """Return the assets of outputs that a run which was killed had put in their places."""
+        placed = [saved.asset for saved in known if saved.asset]
+        return await self._context.offload(_in_place, self._context.workspace, placed) if placed else []
 
     async def _known(self, task: PaidTask, done: Done) -> list[SavedOutput]:
         """Write down where a task's outputs lie; return all that is known of them."""
@@ -164,10 +170,6 @@ class Collector:
         if not files.place(one.part, self._context.workspace.asset_path(asset.filename)):
             one.part.unlink(missing_ok=True)
         return None
-
-    def _in_place(self, asset: Asset) -> bool:
-        path = self._context.workspace.asset_path(asset.filename)
-        return path.is_file() and path.stat().st_size == asset.bytes
 
     def _place(self, job: Job, one: _Fetched, version: int) -> str:
         """Move a checked file to its name, which nothing else may have; return it as the manifest writes it."""
@@ -261,6 +263,12 @@ class Collector:
             return await self._context.client.fresh_url(url, endpoint.fresh_link(task_id, url))
         except CallFailed:
             return None
+
+
+def _in_place(workspace: Workspace, assets: Sequence[Asset]) -> list[Asset]:
+    """Return the assets whose file is here with its content; another file may have the name, and the size."""
+    paths = [(asset, workspace.asset_path(asset.filename)) for asset in assets]
+    return [asset for asset, path in paths if path.is_file() and files.sha256(path) == asset.sha256]
 
 
 def parameters(job: Job) -> dict[str, JSON]:

@@ -148,10 +148,10 @@ class Restorer:
         )
 
     async def _enter_saved(self, task: PaidTask) -> bool:
-        """Enter assets that lie on the disk and that the manifest lacks; False when a file is gone."""
+        """Enter assets that lie on the disk and that the manifest lacks; False when a file is gone, or another."""
         known = await self._context.ledger.outputs_of(task.attempt)
-        assets = [s.asset for s in known if s.asset]
-        if not assets or not all(self._there(a) for a in assets):
+        assets = await self.collector.in_place(known)
+        if not assets or len(assets) < sum(saved.asset is not None for saved in known):
             return False
         entered = tuple(a for a in self._context.manifest.of_task(task.task_id) if a.current)
         if entered:
@@ -169,9 +169,6 @@ class Restorer:
         elif task.standing == "earlier":
             self._slots[task.slot].line = entered
         return True
-
-    def _there(self, asset: Asset) -> bool:
-        return self._context.workspace.asset_path(asset.filename).exists()
 
     # -- older versions
 

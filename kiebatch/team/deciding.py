@@ -40,7 +40,11 @@ class Decisions:
                     self._whose.account,
                 ),
             )
-            return done.rowcount == 1
+            if done.rowcount != 1:
+                return False
+            # Where its files lie is written for the film that had it: ours has others under the same names.
+            cursor.execute("UPDATE outputs SET entry = NULL WHERE attempt = %s", (attempt,))
+            return True
 
         return self._writer.write("adopt", work)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from kiebatch.errors import Refused
-from kiebatch.model import Slot
-from kiebatch.record import Claimed, Fenced, NoRoom, Taken
+from kiebatch.model import Output, Slot
+from kiebatch.record import Claimed, Fenced, NoRoom, Taken, asset_to
 from support.ledgers import Ledgers, intent, memory_ledgers, sent, team_ledgers
+from support.records import an_asset
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
@@ -181,15 +182,18 @@ def test_nothing_is_sent_again_while_the_first_request_may_be_on_its_way(ledgers
 def test_a_task_of_a_dead_run_is_adopted_and_that_of_a_live_one_is_not(ledgers: Ledgers) -> None:
     dead = ledgers.team_journal("one")
     attempt = sent(dead)
-    dead.submitted(attempt, "t")
+    dead.submitted(attempt, "t", [Output(number=1, url="https://media.example/a.png")])
+    dead.asset(attempt, 1, asset_to(an_asset(1)))
     with ledgers.journal("two", run="r2") as two:
         alive = two.adopt(attempt, Slot(9))
         ledgers.clock.now_s += 31
         adopted = two.adopt(attempt, Slot(9))
         (ours,) = two.attempts()
+        (output,) = two.outputs_of(attempt)
 
         assert (alive, adopted) == (False, True)
         assert (ours.slot, ours.run_id, ours.elsewhere) == (Slot(9), "r1", "")
+        assert output.asset is None, "its place is one of the other film's"
         with pytest.raises(Fenced):
             dead.saved(attempt)
         two.saved(attempt)

@@ -405,12 +405,10 @@ def test_a_forced_version_that_was_in_flight_is_not_bought_twice(film: Film) -> 
     film.write(TWO)
     film.run()
 
-    def dies(point: str) -> None:
-        if point == "request.recordInfo:before":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        film.run(force=True, only=("2",), edges=api.Edges(hook=dies, gate_path=":memory:"))
+    killed(
+        lambda hook: film.run(force=True, only=("2",), edges=api.Edges(hook=hook, gate_path=":memory:")),
+        lambda point: point == "request.recordInfo:before",
+    )
     outcome = film.run(force=True, only=("2",))
 
     assert (outcome.status, len(film.sim.charges())) == ("success", 3)

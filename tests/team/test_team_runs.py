@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from kiebatch.errors import Refused
 from kiebatch.model import Rate
 from kiebatch.team import accounts
 from support.film import Film
+from support.killing import killed
 from support.ledgers import ACCOUNT
 
 pytestmark = pytest.mark.needs("postgres")
@@ -106,6 +108,24 @@ def test_a_result_that_the_manifest_lost_is_brought_home_at_no_cost(film: Film, 
     assert (outcome.status, outcome.spent) == ("success", 0)
     assert len(film.sim.charges()) == 3
     assert len(film.manifest) == 3
+
+
+def test_a_file_of_the_same_name_and_size_is_not_taken_for_a_result(film: Film, team: str) -> None:
+    film.write("kiebatch: 1\nscenes: [{id: 1, model: z-image, prompt: A tree}]")
+
+    killed(
+        lambda hook: film.run(edges=api.Edges(hook=hook, gate_path=":memory:")),
+        lambda point: point == "journal.asset:after",
+    )
+    (placed,) = (film.assets / "images").iterdir()
+    made = placed.read_bytes()
+    placed.write_bytes(made[:-1] + bytes([made[-1] ^ 1]))
+    outcome = film.run()
+
+    digests = {hashlib.sha256((film.folder / a["filename"]).read_bytes()).hexdigest() for a in film.manifest}
+    assert (outcome.status, len(film.sim.charges())) == ("success", 1)
+    assert {a["sha256"] for a in film.manifest} == digests
+    assert hashlib.sha256(made).hexdigest() in digests
 
 
 def test_the_cap_of_the_account_ends_a_run_as_its_own_cap_does(film: Film, team: str) -> None:
